@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod dial;
+pub mod factory;
+pub mod id;
+pub mod number;
+pub mod record;
+pub mod ring;
+pub mod site;
+pub mod sync;
+
+pub use dial::{Dialled, Privacy, Refusal, dial};
+pub use factory::Factory;
+pub use id::{BoxId, ContractId, Extension, IdKey, IdSet, SessionId, SiteId};
+pub use number::{Number, NumberError};
+pub use record::{CallLeg, FinalState};
+pub use ring::{Decision, Facts, ring};
+pub use site::{Called, Site, TerminalKind};

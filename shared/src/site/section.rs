@@ -1,0 +1,275 @@
+//! Sections: the pieces in which a site travels and is stored, each with its own hash.
+//!
+//! A section is the canonical postcard of its items, ascending by key; `sys` is one item. Item structures are frozen
+//! per schema number.
+
+use core::fmt;
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Credential, Id, Rep, Site, Sys};
+
+/// SHA-256 of a section, or the root of all.
+pub type Hash = [u8; 32];
+
+/// Most bytes of an encoded section (64 IDs with full labels need 5,250).
+pub const MAX_SECTION: usize = 8_192;
+
+/// Most bytes of one encoded item.
+pub const MAX_ITEM: usize = 128;
+
+/// Which part of the site a section holds. The numbers are frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum SectionKind {
+    /// [`Sys`].
+    Sys = 1,
+    /// [`Site::ids`].
+    Ids = 2,
+    /// [`Site::credentials`].
+    Credentials = 3,
+    /// [`Site::reps`].
+    Reps = 4,
+}
+
+impl SectionKind {
+    /// All of them, in the order of the root hash.
+    pub const ALL: [Self; 4] = [Self::Sys, Self::Ids, Self::Credentials, Self::Reps];
+
+    /// The schema number this program writes and reads.
+    pub const fn schema(self) -> u16 {
+        1
+    }
+
+    /// Its place in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize - 1
+    }
+}
+
+impl TryFrom<u8> for SectionKind {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| *kind as u8 == number)
+            .ok_or("unknown section kind")
+    }
+}
+
+impl From<SectionKind> for u8 {
+    fn from(kind: SectionKind) -> u8 {
+        kind as u8
+    }
+}
+
+/// What a manifest says about a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// Which part.
+    pub kind: SectionKind,
+    /// Schema number of its items.
+    pub schema: u16,
+    /// Length in bytes.
+    pub len: u32,
+    /// [`section_hash`] of its bytes.
+    pub hash: Hash,
+}
+
+/// A section cannot be written or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SectionError {
+    /// A schema number this program does not know.
+    Schema,
+    /// Longer than allowed, or more items than a site has room for.
+    TooBig,
+    /// Not the encoding of its items, or not all of it.
+    Malformed,
+}
+
+impl fmt::Display for SectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Schema => "unknown section schema",
+            Self::TooBig => "section too big",
+            Self::Malformed => "malformed section",
+        })
+    }
+}
+
+impl core::error::Error for SectionError {}
+
+/// The hash of a section, computed piece by piece as its bytes come.
+///
+/// SHA-256 over a domain name, kind, schema number (little endian) and the bytes.
+pub fn section_hash(kind: SectionKind, schema: u16) -> Sha256 {
+    let mut hash = Sha256::new();
+    hash.update(b"denwaban section\0");
+    hash.update([kind as u8]);
+    hash.update(schema.to_le_bytes());
+    hash
+}
+
+/// The hash of a whole site: SHA-256 over kind, schema number, length and hash of its sections in their order.
+pub fn root_hash(sections: &[Section]) -> Hash {
+    let mut hash = Sha256::new();
+    hash.update(b"denwaban root\0");
+    for section in sections {
+        hash.update([section.kind as u8]);
+        hash.update(section.schema.to_le_bytes());
+        hash.update(section.len.to_le_bytes());
+        hash.update(section.hash);
+    }
+    hash.finalize().into()
+}
+
+impl Site {
+    /// Writes a section; returns its description and its bytes in `buf` ([`MAX_SECTION`] is always enough).
+    pub fn encode_section<'b>(
+        &self,
+        kind: SectionKind,
+        buf: &'b mut [u8],
+    ) -> Result<(Section, &'b [u8]), SectionError> {
+        let bytes = match kind {
+            SectionKind::Sys => postcard::to_slice(&self.sys, buf),
+            SectionKind::Ids => postcard::to_slice(&self.ids, buf),
+            SectionKind::Credentials => postcard::to_slice(&self.credentials, buf),
+            SectionKind::Reps => postcard::to_slice(&self.reps, buf),
+        }
+        .map_err(|_| SectionError::TooBig)?;
+        if bytes.len() > MAX_SECTION {
+            return Err(SectionError::TooBig);
+        }
+        let schema = kind.schema();
+        let hash = section_hash(kind, schema).chain_update(&*bytes).finalize().into();
+        Ok((
+            Section {
+                kind,
+                schema,
+                len: bytes.len() as u32,
+                hash,
+            },
+            bytes,
+        ))
+    }
+
+    /// Empties one part, before a [`SectionDecoder`] fills it.
+    fn clear(&mut self, kind: SectionKind) {
+        match kind {
+            SectionKind::Sys => self.sys = Sys::default(),
+            SectionKind::Ids => self.ids.clear(),
+            SectionKind::Credentials => self.credentials.clear(),
+            SectionKind::Reps => self.reps.clear(),
+        }
+    }
+}
+
+/// Reads a section into a site from pieces of any size, holding no more than one item at a time.
+pub struct SectionDecoder {
+    kind: SectionKind,
+    /// Items still to come; unknown until the count was read.
+    items: Option<usize>,
+    carry: Vec<u8, MAX_ITEM>,
+}
+
+impl SectionDecoder {
+    /// Starts with an empty part of `site`.
+    pub fn new(site: &mut Site, kind: SectionKind, schema: u16) -> Result<Self, SectionError> {
+        if schema != kind.schema() {
+            return Err(SectionError::Schema);
+        }
+        site.clear(kind);
+        let items = if kind == SectionKind::Sys { Some(1) } else { None };
+        Ok(Self {
+            kind,
+            items,
+            carry: Vec::new(),
+        })
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, site: &mut Site, mut bytes: &[u8]) -> Result<(), SectionError> {
+        while !bytes.is_empty() {
+            let room = (MAX_ITEM - self.carry.len()).min(bytes.len());
+            let (now, later) = bytes.split_at_checked(room).ok_or(SectionError::TooBig)?;
+            self.carry
+                .extend_from_slice(now)
+                .map_err(|_| SectionError::TooBig)?;
+            bytes = later;
+            let before = self.carry.len();
+            let used = self.drain(site)?;
+            // Nothing could be read from a full window: this item is longer than any item is.
+            if used == 0 && before == MAX_ITEM {
+                return Err(SectionError::Malformed);
+            }
+            self.carry.copy_within(used.., 0);
+            self.carry.truncate(before - used);
+        }
+        Ok(())
+    }
+
+    /// The section is complete: was it?
+    pub fn finish(self) -> Result<(), SectionError> {
+        if self.items == Some(0) && self.carry.is_empty() {
+            Ok(())
+        } else {
+            Err(SectionError::Malformed)
+        }
+    }
+
+    /// Reads every whole item in the window; returns the bytes used.
+    fn drain(&mut self, site: &mut Site) -> Result<usize, SectionError> {
+        let mut used = 0;
+        loop {
+            let window = self.carry.get(used..).unwrap_or(&[]);
+            let Some(items) = self.items else {
+                let Some((count, rest)) = take::<u32>(window)? else {
+                    return Ok(used);
+                };
+                self.items = Some(count as usize);
+                used = self.carry.len() - rest.len();
+                continue;
+            };
+            if items == 0 {
+                return if window.is_empty() {
+                    Ok(used)
+                } else {
+                    Err(SectionError::Malformed)
+                };
+            }
+            let rest =
+                match self.kind {
+                    SectionKind::Sys => take::<Sys>(window)?.map(|(sys, rest)| {
+                        site.sys = sys;
+                        Ok(rest)
+                    }),
+                    SectionKind::Ids => take::<Id>(window)?
+                        .map(|(item, rest)| site.ids.push(item).map(|()| rest).map_err(drop)),
+                    SectionKind::Credentials => take::<Credential>(window)?
+                        .map(|(item, rest)| site.credentials.push(item).map(|()| rest).map_err(drop)),
+                    SectionKind::Reps => take::<Rep>(window)?
+                        .map(|(item, rest)| site.reps.push(item).map(|()| rest).map_err(drop)),
+                };
+            match rest {
+                None => return Ok(used),
+                Some(Err(())) => return Err(SectionError::TooBig),
+                Some(Ok(rest)) => {
+                    self.items = Some(items - 1);
+                    used = self.carry.len() - rest.len();
+                }
+            }
+        }
+    }
+}
+
+/// One value from the front, or nothing if its end has not come yet.
+fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<Option<(T, &'a [u8])>, SectionError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok(found) => Ok(Some(found)),
+        Err(postcard::Error::DeserializeUnexpectedEnd) => Ok(None),
+        Err(_) => Err(SectionError::Malformed),
+    }
+}

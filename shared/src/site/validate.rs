@@ -1,0 +1,254 @@
+//! The rules a site must keep before it may be used.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{SectionKind, Site};
+use crate::id::IdSet;
+
+/// A rule of the site configuration. The numbers are frozen: they travel in refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Rule {
+    /// R15: at least one channel, and no fewer than the IDs of the site.
+    Channels = 1,
+    /// The realm is not empty and can stand in a quoted string of SIP.
+    Realm = 2,
+    /// The outside-line digit is 0 or 9.
+    OutsidePrefix = 3,
+    /// Items ascend by key and no key comes twice.
+    Order = 4,
+    /// R1: every number has exactly one role.
+    NumberTwice = 5,
+    /// A direct or representative number is a subscriber number, not a service code.
+    NotASubscriberNumber = 6,
+    /// No two IDs have the same extension.
+    ExtensionTwice = 7,
+    /// No extension begins with the outside-line digit.
+    ExtensionShadowed = 8,
+    /// R9, R22: the outgoing number is the ID's own or of a group it belongs to.
+    Outgoing = 9,
+    /// Labels hold no control characters.
+    Label = 10,
+    /// A credential belongs to an ID of the site.
+    DanglingCredential = 11,
+    /// Members of a representative number are IDs of the site.
+    DanglingMember = 12,
+    /// R4: only members ring.
+    RingNotMember = 13,
+    /// R12: a contract with one ID has no representative number.
+    NeedsMultipleIds = 14,
+    /// R13: no more representative numbers than IDs.
+    RepCap = 15,
+    /// A4: the cap of a number is at least 1 and at most the channels.
+    SubCap = 16,
+}
+
+impl Rule {
+    const ALL: [Self; 16] = [
+        Self::Channels,
+        Self::Realm,
+        Self::OutsidePrefix,
+        Self::Order,
+        Self::NumberTwice,
+        Self::NotASubscriberNumber,
+        Self::ExtensionTwice,
+        Self::ExtensionShadowed,
+        Self::Outgoing,
+        Self::Label,
+        Self::DanglingCredential,
+        Self::DanglingMember,
+        Self::RingNotMember,
+        Self::NeedsMultipleIds,
+        Self::RepCap,
+        Self::SubCap,
+    ];
+}
+
+impl TryFrom<u8> for Rule {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        Self::ALL
+            .into_iter()
+            .find(|rule| *rule as u8 == number)
+            .ok_or("unknown rule")
+    }
+}
+
+impl From<Rule> for u8 {
+    fn from(rule: Rule) -> u8 {
+        rule as u8
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Channels => "fewer channels than IDs (R15)",
+            Self::Realm => "realm empty or not usable in SIP",
+            Self::OutsidePrefix => "outside-line digit is not 0 or 9",
+            Self::Order => "items not in ascending order of their keys",
+            Self::NumberTwice => "number used twice (R1)",
+            Self::NotASubscriberNumber => "not a subscriber number",
+            Self::ExtensionTwice => "extension used twice",
+            Self::ExtensionShadowed => "extension begins with the outside-line digit",
+            Self::Outgoing => "outgoing number does not belong to the ID (R9, R22)",
+            Self::Label => "control character in a label",
+            Self::DanglingCredential => "credential of no ID",
+            Self::DanglingMember => "member is no ID of the site",
+            Self::RingNotMember => "rings without being a member (R4)",
+            Self::NeedsMultipleIds => "a representative number needs two IDs (R12)",
+            Self::RepCap => "more representative numbers than IDs (R13)",
+            Self::SubCap => "cap of the number is 0 or above the channels (R15)",
+        })
+    }
+}
+
+/// Where a site breaks which rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invalid {
+    /// The section.
+    pub section: SectionKind,
+    /// Index of the item in the section.
+    pub item: u16,
+    /// The rule.
+    pub rule: Rule,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}[{}]: {}", self.section, self.item, self.rule)
+    }
+}
+
+impl core::error::Error for Invalid {}
+
+/// Fails with this section, item and rule unless the condition holds.
+fn check(holds: bool, section: SectionKind, item: usize, rule: Rule) -> Result<(), Invalid> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Invalid {
+            section,
+            item: item as u16,
+            rule,
+        })
+    }
+}
+
+fn printable(label: &str) -> bool {
+    !label.chars().any(char::is_control)
+}
+
+impl Site {
+    /// Checks every rule; the first breach is returned.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        self.validate_sys()?;
+        self.validate_ids()?;
+        self.validate_reps()?;
+        for (index, credential) in self.credentials.iter().enumerate() {
+            let before = index
+                .checked_sub(1)
+                .and_then(|before| self.credentials.get(before));
+            let section = SectionKind::Credentials;
+            check(
+                before.is_none_or(|before| before.key < credential.key),
+                section,
+                index,
+                Rule::Order,
+            )?;
+            check(
+                self.id(credential.key).is_some(),
+                section,
+                index,
+                Rule::DanglingCredential,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn validate_sys(&self) -> Result<(), Invalid> {
+        let sys = &self.sys;
+        let channels = usize::from(sys.channels);
+        check(
+            channels > 0 && channels >= self.ids.len(),
+            SectionKind::Sys,
+            0,
+            Rule::Channels,
+        )?;
+        let quotable = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+        let realm = !sys.realm.is_empty() && sys.realm.bytes().all(quotable);
+        check(realm, SectionKind::Sys, 0, Rule::Realm)?;
+        check(
+            matches!(sys.outside_prefix, None | Some(0 | 9)),
+            SectionKind::Sys,
+            0,
+            Rule::OutsidePrefix,
+        )
+    }
+
+    fn validate_ids(&self) -> Result<(), Invalid> {
+        for (index, id) in self.ids.iter().enumerate() {
+            let check = |holds, rule| check(holds, SectionKind::Ids, index, rule);
+            let earlier = self.ids.get(..index).unwrap_or(&[]);
+            check(
+                earlier.last().is_none_or(|before| before.key < id.key),
+                Rule::Order,
+            )?;
+            check(!id.direct.is_service(), Rule::NotASubscriberNumber)?;
+            check(
+                earlier.iter().all(|other| other.direct != id.direct),
+                Rule::NumberTwice,
+            )?;
+            check(
+                earlier.iter().all(|other| other.extension != id.extension),
+                Rule::ExtensionTwice,
+            )?;
+            let mut first = id.extension.value();
+            while first >= 10 {
+                first /= 10;
+            }
+            check(
+                self.sys.outside_prefix.map(u32::from) != Some(first),
+                Rule::ExtensionShadowed,
+            )?;
+            check(printable(&id.label), Rule::Label)?;
+            check(self.may_present(id.key, id.outgoing), Rule::Outgoing)?;
+        }
+        Ok(())
+    }
+
+    fn validate_reps(&self) -> Result<(), Invalid> {
+        let channels = usize::from(self.sys.channels);
+        let all = self.all();
+        for (index, rep) in self.reps.iter().enumerate() {
+            let check = |holds, rule| check(holds, SectionKind::Reps, index, rule);
+            let before = index.checked_sub(1).and_then(|before| self.reps.get(before));
+            check(
+                before.is_none_or(|before| before.number < rep.number),
+                Rule::Order,
+            )?;
+            check(channels > 1, Rule::NeedsMultipleIds)?;
+            check(index < channels, Rule::RepCap)?;
+            check(!rep.number.is_service(), Rule::NotASubscriberNumber)?;
+            check(
+                self.ids.iter().all(|id| id.direct != rep.number),
+                Rule::NumberTwice,
+            )?;
+            check(printable(&rep.label), Rule::Label)?;
+            check(rep.members.difference(all) == IdSet::EMPTY, Rule::DanglingMember)?;
+            check(
+                rep.ring.difference(rep.members) == IdSet::EMPTY,
+                Rule::RingNotMember,
+            )?;
+            check(
+                rep.sub_cap
+                    .is_none_or(|cap| (1..=self.sys.channels).contains(&cap)),
+                Rule::SubCap,
+            )?;
+        }
+        Ok(())
+    }
+}

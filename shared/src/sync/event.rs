@@ -1,0 +1,208 @@
+//! Events: what happened at a box, kept in its flash until the cloud has it in its database.
+
+use heapless::String;
+use serde::{Deserialize, Serialize};
+
+use super::{MAX_MESSAGE, Message, MessageError};
+use crate::id::IdKey;
+use crate::record::{CallLeg, Stamp};
+use crate::site::Rule;
+
+/// Most bytes of one encoded event.
+pub const MAX_EVENT: usize = 320;
+
+/// Most events in one batch.
+pub const BATCH_EVENTS: usize = 20;
+
+/// Schema number of a batch.
+const BATCH_SCHEMA: u8 = 1;
+
+/// Identity of an event of one box: the number of the start it happened in, and its number in that start, from 0
+/// without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventId {
+    /// How often the box had started.
+    pub boot: u32,
+    /// Number of the event since then.
+    pub seq: u32,
+}
+
+/// Something that happened. Schema 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its identity.
+    pub id: EventId,
+    /// When it was written down.
+    pub at: Stamp,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventBody {
+    /// The box started.
+    Boot {
+        /// Why, as far as it is known.
+        reason: BootReason,
+        /// Version of the firmware.
+        firmware: String<32>,
+    },
+    /// A leg of a call is over.
+    CallLeg(CallLeg),
+    /// A terminal registered (or is gone).
+    Registration {
+        /// Its ID.
+        terminal: IdKey,
+        /// Has a binding now.
+        registered: bool,
+    },
+    /// A fault began or ended.
+    Alarm {
+        /// Which.
+        alarm: Alarm,
+        /// It began.
+        raised: bool,
+    },
+    /// The firmware panicked before this start.
+    Panic(PanicNote),
+}
+
+/// Why the box started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BootReason {
+    /// Power came.
+    PowerOn,
+    /// It was told to.
+    Command,
+    /// The watchdog bit.
+    Watchdog,
+    /// After a panic.
+    Panic,
+    /// Not known.
+    Unknown,
+}
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Alarm {
+    /// The event queue was full; so many events were refused.
+    EventsRefused(u32),
+    /// The stored configuration could not be read.
+    ConfigUnreadable,
+    /// The stored configuration breaks a rule of this firmware.
+    ConfigInvalid(Rule),
+    /// The flash memory failed.
+    Storage,
+    /// The cloud cannot be reached.
+    CloudUnreachable,
+    /// An emergency call could not be routed for this ID.
+    EmergencyUnroutable(IdKey),
+    /// Somebody failed to authenticate as this ID.
+    Intruder(IdKey),
+}
+
+/// What the panic handler kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PanicNote {
+    /// Message and place, shortened if need be.
+    pub message: String<192>,
+    /// Milliseconds the firmware had been running, 0 if not known.
+    pub uptime: u64,
+}
+
+/// Collects encoded events for one message of at most [`MAX_MESSAGE`] bytes: a schema number, then each event with its
+/// length in front (two bytes, little endian).
+pub struct BatchWriter<'b> {
+    buf: &'b mut [u8],
+    len: usize,
+    events: usize,
+}
+
+impl<'b> BatchWriter<'b> {
+    /// An empty batch in this buffer.
+    pub fn new(buf: &'b mut [u8]) -> Result<Self, MessageError> {
+        *buf.first_mut().ok_or(MessageError::TooBig)? = BATCH_SCHEMA;
+        Ok(Self {
+            buf,
+            len: 1,
+            events: 0,
+        })
+    }
+
+    /// Adds an encoded event; refused when the batch is full.
+    pub fn push(&mut self, event: &[u8]) -> Result<(), MessageError> {
+        let end = self.len + 2 + event.len();
+        if event.len() > MAX_EVENT || end > MAX_MESSAGE || self.events == BATCH_EVENTS {
+            return Err(MessageError::TooBig);
+        }
+        let room = self.buf.get_mut(self.len..end).ok_or(MessageError::TooBig)?;
+        let (len, body) = room.split_at_mut(2);
+        len.copy_from_slice(&(event.len() as u16).to_le_bytes());
+        body.copy_from_slice(event);
+        self.len = end;
+        self.events += 1;
+        Ok(())
+    }
+
+    /// Events in it.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// The message.
+    pub fn finish(self) -> &'b [u8] {
+        let Self { buf, len, .. } = self;
+        buf.get(..len).unwrap_or(&[])
+    }
+}
+
+/// Reads a batch: yields each event and its encoded bytes. Ends after the first fault.
+pub struct BatchReader<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> BatchReader<'a> {
+    /// Opens a batch.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, MessageError> {
+        if bytes.len() > MAX_MESSAGE {
+            return Err(MessageError::TooBig);
+        }
+        match bytes.split_first() {
+            Some((&BATCH_SCHEMA, rest)) => Ok(Self {
+                rest,
+                left: BATCH_EVENTS,
+            }),
+            Some(_) => Err(MessageError::Schema),
+            None => Err(MessageError::Malformed),
+        }
+    }
+
+    fn read(&mut self) -> Result<(Event, &'a [u8]), MessageError> {
+        let ([l0, l1], rest) = self.rest.split_first_chunk().ok_or(MessageError::Malformed)?;
+        let len = usize::from(u16::from_le_bytes([*l0, *l1]));
+        if len > MAX_EVENT {
+            return Err(MessageError::TooBig);
+        }
+        self.left = self.left.checked_sub(1).ok_or(MessageError::TooBig)?;
+        let (bytes, rest) = rest.split_at_checked(len).ok_or(MessageError::Malformed)?;
+        self.rest = rest;
+        Ok((Event::decode(bytes)?, bytes))
+    }
+}
+
+impl<'a> Iterator for BatchReader<'a> {
+    type Item = Result<(Event, &'a [u8]), MessageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let event = self.read();
+        if event.is_err() {
+            self.rest = &[];
+        }
+        Some(event)
+    }
+}

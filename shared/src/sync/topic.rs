@@ -1,0 +1,102 @@
+//! MQTT topics: `b/<box>/<leaf>` from the box, `c/<box>/<leaf>` to it.
+
+use core::fmt::{self, Write};
+
+use heapless::String;
+
+use crate::id::BoxId;
+
+/// Most characters of a topic.
+pub const MAX_TOPIC: usize = 2 + BoxId::TEXT + 1 + 5;
+
+/// What a box sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Up {
+    /// [`super::Hello`]
+    Hello,
+    /// [`super::Get`]
+    Get,
+    /// [`super::Ack`]
+    Ack,
+    /// [`super::Nack`]
+    Nack,
+    /// Batches of events.
+    Events,
+    /// The box's will.
+    Will,
+}
+
+/// What the cloud sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Down {
+    /// [`super::SignedManifest`]
+    Manifest,
+    /// [`super::Chunk`]
+    Chunk,
+    /// [`super::AppAck`]
+    AppAck,
+}
+
+/// A topic of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// From this box.
+    Up(BoxId, Up),
+    /// To this box.
+    Down(BoxId, Down),
+}
+
+impl Topic {
+    /// Its name.
+    pub fn name(self) -> String<MAX_TOPIC> {
+        let mut name = String::new();
+        // MAX_TOPIC holds the longest of them (tested for all).
+        let _ = write!(name, "{self}");
+        name
+    }
+
+    /// Reads a topic name; nothing if it is none of this protocol.
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut levels = name.split('/');
+        let side = levels.next()?;
+        let box_id: BoxId = levels.next()?.parse().ok()?;
+        let topic = match (side, levels.next()?) {
+            ("b", "hello") => Self::Up(box_id, Up::Hello),
+            ("b", "get") => Self::Up(box_id, Up::Get),
+            ("b", "ack") => Self::Up(box_id, Up::Ack),
+            ("b", "nack") => Self::Up(box_id, Up::Nack),
+            ("b", "ev") => Self::Up(box_id, Up::Events),
+            ("b", "lw") => Self::Up(box_id, Up::Will),
+            ("c", "m") => Self::Down(box_id, Down::Manifest),
+            ("c", "s") => Self::Down(box_id, Down::Chunk),
+            ("c", "k") => Self::Down(box_id, Down::AppAck),
+            _ => return None,
+        };
+        levels.next().is_none().then_some(topic)
+    }
+
+    /// The one filter a box subscribes to.
+    pub fn filter(box_id: BoxId) -> String<MAX_TOPIC> {
+        let mut filter = String::new();
+        // 17 characters fit.
+        let _ = write!(filter, "c/{box_id}/#");
+        filter
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (side, box_id, leaf) = match self {
+            Self::Up(box_id, Up::Hello) => ('b', box_id, "hello"),
+            Self::Up(box_id, Up::Get) => ('b', box_id, "get"),
+            Self::Up(box_id, Up::Ack) => ('b', box_id, "ack"),
+            Self::Up(box_id, Up::Nack) => ('b', box_id, "nack"),
+            Self::Up(box_id, Up::Events) => ('b', box_id, "ev"),
+            Self::Up(box_id, Up::Will) => ('b', box_id, "lw"),
+            Self::Down(box_id, Down::Manifest) => ('c', box_id, "m"),
+            Self::Down(box_id, Down::Chunk) => ('c', box_id, "s"),
+            Self::Down(box_id, Down::AppAck) => ('c', box_id, "k"),
+        };
+        write!(f, "{side}/{box_id}/{leaf}")
+    }
+}
