@@ -1,0 +1,46 @@
+//! QEMU's `mps2-an500`: Cortex-M7, LAN9118, CMSDK timers, UARTs and watchdog, 16 MiB PSRAM.
+//!
+//! The PSRAM is a file of the host: all of it but the last sector is the box's NOR flash, the last sector is where the
+//! rig and the board talk (`hil_wire`). Addresses and interrupt numbers: ARM DAI 0500 (AN500) and QEMU `hw/arm/mps2.c`.
+
+mod flash;
+mod irq;
+mod mmio;
+mod time;
+mod watchdog;
+
+pub use flash::Flash;
+pub use irq::{Executors, start_executors};
+pub use mmio::console_write;
+pub use watchdog::Watchdog;
+
+use hil_wire as wire;
+
+/// The Ethernet MAC with its driver.
+pub type Mac = lan9118::Lan9118<mmio::LanRegisters>;
+
+/// The board after `init`.
+pub struct Board {
+    /// Ethernet.
+    pub mac: Mac,
+    /// External NOR flash.
+    pub flash: Flash,
+    /// Watchdog, running.
+    pub watchdog: Watchdog,
+    /// Randomness for this run.
+    pub seed: [u8; 32],
+}
+
+/// Starts clock, log, Ethernet and watchdog.
+///
+/// # Errors
+/// Ethernet that does not answer.
+pub fn init() -> Result<Board, lan9118::Error> {
+    mmio::console_init();
+    time::init();
+    let mac = lan9118::Lan9118::new(mmio::LanRegisters::take(), &irq::ETHERNET)?;
+    irq::enable_devices();
+    let mut seed = [0; wire::SEED_LEN];
+    mmio::shared_bytes(wire::SHARED_SEED, &mut seed);
+    Ok(Board { mac, flash: Flash::take(), watchdog: Watchdog::start(), seed })
+}
