@@ -1,0 +1,703 @@
+//! Calls: a back-to-back user agent (RFC 7092) without policy.
+//!
+//! A call has one leg towards the caller and any number towards the called side; the first answer wins, the others are
+//! cancelled with a Reason, and an answer that comes too late gets its ACK and a BYE. Who may call, where a call goes and
+//! what the called side sees is the owner's business:
+//!
+//! ```text
+//! message -> receive() -> Invite{tx}: the owner open()s a call and dial()s branches, or reply()s and forgets it
+//!                      -> Request{tx}: not in a dialog and not an INVITE: the owner answers
+//!                      -> Done: belonged to a call
+//! poll()  -> Output::Transmit  a message to send
+//!         -> Output::Event     what became of a call
+//! ```
+//!
+//! Session descriptions pass through [`Media`], so that a relay can put itself in between.
+
+mod call;
+mod receive;
+mod send;
+#[cfg(test)]
+mod tests;
+
+use crate::flow::Flow;
+use crate::header::Name;
+use crate::message::Message;
+use crate::pool::{self, Key, Pool};
+use crate::time::Instant;
+use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
+use crate::write::{Writer, write_response_head, write_response_lines};
+pub use call::{
+    ADDRESS_MAX, CALL_ID_MAX, Call, Cause, EXTRA_MAX, End, HEAD_MAX, Leg, ROUTE_MAX, SDP_MAX, Side, TAG_MAX,
+    Text, URI_MAX,
+};
+use call::{Ack, Asked, Asking, Stage, State, fingerprint};
+use core::time::Duration;
+
+/// Methods that are understood within a dialog and offered to others.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+
+const REPLY_MAX: usize = 2048;
+
+/// The room for everything that is kept; sizes are the caller's.
+pub struct Storage<'s, M> {
+    /// Transactions: two a call and one a branch, and what lingers.
+    pub transactions: transaction::Storage<'s>,
+    /// Calls.
+    pub calls: pool::Storage<'s, Call<M>>,
+    /// Legs: one a call and one a branch.
+    pub legs: pool::Storage<'s, Leg>,
+}
+
+/// How this element speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Server and User-Agent.
+    pub agent: &'static str,
+    /// How often a silent dialog's peer is asked whether it is still there (OPTIONS); a peer that is not ends the call.
+    pub probe: Duration,
+    /// Base timers.
+    pub timers: Timers,
+}
+
+/// Who stands between the two sides' session descriptions.
+pub trait Media {
+    /// Writes into `out` what the other side is to see of `sdp`, which came from side `from` of `call`. False: unacceptable
+    /// (488).
+    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool;
+}
+
+/// Nobody: media flows from one side to the other directly.
+pub struct Direct;
+
+impl Media for Direct {
+    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+        out.clear();
+        out.extend_from_slice(sdp).is_ok()
+    }
+}
+
+/// What a received message was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receive {
+    /// A new call wants in: [`Calls::open`] or [`Calls::reply`].
+    Invite {
+        /// Its server transaction.
+        tx: TxId,
+    },
+    /// Another request outside any dialog: [`Calls::reply`].
+    Request {
+        /// Its server transaction.
+        tx: TxId,
+    },
+    /// It belonged to a call, or was answered, or was to be dropped.
+    Done,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A branch gave a provisional answer.
+    Progress {
+        /// The call.
+        call: Key,
+        /// The branch.
+        leg: Key,
+        /// 100 to 199.
+        status: u16,
+    },
+    /// A branch failed.
+    Failed {
+        /// The call.
+        call: Key,
+        /// The branch.
+        leg: Key,
+        /// Its final status, 408 for none, 503 for no way.
+        status: u16,
+    },
+    /// No branch is left and the caller still waits: dial, announce or refuse.
+    Exhausted {
+        /// The call.
+        call: Key,
+        /// The status that RFC 3261 §16.7 would choose.
+        status: u16,
+    },
+    /// The call is answered.
+    Answered {
+        /// The call.
+        call: Key,
+        /// Who answered.
+        leg: Key,
+    },
+    /// The call is over. Its last event; [`Calls::meta`] is there until the next [`Calls::poll`].
+    Ended {
+        /// The call.
+        call: Key,
+        /// How.
+        end: End,
+    },
+    /// The time set with [`Calls::set_deadline`] has come.
+    Deadline {
+        /// The call.
+        call: Key,
+    },
+}
+
+/// What [`Calls::poll`] gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send the first `len` bytes of the buffer.
+    Transmit {
+        /// To where.
+        flow: Flow,
+        /// Length, bytes.
+        len: usize,
+    },
+    /// Something for the owner.
+    Event(Event),
+}
+
+/// Why a call could not be opened or a branch not be dialled; [`Refusal::status`] is the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No room for a call, a leg or a transaction.
+    NoRoom,
+    /// A field is larger than the box keeps.
+    TooLarge,
+    /// A mandatory field is missing or unreadable.
+    Malformed,
+    /// The session description was not acceptable.
+    Media,
+    /// The call does not exist or does not wait.
+    Gone,
+}
+
+impl Refusal {
+    /// The SIP status that tells the caller.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NoRoom => 503,
+            Self::TooLarge => 513,
+            Self::Malformed => 400,
+            Self::Media => 488,
+            Self::Gone => 481,
+        }
+    }
+}
+
+/// Who a branch rings.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Where the INVITE is sent.
+    pub flow: Flow,
+    /// Request-URI.
+    pub uri: &'a [u8],
+    /// Whether it may use the room that is kept for emergencies.
+    pub priority: Priority,
+}
+
+/// Counted oddities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages that did not fit the caller's buffer.
+    pub overflow: u32,
+    /// Calls, legs or transactions refused for want of room.
+    pub no_room: u32,
+    /// Requests for a dialog that is not there.
+    pub no_dialog: u32,
+    /// 2xx answers that came too late and got ACK and BYE.
+    pub late_answers: u32,
+}
+
+/// All calls of one SIP element.
+pub struct Calls<'s, M> {
+    tx: Transactions<'s>,
+    calls: Pool<'s, Call<M>>,
+    legs: Pool<'s, Leg>,
+    config: Config,
+    random: u64,
+    events: heapless::Deque<Event, 16>,
+    reply: heapless::Vec<u8, REPLY_MAX>,
+    reply_to: Option<Flow>,
+    again: Option<(TxId, u32, u16)>,
+    /// Some leg may have something to send.
+    due: bool,
+    /// No timer is earlier than this.
+    earliest: Instant,
+    /// Some call may be over, told and without legs.
+    sweep: bool,
+    counters: Counters,
+}
+
+impl<'s, M> Calls<'s, M> {
+    /// No calls yet. `seed` is fresh randomness of this boot.
+    pub fn new(storage: Storage<'s, M>, seed: [u64; 2], config: Config) -> Self {
+        Self {
+            tx: Transactions::new(storage.transactions, seed, config.timers),
+            calls: Pool::new(storage.calls),
+            legs: Pool::new(storage.legs),
+            config,
+            random: seed[0] ^ seed[1].rotate_left(32) | 1,
+            events: heapless::Deque::new(),
+            reply: heapless::Vec::new(),
+            reply_to: None,
+            again: None,
+            due: false,
+            earliest: Instant::NEVER,
+            sweep: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// SplitMix64: tags and Call-IDs need to be unique; branches, which must not be guessed, come from the transactions.
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Takes the INVITE that [`Receive::Invite`] told of as a new call, which now waits for [`Calls::dial`],
+    /// [`Calls::progress`] or [`Calls::refuse`]. `session` is the call's name in the Session-ID header (RFC 7989), 32
+    /// hexadecimal digits.
+    pub fn open<R: Media>(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+        session: [u8; 32],
+        meta: M,
+        media: &mut R,
+    ) -> Result<Key, Refusal> {
+        let (Some(from), Some(to), Some(id), Some(cseq)) =
+            (message.from(), message.to(), message.call_id(), message.cseq())
+        else {
+            return Err(Refusal::Malformed);
+        };
+        let contact = message.contacts().next().ok_or(Refusal::Malformed)?;
+        let mut route = Text::new();
+        for value in message.values(Name::RecordRoute) {
+            push_route(&mut route, value)?;
+        }
+        let leg = Leg {
+            remote_tag: text(from.tag().ok_or(Refusal::Malformed)?)?,
+            target: text(contact.uri)?,
+            route,
+            remote_cseq: Some(cseq.seq),
+            ..self.new_leg(Key::from_bits(0), Side::Caller, flow)
+        };
+        let call = Call {
+            meta,
+            stage: Stage::Waiting,
+            caller: Key::from_bits(0),
+            winner: None,
+            legs: 1,
+            open: 0,
+            asked: Asked {
+                leg: Key::from_bits(0),
+                tx: Some(tx),
+                head: Text::new(),
+                cseq: cseq.seq,
+                delayed_offer: message.body().is_empty(),
+            },
+            caller_uri: text(from.uri)?,
+            called_uri: text(to.uri)?,
+            call_id: text(id)?,
+            max_forwards: message.max_forwards().unwrap_or(70).saturating_sub(1),
+            from: Text::new(),
+            to: Text::new(),
+            extra: Text::new(),
+            session,
+            to_callee: Text::new(),
+            to_caller: Text::new(),
+            progress: 0,
+            announcing: false,
+            best: 0,
+            cause: None,
+            retry_after: 0,
+            deadline: Instant::NEVER,
+            told: false,
+        };
+        if self.legs.room() == 0 {
+            self.counters.no_room += 1;
+            return Err(Refusal::NoRoom);
+        }
+        let key = self.calls.insert(call).map_err(|_| {
+            self.counters.no_room += 1;
+            Refusal::NoRoom
+        })?;
+        let leg_key = match self.legs.insert(Leg { call: key, ..leg }) {
+            Ok(leg_key) => leg_key,
+            Err(_) => {
+                self.calls.remove(key);
+                return Err(Refusal::NoRoom);
+            }
+        };
+        match self.fill(key, leg_key, flow, message, media) {
+            Ok(()) => {
+                self.tx.set_user(tx, leg_key.to_bits());
+                let _ = self.tx.responded(now, tx, 100);
+                self.write_reply(flow, message, 100, None, |_| {});
+                Ok(key)
+            }
+            Err(refusal) => {
+                self.legs.remove(leg_key);
+                self.calls.remove(key);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// What needs the new call's and leg's handles.
+    fn fill<R: Media>(
+        &mut self,
+        key: Key,
+        leg_key: Key,
+        flow: Flow,
+        message: &Message<'_>,
+        media: &mut R,
+    ) -> Result<(), Refusal> {
+        let nonce = self.random() as u32;
+        let Some(leg) = self.legs.get_mut(leg_key) else {
+            return Err(Refusal::Gone);
+        };
+        leg.tag = (leg_key.to_bits(), nonce);
+        leg.sdp = fingerprint(message.body());
+        let Some(call) = self.calls.get_mut(key) else {
+            return Err(Refusal::Gone);
+        };
+        call.caller = leg_key;
+        call.asked.leg = leg_key;
+        write_head(
+            &mut call.asked.head,
+            message,
+            Some((leg_key.to_bits(), nonce)),
+            flow,
+            true,
+        )?;
+        let body = message.body();
+        if !body.is_empty() && !media.relay(key, Side::Caller, body, &mut call.to_callee) {
+            return Err(if body.len() > SDP_MAX {
+                Refusal::TooLarge
+            } else {
+                Refusal::Media
+            });
+        }
+        Ok(())
+    }
+
+    fn new_leg(&mut self, call: Key, side: Side, flow: Flow) -> Leg {
+        Leg {
+            call,
+            side,
+            state: if side == Side::Caller {
+                State::Incoming
+            } else {
+                State::Calling
+            },
+            flow,
+            tag: (0, 0),
+            call_id: 0,
+            remote_tag: Text::new(),
+            target: Text::new(),
+            route: Text::new(),
+            invite: None,
+            inviting: false,
+            invite_cseq: 0,
+            asking: None,
+            asking_cseq: 0,
+            local_cseq: 0,
+            remote_cseq: None,
+            ack: Ack::Idle,
+            ok_due: false,
+            unacked: None,
+            bye_wanted: false,
+            cause: None,
+            timer: Instant::NEVER,
+            interval: 0,
+            sdp: 0,
+        }
+    }
+
+    /// What the called side will see: From and To as complete values without tags (`"Name" <sip:..>`), and further complete
+    /// header lines (each with its CRLF). Set before [`Calls::dial`].
+    pub fn present(&mut self, call: Key, from: &[u8], to: &[u8], extra: &[u8]) -> Result<(), Refusal> {
+        let call = self.calls.get_mut(call).ok_or(Refusal::Gone)?;
+        call.from = text(from)?;
+        call.to = text(to)?;
+        call.extra = text(extra)?;
+        Ok(())
+    }
+
+    /// Rings one more target. The INVITE goes out with the next [`Calls::poll`].
+    pub fn dial(&mut self, now: Instant, call: Key, target: Target<'_>) -> Result<Key, Refusal> {
+        let waiting = self
+            .calls
+            .get(call)
+            .is_some_and(|call| call.stage == Stage::Waiting);
+        if !waiting {
+            return Err(Refusal::Gone);
+        }
+        let mut leg = self.new_leg(call, Side::Callee, target.flow);
+        leg.target = text(target.uri)?;
+        leg.call_id = self.random();
+        leg.local_cseq = 1;
+        leg.invite_cseq = 1;
+        let nonce = self.random() as u32;
+        if self.legs.room() == 0 {
+            self.reclaim();
+        }
+        let key = self.legs.insert(leg).map_err(|_| {
+            self.counters.no_room += 1;
+            Refusal::NoRoom
+        })?;
+        match self.tx.client(
+            now,
+            ClientKind::Invite,
+            target.flow,
+            key.to_bits(),
+            target.priority,
+        ) {
+            Ok(tx) => {
+                if let Some(leg) = self.legs.get_mut(key) {
+                    leg.tag = (key.to_bits(), nonce);
+                    leg.invite = Some(tx);
+                    leg.inviting = true;
+                }
+                if let Some(call) = self.calls.get_mut(call) {
+                    call.legs += 1;
+                    call.open += 1;
+                }
+                Ok(key)
+            }
+            Err(_) => {
+                self.legs.remove(key);
+                self.counters.no_room += 1;
+                Err(Refusal::NoRoom)
+            }
+        }
+    }
+
+    /// Makes room by dropping a branch that failed and only waits for repetitions of its answer.
+    fn reclaim(&mut self) {
+        if let Some(key) = self
+            .legs
+            .find(|leg| leg.side == Side::Callee && leg.state == State::Over)
+        {
+            self.remove_leg(key);
+        }
+    }
+
+    /// Tells the caller how far the call is: a provisional `status` (101 to 199), with a session description of our own for
+    /// an announcement. From then on branches do not change what the caller hears.
+    pub fn progress(
+        &mut self,
+        now: Instant,
+        call: Key,
+        status: u16,
+        sdp: Option<&[u8]>,
+    ) -> Result<(), Refusal> {
+        let call = self
+            .calls
+            .get_mut(call)
+            .filter(|call| call.stage == Stage::Waiting)
+            .ok_or(Refusal::Gone)?;
+        if let Some(sdp) = sdp {
+            call.to_caller = text(sdp)?;
+            call.announcing = true;
+        }
+        call.progress = status;
+        if let Some(tx) = call.asked.tx {
+            let _ = self.tx.respond(now, tx, status);
+        }
+        Ok(())
+    }
+
+    /// Gives the caller a final answer, 300 to 699, and stops all branches.
+    pub fn refuse(&mut self, now: Instant, call: Key, status: u16, cause: Option<Cause>) {
+        if let Some(waiting) = self
+            .calls
+            .get_mut(call)
+            .filter(|call| call.stage == Stage::Waiting)
+        {
+            waiting.cause = cause;
+            self.end(now, call, End::Refused(status), cause);
+        }
+    }
+
+    /// Ends a call, whatever its state: an answered one with BYE to both sides, a waiting one with 480.
+    pub fn release(&mut self, now: Instant, call: Key, cause: Option<Cause>) {
+        match self.calls.get(call).map(|call| call.stage) {
+            Some(Stage::Waiting) => self.refuse(now, call, 480, cause),
+            Some(Stage::Talking) => self.end(now, call, End::Released, cause),
+            _ => {}
+        }
+    }
+
+    /// Stops one branch of a waiting call.
+    pub fn cancel(&mut self, now: Instant, leg: Key, cause: Option<Cause>) {
+        self.cancel_branch(now, leg, cause);
+    }
+
+    /// Sets or clears the call's own timer, which comes back as [`Event::Deadline`] once.
+    pub fn set_deadline(&mut self, call: Key, at: Option<Instant>) {
+        if let Some(call) = self.calls.get_mut(call) {
+            call.deadline = at.unwrap_or(Instant::NEVER);
+            self.earliest = self.earliest.min(call.deadline);
+        }
+    }
+
+    /// A connection is gone for good: branches on it fail, answered calls on it end.
+    pub fn flow_lost(&mut self, now: Instant, flow: Flow) {
+        self.tx.drop_flow(now, flow);
+        while let Some(key) = self.legs.find(|leg| leg.flow == flow && leg.state != State::Over) {
+            self.leg_lost(now, key);
+        }
+    }
+
+    /// A peer came back on another connection: its dialogs go on there.
+    pub fn flow_moved(&mut self, old: Flow, new: Flow) {
+        for (_, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.flow == old) {
+            leg.flow = new;
+        }
+    }
+
+    /// Answers a request that is not part of a call, from the request itself. `more` adds header lines.
+    pub fn reply(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+        status: u16,
+        more: impl FnOnce(&mut Writer<'_>),
+    ) {
+        let tag = self.tx.to_tag(tx);
+        if message.method() == crate::Method::Invite {
+            // Statelessly (RFC 3261 §8.2.7): a repeated INVITE is judged again, with the same tag.
+            self.tx.forget(tx);
+        } else {
+            let _ = self.tx.responded(now, tx, status);
+        }
+        self.write_reply(flow, message, status, tag, more);
+    }
+
+    fn write_reply(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        status: u16,
+        tag: Option<transaction::Tag>,
+        more: impl FnOnce(&mut Writer<'_>),
+    ) {
+        self.reply.clear();
+        let _ = self.reply.resize(REPLY_MAX, 0);
+        let mut w = Writer::new(&mut self.reply);
+        let mut tag_text: heapless::String<16> = heapless::String::new();
+        if let Some(tag) = tag {
+            let _ = core::fmt::Write::write_fmt(&mut tag_text, format_args!("{tag}"));
+        }
+        write_response_head(&mut w, message, status, tag.map(|_| tag_text.as_str()), flow.peer);
+        w.header(Name::Server, self.config.agent);
+        if matches!(status, 200 | 405 | 501) {
+            w.header(Name::Allow, ALLOW);
+        }
+        more(&mut w);
+        match w.finish_empty() {
+            Ok(len) => {
+                self.reply.truncate(len);
+                self.reply_to = Some(flow);
+            }
+            Err(_) => {
+                self.counters.overflow += 1;
+                self.reply_to = None;
+            }
+        }
+    }
+
+    /// What the owner keeps with a call.
+    pub fn meta(&self, call: Key) -> Option<&M> {
+        self.calls.get(call).map(|call| &call.meta)
+    }
+
+    /// What the owner keeps with a call.
+    pub fn meta_mut(&mut self, call: Key) -> Option<&mut M> {
+        self.calls.get_mut(call).map(|call| &mut call.meta)
+    }
+
+    /// Where a leg goes.
+    pub fn leg_flow(&self, leg: Key) -> Option<Flow> {
+        self.legs.get(leg).map(|leg| leg.flow)
+    }
+
+    /// The call's name in the Session-ID header.
+    pub fn session(&self, call: Key) -> Option<[u8; 32]> {
+        self.calls.get(call).map(|call| call.session)
+    }
+
+    /// The session description last meant for the given side.
+    pub fn sdp(&self, call: Key, towards: Side) -> Option<&[u8]> {
+        self.calls.get(call).map(|call| call.sdp(towards).as_slice())
+    }
+
+    /// All calls that are not over.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &M, bool)> {
+        self.calls
+            .iter()
+            .filter(|(_, call)| call.stage != Stage::Ended)
+            .map(|(key, call)| (key, &call.meta, call.stage == Stage::Talking))
+    }
+
+    /// How many calls, legs and transactions there are, those that only say good-bye included.
+    pub fn usage(&self) -> (usize, usize, usize) {
+        (self.calls.len(), self.legs.len(), self.tx.len())
+    }
+
+    /// Counted oddities.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Counted oddities of the transactions.
+    pub fn transaction_counters(&self) -> transaction::Counters {
+        self.tx.counters()
+    }
+}
+
+/// Copies bytes into place.
+fn text<const N: usize>(bytes: &[u8]) -> Result<Text<N>, Refusal> {
+    Text::from_slice(bytes).map_err(|_| Refusal::TooLarge)
+}
+
+fn push_route(route: &mut Text<ROUTE_MAX>, value: &[u8]) -> Result<(), Refusal> {
+    if !route.is_empty() {
+        route.extend_from_slice(b", ").map_err(|_| Refusal::TooLarge)?;
+    }
+    route.extend_from_slice(value).map_err(|_| Refusal::TooLarge)
+}
+
+/// Keeps the header lines that every answer to `message` copies.
+fn write_head(
+    head: &mut Text<HEAD_MAX>,
+    message: &Message<'_>,
+    tag: Option<(u32, u32)>,
+    flow: Flow,
+    makes_dialog: bool,
+) -> Result<(), Refusal> {
+    head.clear();
+    let _ = head.resize(HEAD_MAX, 0);
+    let mut tag_text: heapless::String<16> = heapless::String::new();
+    if let Some((key, nonce)) = tag {
+        let _ = core::fmt::Write::write_fmt(&mut tag_text, format_args!("{key:08x}{nonce:08x}"));
+    }
+    let mut w = Writer::new(head);
+    write_response_lines(&mut w, message, tag.map(|_| tag_text.as_str()), flow.peer);
+    if makes_dialog {
+        w.copy(message, Name::RecordRoute);
+    }
+    let len = w.end().map_err(|_| Refusal::TooLarge)?;
+    head.truncate(len);
+    Ok(())
+}
