@@ -20,26 +20,11 @@ macro_rules! names {
                 }
             }
 
-            /// The header of this name, in any case, full or compact form (RFC 3261 §7.3.3).
-            pub fn parse(name: &[u8]) -> Name {
-                if let [letter] = name {
-                    return match letter.to_ascii_lowercase() {
-                        $($($compact => Name::$variant,)?)*
-                        _ => Name::Other,
-                    };
+            const fn compact(letter: u8) -> Name {
+                match letter.to_ascii_lowercase() {
+                    $($($compact => Name::$variant,)?)*
+                    _ => Name::Other,
                 }
-                // Length and first letter decide before a comparison is made.
-                let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return Name::Other };
-                $(
-                    const { assert!($text.len() > 1) };
-                    if $text.len() == name.len()
-                        && $text.as_bytes()[0].to_ascii_lowercase() == first
-                        && $text.as_bytes().eq_ignore_ascii_case(name)
-                    {
-                        return Name::$variant;
-                    }
-                )*
-                Name::Other
             }
 
             /// Every listed name.
@@ -129,6 +114,56 @@ names! {
     Warning "Warning";
 }
 
+/// Names by [`hash`], with open addressing: at under a half full, a lookup compares one name in most cases.
+const SLOTS: usize = 256;
+const EMPTY: u8 = u8::MAX;
+const TABLE: [u8; SLOTS] = {
+    let mut table = [EMPTY; SLOTS];
+    let mut i = 0;
+    while i < Name::ALL.len() {
+        let mut slot = hash(Name::ALL[i].as_str().as_bytes());
+        while table[slot] != EMPTY {
+            slot = (slot + 1) % SLOTS;
+        }
+        table[slot] = i as u8;
+        i += 1;
+    }
+    table
+};
+
+const fn letter(name: &[u8], at: usize) -> usize {
+    (name[at] | 0x20) as usize
+}
+
+/// Length, first, middle and last letter tell nearly all names apart.
+const fn hash(name: &[u8]) -> usize {
+    let len = name.len();
+    len.wrapping_mul(7)
+        .wrapping_add(letter(name, 0).wrapping_mul(31))
+        .wrapping_add(letter(name, len / 2).wrapping_mul(17))
+        .wrapping_add(letter(name, len - 1).wrapping_mul(5))
+        % SLOTS
+}
+
+impl Name {
+    /// The header of this name, in any case, full or compact form (RFC 3261 §7.3.3).
+    pub fn parse(name: &[u8]) -> Name {
+        match name {
+            [] => return Name::Other,
+            [letter] => return Name::compact(*letter),
+            _ => {}
+        }
+        let mut slot = hash(name);
+        while let Some(&candidate) = Name::ALL.get(usize::from(TABLE[slot])) {
+            if candidate.as_str().as_bytes().eq_ignore_ascii_case(name) {
+                return candidate;
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        Name::Other
+    }
+}
+
 impl AsRef<str> for Name {
     fn as_ref(&self) -> &str {
         self.as_str()
@@ -138,5 +173,57 @@ impl AsRef<str> for Name {
 impl core::fmt::Display for Name {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_in_any_case() {
+        for &name in Name::ALL {
+            assert_eq!(Name::parse(name.as_str().as_bytes()), name);
+            assert_eq!(Name::parse(name.as_str().to_ascii_uppercase().as_bytes()), name);
+            assert_eq!(Name::parse(name.as_str().to_ascii_lowercase().as_bytes()), name);
+        }
+    }
+
+    // The registry of header field names at IANA.
+    #[test]
+    fn compact_forms() {
+        let table: [(u8, &str); 20] = [
+            (b'a', "Accept-Contact"),
+            (b'b', "Referred-By"),
+            (b'c', "Content-Type"),
+            (b'd', "Request-Disposition"),
+            (b'e', "Content-Encoding"),
+            (b'f', "From"),
+            (b'i', "Call-ID"),
+            (b'j', "Reject-Contact"),
+            (b'k', "Supported"),
+            (b'l', "Content-Length"),
+            (b'm', "Contact"),
+            (b'o', "Event"),
+            (b'r', "Refer-To"),
+            (b's', "Subject"),
+            (b't', "To"),
+            (b'u', "Allow-Events"),
+            (b'v', "Via"),
+            (b'x', "Session-Expires"),
+            (b'y', "Identity"),
+            (b'n', ""),
+        ];
+        for (letter, want) in table {
+            assert_eq!(Name::parse(&[letter]).as_str(), want);
+            assert_eq!(Name::parse(&[letter.to_ascii_uppercase()]).as_str(), want);
+        }
+    }
+
+    #[test]
+    fn others_are_others() {
+        for name in [&b""[..], b"X-Box", b"Viaa", b"Fro", b"C%6Fntact", b"\xFF\xFE"] {
+            assert_eq!(Name::parse(name), Name::Other);
+        }
     }
 }

@@ -21,6 +21,7 @@ pub mod pool;
 pub mod scan;
 pub mod sdp;
 mod siphash;
+mod start_line;
 pub mod stream;
 pub mod time;
 pub mod transaction;
@@ -30,7 +31,7 @@ pub mod write;
 
 pub use addr::NameAddr;
 pub use fault::{Fault, Rejected};
-pub use fields::{Auth, CSeq, Reason};
+pub use fields::{Auth, CSeq, RAck, Reason};
 pub use flow::{Flow, Transport};
 pub use header::Name;
 pub use message::{Message, StartLine};

@@ -1,10 +1,12 @@
 //! A received message, viewed in place.
 use crate::addr::NameAddr;
-use crate::fault::Rejected;
-use crate::fields::{Auth, CSeq, Item, Reason};
+use crate::fault::{Fault, Rejected};
+use crate::fields::{Auth, CSeq, Item, Reason, number};
 use crate::header::Name;
 use crate::method::Method;
-use crate::uri::Uri;
+use crate::scan::{Values, is_space, token_len, trim};
+use crate::start_line::{self, first_line};
+use crate::uri::{Scheme, Uri};
 use crate::via::Via;
 
 /// Most header lines a message may have.
@@ -58,31 +60,184 @@ impl<'a> Message<'a> {
     /// Reads one datagram: leading CRLFs are skipped, Content-Length cuts the body and may be missing (RFC 3261 §18.3).
     ///
     /// An accepted message has each mandatory header once and readable: top Via, From, To, Call-ID, CSeq (whose method is
-    /// the request's), and a readable Max-Forwards and Content-Length where there.
+    /// the request's), and a readable Max-Forwards and Content-Length where there. In a request, Contact, Route and
+    /// Record-Route are readable too.
     pub fn parse_datagram(bytes: &'a [u8]) -> Result<Self, Rejected<'a>> {
-        Err(Rejected {
-            fault: crate::Fault::NotSip,
-            bytes,
-        })
+        Self::parse(bytes, false).map_err(|fault| Rejected { fault, bytes })
     }
 
-    /// Reads exactly one message as framed by [`crate::Framer`]; Content-Length is mandatory and must fit exactly.
+    /// Reads exactly one message as framed by [`crate::Framer`]; Content-Length is mandatory and must fit exactly. Otherwise
+    /// as [`Message::parse_datagram`].
     pub fn parse_stream(bytes: &'a [u8]) -> Result<Self, Rejected<'a>> {
-        Err(Rejected {
-            fault: crate::Fault::NotSip,
-            bytes,
+        Self::parse(bytes, true).map_err(|fault| Rejected { fault, bytes })
+    }
+
+    /// The request in `bytes` if an answer to it can be made, whatever else is wrong with it.
+    pub(crate) fn answerable(bytes: &'a [u8]) -> Option<Self> {
+        let mut message = Self::blank(bytes).ok()?;
+        // A second fault changes nothing: the first is the one answered.
+        let _ = message.index();
+        let copied = [Name::From, Name::To, Name::CallId, Name::CSeq];
+        let answerable = message.is_request()
+            && message.method() != Method::Ack
+            && Values::new(message.header(Name::Via)?)
+                .next()
+                .and_then(Via::parse_leniently)
+                .is_some()
+            && copied
+                .into_iter()
+                .all(|name| message.header(name).is_some_and(|v| !v.is_empty()));
+        answerable.then_some(message)
+    }
+
+    fn parse(bytes: &'a [u8], stream: bool) -> Result<Self, Fault> {
+        let mut message = Self::blank(bytes)?;
+        let body_at = message.index()?;
+        message.check()?;
+        let rest = message.raw.get(body_at..).unwrap_or_default();
+        let length = match message.header(Name::ContentLength) {
+            Some(value) => Some(number(value).ok_or(Fault::Malformed(Name::ContentLength))?),
+            None if stream => return Err(Fault::Missing(Name::ContentLength)),
+            None => None,
+        };
+        message.body = match length.map(|l| usize::try_from(l).unwrap_or(usize::MAX)) {
+            None => rest,
+            Some(length) if stream && length != rest.len() => return Err(Fault::ContentLength),
+            Some(length) => rest.get(..length).ok_or(Fault::ContentLength)?,
+        };
+        Ok(message)
+    }
+
+    /// A message that knows its start line only, read leniently; strict checks follow.
+    fn blank(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let skipped = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let raw = bytes.get(skipped..).unwrap_or_default();
+        if raw.is_empty() {
+            return Err(Fault::KeepAlive);
+        }
+        if raw.len() > MAX_BYTES {
+            return Err(Fault::TooLarge);
+        }
+        let start = start_line::parse(first_line(raw))?;
+        Ok(Message {
+            raw,
+            start,
+            lines: [Line::default(); MAX_HEADERS],
+            count: 0,
+            body: &[],
         })
     }
 
-    pub(crate) fn answerable(bytes: &'a [u8]) -> Option<Self> {
-        let _ = bytes;
-        None
+    /// Fills the index and gives where the body begins. Goes on after a fault, so that an answer finds what it needs, and
+    /// tells the first.
+    fn index(&mut self) -> Result<usize, Fault> {
+        let raw = self.raw;
+        let line = first_line(raw);
+        let mut fault = start_line::check(line, &self.start);
+        let mut note = |f: Fault| fault = fault.or(Some(f));
+        let mut once = 0u8;
+        let mut at = line.len() + 2;
+        let end = loop {
+            match raw.get(at..) {
+                None | Some([]) => {
+                    note(Fault::Truncated);
+                    break raw.len();
+                }
+                Some([b'\r', b'\n', ..]) => break at + 2,
+                Some(rest) => {
+                    let Some(len) = logical_line(rest, &mut note) else {
+                        note(Fault::Truncated);
+                        break raw.len();
+                    };
+                    match split_line(&rest[..len]) {
+                        None => note(Fault::Line),
+                        Some((name_len, value_at, value_len)) => {
+                            let id = Name::parse(&rest[..name_len]);
+                            if let Some(bit) = once_only(id) {
+                                if once & bit != 0 {
+                                    note(Fault::Repeated(id));
+                                }
+                                once |= bit;
+                            }
+                            match self.lines.get_mut(usize::from(self.count)) {
+                                None => note(Fault::TooManyHeaders),
+                                Some(line) => {
+                                    // `raw` is at most MAX_BYTES long, so no offset in it is cut.
+                                    *line = Line {
+                                        id: id as u8,
+                                        name_at: at as u16,
+                                        name_len: name_len as u16,
+                                        value_at: (at + value_at) as u16,
+                                        value_len: value_len as u16,
+                                    };
+                                    self.count += 1;
+                                }
+                            }
+                        }
+                    }
+                    at += len + 2;
+                }
+            }
+        };
+        fault.map_or(Ok(end), Err)
+    }
+
+    /// Mandatory headers, and values everything later relies on.
+    fn check(&self) -> Result<(), Fault> {
+        let via = self.lines(Name::Via).next().ok_or(Fault::Missing(Name::Via))?;
+        Values::new(via)
+            .next()
+            .and_then(Via::parse)
+            .ok_or(Fault::Malformed(Name::Via))?;
+        for name in [Name::From, Name::To] {
+            let value = self.header(name).ok_or(Fault::Missing(name))?;
+            NameAddr::parse(value)
+                .filter(|a| !a.is_star())
+                .ok_or(Fault::Malformed(name))?;
+        }
+        let call_id = self.header(Name::CallId).ok_or(Fault::Missing(Name::CallId))?;
+        if call_id.is_empty() || call_id.iter().any(|&b| is_space(b)) {
+            return Err(Fault::Malformed(Name::CallId));
+        }
+        let cseq = self.header(Name::CSeq).ok_or(Fault::Missing(Name::CSeq))?;
+        let cseq = CSeq::parse(cseq).ok_or(Fault::Malformed(Name::CSeq))?;
+        if self.header(Name::MaxForwards).is_some() && self.max_forwards().is_none() {
+            return Err(Fault::Malformed(Name::MaxForwards));
+        }
+        if self.is_request() {
+            if cseq.method != self.method() {
+                return Err(Fault::MethodMismatch);
+            }
+            for name in [Name::Contact, Name::Route, Name::RecordRoute] {
+                let star = |a: &NameAddr<'_>| !a.is_star() || name == Name::Contact;
+                if !self
+                    .values(name)
+                    .all(|v| NameAddr::parse(v).is_some_and(|a| star(&a)))
+                {
+                    return Err(Fault::Malformed(name));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What a server or proxy asks of a request before it acts on it: a known URI scheme (416), hops left (483, but not for
     /// OPTIONS, which is answered where it ends), and no unsupported extension in Require (420). RFC 3261 §8.2.2, §16.3.
-    pub fn screen(&self, supported: &[&str]) -> Result<(), crate::Fault> {
-        let _ = supported;
+    pub fn screen(&self, supported: &[&str]) -> Result<(), Fault> {
+        let StartLine::Request { method, uri } = self.start else {
+            return Ok(());
+        };
+        if Uri::parse(uri).is_none_or(|u| matches!(u.scheme, Scheme::Other(_))) {
+            return Err(Fault::Scheme);
+        }
+        if self.max_forwards() == Some(0) && method != Method::Options {
+            return Err(Fault::TooManyHops);
+        }
+        // Neither carries demands of its own (RFC 3261 §8.2.2.3).
+        let exempt = matches!(method, Method::Ack | Method::Cancel);
+        if !exempt && self.unsupported(supported).next().is_some() {
+            return Err(Fault::Extension);
+        }
         Ok(())
     }
 
@@ -151,7 +306,7 @@ impl<'a> Message<'a> {
 
     /// All values of this name: lines split at commas that stand outside quotes and angle brackets.
     pub fn values(&self, name: Name) -> impl Iterator<Item = &'a [u8]> + '_ {
-        self.lines(name)
+        self.lines(name).flat_map(Values::new)
     }
 
     /// All header lines in order: name, name as written, value.
@@ -237,7 +392,7 @@ impl<'a> Message<'a> {
 
     /// A header that is a plain number: Min-Expires, RSeq, Flow-Timer, ..
     pub fn number(&self, name: Name) -> Option<u32> {
-        crate::fields::number(self.header(name)?)
+        number(self.header(name)?)
     }
 
     /// Content-Type.
@@ -277,4 +432,51 @@ impl<'a> Message<'a> {
             .and_then(|b| b.get(..usize::from(len)))
             .unwrap_or_default()
     }
+}
+
+/// Headers that may be there once only, as bits.
+fn once_only(name: Name) -> Option<u8> {
+    Some(match name {
+        Name::From => 1,
+        Name::To => 2,
+        Name::CallId => 4,
+        Name::CSeq => 8,
+        Name::MaxForwards => 16,
+        Name::ContentLength => 32,
+        Name::ContentType => 64,
+        _ => return None,
+    })
+}
+
+/// Length of the header line at the beginning, folds included and its last CRLF not; `None` where it does not end. A CR or LF
+/// that ends no line is noted as a fault: others might take it for a line end.
+fn logical_line(bytes: &[u8], note: &mut impl FnMut(Fault)) -> Option<usize> {
+    let mut i = 0;
+    loop {
+        i += memchr::memchr2(b'\r', b'\n', bytes.get(i..)?)?;
+        match bytes.get(i..) {
+            Some([b'\r', b'\n', b' ' | b'\t', ..]) => i += 2,
+            Some([b'\r', b'\n', ..]) => return Some(i),
+            _ => {
+                note(Fault::Line);
+                i += 1;
+            }
+        }
+    }
+}
+
+/// Length of the name, and where the trimmed value begins and how long it is. White space before the colon is allowed.
+fn split_line(line: &[u8]) -> Option<(usize, usize, usize)> {
+    let name_len = token_len(line);
+    let mut colon = name_len;
+    while matches!(line.get(colon)?, b' ' | b'\t') {
+        colon += 1;
+    }
+    if name_len == 0 || line.get(colon) != Some(&b':') {
+        return None;
+    }
+    let rest = line.get(colon + 1..)?;
+    let value = trim(rest);
+    let lead = rest.len() - crate::scan::trim_start(rest).len();
+    Some((name_len, colon + 1 + lead, value.len()))
 }
