@@ -122,7 +122,8 @@ pub enum Received {
     Full,
 }
 
-/// What [`Transactions::poll`] asks of the owner. A handle is valid until its `Gone`, which comes exactly once.
+/// What [`Transactions::poll`] asks of the owner. A handle is valid until its `Gone`, which comes exactly once for each
+/// transaction but those of our own CANCELs; a received CANCEL's has user [`NO_USER`] unless set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Send the request, first or again.
@@ -134,7 +135,7 @@ pub enum Due {
     },
     /// Send a CANCEL for an INVITE, first or again. Nothing else is ever reported of a CANCEL's transaction.
     SendCancel {
-        /// The INVITE's client transaction if it still lives, for whose branch see `cancel`.
+        /// The INVITE's client transaction, if it still lives.
         invite: Option<TxId>,
         /// The CANCEL's own transaction; its branch is the INVITE's.
         cancel: TxId,
@@ -166,9 +167,10 @@ pub enum Due {
         /// Its owner's number.
         user: u32,
     },
-    /// The transport failed (as good as a 503).
+    /// The transport failed (client: as good as a 503).
     Unreachable {
-        /// The transaction; its `Gone` follows.
+        /// The transaction. Its `Gone` follows, but an INVITE server transaction before its ACK stays: the peer may come
+        /// back by another flow, and the owner decides.
         tx: TxId,
         /// Its owner's number.
         user: u32,

@@ -1,9 +1,19 @@
 //! The table: finds a message's transaction, runs its machine, keeps its timers.
 
-use super::{Branch, ClientKind, Due, Full, Priority, Received, Refused, Storage, Tag, Timers, TxId};
+use super::machine::{Act, Clock, Context, Step};
+use super::slot::{Class, Machine, Path};
+use super::{
+    Branch, ClientKind, Due, Full, NO_USER, Priority, Received, Refused, Storage, Tag, Timers, TxId, ict,
+    ist, nict, nist,
+};
 use crate::flow::Flow;
+use crate::header::Name;
 use crate::message::Message;
+use crate::method::Method;
+use crate::siphash::SipHash;
 use crate::time::Instant;
+use crate::uri::Host;
+use core::time::Duration;
 
 /// What went wrong or twice, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,26 +28,54 @@ pub struct Counters {
     pub repeated: u32,
     /// Transactions that timed out.
     pub timed_out: u32,
+    /// Messages without what every message must have; the message layer lets none through.
+    pub unusable: u32,
 }
 
 /// All transactions of one SIP element.
 pub struct Transactions<'s> {
     storage: Storage<'s>,
     secret: [u64; 2],
+    /// How many keys were made here, the n-th from n: no two transactions of a boot share one by construction.
+    made: u64,
     timers: Timers,
+    reserve: usize,
     counters: Counters,
 }
 
+/// What a keyed hash is about, so that one use of it says nothing about another.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Domain {
+    Client,
+    Ack,
+    Tag,
+    Server,
+    Server2543,
+}
+
+const COOKIE: &[u8] = b"z9hG4bK";
+
 impl<'s> Transactions<'s> {
     /// An empty table. `secret` is fresh randomness of this boot: it keys the index of received branches and makes
-    /// our own branches and tags unguessable. One eighth of the room (at least one slot) is reserved; see
-    /// [`Transactions::reserve`].
+    /// our own branches and tags unguessable. One eighth of the room is reserved; see [`Transactions::reserve`].
     pub fn new(storage: impl Into<Storage<'s>>, secret: [u64; 2], timers: Timers) -> Self {
-        Self { storage: storage.into(), secret, timers, counters: Counters::default() }
+        let storage = storage.into();
+        let reserve = storage.limit().div_ceil(8).min(storage.limit() / 2);
+        Self {
+            storage,
+            secret,
+            made: 0,
+            timers,
+            reserve,
+            counters: Counters::default(),
+        }
     }
 
     /// Sets how many slots only [`Priority::Reserved`] may use.
-    pub fn reserve(&mut self, slots: usize) {}
+    pub fn reserve(&mut self, slots: usize) {
+        self.reserve = slots;
+    }
 
     /// Starts a client transaction. Its first transmission is due at once.
     pub fn client(
@@ -48,91 +86,455 @@ impl<'s> Transactions<'s> {
         user: u32,
         priority: Priority,
     ) -> Result<TxId, Full> {
-        Err(Full)
+        let key = self.new_branch().0;
+        let (class, machine) = match kind {
+            ClientKind::Invite => (Class::ClientInvite, Machine::Ict(ict::State::Calling)),
+            ClientKind::NonInvite => (Class::ClientOther, Machine::Nict(nict::State::Trying)),
+        };
+        let index = self.insert(key, class, machine, Path::new(&flow), user, priority)?;
+        match kind {
+            ClientKind::Invite => self.ict(now, index, ict::Event::Start),
+            ClientKind::NonInvite => self.nict(now, index, nict::Event::Start),
+        };
+        Ok(self.storage.id(index))
     }
 
     /// Cancels an unanswered INVITE of ours. The CANCEL leaves when the first provisional answer is there
     /// (RFC 3261 §9.1) and never if a final one comes first; without a final answer 64·T1 after it, the INVITE
-    /// times out. Asking twice gives the same CANCEL.
+    /// times out. Asking twice gives the same CANCEL. May use reserved room.
     pub fn cancel(&mut self, now: Instant, invite: TxId) -> Result<TxId, Refused> {
-        Err(Refused::NoSuch)
+        let index = self.storage.get(invite).ok_or(Refused::NoSuch)?;
+        let slot = *self.storage.at(index);
+        let ringing = match slot.machine {
+            Machine::Ict(ict::State::Calling) => false,
+            Machine::Ict(ict::State::Proceeding) => true,
+            Machine::Ict(_) => return Err(Refused::Finished),
+            _ => return Err(Refused::NoSuch),
+        };
+        if let Some(cancel) = self.storage.find(slot.key, Class::ClientCancel) {
+            return Ok(self.storage.id(cancel));
+        }
+        if slot.cancelled {
+            return Err(Refused::Finished);
+        }
+        let held = Machine::Nict(nict::State::Held);
+        let cancel = self
+            .insert(
+                slot.key,
+                Class::ClientCancel,
+                held,
+                slot.path,
+                slot.user,
+                Priority::Reserved,
+            )
+            .map_err(|Full| Refused::Full)?;
+        self.storage.at_mut(index).cancelled = true;
+        if ringing {
+            self.release_cancel(now, index);
+        }
+        Ok(self.storage.id(cancel))
     }
 
     /// Finds or makes the transaction of a received message. Only BYE and CANCEL may use reserved room.
     pub fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received {
-        Received::Absorbed
+        let priority = match message.method() {
+            Method::Bye | Method::Cancel => Priority::Reserved,
+            _ => Priority::Normal,
+        };
+        self.receive_as(now, flow, message, priority)
     }
 
     /// As [`Transactions::receive`], for a request that may use reserved room whatever its method.
     pub fn receive_reserved(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received {
-        Received::Absorbed
+        self.receive_as(now, flow, message, Priority::Reserved)
     }
 
-    /// Answers a request: the response is due at once.
+    fn receive_as(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        message: &Message<'_>,
+        priority: Priority,
+    ) -> Received {
+        if let Some(status) = message.status() {
+            return self.receive_response(now, message, status);
+        }
+        let method = message.method();
+        let (class, key_method) = match method {
+            Method::Invite | Method::Ack => (Class::ServerInvite, Method::Invite),
+            Method::Cancel => (Class::ServerCancel, Method::Cancel),
+            _ => (Class::ServerOther, method),
+        };
+        let Some(key) = self.server_key(message, key_method) else {
+            self.counters.unusable = self.counters.unusable.wrapping_add(1);
+            return Received::Absorbed;
+        };
+        let found = self.storage.find(key, class);
+        match (found, method) {
+            (Some(index), Method::Ack) => self.receive_ack(now, index),
+            (None, Method::Ack) => Received::Ack,
+            (Some(index), _) => self.receive_again(now, index),
+            (None, Method::Invite) => {
+                let machine = Machine::Ist(ist::State::Proceeding);
+                let Ok(index) = self.insert(key, class, machine, Path::new(&flow), NO_USER, priority) else {
+                    return Received::Full;
+                };
+                self.ist(now, index, ist::Event::Start);
+                Received::Request {
+                    tx: self.storage.id(index),
+                }
+            }
+            (None, _) => {
+                let machine = Machine::Nist(nist::State::Trying);
+                let Ok(index) = self.insert(key, class, machine, Path::new(&flow), NO_USER, priority) else {
+                    return Received::Full;
+                };
+                self.nist(now, index, nist::Event::Start);
+                let tx = self.storage.id(index);
+                if method != Method::Cancel {
+                    return Received::Request { tx };
+                }
+                let invite = self
+                    .server_key(message, Method::Invite)
+                    .and_then(|key| self.storage.find(key, Class::ServerInvite))
+                    .map(|index| (self.storage.id(index), self.storage.at(index).user));
+                Received::Cancel { tx, invite }
+            }
+        }
+    }
+
+    fn receive_response(&mut self, now: Instant, message: &Message<'_>, status: u16) -> Received {
+        let class = match message.method() {
+            Method::Invite => Class::ClientInvite,
+            Method::Cancel => Class::ClientCancel,
+            _ => Class::ClientOther,
+        };
+        let branch = message.via().and_then(|via| via.branch);
+        let Some(index) = branch
+            .and_then(own_key)
+            .and_then(|key| self.storage.find(key, class))
+        else {
+            self.counters.stray = self.counters.stray.wrapping_add(1);
+            return Received::StrayResponse;
+        };
+        let passed = match class {
+            Class::ClientInvite => self.ict(
+                now,
+                index,
+                match status {
+                    ..200 => ict::Event::Provisional,
+                    200..300 => ict::Event::Success,
+                    _ => ict::Event::Failure,
+                },
+            ),
+            _ => self.nict(
+                now,
+                index,
+                if status < 200 {
+                    nict::Event::Provisional
+                } else {
+                    nict::Event::Final
+                },
+            ),
+        };
+        if !passed.is_some_and(|act| act.has(Act::PASS)) {
+            return Received::Absorbed;
+        }
+        let slot = self.storage.at_mut(index);
+        slot.status = status;
+        let user = slot.user;
+        match class {
+            Class::ClientCancel if status < 200 => Received::Absorbed,
+            Class::ClientCancel => Received::CancelAnswered { user, status },
+            _ => {
+                let tx = self.storage.id(index);
+                if class == Class::ClientInvite {
+                    self.release_cancel(now, index);
+                }
+                Received::Response { tx, user, status }
+            }
+        }
+    }
+
+    fn receive_ack(&mut self, now: Instant, index: u32) -> Received {
+        let user = self.storage.at(index).user;
+        match self.ist(now, index, ist::Event::Ack) {
+            Some(act) if act.has(Act::PASS) => Received::Ack,
+            Some(_) => Received::AckAbsorbed { user },
+            None => Received::Absorbed,
+        }
+    }
+
+    fn receive_again(&mut self, now: Instant, index: u32) -> Received {
+        self.counters.repeated = self.counters.repeated.wrapping_add(1);
+        let act = match self.storage.at(index).machine {
+            Machine::Ist(_) => self.ist(now, index, ist::Event::Repeated),
+            _ => self.nist(now, index, nist::Event::Repeated),
+        };
+        let slot = self.storage.at(index);
+        match act {
+            Some(act) if act.has(Act::REPEAT) => Received::Retransmission {
+                tx: self.storage.id(index),
+                user: slot.user,
+                status: slot.status,
+            },
+            _ => Received::Absorbed,
+        }
+    }
+
+    /// Answers a request: the response is due at once. 2xx to INVITE may be given again as long as the transaction
+    /// lives (the dialog repeats it).
     pub fn respond(&mut self, now: Instant, tx: TxId, status: u16) -> Result<(), Refused> {
-        Err(Refused::NoSuch)
+        self.answer(now, tx, status)?;
+        Ok(())
     }
 
     /// As [`Transactions::respond`], for a caller that sends the response itself, now, from the request at hand.
     pub fn responded(&mut self, now: Instant, tx: TxId, status: u16) -> Result<(), Refused> {
-        Err(Refused::NoSuch)
+        let index = self.answer(now, tx, status)?;
+        let slot = self.storage.at_mut(index);
+        slot.pending = slot.pending.without(Act::SEND);
+        self.storage.schedule(index);
+        Ok(())
+    }
+
+    fn answer(&mut self, now: Instant, tx: TxId, status: u16) -> Result<u32, Refused> {
+        let index = self.storage.get(tx).ok_or(Refused::NoSuch)?;
+        let slot = self.storage.at(index);
+        if !(100..700).contains(&status) {
+            return Err(Refused::NotAllowed);
+        }
+        let act = match slot.machine {
+            Machine::Ist(_) => self.ist(
+                now,
+                index,
+                match status {
+                    ..200 => ist::Event::Provisional,
+                    200..300 => ist::Event::Success,
+                    _ => ist::Event::Failure,
+                },
+            ),
+            Machine::Nist(_) => {
+                if !nist::allowed(status, slot.path.is_reliable()) {
+                    return Err(Refused::NotAllowed);
+                }
+                self.nist(
+                    now,
+                    index,
+                    if status < 200 {
+                        nist::Event::Provisional
+                    } else {
+                        nist::Event::Final
+                    },
+                )
+            }
+            _ => return Err(Refused::NoSuch),
+        };
+        act.ok_or(Refused::Finished)?;
+        self.storage.at_mut(index).status = status;
+        Ok(index)
     }
 
     /// The next thing to do; call until `None`.
     pub fn poll(&mut self, now: Instant) -> Option<Due> {
-        None
+        loop {
+            let (index, wake) = self.storage.first()?;
+            if wake > now {
+                return None;
+            }
+            let slot = *self.storage.at(index);
+            if !slot.pending.is_none() {
+                if let Some(due) = self.take_pending(index) {
+                    return Some(due);
+                }
+            } else if slot.machine.is_terminated() {
+                let tx = self.storage.id(index);
+                self.storage.remove(index);
+                if slot.class != Class::ClientCancel {
+                    return Some(Due::Gone { tx, user: slot.user });
+                }
+            } else {
+                self.timer(now, index);
+            }
+        }
     }
 
-    /// When [`Transactions::poll`] has to be called again at the latest.
+    fn take_pending(&mut self, index: u32) -> Option<Due> {
+        let slot = self.storage.at_mut(index);
+        let order = [Act::SEND, Act::ACK, Act::TIMED_OUT, Act::UNREACHABLE];
+        let act = order
+            .into_iter()
+            .find(|&act| slot.pending.has(act))
+            .unwrap_or(Act::NONE);
+        slot.pending = if act.is_none() {
+            Act::NONE
+        } else {
+            slot.pending.without(act)
+        };
+        let (class, key, user, status) = (slot.class, slot.key, slot.user, slot.status);
+        self.storage.schedule(index);
+        let tx = self.storage.id(index);
+        Some(match act {
+            Act::SEND => match class {
+                Class::ClientInvite | Class::ClientOther => Due::SendRequest { tx, user },
+                Class::ClientCancel => {
+                    let invite = self.storage.find(key, Class::ClientInvite);
+                    Due::SendCancel {
+                        invite: invite.map(|i| self.storage.id(i)),
+                        cancel: tx,
+                        user,
+                    }
+                }
+                _ => Due::SendResponse { tx, user, status },
+            },
+            Act::ACK => Due::SendAck { tx, user, status },
+            // The INVITE's own deadline tells what became of a CANCEL.
+            _ if class == Class::ClientCancel => return None,
+            Act::TIMED_OUT => Due::TimedOut { tx, user },
+            Act::UNREACHABLE => Due::Unreachable { tx, user },
+            _ => return None,
+        })
+    }
+
+    fn timer(&mut self, now: Instant, index: u32) {
+        let slot = self.storage.at_mut(index);
+        let over = slot.deadline_at <= now;
+        if over {
+            slot.deadline_at = Instant::NEVER;
+        } else {
+            slot.retransmit_at = Instant::NEVER;
+            self.counters.retransmitted = self.counters.retransmitted.wrapping_add(1);
+        }
+        match self.storage.at(index).machine {
+            Machine::Ict(_) => self.ict(
+                now,
+                index,
+                if over {
+                    ict::Event::Deadline
+                } else {
+                    ict::Event::Retransmit
+                },
+            ),
+            Machine::Nict(_) => self.nict(
+                now,
+                index,
+                if over {
+                    nict::Event::Deadline
+                } else {
+                    nict::Event::Retransmit
+                },
+            ),
+            Machine::Ist(state) => {
+                if over && state == ist::State::Proceeding {
+                    self.storage.at_mut(index).status = 100;
+                }
+                self.ist(
+                    now,
+                    index,
+                    if over {
+                        ist::Event::Deadline
+                    } else {
+                        ist::Event::Retransmit
+                    },
+                )
+            }
+            _ => self.nist(now, index, nist::Event::Deadline),
+        };
+        self.storage.schedule(index);
+    }
+
+    /// When [`Transactions::poll`] has to be called again at the latest. In the past: at once.
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        self.storage.first().map(|(_, wake)| wake)
     }
 
     /// The transport could not send this transaction's message.
-    pub fn transport_error(&mut self, now: Instant, tx: TxId) {}
-
-    /// A connection is closed: a transport error for all its client transactions.
-    pub fn drop_flow(&mut self, now: Instant, flow: Flow) {}
-
-    /// Ends a transaction at once and without any further word of it.
-    pub fn forget(&mut self, tx: TxId) {}
-
-    /// The branch of a client transaction's request.
-    pub fn branch(&self, tx: TxId) -> Option<Branch> {
-        None
+    pub fn transport_error(&mut self, now: Instant, tx: TxId) {
+        if let Some(index) = self.storage.get(tx) {
+            self.fail(now, index);
+        }
     }
 
-    /// The branch for the ACK to a 2xx answer of this INVITE: one of its own, the same each time.
+    /// A connection is closed: a transport error for all client transactions on exactly this flow.
+    pub fn drop_flow(&mut self, now: Instant, flow: Flow) {
+        let path = Path::new(&flow);
+        for index in 0..self.storage.slots().len() as u32 {
+            let slot = self.storage.at(index);
+            if slot.machine != Machine::Free && slot.class.is_client() && slot.path == path {
+                self.fail(now, index);
+            }
+        }
+    }
+
+    fn fail(&mut self, now: Instant, index: u32) {
+        match self.storage.at(index).machine {
+            Machine::Ict(_) => self.ict(now, index, ict::Event::TransportError),
+            Machine::Nict(_) => self.nict(now, index, nict::Event::TransportError),
+            Machine::Ist(_) => self.ist(now, index, ist::Event::TransportError),
+            Machine::Nist(_) => self.nist(now, index, nist::Event::TransportError),
+            Machine::Free => None,
+        };
+    }
+
+    /// Ends a transaction at once and without any further word of it.
+    pub fn forget(&mut self, tx: TxId) {
+        if let Some(index) = self.storage.get(tx) {
+            self.drop_held_cancel(index);
+            self.storage.remove(index);
+        }
+    }
+
+    /// The branch of a client transaction's request; a CANCEL's is that of its INVITE.
+    pub fn branch(&self, tx: TxId) -> Option<Branch> {
+        let slot = self.storage.at(self.storage.get(tx)?);
+        slot.class.is_client().then_some(Branch(slot.key))
+    }
+
+    /// The branch for the ACK to a 2xx answer of this INVITE: one of its own (RFC 3261 §13.2.2.4), the same each time.
     pub fn ack_branch(&self, invite: TxId) -> Option<Branch> {
-        None
+        let slot = self.storage.at(self.storage.get(invite)?);
+        (slot.class == Class::ClientInvite).then(|| Branch(self.derive(Domain::Ack, slot.key)))
     }
 
     /// A branch for a request sent outside any transaction.
     pub fn new_branch(&mut self) -> Branch {
-        Branch(0)
+        self.made = self.made.wrapping_add(1);
+        Branch(self.derive(Domain::Client, self.made))
     }
 
     /// The To tag of this server transaction's answers, the same each time.
     pub fn to_tag(&self, tx: TxId) -> Option<Tag> {
-        None
+        let slot = self.storage.at(self.storage.get(tx)?);
+        (!slot.class.is_client()).then(|| Tag(self.derive(Domain::Tag, slot.key) as u32))
     }
 
     /// The owner's number.
     pub fn user(&self, tx: TxId) -> Option<u32> {
-        None
+        Some(self.storage.at(self.storage.get(tx)?).user)
     }
 
-    /// Sets the owner's number.
-    pub fn set_user(&mut self, tx: TxId, user: u32) {}
+    /// Sets the owner's number. False: the handle is dead.
+    pub fn set_user(&mut self, tx: TxId, user: u32) -> bool {
+        let index = self.storage.get(tx);
+        if let Some(index) = index {
+            self.storage.at_mut(index).user = user;
+        }
+        index.is_some()
+    }
 
-    /// Where the request goes to or came from.
+    /// Where the request goes to or came from. An IPv6 address comes without its scope id; the interface says it.
     pub fn flow(&self, tx: TxId) -> Option<Flow> {
-        None
+        Some(self.storage.at(self.storage.get(tx)?).path.flow())
+    }
+
+    /// The last status received or given; 0: none yet.
+    pub fn status(&self, tx: TxId) -> Option<u16> {
+        Some(self.storage.at(self.storage.get(tx)?).status)
     }
 
     /// Live transactions.
     pub fn len(&self) -> usize {
-        0
+        self.storage.used()
     }
 
     /// Whether there is no live transaction.
@@ -144,4 +546,186 @@ impl<'s> Transactions<'s> {
     pub fn counters(&self) -> Counters {
         self.counters
     }
+
+    fn insert(
+        &mut self,
+        key: u64,
+        class: Class,
+        machine: Machine,
+        path: Path,
+        user: u32,
+        priority: Priority,
+    ) -> Result<u32, Full> {
+        let kept = if priority == Priority::Normal {
+            self.reserve
+        } else {
+            0
+        };
+        let room = self.storage.limit().saturating_sub(kept) > self.storage.used();
+        let index = if room {
+            self.storage.insert(key, class, machine, path, user)
+        } else {
+            None
+        };
+        index.ok_or_else(|| {
+            self.counters.full = self.counters.full.wrapping_add(1);
+            Full
+        })
+    }
+
+    /// Lets a waiting CANCEL go once its INVITE is Proceeding.
+    fn release_cancel(&mut self, now: Instant, invite: u32) {
+        let slot = self.storage.at(invite);
+        if !slot.cancelled || slot.machine != Machine::Ict(ict::State::Proceeding) {
+            return;
+        }
+        if let Some(cancel) = self.storage.find(slot.key, Class::ClientCancel)
+            && self.storage.at(cancel).machine == Machine::Nict(nict::State::Held)
+        {
+            self.nict(now, cancel, nict::Event::Start);
+            self.ict(now, invite, ict::Event::Cancelled);
+        }
+    }
+
+    /// A CANCEL that never left has nothing to cancel any more.
+    fn drop_held_cancel(&mut self, invite: u32) {
+        let slot = self.storage.at(invite);
+        if slot.class == Class::ClientInvite
+            && slot.cancelled
+            && let Some(cancel) = self.storage.find(slot.key, Class::ClientCancel)
+            && self.storage.at(cancel).machine == Machine::Nict(nict::State::Held)
+        {
+            self.storage.remove(cancel);
+        }
+    }
+
+    fn context(&self, index: u32) -> Context {
+        let slot = self.storage.at(index);
+        Context {
+            timers: self.timers,
+            reliable: slot.path.is_reliable(),
+            interval: Duration::from_millis(u64::from(slot.interval)),
+        }
+    }
+
+    fn ict(&mut self, now: Instant, index: u32, event: ict::Event) -> Option<Act> {
+        let Machine::Ict(state) = self.storage.at(index).machine else {
+            return None;
+        };
+        let step = ict::step(state, event, &self.context(index))?;
+        let act = self.apply(now, index, &step, Machine::Ict(step.state));
+        if !matches!(step.state, ict::State::Calling | ict::State::Proceeding) {
+            self.drop_held_cancel(index);
+        }
+        Some(act)
+    }
+
+    fn nict(&mut self, now: Instant, index: u32, event: nict::Event) -> Option<Act> {
+        let Machine::Nict(state) = self.storage.at(index).machine else {
+            return None;
+        };
+        let step = nict::step(state, event, &self.context(index))?;
+        Some(self.apply(now, index, &step, Machine::Nict(step.state)))
+    }
+
+    fn ist(&mut self, now: Instant, index: u32, event: ist::Event) -> Option<Act> {
+        let Machine::Ist(state) = self.storage.at(index).machine else {
+            return None;
+        };
+        let step = ist::step(state, event, &self.context(index))?;
+        Some(self.apply(now, index, &step, Machine::Ist(step.state)))
+    }
+
+    fn nist(&mut self, now: Instant, index: u32, event: nist::Event) -> Option<Act> {
+        let Machine::Nist(state) = self.storage.at(index).machine else {
+            return None;
+        };
+        let step = nist::step(state, event, &self.context(index))?;
+        Some(self.apply(now, index, &step, Machine::Nist(step.state)))
+    }
+
+    fn apply<S>(&mut self, now: Instant, index: u32, step: &Step<S>, machine: Machine) -> Act {
+        let slot = self.storage.at_mut(index);
+        let changed = slot.machine != machine;
+        slot.machine = machine;
+        match step.retransmit {
+            Clock::Keep => {}
+            Clock::Stop => slot.retransmit_at = Instant::NEVER,
+            Clock::In(interval) => {
+                slot.interval = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+                slot.retransmit_at = now + interval;
+            }
+        }
+        match step.deadline {
+            Clock::Keep => {}
+            Clock::Stop => slot.deadline_at = Instant::NEVER,
+            Clock::In(wait) => slot.deadline_at = now + wait,
+        }
+        // What an earlier state wanted sent is out of date in a new one.
+        let kept = if changed {
+            slot.pending.without(Act::SEND | Act::ACK)
+        } else {
+            slot.pending
+        };
+        slot.pending = kept | step.act.without(Act::PASS | Act::REPEAT);
+        if step.act.has(Act::TIMED_OUT) {
+            self.counters.timed_out = self.counters.timed_out.wrapping_add(1);
+        }
+        self.storage.schedule(index);
+        step.act
+    }
+
+    fn derive(&self, domain: Domain, value: u64) -> u64 {
+        SipHash::new(self.secret).byte(domain as u8).word(value).finish()
+    }
+
+    /// The key a request is filed under on the server side (RFC 3261 §17.2.3), with the method it is looked for as:
+    /// INVITE for an ACK or for what a CANCEL means.
+    fn server_key(&self, message: &Message<'_>, method: Method<'_>) -> Option<u64> {
+        let via = message.via()?;
+        let mut hash = SipHash::new(self.secret);
+        match via.branch.filter(|branch| has_cookie(branch)) {
+            Some(branch) => {
+                hash.byte(Domain::Server as u8).caseless(branch);
+                match via.host {
+                    Host::Name(name) => hash.caseless(name),
+                    Host::V4(ip) => hash.field(&ip.octets()),
+                    Host::V6(ip) => hash.field(&ip.octets()),
+                };
+                hash.word(via.port.map_or(0, |port| u64::from(port) + 1));
+            }
+            // RFC 2543: no To tag here, because an ACK carries the one of the answer; the CSeq number tells
+            // requests of one dialog apart.
+            None => {
+                let top = message.values(Name::Via).next()?;
+                let tag = message.from().and_then(|from| from.tag()).unwrap_or_default();
+                hash.byte(Domain::Server2543 as u8)
+                    .field(message.request_uri()?)
+                    .field(tag)
+                    .field(message.call_id()?)
+                    .word(u64::from(message.cseq()?.seq))
+                    .field(top);
+            }
+        }
+        hash.field(method.as_bytes());
+        Some(hash.finish())
+    }
+}
+
+fn has_cookie(branch: &[u8]) -> bool {
+    branch
+        .get(..COOKIE.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(COOKIE))
+}
+
+/// The key in a branch made by [`Branch`]'s `Display`.
+fn own_key(branch: &[u8]) -> Option<u64> {
+    let digits = branch.get(COOKIE.len()..).filter(|_| has_cookie(branch))?;
+    if digits.len() != 16 {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |key, &digit| {
+        let digit = char::from(digit).to_digit(16)?;
+        Some(key << 4 | u64::from(digit))
+    })
 }
