@@ -13,9 +13,11 @@
 
 mod ict;
 mod ist;
+mod key;
 mod machine;
 mod nict;
 mod nist;
+mod receive;
 mod slot;
 mod table;
 

@@ -1,18 +1,13 @@
 //! The table: finds a message's transaction, runs its machine, keeps its timers.
 
+use super::key::{self, Domain};
 use super::machine::{Act, Clock, Context, Step};
 use super::slot::{Class, Machine, Path};
 use super::{
-    Branch, ClientKind, Due, Full, NO_USER, Priority, Received, Refused, Storage, Tag, Timers, TxId, ict,
-    ist, nict, nist,
+    Branch, ClientKind, Due, Full, Priority, Refused, Storage, Tag, Timers, TxId, ict, ist, nict, nist,
 };
 use crate::flow::Flow;
-use crate::header::Name;
-use crate::message::Message;
-use crate::method::Method;
-use crate::siphash::SipHash;
 use crate::time::Instant;
-use crate::uri::Host;
 use core::time::Duration;
 
 /// What went wrong or twice, since the start.
@@ -34,27 +29,14 @@ pub struct Counters {
 
 /// All transactions of one SIP element.
 pub struct Transactions<'s> {
-    storage: Storage<'s>,
-    secret: [u64; 2],
+    pub(super) storage: Storage<'s>,
+    pub(super) secret: [u64; 2],
     /// How many keys were made here, the n-th from n: no two transactions of a boot share one by construction.
     made: u64,
     timers: Timers,
     reserve: usize,
-    counters: Counters,
+    pub(super) counters: Counters,
 }
-
-/// What a keyed hash is about, so that one use of it says nothing about another.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Domain {
-    Client,
-    Ack,
-    Tag,
-    Server,
-    Server2543,
-}
-
-const COOKIE: &[u8] = b"z9hG4bK";
 
 impl<'s> Transactions<'s> {
     /// An empty table. `secret` is fresh randomness of this boot: it keys the index of received branches and makes
@@ -133,153 +115,6 @@ impl<'s> Transactions<'s> {
             self.release_cancel(now, index);
         }
         Ok(self.storage.id(cancel))
-    }
-
-    /// Finds or makes the transaction of a received message. Only BYE and CANCEL may use reserved room.
-    pub fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received {
-        let priority = match message.method() {
-            Method::Bye | Method::Cancel => Priority::Reserved,
-            _ => Priority::Normal,
-        };
-        self.receive_as(now, flow, message, priority)
-    }
-
-    /// As [`Transactions::receive`], for a request that may use reserved room whatever its method.
-    pub fn receive_reserved(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received {
-        self.receive_as(now, flow, message, Priority::Reserved)
-    }
-
-    fn receive_as(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        message: &Message<'_>,
-        priority: Priority,
-    ) -> Received {
-        if let Some(status) = message.status() {
-            return self.receive_response(now, message, status);
-        }
-        let method = message.method();
-        let (class, key_method) = match method {
-            Method::Invite | Method::Ack => (Class::ServerInvite, Method::Invite),
-            Method::Cancel => (Class::ServerCancel, Method::Cancel),
-            _ => (Class::ServerOther, method),
-        };
-        let Some(key) = self.server_key(message, key_method) else {
-            self.counters.unusable = self.counters.unusable.wrapping_add(1);
-            return Received::Absorbed;
-        };
-        let found = self.storage.find(key, class);
-        match (found, method) {
-            (Some(index), Method::Ack) => self.receive_ack(now, index),
-            (None, Method::Ack) => Received::Ack,
-            (Some(index), _) => self.receive_again(now, index),
-            (None, Method::Invite) => {
-                let machine = Machine::Ist(ist::State::Proceeding);
-                let Ok(index) = self.insert(key, class, machine, Path::new(&flow), NO_USER, priority) else {
-                    return Received::Full;
-                };
-                self.ist(now, index, ist::Event::Start);
-                Received::Request {
-                    tx: self.storage.id(index),
-                }
-            }
-            (None, _) => {
-                let machine = Machine::Nist(nist::State::Trying);
-                let Ok(index) = self.insert(key, class, machine, Path::new(&flow), NO_USER, priority) else {
-                    return Received::Full;
-                };
-                self.nist(now, index, nist::Event::Start);
-                let tx = self.storage.id(index);
-                if method != Method::Cancel {
-                    return Received::Request { tx };
-                }
-                let invite = self
-                    .server_key(message, Method::Invite)
-                    .and_then(|key| self.storage.find(key, Class::ServerInvite))
-                    .map(|index| (self.storage.id(index), self.storage.at(index).user));
-                Received::Cancel { tx, invite }
-            }
-        }
-    }
-
-    fn receive_response(&mut self, now: Instant, message: &Message<'_>, status: u16) -> Received {
-        let class = match message.method() {
-            Method::Invite => Class::ClientInvite,
-            Method::Cancel => Class::ClientCancel,
-            _ => Class::ClientOther,
-        };
-        let branch = message.via().and_then(|via| via.branch);
-        let Some(index) = branch
-            .and_then(own_key)
-            .and_then(|key| self.storage.find(key, class))
-        else {
-            self.counters.stray = self.counters.stray.wrapping_add(1);
-            return Received::StrayResponse;
-        };
-        let passed = match class {
-            Class::ClientInvite => self.ict(
-                now,
-                index,
-                match status {
-                    ..200 => ict::Event::Provisional,
-                    200..300 => ict::Event::Success,
-                    _ => ict::Event::Failure,
-                },
-            ),
-            _ => self.nict(
-                now,
-                index,
-                if status < 200 {
-                    nict::Event::Provisional
-                } else {
-                    nict::Event::Final
-                },
-            ),
-        };
-        if !passed.is_some_and(|act| act.has(Act::PASS)) {
-            return Received::Absorbed;
-        }
-        let slot = self.storage.at_mut(index);
-        slot.status = status;
-        let user = slot.user;
-        match class {
-            Class::ClientCancel if status < 200 => Received::Absorbed,
-            Class::ClientCancel => Received::CancelAnswered { user, status },
-            _ => {
-                let tx = self.storage.id(index);
-                if class == Class::ClientInvite {
-                    self.release_cancel(now, index);
-                }
-                Received::Response { tx, user, status }
-            }
-        }
-    }
-
-    fn receive_ack(&mut self, now: Instant, index: u32) -> Received {
-        let user = self.storage.at(index).user;
-        match self.ist(now, index, ist::Event::Ack) {
-            Some(act) if act.has(Act::PASS) => Received::Ack,
-            Some(_) => Received::AckAbsorbed { user },
-            None => Received::Absorbed,
-        }
-    }
-
-    fn receive_again(&mut self, now: Instant, index: u32) -> Received {
-        self.counters.repeated = self.counters.repeated.wrapping_add(1);
-        let act = match self.storage.at(index).machine {
-            Machine::Ist(_) => self.ist(now, index, ist::Event::Repeated),
-            _ => self.nist(now, index, nist::Event::Repeated),
-        };
-        let slot = self.storage.at(index);
-        match act {
-            Some(act) if act.has(Act::REPEAT) => Received::Retransmission {
-                tx: self.storage.id(index),
-                user: slot.user,
-                status: slot.status,
-            },
-            _ => Received::Absorbed,
-        }
     }
 
     /// Answers a request: the response is due at once. 2xx to INVITE may be given again as long as the transaction
@@ -493,19 +328,19 @@ impl<'s> Transactions<'s> {
     /// The branch for the ACK to a 2xx answer of this INVITE: one of its own (RFC 3261 §13.2.2.4), the same each time.
     pub fn ack_branch(&self, invite: TxId) -> Option<Branch> {
         let slot = self.storage.at(self.storage.get(invite)?);
-        (slot.class == Class::ClientInvite).then(|| Branch(self.derive(Domain::Ack, slot.key)))
+        (slot.class == Class::ClientInvite).then(|| Branch(key::derive(self.secret, Domain::Ack, slot.key)))
     }
 
     /// A branch for a request sent outside any transaction.
     pub fn new_branch(&mut self) -> Branch {
         self.made = self.made.wrapping_add(1);
-        Branch(self.derive(Domain::Client, self.made))
+        Branch(key::derive(self.secret, Domain::Client, self.made))
     }
 
     /// The To tag of this server transaction's answers, the same each time.
     pub fn to_tag(&self, tx: TxId) -> Option<Tag> {
         let slot = self.storage.at(self.storage.get(tx)?);
-        (!slot.class.is_client()).then(|| Tag(self.derive(Domain::Tag, slot.key) as u32))
+        (!slot.class.is_client()).then(|| Tag(key::derive(self.secret, Domain::Tag, slot.key) as u32))
     }
 
     /// The owner's number.
@@ -547,7 +382,7 @@ impl<'s> Transactions<'s> {
         self.counters
     }
 
-    fn insert(
+    pub(super) fn insert(
         &mut self,
         key: u64,
         class: Class,
@@ -574,7 +409,7 @@ impl<'s> Transactions<'s> {
     }
 
     /// Lets a waiting CANCEL go once its INVITE is Proceeding.
-    fn release_cancel(&mut self, now: Instant, invite: u32) {
+    pub(super) fn release_cancel(&mut self, now: Instant, invite: u32) {
         let slot = self.storage.at(invite);
         if !slot.cancelled || slot.machine != Machine::Ict(ict::State::Proceeding) {
             return;
@@ -608,7 +443,7 @@ impl<'s> Transactions<'s> {
         }
     }
 
-    fn ict(&mut self, now: Instant, index: u32, event: ict::Event) -> Option<Act> {
+    pub(super) fn ict(&mut self, now: Instant, index: u32, event: ict::Event) -> Option<Act> {
         let Machine::Ict(state) = self.storage.at(index).machine else {
             return None;
         };
@@ -620,7 +455,7 @@ impl<'s> Transactions<'s> {
         Some(act)
     }
 
-    fn nict(&mut self, now: Instant, index: u32, event: nict::Event) -> Option<Act> {
+    pub(super) fn nict(&mut self, now: Instant, index: u32, event: nict::Event) -> Option<Act> {
         let Machine::Nict(state) = self.storage.at(index).machine else {
             return None;
         };
@@ -628,7 +463,7 @@ impl<'s> Transactions<'s> {
         Some(self.apply(now, index, &step, Machine::Nict(step.state)))
     }
 
-    fn ist(&mut self, now: Instant, index: u32, event: ist::Event) -> Option<Act> {
+    pub(super) fn ist(&mut self, now: Instant, index: u32, event: ist::Event) -> Option<Act> {
         let Machine::Ist(state) = self.storage.at(index).machine else {
             return None;
         };
@@ -636,7 +471,7 @@ impl<'s> Transactions<'s> {
         Some(self.apply(now, index, &step, Machine::Ist(step.state)))
     }
 
-    fn nist(&mut self, now: Instant, index: u32, event: nist::Event) -> Option<Act> {
+    pub(super) fn nist(&mut self, now: Instant, index: u32, event: nist::Event) -> Option<Act> {
         let Machine::Nist(state) = self.storage.at(index).machine else {
             return None;
         };
@@ -674,58 +509,4 @@ impl<'s> Transactions<'s> {
         self.storage.schedule(index);
         step.act
     }
-
-    fn derive(&self, domain: Domain, value: u64) -> u64 {
-        SipHash::new(self.secret).byte(domain as u8).word(value).finish()
-    }
-
-    /// The key a request is filed under on the server side (RFC 3261 §17.2.3), with the method it is looked for as:
-    /// INVITE for an ACK or for what a CANCEL means.
-    fn server_key(&self, message: &Message<'_>, method: Method<'_>) -> Option<u64> {
-        let via = message.via()?;
-        let mut hash = SipHash::new(self.secret);
-        match via.branch.filter(|branch| has_cookie(branch)) {
-            Some(branch) => {
-                hash.byte(Domain::Server as u8).caseless(branch);
-                match via.host {
-                    Host::Name(name) => hash.caseless(name),
-                    Host::V4(ip) => hash.field(&ip.octets()),
-                    Host::V6(ip) => hash.field(&ip.octets()),
-                };
-                hash.word(via.port.map_or(0, |port| u64::from(port) + 1));
-            }
-            // RFC 2543: no To tag here, because an ACK carries the one of the answer; the CSeq number tells
-            // requests of one dialog apart.
-            None => {
-                let top = message.values(Name::Via).next()?;
-                let tag = message.from().and_then(|from| from.tag()).unwrap_or_default();
-                hash.byte(Domain::Server2543 as u8)
-                    .field(message.request_uri()?)
-                    .field(tag)
-                    .field(message.call_id()?)
-                    .word(u64::from(message.cseq()?.seq))
-                    .field(top);
-            }
-        }
-        hash.field(method.as_bytes());
-        Some(hash.finish())
-    }
-}
-
-fn has_cookie(branch: &[u8]) -> bool {
-    branch
-        .get(..COOKIE.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(COOKIE))
-}
-
-/// The key in a branch made by [`Branch`]'s `Display`.
-fn own_key(branch: &[u8]) -> Option<u64> {
-    let digits = branch.get(COOKIE.len()..).filter(|_| has_cookie(branch))?;
-    if digits.len() != 16 {
-        return None;
-    }
-    digits.iter().try_fold(0u64, |key, &digit| {
-        let digit = char::from(digit).to_digit(16)?;
-        Some(key << 4 | u64::from(digit))
-    })
 }
