@@ -13,13 +13,13 @@ pub const SDP_MAX: usize = 1024;
 /// Largest block of header lines (Via, From, To, Call-ID, CSeq, Record-Route) of an INVITE, in bytes; beyond it 513.
 pub const HEAD_MAX: usize = 1024;
 /// Largest URI of a caller, a called party or a contact, in bytes; beyond it 513 or, for a called party's, a failed branch.
-pub const URI_MAX: usize = 160;
+pub const URI_MAX: usize = 128;
 /// Largest tag of the other side, in bytes.
-pub const TAG_MAX: usize = 80;
+pub const TAG_MAX: usize = 64;
 /// Largest Call-ID of a caller, in bytes.
 pub const CALL_ID_MAX: usize = 128;
-/// Largest route set of a dialog, in bytes.
-pub const ROUTE_MAX: usize = 160;
+/// Largest route set of a dialog, in bytes; beyond it 513 or a failed branch. The box's peers (phones, the cloud) set none.
+pub const ROUTE_MAX: usize = if cfg!(feature = "std") { 512 } else { 64 };
 /// Largest From or To that the policy presents to the called side, in bytes.
 pub const ADDRESS_MAX: usize = 192;
 /// Largest block of further header lines that the policy adds to the called side's INVITE, in bytes.
@@ -159,7 +159,6 @@ pub struct Call<M> {
     /// Best failure of the branches so far (RFC 3261 §16.7 step 6); 0: none.
     pub(super) best: u16,
     pub(super) cause: Option<Cause>,
-    pub(super) retry_after: u16,
     pub(super) deadline: Instant,
     pub(super) told: bool,
 }
@@ -220,6 +219,8 @@ pub struct Leg {
     pub(super) side: Side,
     pub(super) state: State,
     pub(super) flow: Flow,
+    /// Whatever the owner knows it by.
+    pub(super) user: u32,
     /// Our tag: the handle of the leg that the tag was made for, and randomness.
     pub(super) tag: (u32, u32),
     pub(super) call_id: u64,

@@ -194,6 +194,8 @@ pub struct Target<'a> {
     pub uri: &'a [u8],
     /// Whether it may use the room that is kept for emergencies.
     pub priority: Priority,
+    /// Whatever the owner knows the target by: [`Calls::leg_user`].
+    pub user: u32,
 }
 
 /// Counted oddities.
@@ -316,7 +318,6 @@ impl<'s, M> Calls<'s, M> {
             announcing: false,
             best: 0,
             cause: None,
-            retry_after: 0,
             deadline: Instant::NEVER,
             told: false,
         };
@@ -398,6 +399,7 @@ impl<'s, M> Calls<'s, M> {
                 State::Calling
             },
             flow,
+            user: 0,
             tag: (0, 0),
             call_id: 0,
             remote_tag: Text::new(),
@@ -442,6 +444,7 @@ impl<'s, M> Calls<'s, M> {
         }
         let mut leg = self.new_leg(call, Side::Callee, target.flow);
         leg.target = text(target.uri)?;
+        leg.user = target.user;
         leg.call_id = self.random();
         leg.local_cseq = 1;
         leg.invite_cseq = 1;
@@ -491,13 +494,15 @@ impl<'s, M> Calls<'s, M> {
     }
 
     /// Tells the caller how far the call is: a provisional `status` (101 to 199), with a session description of our own for
-    /// an announcement. From then on branches do not change what the caller hears.
+    /// an announcement and its cause, which goes out at once and again with the final answer. From then on branches do not
+    /// change what the caller hears.
     pub fn progress(
         &mut self,
         now: Instant,
         call: Key,
         status: u16,
         sdp: Option<&[u8]>,
+        cause: Option<Cause>,
     ) -> Result<(), Refusal> {
         let call = self
             .calls
@@ -507,6 +512,7 @@ impl<'s, M> Calls<'s, M> {
         if let Some(sdp) = sdp {
             call.to_caller = text(sdp)?;
             call.announcing = true;
+            call.cause = cause;
         }
         call.progress = status;
         if let Some(tx) = call.asked.tx {
@@ -539,6 +545,11 @@ impl<'s, M> Calls<'s, M> {
     /// Stops one branch of a waiting call.
     pub fn cancel(&mut self, now: Instant, leg: Key, cause: Option<Cause>) {
         self.cancel_branch(now, leg, cause);
+    }
+
+    /// Stops all branches of a call; the caller goes on waiting.
+    pub fn cancel_all(&mut self, now: Instant, call: Key, cause: Option<Cause>) {
+        self.cancel_branches(now, call, cause);
     }
 
     /// Sets or clears the call's own timer, which comes back as [`Event::Deadline`] once.
@@ -630,6 +641,11 @@ impl<'s, M> Calls<'s, M> {
     /// Where a leg goes.
     pub fn leg_flow(&self, leg: Key) -> Option<Flow> {
         self.legs.get(leg).map(|leg| leg.flow)
+    }
+
+    /// What [`Target::user`] said of a branch.
+    pub fn leg_user(&self, leg: Key) -> Option<u32> {
+        self.legs.get(leg).map(|leg| leg.user)
     }
 
     /// The call's name in the Session-ID header.

@@ -511,13 +511,8 @@ impl<M> Calls<'_, M> {
         }
         w.header("Session-ID", Ascii(&call.session));
         w.header(Name::Server, self.config.agent);
-        if status >= 300 {
-            if let Some(cause) = call.cause {
-                w.header(Name::Reason, cause);
-            }
-            if call.retry_after > 0 {
-                w.header(Name::RetryAfter, call.retry_after);
-            }
+        if let Some(cause) = call.cause.filter(|_| status >= 300 || call.announcing) {
+            w.header(Name::Reason, cause);
         }
         let sdp = call.sdp(leg.side);
         let carries = (200..300).contains(&status) || (183..200).contains(&status);

@@ -1,1 +1,0 @@
-//! Back-to-back user agent: dialogs and calls.

@@ -1,0 +1,31 @@
+//! Every capacity of the box, with its arithmetic. The figures are those of the STM32H753 (1 MB RAM in banks, of which
+//! 512 KiB are ours) and of the largest office we promise to serve.
+
+/// Terminals with an ID (R5), and IDs.
+pub const IDS: usize = shared::id::IdKey::COUNT;
+/// Phones that may be registered under one ID at once: the one in use and the one that replaces it (R6).
+pub const BINDINGS_PER_ID: usize = 2;
+/// Registrations: 64 × 2, about 240 bytes each, 30 KiB.
+pub const BINDINGS: usize = IDS * BINDINGS_PER_ID;
+/// Calls at once: 32, about 4 KiB each (two session descriptions of 1 KiB, one block of header lines), 128 KiB.
+pub const CALLS: usize = 32;
+/// Phones ringing at once: four groups of 64.
+pub const BRANCHES: usize = 256;
+/// One leg a caller, one a branch: 288, about 540 bytes each, 152 KiB.
+pub const LEGS: usize = CALLS + BRANCHES;
+/// An INVITE and a CANCEL a branch, an INVITE a call, a BYE each way a call, and probes: 672, about 88 bytes each, 58 KiB.
+pub const TRANSACTIONS: usize = 2 * BRANCHES + CALLS + 2 * CALLS + CALLS + 32;
+/// Announcements at once.
+pub const PLAYERS: usize = 4;
+/// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
+pub const RTP_PORT: u16 = 16_384;
+/// UDP port for the phones' SIP.
+pub const SIP_PORT: u16 = 5_060;
+/// Largest SIP message over UDP after reassembly, bytes; beyond it a counted drop.
+pub const DATAGRAM_MAX: usize = 4_096;
+/// Largest SIP message over the trunk's TCP, bytes; beyond it the connection is closed and counted.
+pub const STREAM_MAX: usize = 8_192;
+/// The longest a phone may ring before the call is given up.
+pub const RING_MS: u64 = 180_000;
+
+const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
