@@ -1,9 +1,11 @@
 //! SDP as SIP phones use it (RFC 8866, RFC 3264): view, edit of addresses, a small audio description.
-use crate::write::Full;
-use core::fmt;
+use crate::fields::{number, port};
+use crate::scan::{split_once, trim};
+use crate::write::{Full, Writer};
+use core::fmt::{self, Write};
 use core::net::{IpAddr, SocketAddr};
 
-/// Direction of media (RFC 8866 §6.7).
+/// Direction of media (RFC 8866 §6.7), as seen by the side that wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
     /// Both ways.
@@ -17,10 +19,40 @@ pub enum Direction {
     Inactive,
 }
 
+impl Direction {
+    const ALL: [Direction; 4] = [
+        Direction::SendRecv,
+        Direction::SendOnly,
+        Direction::RecvOnly,
+        Direction::Inactive,
+    ];
+
+    /// The attribute: `sendrecv`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+
+    /// The direction an answer mirrors (RFC 3264 §6.1): of `SendOnly` it is `RecvOnly`.
+    pub const fn mirrored(self) -> Direction {
+        match self {
+            Direction::SendOnly => Direction::RecvOnly,
+            Direction::RecvOnly => Direction::SendOnly,
+            both_or_none => both_or_none,
+        }
+    }
+}
+
 /// A session description in the caller's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sdp<'a> {
     bytes: &'a [u8],
+    /// The part before the first `m=` line.
+    session: &'a [u8],
 }
 
 /// The `o=` line.
@@ -28,10 +60,10 @@ pub struct Sdp<'a> {
 pub struct Origin<'a> {
     /// User name, `-` for none.
     pub user: &'a [u8],
-    /// Session id.
-    pub session: u64,
-    /// Version; grows with each change.
-    pub version: u64,
+    /// Session id as written: a number that may be longer than any register.
+    pub session: &'a [u8],
+    /// Version as written; grows by one with each change.
+    pub version: &'a [u8],
     /// Address as written.
     pub address: &'a [u8],
 }
@@ -47,18 +79,92 @@ pub struct Media<'a> {
     pub protocol: &'a [u8],
     /// Formats as written: `0 8 101`, `t38`.
     pub formats: &'a [u8],
-    /// Address: of its own `c=` line, or the session's.
+    /// Address: of its own `c=` line, or the session's. `None` for a host name, which is not resolved here.
     pub address: Option<IpAddr>,
     /// Direction: its own, or the session's.
     pub direction: Direction,
     lines: &'a [u8],
 }
 
+/// Lines without their ends; CRLF or LF, as RFC 8866 §5 asks of a reader.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes
+        .split_inclusive(|&b| b == b'\n')
+        .map(|l| l.strip_suffix(b"\n").unwrap_or(l))
+        .map(|l| l.strip_suffix(b"\r").unwrap_or(l))
+}
+
+fn values<'a>(bytes: &'a [u8], letter: u8) -> impl Iterator<Item = &'a [u8]> {
+    lines(bytes)
+        .filter(move |l| l.first() == Some(&letter))
+        .filter_map(|l| l.get(2..))
+}
+
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&b| b == b' ').filter(|w| !w.is_empty())
+}
+
+/// The address of a `c=` value. `Err` where it is no such value, `Ok(None)` where it names a host.
+fn connection(value: &[u8]) -> Result<Option<IpAddr>, ()> {
+    let mut words = words(value);
+    let (Some(b"IN"), Some(kind @ (b"IP4" | b"IP6")), Some(address)) =
+        (words.next(), words.next(), words.next())
+    else {
+        return Err(());
+    };
+    // What follows a slash is for multicast.
+    let address = address.split(|&b| b == b'/').next().unwrap_or_default();
+    match core::str::from_utf8(address).map_err(|_| ())?.parse::<IpAddr>() {
+        Ok(a) if a.is_ipv4() != (kind == b"IP4") => Err(()),
+        Ok(a) => Ok(Some(a)),
+        Err(_) if crate::scan::is_host(address) => Ok(None),
+        Err(_) => Err(()),
+    }
+}
+
+fn direction(bytes: &[u8]) -> Option<Direction> {
+    values(bytes, b'a').find_map(|a| {
+        Direction::ALL
+            .into_iter()
+            .find(|d| d.as_str().as_bytes() == trim(a))
+    })
+}
+
+fn is_media(line: &[u8]) -> bool {
+    line.starts_with(b"m=")
+}
+
+/// Where the first line after byte `from` that begins a medium begins, or the end.
+fn next_media(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(rest) = bytes.get(at..) {
+        if rest.is_empty() || is_media(rest) {
+            return at;
+        }
+        match memchr::memchr(b'\n', rest) {
+            Some(end) => at += end + 1,
+            None => break,
+        }
+    }
+    bytes.len()
+}
+
 impl<'a> Sdp<'a> {
-    /// Reads a description: it must begin with `v=0` and consist of `x=` lines; every `m=` and `c=` line must be readable.
+    /// Reads a description. `None` unless it begins with `v=0`, consists of `x=` lines and every `m=` and `c=` line can be
+    /// read.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let _ = bytes;
-        None
+        let letters = |l: &[u8]| matches!(l, [b'a'..=b'z', b'=', ..] | []);
+        if lines(bytes).next()? != b"v=0" || !lines(bytes).all(letters) {
+            return None;
+        }
+        let sdp = Sdp {
+            bytes,
+            session: bytes.get(..next_media(bytes, 0))?,
+        };
+        let media_lines = lines(bytes).filter(|l| is_media(l)).count();
+        let all_read =
+            values(bytes, b'c').all(|c| connection(c).is_ok()) && sdp.media().count() == media_lines;
+        all_read.then_some(sdp)
     }
 
     /// The bytes as received.
@@ -68,22 +174,77 @@ impl<'a> Sdp<'a> {
 
     /// The `o=` line.
     pub fn origin(&self) -> Option<Origin<'a>> {
-        None
+        let mut words = words(values(self.session, b'o').next()?);
+        let (user, session, version) = (words.next()?, words.next()?, words.next()?);
+        Some(Origin {
+            user,
+            session,
+            version,
+            address: words.nth(2)?,
+        })
     }
 
     /// Address of the session's `c=` line.
     pub fn address(&self) -> Option<IpAddr> {
-        None
+        connection(values(self.session, b'c').next()?).ok()?
     }
 
     /// The media, in order.
-    pub fn media(&self) -> impl Iterator<Item = Media<'a>> + use<'a> {
-        core::iter::empty()
+    pub fn media(&self) -> MediaIter<'a> {
+        MediaIter {
+            sdp: *self,
+            at: self.session.len(),
+        }
     }
 
     /// The first audio medium that is not refused.
     pub fn audio(&self) -> Option<Media<'a>> {
         self.media().find(|m| m.kind == b"audio" && m.port != 0)
+    }
+}
+
+/// See [`Sdp::media`].
+#[derive(Clone, Debug)]
+pub struct MediaIter<'a> {
+    sdp: Sdp<'a>,
+    at: usize,
+}
+
+impl<'a> Iterator for MediaIter<'a> {
+    type Item = Media<'a>;
+
+    fn next(&mut self) -> Option<Media<'a>> {
+        let bytes = self.sdp.bytes;
+        let rest = bytes.get(self.at..).filter(|r| !r.is_empty())?;
+        let head = lines(rest).next()?;
+        let first_end = memchr::memchr(b'\n', rest).map_or(bytes.len(), |i| self.at + i + 1);
+        let end = next_media(bytes, first_end);
+        let lines = bytes.get(first_end..end)?;
+        self.at = end;
+
+        let value = head.strip_prefix(b"m=")?;
+        let (kind, after) = split_once(value, b' ')?;
+        let (port_, after) = split_once(after, b' ')?;
+        let (protocol, formats) = split_once(after, b' ')?;
+        // `49170/2`: a count of ports is for layered media.
+        let port_ = port_.split(|&b| b == b'/').next()?;
+        let address = match values(lines, b'c').next() {
+            Some(own) => connection(own).ok()?,
+            None => self.sdp.address(),
+        };
+        let direction = direction(lines)
+            .or_else(|| direction(self.sdp.session))
+            .unwrap_or_default();
+        (!kind.is_empty() && !protocol.is_empty() && !formats.is_empty()).then_some(())?;
+        Some(Media {
+            kind,
+            port: port(port_)?,
+            protocol,
+            formats,
+            address,
+            direction,
+            lines,
+        })
     }
 }
 
@@ -97,45 +258,147 @@ impl<'a> Media<'a> {
         }
     }
 
+    /// True where nothing is to be sent to its writer: refused, `sendonly`, `inactive`, or the old hold address `0.0.0.0`.
+    pub fn is_held(&self) -> bool {
+        self.port == 0
+            || matches!(self.direction, Direction::SendOnly | Direction::Inactive)
+            || self.address.is_some_and(|a| a.is_unspecified())
+    }
+
     /// Values of the attributes of this name: `rtpmap` gives `0 PCMU/8000`; a flag gives an empty value.
-    pub fn attributes(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let _ = (name, self.lines);
-        core::iter::empty()
+    pub fn attributes<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        values(self.lines, b'a').filter_map(move |a| {
+            let (n, value) = split_once(a, b':').unwrap_or((a, b""));
+            (n == name.as_bytes()).then_some(value)
+        })
     }
 
-    /// Payload types in order of preference (RTP media only).
+    /// Payload types in order of preference (RTP media only; other formats give none).
     pub fn payload_types(&self) -> impl Iterator<Item = u8> + use<'a> {
-        core::iter::empty()
+        words(self.formats)
+            .filter_map(|f| number(f)?.try_into().ok())
+            .filter(|pt| *pt < 128)
     }
 
-    /// Payload type of `telephone-event/8000` (RFC 4733).
+    /// Payload type of an encoding named in an `rtpmap`: `media.encoding("telephone-event/8000")`, in any case; a channel
+    /// count of one at its end makes no difference. Only types that the `m=` line offers count.
+    pub fn encoding(&self, name: &str) -> Option<u8> {
+        self.payload_types().find(|pt| {
+            self.attributes("rtpmap").any(|value| {
+                let Some((number_, encoding)) = split_once(value, b' ') else {
+                    return false;
+                };
+                let encoding = trim(encoding);
+                let encoding = encoding.strip_suffix(b"/1").unwrap_or(encoding);
+                number(number_) == Some(u32::from(*pt)) && encoding.eq_ignore_ascii_case(name.as_bytes())
+            })
+        })
+    }
+
+    /// Payload type of telephone events (RFC 4733), where offered.
     pub fn telephone_event(&self) -> Option<u8> {
-        None
+        self.encoding("telephone-event/8000")
+    }
+
+    /// The voice codecs of ours it offers, in its order of preference, by static payload type or by `rtpmap`.
+    pub fn codecs(&self) -> impl Iterator<Item = Codec> + use<'_, 'a> {
+        self.payload_types().filter_map(|pt| {
+            Codec::ALL
+                .into_iter()
+                .find(|c| c.payload_type() == pt || self.encoding(c.encoding()) == Some(pt))
+        })
     }
 }
 
 /// Copies `sdp` with the address and port of media replaced: `replace(index, medium)` gives the new ones or `None` to leave
-/// the medium as it is. Refused media (port 0) are not asked for and stay. Everything else survives, but for what would
-/// lead around the new address: `a=rtcp`, ICE candidates and credentials of replaced media.
+/// the medium as it is. Refused media (port 0) are not asked for and stay. Everything else survives byte for byte, but for
+/// attributes of a replaced medium that would lead around its new address: `rtcp`, `candidate`, `remote-candidates` and
+/// `end-of-candidates`. Gives the length written.
 pub fn rewrite(
     sdp: &Sdp<'_>,
     out: &mut [u8],
-    replace: impl FnMut(usize, &Media<'_>) -> Option<SocketAddr>,
+    mut replace: impl FnMut(usize, &Media<'_>) -> Option<SocketAddr>,
 ) -> Result<usize, Full> {
-    let _ = (sdp, out, replace);
-    Err(Full)
+    let mut w = Writer::new(out);
+    w.raw(sdp.session);
+    let mut at = sdp.session.len();
+    let mut media = sdp.media();
+    let mut index = 0;
+    while let Some(medium) = media.next() {
+        let part = sdp.bytes.get(at..media.at).unwrap_or_default();
+        at = media.at;
+        let target = if medium.port == 0 {
+            None
+        } else {
+            replace(index, &medium)
+        };
+        index += 1;
+        match target {
+            None => {
+                w.raw(part);
+            }
+            Some(target) => write_medium(&mut w, &medium, part, target),
+        }
+    }
+    w.end()
+}
+
+fn write_medium(w: &mut Writer<'_>, medium: &Media<'_>, part: &[u8], target: SocketAddr) {
+    let ends_crlf = part
+        .split_inclusive(|&b| b == b'\n')
+        .next()
+        .is_none_or(|l| !l.ends_with(b"\n") || l.ends_with(b"\r\n"));
+    let end: &[u8] = if ends_crlf { b"\r\n" } else { b"\n" };
+    w.raw(b"m=").raw(medium.kind);
+    let _ = write!(w, " {} ", target.port());
+    w.raw(medium.protocol).raw(b" ").raw(medium.formats).raw(end);
+    let mut placed = false;
+    for line in part.split_inclusive(|&b| b == b'\n').skip(1) {
+        // Title, then connection, then all else (RFC 8866 §5).
+        if !line.starts_with(b"i=") && !placed {
+            write_connection(w, target.ip(), end);
+            placed = true;
+        }
+        let leads_around = [
+            &b"a=rtcp:"[..],
+            b"a=candidate:",
+            b"a=remote-candidates:",
+            b"a=end-of-candidates",
+        ];
+        if !line.starts_with(b"c=") && !leads_around.iter().any(|a| line.starts_with(a)) {
+            w.raw(line);
+        }
+    }
+    if !placed {
+        write_connection(w, target.ip(), end);
+    }
+}
+
+fn write_connection(w: &mut Writer<'_>, address: IpAddr, end: &[u8]) {
+    let _ = write!(w, "c=IN {}", Address(address));
+    w.raw(end);
+}
+
+struct Address(IpAddr);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", if self.0.is_ipv4() { "IP4" } else { "IP6" }, self.0)
+    }
 }
 
 /// A voice codec of G.711.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
-    /// G.711 μ-law, payload type 0.
+    /// μ-law, payload type 0.
     Pcmu,
-    /// G.711 A-law, payload type 8.
+    /// A-law, payload type 8.
     Pcma,
 }
 
 impl Codec {
+    const ALL: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+
     /// Static payload type (RFC 3551 §6).
     pub const fn payload_type(self) -> u8 {
         match self {
@@ -143,14 +406,22 @@ impl Codec {
             Codec::Pcma => 8,
         }
     }
+
+    /// Name and clock rate as in an `rtpmap`.
+    pub const fn encoding(self) -> &'static str {
+        match self {
+            Codec::Pcmu => "PCMU/8000",
+            Codec::Pcma => "PCMA/8000",
+        }
+    }
 }
 
 /// A description of one audio medium, printed with [`fmt::Display`].
 #[derive(Clone, Copy, Debug)]
 pub struct Audio<'a> {
-    /// Session id and address of the `o=` line's writer.
+    /// Session id of the `o=` line, unique for its writer.
     pub session: u64,
-    /// Version.
+    /// Version; grows by one with each change (RFC 3264 §8).
     pub version: u64,
     /// Where the audio is wanted.
     pub target: SocketAddr,
@@ -164,6 +435,26 @@ pub struct Audio<'a> {
 
 impl fmt::Display for Audio<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "v=0\r\n")
+        let address = Address(self.target.ip());
+        write!(
+            f,
+            "v=0\r\no=- {} {} IN {address}\r\ns=-\r\nc=IN {address}\r\nt=0 0\r\n",
+            self.session, self.version
+        )?;
+        write!(f, "m=audio {} RTP/AVP", self.target.port())?;
+        for codec in self.codecs {
+            write!(f, " {}", codec.payload_type())?;
+        }
+        if let Some(pt) = self.telephone_event {
+            write!(f, " {pt}")?;
+        }
+        f.write_str("\r\n")?;
+        for codec in self.codecs {
+            write!(f, "a=rtpmap:{} {}\r\n", codec.payload_type(), codec.encoding())?;
+        }
+        if let Some(pt) = self.telephone_event {
+            write!(f, "a=rtpmap:{pt} telephone-event/8000\r\na=fmtp:{pt} 0-15\r\n")?;
+        }
+        write!(f, "a=ptime:20\r\na={}\r\n", self.direction.as_str())
     }
 }
