@@ -26,7 +26,7 @@ use crate::site::{Hash, Invalid, SectionKind};
 
 pub use event::{
     Alarm, BATCH_EVENTS, BatchReader, BatchWriter, BootReason, Event, EventBody, EventId, MAX_EVENT,
-    PanicNote,
+    PanicNote, RawEvent,
 };
 pub use manifest::{MAX_MANIFEST, Manifest, SignedManifest};
 pub use topic::{Down, MAX_TOPIC, Topic, Up};

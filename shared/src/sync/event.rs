@@ -157,7 +157,30 @@ impl<'b> BatchWriter<'b> {
     }
 }
 
-/// Reads a batch: yields each event and its encoded bytes. Ends after the first fault.
+/// An event of a batch. Whatever its schema, an event begins with the schema number (one byte) and its [`EventId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawEvent<'a> {
+    /// Its identity.
+    pub id: EventId,
+    /// The encoded event.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> RawEvent<'a> {
+    /// Reads the identity of an encoded event.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, MessageError> {
+        let body = bytes.get(1..).ok_or(MessageError::Malformed)?;
+        let (id, _) = postcard::take_from_bytes(body).map_err(|_| MessageError::Malformed)?;
+        Ok(Self { id, bytes })
+    }
+
+    /// The event, if this program knows its schema.
+    pub fn decode(&self) -> Result<Event, MessageError> {
+        Event::decode(self.bytes)
+    }
+}
+
+/// Reads a batch event by event. Ends after the first fault.
 pub struct BatchReader<'a> {
     rest: &'a [u8],
     left: usize,
@@ -179,7 +202,7 @@ impl<'a> BatchReader<'a> {
         }
     }
 
-    fn read(&mut self) -> Result<(Event, &'a [u8]), MessageError> {
+    fn read(&mut self) -> Result<RawEvent<'a>, MessageError> {
         let ([l0, l1], rest) = self.rest.split_first_chunk().ok_or(MessageError::Malformed)?;
         let len = usize::from(u16::from_le_bytes([*l0, *l1]));
         if len > MAX_EVENT {
@@ -188,12 +211,12 @@ impl<'a> BatchReader<'a> {
         self.left = self.left.checked_sub(1).ok_or(MessageError::TooBig)?;
         let (bytes, rest) = rest.split_at_checked(len).ok_or(MessageError::Malformed)?;
         self.rest = rest;
-        Ok((Event::decode(bytes)?, bytes))
+        RawEvent::new(bytes)
     }
 }
 
 impl<'a> Iterator for BatchReader<'a> {
-    type Item = Result<(Event, &'a [u8]), MessageError>;
+    type Item = Result<RawEvent<'a>, MessageError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
