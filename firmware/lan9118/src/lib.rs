@@ -78,7 +78,11 @@ impl<R: Registers> Lan9118<R> {
     /// # Errors
     /// No such chip, or it does not come out of reset.
     pub fn new(regs: R, waker: &'static AtomicWaker) -> Result<Self, Error> {
-        let mut chip = Chip { regs, starved: false, counters: Counters::default() };
+        let mut chip = Chip {
+            regs,
+            starved: false,
+            counters: Counters::default(),
+        };
         let byte_test = chip.regs.read(BYTE_TEST);
         if byte_test != 0x8765_4321 {
             return Err(Error::NoChip(byte_test));
@@ -103,7 +107,14 @@ impl<R: Registers> Lan9118<R> {
         chip.regs.write(TX_CFG, TX_ON);
         let link = chip.link()?;
         chip.rearm();
-        Ok(Lan9118 { chip, waker, address: [a, b, c, d, e, f], link, rx: [0; MTU], tx: [0; MTU] })
+        Ok(Lan9118 {
+            chip,
+            waker,
+            address: [a, b, c, d, e, f],
+            link,
+            rx: [0; MTU],
+            tx: [0; MTU],
+        })
     }
 
     /// The counters.
@@ -251,7 +262,13 @@ impl<R: Registers> Driver for Lan9118<R> {
             }
             if let Some(length) = self.chip.take_frame(&mut self.rx) {
                 let frame = self.rx.get_mut(..length)?;
-                return Some((RxToken(frame), TxToken { chip: &mut self.chip, buffer: &mut self.tx }));
+                return Some((
+                    RxToken(frame),
+                    TxToken {
+                        chip: &mut self.chip,
+                        buffer: &mut self.tx,
+                    },
+                ));
             }
         }
     }
@@ -264,7 +281,10 @@ impl<R: Registers> Driver for Lan9118<R> {
             self.chip.rearm();
             return None;
         }
-        Some(TxToken { chip: &mut self.chip, buffer: &mut self.tx })
+        Some(TxToken {
+            chip: &mut self.chip,
+            buffer: &mut self.tx,
+        })
     }
 
     fn link_state(&mut self, cx: &mut Context) -> LinkState {
@@ -313,7 +333,9 @@ impl<R: Registers> embassy_net_driver::TxToken for TxToken<'_, R> {
     fn consume<T, F: FnOnce(&mut [u8]) -> T>(self, length: usize, f: F) -> T {
         // The stack keeps to `capabilities`; a longer frame would be cut and is a fault above.
         let length = length.min(MTU);
-        let Some(frame) = self.buffer.get_mut(..length) else { return f(&mut []) };
+        let Some(frame) = self.buffer.get_mut(..length) else {
+            return f(&mut []);
+        };
         let result = f(frame);
         self.chip.send(frame);
         self.chip.pop_tx_status();

@@ -1,0 +1,347 @@
+//! Who is where on the segment: a table of IPv4 and MAC addresses with active, parallel resolution.
+//!
+//! smoltcp asks for one address a second for the whole interface (smoltcp#1101) and lets a datagram for a host that does
+//! not answer block its socket for ever (smoltcp#594). Here every host is asked for on its own, three times at 250 ms,
+//! and then given up; a host that we talk to is asked again before its entry grows old.
+
+use crate::ethernet::{Mac, is_unicast};
+use core::net::Ipv4Addr;
+use heapless::Vec;
+
+/// Between two questions, ms.
+pub const ASK_EVERY: u64 = 250;
+/// Questions before a host is given up.
+pub const ASK_TIMES: u8 = 3;
+/// How long a host given up is not asked for again, ms.
+pub const SILENT_FOR: u64 = 1_000;
+/// A packet for a host not heard for so long is sent, and the host asked for at the same time, ms.
+pub const STALE_AFTER: u64 = 15_000;
+/// A host that we talk to is asked for again when not heard for so long, ms.
+pub const REFRESH_AFTER: u64 = 45_000;
+/// How long after our last packet we still refresh, ms: two registration periods of a phone.
+pub const KEEP_FOR: u64 = 2 * 3_600_000;
+
+/// What to do with a packet for a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Send it there.
+    Send(Mac),
+    /// Hold it; somebody is to be asked, see [`Neighbours::due`].
+    Hold,
+    /// Drop it: the host does not answer.
+    Silent,
+    /// Drop it: the table is full of hosts being asked for.
+    Full,
+}
+
+/// What the clock asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Ask who has this address.
+    Ask(Ipv4Addr),
+    /// Nobody answered: what is held for this host goes.
+    GaveUp(Ipv4Addr),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Rest,
+    Asking { asked: u8, next: u64 },
+    Silent { until: u64 },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    ip: Ipv4Addr,
+    mac: Option<Mac>,
+    phase: Phase,
+    heard: u64,
+    /// Last packet of ours; none yet: never refreshed.
+    used: Option<u64>,
+}
+
+/// The table; `N` hosts, a multiple of the phones of an office.
+pub struct Neighbours<const N: usize> {
+    entries: Vec<Entry, N>,
+}
+
+impl<const N: usize> Default for Neighbours<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> Neighbours<N> {
+    /// Nobody known.
+    pub const fn new() -> Self {
+        Neighbours { entries: Vec::new() }
+    }
+
+    /// Forgets everybody: another network.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    fn find(&mut self, ip: Ipv4Addr) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.ip == ip)
+    }
+
+    /// The entry of `ip`, made if need be in the place of the one least needed.
+    fn make(&mut self, now: u64, ip: Ipv4Addr) -> Option<&mut Entry> {
+        if let Some(at) = self.entries.iter().position(|entry| entry.ip == ip) {
+            return self.entries.get_mut(at);
+        }
+        let entry = Entry {
+            ip,
+            mac: None,
+            phase: Phase::Rest,
+            heard: now,
+            used: None,
+        };
+        if self.entries.push(entry).is_err() {
+            // Strangers who only spoke go before those to whom we speak; a host being asked for stays.
+            let (at, _) = self
+                .entries
+                .iter()
+                .enumerate()
+                .filter(|(_, entry)| !matches!(entry.phase, Phase::Asking { .. }))
+                .min_by_key(|(_, entry)| (entry.used.unwrap_or(0), entry.heard))?;
+            *self.entries.get_mut(at)? = entry;
+            return self.entries.get_mut(at);
+        }
+        self.entries.last_mut()
+    }
+
+    /// Where does a packet for `ip` go?
+    pub fn route(&mut self, now: u64, ip: Ipv4Addr) -> Route {
+        let Some(entry) = self.make(now, ip) else {
+            return Route::Full;
+        };
+        entry.used = Some(now);
+        match (entry.phase, entry.mac) {
+            (Phase::Silent { until }, _) if now < until => Route::Silent,
+            (Phase::Asking { .. }, None) => Route::Hold,
+            (Phase::Asking { .. }, Some(mac)) => Route::Send(mac),
+            (_, Some(mac)) => {
+                if now >= entry.heard + STALE_AFTER {
+                    entry.phase = Phase::Asking { asked: 0, next: now };
+                }
+                Route::Send(mac)
+            }
+            (_, None) => {
+                entry.phase = Phase::Asking { asked: 0, next: now };
+                Route::Hold
+            }
+        }
+    }
+
+    /// The address of a host if it is known.
+    pub fn lookup(&self, ip: Ipv4Addr) -> Option<Mac> {
+        self.entries
+            .iter()
+            .find(|entry| entry.ip == ip)
+            .and_then(|entry| entry.mac)
+    }
+
+    /// An ARP packet came from `ip`. `wanted`: it was for us, so a host not yet known is worth an entry.
+    /// `true`: the host is known now and was not before.
+    pub fn heard_arp(&mut self, now: u64, ip: Ipv4Addr, mac: Mac, wanted: bool) -> bool {
+        if !is_unicast(mac) || (!wanted && self.find(ip).is_none()) {
+            return false;
+        }
+        let Some(entry) = self.make(now, ip) else {
+            return false;
+        };
+        let news = entry.mac != Some(mac);
+        entry.mac = Some(mac);
+        entry.heard = now;
+        entry.phase = Phase::Rest;
+        news
+    }
+
+    /// An IP packet for us came from `ip`. Such a packet may introduce a host or confirm it, but not move it: a host that
+    /// seems to have moved is asked for. `true`: the host is known now and was not before.
+    pub fn heard_ip(&mut self, now: u64, ip: Ipv4Addr, mac: Mac) -> bool {
+        if !is_unicast(mac) {
+            return false;
+        }
+        let Some(entry) = self.make(now, ip) else {
+            return false;
+        };
+        match entry.mac {
+            Some(known) if known != mac => {
+                if entry.phase == Phase::Rest {
+                    entry.phase = Phase::Asking { asked: 0, next: now };
+                }
+                false
+            }
+            known => {
+                entry.mac = Some(mac);
+                entry.heard = now;
+                entry.phase = Phase::Rest;
+                known.is_none()
+            }
+        }
+    }
+
+    /// One thing that is due at `now`; call until `None`.
+    pub fn due(&mut self, now: u64) -> Option<Due> {
+        for entry in &mut self.entries {
+            match entry.phase {
+                Phase::Asking { asked, next } if now >= next => {
+                    if asked < ASK_TIMES {
+                        entry.phase = Phase::Asking {
+                            asked: asked + 1,
+                            next: now + ASK_EVERY,
+                        };
+                        return Some(Due::Ask(entry.ip));
+                    }
+                    entry.mac = None;
+                    entry.phase = Phase::Silent {
+                        until: now + SILENT_FOR,
+                    };
+                    return Some(Due::GaveUp(entry.ip));
+                }
+                Phase::Rest if Self::refresh_at(entry).is_some_and(|at| now >= at) => {
+                    entry.phase = Phase::Asking {
+                        asked: 1,
+                        next: now + ASK_EVERY,
+                    };
+                    return Some(Due::Ask(entry.ip));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// When [`Neighbours::due`] has something next.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match entry.phase {
+                Phase::Asking { next, .. } => Some(next),
+                Phase::Rest => Self::refresh_at(entry),
+                Phase::Silent { .. } => None,
+            })
+            .min()
+    }
+
+    fn refresh_at(entry: &Entry) -> Option<u64> {
+        let at = entry.heard + REFRESH_AFTER;
+        entry.mac?;
+        entry.used.filter(|used| at < used + KEEP_FOR).map(|_| at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(n: u8) -> Ipv4Addr {
+        Ipv4Addr::new(192, 168, 50, n)
+    }
+
+    fn mac(n: u8) -> Mac {
+        [2, 0, 0, 0, 0, n]
+    }
+
+    #[test]
+    fn a_host_is_asked_for_three_times_and_given_up() {
+        let mut table = Neighbours::<4>::new();
+        assert_eq!(table.route(0, ip(1)), Route::Hold);
+        for (now, due) in [
+            (0, Some(Due::Ask(ip(1)))),
+            (0, None),
+            (249, None),
+            (250, Some(Due::Ask(ip(1)))),
+            (500, Some(Due::Ask(ip(1)))),
+            (749, None),
+            (750, Some(Due::GaveUp(ip(1)))),
+            (751, None),
+        ] {
+            assert_eq!(table.due(now), due, "at {now}");
+        }
+        assert_eq!(table.route(1_749, ip(1)), Route::Silent);
+        assert_eq!(table.route(1_750, ip(1)), Route::Hold);
+        assert_eq!(table.due(1_750), Some(Due::Ask(ip(1))));
+    }
+
+    #[test]
+    fn an_answer_ends_the_questions() {
+        let mut table = Neighbours::<4>::new();
+        table.route(0, ip(1));
+        table.due(0);
+        assert!(table.heard_arp(3, ip(1), mac(1), true));
+        assert_eq!(table.route(3, ip(1)), Route::Send(mac(1)));
+        assert_eq!(table.due(1_000), None);
+    }
+
+    #[test]
+    fn a_host_that_died_is_noticed_at_the_next_packet() {
+        let mut table = Neighbours::<4>::new();
+        table.heard_ip(0, ip(1), mac(1));
+        assert_eq!(
+            table.route(STALE_AFTER, ip(1)),
+            Route::Send(mac(1)),
+            "the packet does not wait"
+        );
+        for n in 0..3 {
+            assert_eq!(table.due(STALE_AFTER + n * ASK_EVERY), Some(Due::Ask(ip(1))));
+        }
+        assert_eq!(table.due(STALE_AFTER + 3 * ASK_EVERY), Some(Due::GaveUp(ip(1))));
+    }
+
+    #[test]
+    fn hosts_we_talk_to_are_refreshed_and_strangers_are_not() {
+        let mut table = Neighbours::<4>::new();
+        table.heard_ip(0, ip(1), mac(1));
+        table.heard_ip(0, ip(2), mac(2));
+        table.route(1, ip(1));
+        assert_eq!(table.next_deadline(), Some(REFRESH_AFTER));
+        assert_eq!(table.due(REFRESH_AFTER), Some(Due::Ask(ip(1))));
+        assert_eq!(table.due(REFRESH_AFTER), None);
+        table.heard_arp(REFRESH_AFTER + 1, ip(1), mac(1), true);
+        assert_eq!(table.next_deadline(), Some(2 * REFRESH_AFTER + 1));
+        // An hour later nobody has sent anything: the refreshing ends two hours after the last packet.
+        let mut now = REFRESH_AFTER + 1;
+        while let Some(next) = table.next_deadline() {
+            now = next;
+            assert_eq!(table.due(now), Some(Due::Ask(ip(1))));
+            table.heard_arp(now, ip(1), mac(1), true);
+        }
+        assert!(now < KEEP_FOR + 1 && now > KEEP_FOR - 2 * REFRESH_AFTER, "{now}");
+    }
+
+    #[test]
+    fn a_packet_does_not_move_a_host_but_an_answer_does() {
+        let mut table = Neighbours::<4>::new();
+        table.heard_ip(0, ip(1), mac(1));
+        assert!(!table.heard_ip(1, ip(1), mac(9)));
+        assert_eq!(table.lookup(ip(1)), Some(mac(1)));
+        assert_eq!(table.due(1), Some(Due::Ask(ip(1))));
+        table.heard_arp(2, ip(1), mac(9), true);
+        assert_eq!(table.lookup(ip(1)), Some(mac(9)));
+    }
+
+    #[test]
+    fn a_full_table_gives_up_strangers_first_and_nobody_being_asked_for() {
+        let mut table = Neighbours::<2>::new();
+        table.heard_ip(0, ip(1), mac(1));
+        table.route(5, ip(1));
+        table.heard_ip(9, ip(2), mac(2));
+        assert_eq!(table.route(10, ip(3)), Route::Hold);
+        assert_eq!((table.lookup(ip(1)), table.lookup(ip(2))), (Some(mac(1)), None));
+        assert_eq!(table.route(11, ip(4)), Route::Hold);
+        assert_eq!(table.route(12, ip(5)), Route::Full);
+    }
+
+    #[test]
+    fn group_addresses_and_unasked_talk_teach_nothing() {
+        let mut table = Neighbours::<2>::new();
+        assert!(!table.heard_ip(0, ip(1), [0xFF; 6]));
+        assert!(!table.heard_arp(0, ip(1), [1, 0, 0, 0, 0, 0], true));
+        assert!(!table.heard_arp(0, ip(1), mac(1), false));
+        assert_eq!(table.lookup(ip(1)), None);
+    }
+}
