@@ -1,0 +1,89 @@
+//! `cargo x hil`: every scenario in namespaces of its own, one after the other.
+
+use anyhow::{Context, Result, bail};
+use hil::run::Run;
+use hil::scenario::{ALL, Scenario};
+use hil::world;
+use std::process::ExitCode;
+use std::time::Instant;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Tell only scenarios whose name contains this
+    filter: Option<String>,
+    /// Print the names and what they show
+    #[arg(long)]
+    list: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let filter = arguments.filter.as_deref().unwrap_or_default();
+    if world::inside() {
+        let scenario = ALL
+            .iter()
+            .find(|scenario| scenario.name == filter)
+            .context("no such scenario")?;
+        return tell(scenario);
+    }
+    let chosen: Vec<_> = ALL
+        .iter()
+        .filter(|scenario| scenario.name.contains(filter))
+        .collect();
+    if chosen.is_empty() {
+        bail!("no scenario is called like {filter:?}; see --list");
+    }
+    if arguments.list {
+        chosen
+            .iter()
+            .for_each(|scenario| println!("{:<28} {}", scenario.name, scenario.about));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut failed = Vec::new();
+    for scenario in &chosen {
+        println!("{}: {}", scenario.name, scenario.about);
+        let start = Instant::now();
+        let passed = world::enter(&["hil", scenario.name])? == ExitCode::SUCCESS;
+        let verdict = if passed { "ok" } else { "FAILED" };
+        println!(
+            "{}: {verdict} in {:.1} s\n",
+            scenario.name,
+            start.elapsed().as_secs_f64()
+        );
+        if !passed {
+            failed.push(scenario.name);
+        }
+    }
+    println!(
+        "scenarios: {} passed, {} failed {}",
+        chosen.len() - failed.len(),
+        failed.len(),
+        failed.join(" ")
+    );
+    Ok(if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Tells one scenario, inside.
+pub fn tell(scenario: &Scenario) -> Result<ExitCode> {
+    world::prepare()?;
+    let run = Run::begin(scenario.name)?;
+    run.say(format!(
+        "files in {}, DENWABAN_SEED={}",
+        run.folder.display(),
+        run.seed
+    ));
+    match (scenario.tell)(&run) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            run.say(format!("FAILED: {error:#}"));
+            run.say(format!(
+                "captures, logs and databases are kept in {}",
+                run.folder.display()
+            ));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

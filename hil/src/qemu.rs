@@ -1,0 +1,190 @@
+//! The box: the firmware image on QEMU's `mps2-an500`, with its flash in a file that survives a power cut.
+
+use crate::process::Process;
+use crate::switch::{Port, Switch};
+use anyhow::{Context, Result, ensure};
+use hil_wire as layout;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// A box, on or off.
+pub struct Board {
+    /// Its port of the switch.
+    pub port: Port,
+    image: PathBuf,
+    folder: PathBuf,
+    sockets: (PathBuf, PathBuf),
+    mac: String,
+    extra: Vec<String>,
+    running: Option<Process>,
+}
+
+impl Board {
+    /// A new box with an erased flash, plugged into `switch` as port `name`; it is off.
+    pub fn new(name: &str, image: &Path, switch: &Switch, mac: &str, folder: &Path) -> Result<Board> {
+        ensure!(image.exists(), "no image at {}", image.display());
+        let (port, ours, theirs) = switch.qemu(name, folder)?;
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder)?;
+        let nor = File::create(folder.join("nor.bin"))?;
+        let chunk = vec![0xFF; layout::SECTOR as usize];
+        for sector in 0..layout::FLASH_SIZE / layout::SECTOR {
+            nor.write_all_at(&chunk, u64::from(sector * layout::SECTOR))?;
+        }
+        nor.set_len(u64::from(layout::PSRAM_SIZE))?;
+        let (image, mac) = (image.into(), mac.into());
+        Ok(Board {
+            port,
+            image,
+            folder,
+            sockets: (ours, theirs),
+            mac,
+            extra: Vec::new(),
+            running: None,
+        })
+    }
+
+    /// Adds arguments to QEMU's command line, such as `-icount shift=0`.
+    pub fn arguments(&mut self, extra: &[&str]) {
+        self.extra.extend(extra.iter().map(ToString::to_string));
+    }
+
+    /// Writes into the flash while the box is off, as the factory does.
+    pub fn program(&self, offset: u32, bytes: &[u8]) -> Result<()> {
+        ensure!(self.running.is_none(), "the box is on");
+        Ok(self.nor()?.write_all_at(bytes, offset.into())?)
+    }
+
+    /// Reads the flash, at any time.
+    pub fn read(&self, offset: u32, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.nor()?.read_exact_at(&mut bytes, offset.into())?;
+        Ok(bytes)
+    }
+
+    /// Flash operations since the start: words programmed and sectors erased.
+    pub fn progress(&self) -> Result<u32> {
+        let bytes = self.read(layout::SHARED_PROGRESS, 4)?;
+        Ok(u32::from_le_bytes(bytes.try_into().unwrap_or_default()))
+    }
+
+    /// Has the box stop for ever after so many flash operations from its next start on (0: never): the moment of the
+    /// power cut.
+    pub fn cut_at(&self, operations: u32) -> Result<()> {
+        Ok(self
+            .nor()?
+            .write_all_at(&operations.to_le_bytes(), layout::SHARED_CUT_AT.into())?)
+    }
+
+    /// Switches it on.
+    pub fn on(&mut self) -> Result<()> {
+        ensure!(self.running.is_none(), "the box is on");
+        self.shared()?;
+        let (ours, theirs) = &self.sockets;
+        // QEMU makes its own; one of an earlier run is in the way.
+        let _ = std::fs::remove_file(theirs);
+        let nor = self.folder.join("nor.bin");
+        let mut command = Command::new("qemu-system-arm");
+        command.args([
+            "-M",
+            "mps2-an500,memory-backend=nv",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+        ]);
+        command.arg("-object");
+        command.arg(format!(
+            "memory-backend-file,id=nv,size=16M,mem-path={},share=on",
+            nor.display()
+        ));
+        command.arg("-netdev");
+        command.arg(format!(
+            "dgram,id=lan,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+            theirs.display(),
+            ours.display()
+        ));
+        command.args([
+            "-net",
+            &format!("nic,model=lan9118,netdev=lan,macaddr={}", self.mac),
+        ]);
+        command.args([
+            "-chardev",
+            &format!("file,id=log,append=on,path={}", self.log_path().display()),
+        ]);
+        command.args(["-serial", "chardev:log"]);
+        command.args(["-semihosting-config", "enable=on,target=native"]);
+        command.args([
+            "-qmp",
+            &format!(
+                "unix:{},server=on,wait=off",
+                self.folder.join("qmp.sock").display()
+            ),
+        ]);
+        command.args(&self.extra).arg("-kernel").arg(&self.image);
+        self.running = Some(Process::start("qemu", &mut command, &self.folder)?);
+        Ok(())
+    }
+
+    /// Cuts its power: kill -9.
+    pub fn off(&mut self) {
+        self.running = None;
+    }
+
+    /// Is it on, and has the emulator not ended?
+    pub fn alive(&mut self) -> bool {
+        self.running.as_mut().is_some_and(Process::alive)
+    }
+
+    /// Waits until it ends by itself (semihosting exit); true if with status 0.
+    pub fn ends(&mut self, within: Duration) -> Result<bool> {
+        self.running.as_mut().context("the box is off")?.ends(within)
+    }
+
+    /// Its serial log of all starts so far.
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_path())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Length of the log so far: "from here on".
+    pub fn log_mark(&self) -> usize {
+        self.log().len()
+    }
+
+    /// Waits for a line of the log since `mark` that contains `text`.
+    pub fn logs(&mut self, mark: usize, text: &str, within: Duration) -> Result<String> {
+        crate::wait::wait_for(&format!("the box logs {text:?}"), within, || {
+            let log = self.log();
+            let line = log.get(mark..)?.lines().find(|line| line.contains(text));
+            line.map(str::to_string)
+        })
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.join("serial.log")
+    }
+
+    fn nor(&self) -> Result<File> {
+        Ok(File::options()
+            .read(true)
+            .write(true)
+            .open(self.folder.join("nor.bin"))?)
+    }
+
+    /// Fills the shared sector: fresh randomness, progress from 0.
+    fn shared(&self) -> Result<()> {
+        let mut seed = [0; layout::SEED_LEN];
+        File::open("/dev/urandom")?.read_exact(&mut seed)?;
+        let nor = self.nor()?;
+        nor.write_all_at(&layout::MAGIC.to_le_bytes(), layout::SHARED_MAGIC.into())?;
+        nor.write_all_at(&seed, layout::SHARED_SEED.into())?;
+        Ok(nor.write_all_at(&[0; 4], layout::SHARED_PROGRESS.into())?)
+    }
+}
