@@ -1,0 +1,156 @@
+//! What comes in and what goes out.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use media::{g711::Law, prompt::Prompt};
+use shared::sync::{BootReason, PanicNote};
+use sip::Flow;
+
+use crate::store;
+
+/// Something that happened in the world.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The first input after a start.
+    Boot(Boot),
+    /// The office network came, changed or went.
+    Network(Network),
+    /// One SIP datagram, reassembled, from UDP port [`crate::budget::SIP_PORT`].
+    Datagram {
+        /// From where.
+        flow: Flow,
+        /// At most [`crate::budget::DATAGRAM_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// The TCP connection to the cloud's SIP.
+    Trunk(TrunkInput<'a>),
+    /// The MQTT connection.
+    Uplink(UplinkInput<'a>),
+    /// An operation of the store has ended.
+    Stored(store::Done<'a>),
+    /// Nobody answers ARP at this address.
+    Unreachable(IpAddr),
+    /// An announcement was played to its end.
+    Played {
+        /// Which player.
+        player: u8,
+    },
+    /// What time it is; calls never depend on it.
+    WallClock {
+        /// Milliseconds since 1970 (UTC).
+        unix_ms: u64,
+    },
+}
+
+/// Why the box started and what it left behind.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// How often it has started, this time included.
+    pub count: u32,
+    /// Why.
+    pub reason: BootReason,
+    /// What the last run's panic handler kept.
+    pub panic: Option<PanicNote>,
+}
+
+/// The office network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// The box has this address.
+    Up {
+        /// Its address.
+        address: Ipv4Addr,
+    },
+    /// No link, or no address.
+    Down,
+}
+
+/// From the TCP connection to the cloud's SIP.
+#[derive(Debug)]
+pub enum TrunkInput<'a> {
+    /// It is open.
+    Connected {
+        /// Our end.
+        local: SocketAddr,
+        /// The cloud's end.
+        peer: SocketAddr,
+    },
+    /// Bytes, at most [`crate::trunk::CHUNK_MAX`] at a time; poll until nothing is left after each.
+    Data(&'a [u8]),
+    /// It is closed, or could not be opened.
+    Closed,
+}
+
+/// From the MQTT connection.
+#[derive(Debug)]
+pub enum UplinkInput<'a> {
+    /// It is open and subscribed.
+    Connected,
+    /// It is closed.
+    Disconnected,
+    /// A message.
+    Message {
+        /// Its topic.
+        topic: &'a str,
+        /// At most [`shared::sync::MAX_MESSAGE`] bytes.
+        payload: &'a [u8],
+    },
+}
+
+/// Something to do in the world.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Send a datagram from the SIP port.
+    Datagram {
+        /// To where.
+        flow: Flow,
+        /// The message.
+        bytes: &'a [u8],
+    },
+    /// For the TCP connection to the cloud's SIP.
+    Trunk(TrunkOutput<'a>),
+    /// Publish on the MQTT connection, QoS 1.
+    Publish {
+        /// Topic.
+        topic: &'a str,
+        /// Payload.
+        payload: &'a [u8],
+    },
+    /// Run an operation of the store; its [`store::Done`] comes back as [`Input::Stored`].
+    Store(store::Op<'a>),
+    /// For the announcement players.
+    Media(MediaOutput),
+}
+
+/// For the TCP connection to the cloud's SIP.
+#[derive(Debug)]
+pub enum TrunkOutput<'a> {
+    /// Open it (closing what is open) to the factory data's cloud host and SIP port.
+    Connect,
+    /// Send bytes.
+    Send(&'a [u8]),
+    /// Close it.
+    Close,
+}
+
+/// For the announcement players.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaOutput {
+    /// Play from UDP port [`crate::budget::RTP_PORT`] + 2·`player`.
+    Play {
+        /// Which player, below [`crate::budget::PLAYERS`].
+        player: u8,
+        /// To where.
+        to: SocketAddr,
+        /// How to encode.
+        law: Law,
+        /// What.
+        prompt: Prompt,
+        /// How many times.
+        times: u8,
+    },
+    /// Stop.
+    Stop {
+        /// Which player.
+        player: u8,
+    },
+}
