@@ -36,7 +36,7 @@ fn host_mac(host: u8) -> [u8; 6] {
 }
 
 impl Segment {
-    fn from_box(&mut self, frame: &[u8]) {
+    fn heard_from_box(&mut self, frame: &[u8]) {
         match frame[12..14] {
             [8, 6] if frame[20..22] == [0, 2] => self.arp_answers.push(frame.to_vec()),
             [8, 6] => {
@@ -81,7 +81,7 @@ impl embassy_net_driver::TxToken for Tx {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let mut frame = vec![0; len];
         let result = f(&mut frame);
-        self.0.borrow_mut().from_box(&frame);
+        self.0.borrow_mut().heard_from_box(&frame);
         result
     }
 }
@@ -425,7 +425,7 @@ fn questions_for_us_are_answered_and_garbage_is_ignored() {
             .collect();
         stack.segment.borrow_mut().to_box.push_back(frame);
     }
-    let mut to_us = vec![0_u8; 60];
+    let mut to_us = [0_u8; 60];
     to_us[..6].copy_from_slice(&BOX_MAC);
     to_us[12..14].copy_from_slice(&[8, 0]);
     for cut in 14..60 {
