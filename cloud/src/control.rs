@@ -1,0 +1,152 @@
+//! The control socket in the data directory: one JSON line in, one JSON line out.
+//!
+//! The directory's owner is who may talk to the server; there is nothing else to log in with.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tracing::debug;
+
+use crate::db::Db;
+
+/// Longest line from a command.
+const MAX_LINE: u64 = 4_096;
+/// How long either side waits for the other.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a command asks of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "do")]
+pub enum Ask {
+    /// The database changed: push what is new.
+    Changed,
+    /// Which calls are there?
+    Calls,
+}
+
+/// What the server answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// The live calls.
+    Calls(Vec<CallInfo>),
+}
+
+/// A live call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallInfo {
+    /// The call (RFC 7989).
+    pub session: String,
+    /// Its contract.
+    pub contract: u32,
+    /// The caller.
+    pub caller: String,
+    /// What was called.
+    pub called: String,
+    /// What it is doing.
+    pub state: String,
+    /// For how long it has existed.
+    pub seconds: u64,
+}
+
+/// A question with the way back.
+pub type Question = (Ask, oneshot::Sender<Answer>);
+
+/// The listening socket; removed when dropped.
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Takes the data directory for this server: a second one on it is refused.
+    pub async fn bind(path: &Path) -> anyhow::Result<Self> {
+        let listener = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if UnixStream::connect(path).await.is_ok() {
+                    anyhow::bail!("another server runs on this data directory");
+                }
+                // Left behind by one that was killed.
+                std::fs::remove_file(path).context("removing a stale control socket")?;
+                UnixListener::bind(path)
+            }
+            other => other,
+        }
+        .with_context(|| format!("control socket {}", path.display()))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Self {
+            listener,
+            path: path.into(),
+        })
+    }
+
+    /// Serves until the receiver of questions is gone.
+    pub async fn serve(&self, questions: mpsc::Sender<Question>) {
+        while let Ok((stream, _)) = self.listener.accept().await {
+            let questions = questions.clone();
+            tokio::spawn(async move {
+                if let Err(error) = tokio::time::timeout(PATIENCE, converse(stream, questions)).await {
+                    debug!(%error, "control connection");
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn converse(mut stream: UnixStream, questions: mpsc::Sender<Question>) -> anyhow::Result<()> {
+    let (read, mut write) = stream.split();
+    let mut line = String::new();
+    BufReader::new(read.take(MAX_LINE)).read_line(&mut line).await?;
+    let ask = serde_json::from_str(&line)?;
+    let (sender, receiver) = oneshot::channel();
+    questions.send((ask, sender)).await?;
+    let mut text = serde_json::to_string(&receiver.await?)?;
+    text.push('\n');
+    Ok(write.write_all(text.as_bytes()).await?)
+}
+
+async fn ask(db: &Db, ask: Ask) -> anyhow::Result<Option<Answer>> {
+    let Ok(mut stream) = UnixStream::connect(db.control_socket()).await else {
+        return Ok(None);
+    };
+    let mut text = serde_json::to_string(&ask)?;
+    text.push('\n');
+    stream.write_all(text.as_bytes()).await?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).await?;
+    Ok(Some(serde_json::from_str(&line).context("answer of the server")?))
+}
+
+/// The doorbell: tells a running server that the database changed. Without one there is nobody to tell.
+pub async fn ring(db: &Db) {
+    if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, ask(db, Ask::Changed)).await {
+        tracing::warn!(%error, "the running server could not be told; it pushes the change when the box says hello");
+    }
+}
+
+/// The live calls of the running server; nothing if none runs.
+pub async fn calls(db: &Db) -> anyhow::Result<Option<Vec<CallInfo>>> {
+    match tokio::time::timeout(PATIENCE, ask(db, Ask::Calls))
+        .await
+        .context("the server does not answer")??
+    {
+        Some(Answer::Calls(calls)) => Ok(Some(calls)),
+        Some(Answer::Done) => anyhow::bail!("the server answers something else"),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,262 @@
+//! What the `show` commands print.
+
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::Db;
+use crate::refusal::Result;
+
+/// A contract with its numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContractRow {
+    /// Its number.
+    pub contract: u32,
+    /// Its name.
+    pub name: String,
+    /// Calls with the outside that may exist at once (R15).
+    pub channels: u32,
+    /// Its IDs.
+    pub ids: Vec<IdRow>,
+    /// Its representative numbers.
+    pub reps: Vec<RepRow>,
+    /// Its sites.
+    pub sites: Vec<SiteRow>,
+}
+
+/// An ID.
+#[derive(Clone, Debug, Serialize, FromRow)]
+pub struct IdRow {
+    /// Key within the contract.
+    pub key: u32,
+    /// `basic` or `additional` (R16).
+    pub role: String,
+    /// Direct number, which is the login name (R10).
+    pub direct: String,
+    /// Extension.
+    pub extension: String,
+    /// Name.
+    pub label: String,
+    /// Kind of terminal.
+    pub kind: String,
+    /// Number its calls present.
+    pub outgoing: String,
+}
+
+/// A representative number.
+#[derive(Clone, Debug, Serialize, FromRow)]
+pub struct RepRow {
+    /// The number.
+    pub number: String,
+    /// Name.
+    pub label: String,
+    /// Extensions of the members.
+    pub members: String,
+    /// Extensions of those that ring.
+    pub ring: String,
+}
+
+/// A site.
+#[derive(Clone, Debug, Serialize, FromRow)]
+pub struct SiteRow {
+    /// Its number.
+    pub site: u32,
+    /// Its name.
+    pub name: String,
+    /// The last epoch issued.
+    pub epoch: i64,
+    /// Its box.
+    pub r#box: Option<String>,
+}
+
+/// A box.
+#[derive(Clone, Debug, Serialize, FromRow)]
+pub struct BoxRow {
+    /// Box id.
+    pub r#box: String,
+    /// Its site.
+    pub site: u32,
+    /// Its contract.
+    pub contract: u32,
+    /// Connected to the broker.
+    pub online: bool,
+    /// The last epoch issued to it.
+    pub issued: i64,
+    /// The epoch it uses.
+    pub epoch: i64,
+    /// Why it refused the last one.
+    pub nack: Option<String>,
+    /// Its firmware.
+    pub firmware: String,
+    /// How often it started.
+    pub boot: Option<u32>,
+    /// When it was last heard of (ms since 1970).
+    pub seen: Option<i64>,
+    /// Where its trunk is registered from.
+    pub trunk: Option<String>,
+}
+
+/// Something registered.
+#[derive(Clone, Debug, Serialize, FromRow)]
+pub struct RegistrationRow {
+    /// Where: a box id, or `cloud`.
+    pub source: String,
+    /// Who: an ID's direct number, or a box id.
+    pub user: String,
+    /// From where, where known.
+    pub contact: String,
+    /// Since when (ms since 1970).
+    pub since: i64,
+}
+
+/// A call: its legs joined.
+#[derive(Clone, Debug, Serialize, FromRow)]
+pub struct CallRow {
+    /// The call (RFC 7989).
+    pub session: String,
+    /// Its contract.
+    pub contract: Option<u32>,
+    /// Its beginning (ms since 1970).
+    pub started: i64,
+    /// Its answer.
+    pub answered: Option<i64>,
+    /// Its end.
+    pub ended: i64,
+    /// Legs recorded.
+    pub legs: i64,
+    /// Of them by the box.
+    pub box_legs: i64,
+    /// Of them by the cloud.
+    pub cloud_legs: i64,
+    /// One leg was answered.
+    pub was_answered: bool,
+    /// The legs, box before cloud.
+    #[sqlx(skip)]
+    pub detail: Vec<LegRow>,
+}
+
+/// A leg of a call.
+#[derive(Clone, Debug, Serialize, FromRow)]
+pub struct LegRow {
+    /// Who wrote it: a box id, or `cloud`.
+    pub origin: String,
+    /// In which start.
+    pub boot: u32,
+    /// As which event.
+    pub seq: u32,
+    /// The call.
+    pub session: String,
+    /// Number of the leg within the call on that side.
+    pub leg: u32,
+    /// `box` or `cloud`.
+    pub side: String,
+    /// `in` or `out`, seen from that side.
+    pub direction: String,
+    /// The caller.
+    pub caller: String,
+    /// What was called.
+    pub called: String,
+    /// The number presented.
+    pub presented: Option<String>,
+    /// Key of the terminal's ID.
+    pub terminal: Option<u32>,
+    /// Milliseconds from start to first ringing.
+    pub ringing_ms: Option<i64>,
+    /// Milliseconds from start to answer.
+    pub answered_ms: Option<i64>,
+    /// Milliseconds from start to end.
+    pub ended_ms: i64,
+    /// How it ended.
+    pub state: String,
+    /// Last final status of SIP.
+    pub status: u32,
+}
+
+impl Db {
+    /// Contracts with all that belongs to them.
+    pub async fn contracts(&self) -> Result<Vec<ContractRow>> {
+        let contracts: Vec<(u32, String)> = sqlx::query_as("SELECT id, name FROM contract ORDER BY id")
+            .fetch_all(&self.pool)
+            .await?;
+        let mut rows = Vec::new();
+        for (contract, name) in contracts {
+            let ids: Vec<IdRow> = sqlx::query_as(
+                "SELECT key, role, direct, extension, label, kind, outgoing FROM ident WHERE contract = $1 ORDER BY key",
+            )
+            .bind(contract)
+            .fetch_all(&self.pool)
+            .await?;
+            let reps = sqlx::query_as(
+                "SELECT rep.number, rep.label,
+                        coalesce(group_concat(ident.extension), '') AS members,
+                        coalesce(group_concat(CASE WHEN rep_member.ring THEN ident.extension END), '') AS ring
+                   FROM rep LEFT JOIN rep_member ON rep_member.number = rep.number
+                   LEFT JOIN ident ON ident.contract = rep_member.contract AND ident.key = rep_member.key
+                  WHERE rep.contract = $1 GROUP BY rep.number ORDER BY rep.number",
+            )
+            .bind(contract)
+            .fetch_all(&self.pool)
+            .await?;
+            let sites = sqlx::query_as(
+                "SELECT site.id AS site, site.name, box.id AS box,
+                        coalesce((SELECT max(epoch) FROM manifest WHERE manifest.box = box.id), 0) AS epoch
+                   FROM site LEFT JOIN box ON box.site = site.id WHERE site.contract = $1 ORDER BY site.id",
+            )
+            .bind(contract)
+            .fetch_all(&self.pool)
+            .await?;
+            rows.push(ContractRow {
+                contract,
+                name,
+                channels: ids.len() as u32,
+                ids,
+                reps,
+                sites,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Boxes.
+    pub async fn boxes(&self) -> Result<Vec<BoxRow>> {
+        Ok(sqlx::query_as(
+            "SELECT box.id AS box, box.site, site.contract, box.online,
+                    coalesce((SELECT max(epoch) FROM manifest WHERE manifest.box = box.id), 0) AS issued,
+                    box.epoch, box.nack, box.firmware, box.boot, box.seen,
+                    (SELECT contact FROM registration WHERE source = 'cloud' AND user = box.id) AS trunk
+               FROM box JOIN site ON site.id = box.site ORDER BY box.site",
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Phones registered at boxes, and trunks of boxes registered at the cloud.
+    pub async fn registrations(&self) -> Result<Vec<RegistrationRow>> {
+        Ok(
+            sqlx::query_as("SELECT source, user, contact, since FROM registration ORDER BY source, user")
+                .fetch_all(&self.pool)
+                .await?,
+        )
+    }
+
+    /// The latest calls, oldest first, with their legs.
+    pub async fn records(&self, limit: u32) -> Result<Vec<CallRow>> {
+        let mut calls: Vec<CallRow> =
+            sqlx::query_as("SELECT * FROM call ORDER BY started DESC, session LIMIT $1")
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await?;
+        calls.reverse();
+        for call in &mut calls {
+            call.detail = sqlx::query_as(
+                "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
+                        ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
+                        ended_mono - started_mono AS ended_ms, state, status
+                   FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
+            )
+            .bind(&call.session)
+            .fetch_all(&self.pool)
+            .await?;
+        }
+        Ok(calls)
+    }
+}

@@ -1,0 +1,173 @@
+//! The fleet service: moves messages between the broker and the synchronisation engine.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::id::BoxId;
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use crate::broker::{BrokerUrl, FromBroker, Link, Presence, connect};
+use crate::db::{Db, unix_ms};
+use crate::sync::{Engine, Outgoing, SyncError};
+
+/// What the fleet service is told from elsewhere in the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FleetEvent {
+    /// The database changed: boxes are offered what is new for them.
+    Changed,
+}
+
+/// Runs until `events` is closed. `up` is told when the broker link is there for the first time.
+pub struct Fleet {
+    db: Db,
+    engine: Arc<Engine<Db>>,
+    link: Link,
+    inbox: mpsc::Receiver<FromBroker>,
+    presence: mpsc::UnboundedReceiver<Presence>,
+    /// The connection that each box has, so that the end of an older one is not taken for its end.
+    connections: HashMap<BoxId, i64>,
+}
+
+impl Fleet {
+    /// Connects to the broker.
+    pub fn new(db: Db, broker: &BrokerUrl, presence: mpsc::UnboundedReceiver<Presence>) -> Self {
+        let engine = Arc::new(Engine::new(
+            db.clone(),
+            db.keys().signing().clone(),
+            db.keys().epoch(),
+        ));
+        let (link, inbox) = connect(broker, &broker.user);
+        Self {
+            db,
+            engine,
+            link,
+            inbox,
+            presence,
+            connections: HashMap::new(),
+        }
+    }
+
+    /// Waits for the broker link to be there for the first time.
+    pub async fn up(&mut self) -> bool {
+        loop {
+            match self.inbox.recv().await {
+                Some(FromBroker::Up) => return true,
+                Some(_) => {}
+                None => return false,
+            }
+        }
+    }
+
+    /// Serves until `events` is closed.
+    pub async fn run(mut self, mut events: mpsc::Receiver<FleetEvent>) {
+        let mut presence_open = true;
+        loop {
+            let wait = self.engine.next_deadline().map_or(Duration::from_secs(60), |at| {
+                Duration::from_millis(at.saturating_sub(unix_ms()).max(1))
+            });
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(FleetEvent::Changed) => self.changed().await,
+                    None => break,
+                },
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.broker(message).await,
+                    None => break,
+                },
+                heard = self.presence.recv(), if presence_open => match heard {
+                    Some(presence) => self.presence(presence).await,
+                    None => presence_open = false,
+                },
+                () = tokio::time::sleep(wait) => {
+                    let due = self.engine.tick(unix_ms()).await;
+                    self.publish("tick", due);
+                }
+            }
+        }
+        self.link.close();
+        info!(refused = self.link.refused(), "fleet service ended");
+    }
+
+    async fn broker(&mut self, message: FromBroker) {
+        match message {
+            // Boxes say hello again when they have connected again; until then nothing is known of them.
+            FromBroker::Up => {}
+            FromBroker::Down => {
+                for id in self.engine.online() {
+                    self.gone(id).await;
+                }
+            }
+            FromBroker::Message { topic, payload } => {
+                let answer = self.engine.message(unix_ms(), &topic, &payload).await;
+                self.publish(&topic, answer);
+            }
+        }
+    }
+
+    async fn presence(
+        &mut self,
+        Presence {
+            id,
+            connection,
+            online,
+        }: Presence,
+    ) {
+        let Ok(id) = id.parse::<BoxId>() else { return };
+        if online {
+            let known = self.connections.entry(id).or_insert(connection);
+            *known = (*known).max(connection);
+        } else if self.connections.get(&id).is_none_or(|known| *known <= connection) {
+            self.connections.remove(&id);
+            self.gone(id).await;
+        }
+    }
+
+    async fn gone(&self, id: BoxId) {
+        info!(%id, "box offline");
+        if let Err(error) = self.engine.disconnected(id).await {
+            warn!(%id, %error, "absence not stored");
+        }
+    }
+
+    async fn changed(&mut self) {
+        let accounts = match self.db.accounts().await {
+            Ok(accounts) => accounts,
+            Err(error) => {
+                warn!(%error, "the change is offered when the boxes say hello");
+                return;
+            }
+        };
+        let online = self.engine.online();
+        for account in accounts.iter().filter(|account| online.contains(&account.id)) {
+            let offer = self.engine.changed(unix_ms(), account.id).await;
+            self.publish("change", offer);
+        }
+    }
+
+    fn publish<E: std::fmt::Debug + std::fmt::Display>(
+        &self,
+        cause: &str,
+        answer: Result<Vec<Outgoing>, SyncError<E>>,
+    ) {
+        match answer {
+            Ok(messages) => {
+                for message in messages {
+                    let topic = message.topic.name();
+                    debug!(
+                        topic = topic.as_str(),
+                        bytes = message.payload.len(),
+                        cause,
+                        "to box"
+                    );
+                    if !self.link.publish(&topic, message.payload) {
+                        warn!(topic = topic.as_str(), "no room to publish; the box asks again");
+                    }
+                }
+            }
+            // Not answered: the box repeats what it needs.
+            Err(error) => warn!(cause, %error, "message not handled"),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+pub mod broker;
+pub mod cli;
+pub mod control;
+pub mod db;
+pub mod fleet;
+pub mod refusal;
+pub mod server;
+pub mod sync;

@@ -1,0 +1,28 @@
+//! `denwaban-cloud`: the cloud PBX and its commands.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cloud::cli::{self, Cli};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "info,rmqtt=warn,rmqtt_net=warn,sqlx=warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match cli::run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(if matches!(error, cloud::refusal::Error::Refused(_)) {
+                2
+            } else {
+                1
+            })
+        }
+    }
+}

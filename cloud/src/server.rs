@@ -1,0 +1,148 @@
+//! The running server: everything that listens, wired together, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::broker::{BoxGate, BrokerUrl, Embedded, acl};
+use crate::control::{Answer, Ask, Control, Question};
+use crate::db::Db;
+use crate::fleet::{Fleet, FleetEvent};
+
+/// What `serve` is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where boxes and the carrier reach SIP.
+    pub sip: SocketAddr,
+    /// Where boxes reach the broker inside; none if there is an external one only.
+    pub mqtt: Option<SocketAddr>,
+    /// An external broker instead.
+    pub broker: Option<BrokerUrl>,
+    /// The carrier's trunk.
+    pub carrier: SocketAddr,
+    /// First and last port of the RTP relay.
+    pub rtp_ports: (u16, u16),
+}
+
+#[async_trait]
+impl BoxGate for Db {
+    async fn admits(&self, id: &str, password: &str) -> bool {
+        match self.mqtt_hash(id).await {
+            Ok(stored) => stored.is_some_and(|stored| acl::verify(password, &stored)),
+            Err(error) => {
+                warn!(id, %error, "broker login not checked");
+                false
+            }
+        }
+    }
+}
+
+/// A server whose listeners are up.
+pub struct Server {
+    db: Db,
+    control: Control,
+    broker: Option<Embedded>,
+    fleet: Fleet,
+}
+
+impl Server {
+    /// Binds everything and waits for the broker.
+    pub async fn start(db: Db, options: &Options) -> anyhow::Result<Self> {
+        let control = Control::bind(&db.control_socket()).await?;
+        db.forget_presence().await.context("database")?;
+        let (sender, presence) = mpsc::unbounded_channel();
+        let (broker, url) = match &options.broker {
+            Some(url) => (None, url.clone()),
+            None => {
+                let listen = options.mqtt.context("neither --mqtt nor --broker is given")?;
+                let broker = Embedded::start(listen, Arc::new(db.clone()), sender)
+                    .await
+                    .with_context(|| format!("broker on {listen}"))?;
+                let url = broker.own().clone();
+                (Some(broker), url)
+            }
+        };
+        let mut fleet = Fleet::new(db.clone(), &url, presence);
+        anyhow::ensure!(fleet.up().await, "the broker link ended");
+        Ok(Self {
+            db,
+            control,
+            broker,
+            fleet,
+        })
+    }
+
+    /// Where boxes reach the broker inside.
+    pub fn mqtt(&self) -> Option<SocketAddr> {
+        self.broker.as_ref().map(Embedded::addr)
+    }
+
+    /// Serves until `stop` is done, then ends every part in order.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self {
+            db,
+            control,
+            broker,
+            fleet,
+        } = self;
+        let (fleet_sender, fleet_events) = mpsc::channel(16);
+        let fleet = tokio::spawn(fleet.run(fleet_events));
+        let (question_sender, mut questions) = mpsc::channel(16);
+        let control_task = control.serve(question_sender);
+        tokio::pin!(control_task, stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                () = &mut control_task => anyhow::bail!("the control socket ended"),
+                question = questions.recv() => {
+                    if let Some(question) = question {
+                        answer(question, &fleet_sender).await;
+                    }
+                }
+            }
+        }
+        info!("stopping");
+        drop(fleet_sender);
+        fleet.await.context("fleet service")?;
+        drop(broker);
+        db.close().await;
+        Ok(())
+    }
+}
+
+async fn answer((ask, back): Question, fleet: &mpsc::Sender<FleetEvent>) {
+    let answer = match ask {
+        Ask::Changed => {
+            if fleet.send(FleetEvent::Changed).await.is_err() {
+                return;
+            }
+            Answer::Done
+        }
+        Ask::Calls => Answer::Calls(Vec::new()),
+    };
+    // The command may have gone away.
+    let _ = back.send(answer);
+}
+
+/// Runs a server until SIGTERM or SIGINT; prints `ready` when every listener is up.
+pub async fn run(db: Db, options: Options) -> anyhow::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    };
+    tokio::pin!(stop);
+    let server = tokio::select! {
+        server = Server::start(db, &options) => server?,
+        () = &mut stop => return Ok(()),
+    };
+    println!("ready");
+    server.serve(stop).await
+}
