@@ -93,6 +93,18 @@ impl Fault {
     }
 }
 
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.reason())?;
+        match self.header() {
+            Some(name) => write!(f, ": {name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Fault {}
+
 /// Bytes that were not taken as a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejected<'a> {
@@ -102,6 +114,14 @@ pub struct Rejected<'a> {
 }
 
 impl<'a> Rejected<'a> {
+    /// For the head of a datagram that was longer than its buffer: [`Fault::TooLarge`], answered where the head is enough.
+    pub const fn too_large(head: &'a [u8]) -> Self {
+        Rejected {
+            fault: Fault::TooLarge,
+            bytes: head,
+        }
+    }
+
     /// The request to answer from, where an answer is due and possible: a request other than ACK whose Via, From, To,
     /// Call-ID and CSeq can be read. Answer it with [`Fault::status`]; otherwise drop and count.
     pub fn request(&self) -> Option<Message<'a>> {

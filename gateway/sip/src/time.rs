@@ -47,3 +47,18 @@ impl Sub for Instant {
         Duration::from_millis(self.0.saturating_sub(rhs.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        let t = Instant::from_millis(1500);
+        assert_eq!((t + Duration::from_millis(500)).as_millis(), 2000);
+        assert_eq!((t + Duration::from_micros(1)).as_millis(), 1501, "never early");
+        assert_eq!(t + Duration::MAX, Instant::NEVER);
+        assert_eq!(t - Instant::from_millis(500), Duration::from_secs(1));
+        assert_eq!(Instant::ZERO - t, Duration::ZERO);
+    }
+}

@@ -27,15 +27,20 @@ pub struct Via<'a> {
 impl<'a> Via<'a> {
     /// Reads one value (no comma). `None` where the grammar is broken or the protocol is not `SIP/2.0`.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
-        Self::parse_leniently(value).filter(|via| via.params.is_valid())
+        let (version, via) = Self::parse_versioned(value)?;
+        (version == b"2.0" && via.params.is_valid()).then_some(via)
     }
 
-    /// As [`Via::parse`], but broken parameters are passed over: enough to answer a faulty request.
+    /// As [`Via::parse`], but of any version, and broken parameters are passed over: enough to answer a faulty request.
     pub(crate) fn parse_leniently(value: &'a [u8]) -> Option<Self> {
+        Self::parse_versioned(value).map(|(_, via)| via)
+    }
+
+    fn parse_versioned(value: &'a [u8]) -> Option<(&'a [u8], Self)> {
         let (head, params) = value.split_at(memchr::memchr(b';', value).unwrap_or(value.len()));
         let (protocol, rest) = split_once(head, b'/')?;
         let (version, rest) = split_once(rest, b'/')?;
-        if !trim(protocol).eq_ignore_ascii_case(b"SIP") || trim(version) != b"2.0" {
+        if !trim(protocol).eq_ignore_ascii_case(b"SIP") {
             return None;
         }
         let rest = trim_start(rest);
@@ -62,7 +67,7 @@ impl<'a> Via<'a> {
                 via.rport = Some(value.and_then(port));
             }
         }
-        Some(via)
+        Some((trim(version), via))
     }
 
     /// The branch without the cookie `z9hG4bK`; `None` where the sender is of RFC 2543 or the rest is empty, so that the
