@@ -19,7 +19,7 @@ pub mod store;
 pub mod trunk;
 pub mod uplink;
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use shared::factory::Factory;
@@ -136,7 +136,7 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => self.uplink.message(now, topic, payload),
             Input::Stored(done) => self.on_stored(now, done),
-            Input::Unreachable(address) => self.on_unreachable(now, address),
+            Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
@@ -349,10 +349,6 @@ impl<'s> Gateway<'s> {
             }
             Err(_) => self.counters.overflow += 1,
         }
-    }
-
-    fn on_unreachable(&mut self, now: Instant, address: IpAddr) {
-        let _ = (now, address);
     }
 
     /// Is this the trunk's connection?

@@ -322,6 +322,9 @@ impl<'s, M> Calls<'s, M> {
             told: false,
         };
         if self.legs.room() == 0 {
+            self.reclaim();
+        }
+        if self.legs.room() == 0 {
             self.counters.no_room += 1;
             return Err(Refusal::NoRoom);
         }
@@ -568,11 +571,26 @@ impl<'s, M> Calls<'s, M> {
         }
     }
 
+    /// Nobody is at this address: branches to it fail at once.
+    pub fn unreachable(&mut self, now: Instant, address: core::net::IpAddr) {
+        let waits = |leg: &Leg| matches!(leg.state, State::Calling | State::Cancelling) && leg.inviting;
+        for (_, leg) in self.legs.iter().filter(|(_, leg)| waits(leg) && leg.flow.peer.ip() == address) {
+            if let Some(tx) = leg.invite {
+                self.tx.transport_error(now, tx);
+            }
+        }
+    }
+
     /// A peer came back on another connection: its dialogs go on there.
     pub fn flow_moved(&mut self, old: Flow, new: Flow) {
         for (_, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.flow == old) {
             leg.flow = new;
         }
+    }
+
+    /// Drops the transaction of a request that was answered some other way.
+    pub fn forget(&mut self, tx: TxId) {
+        self.tx.forget(tx);
     }
 
     /// Answers a request that is not part of a call, from the request itself. `more` adds header lines.
