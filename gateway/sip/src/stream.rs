@@ -43,6 +43,8 @@ pub struct Framer<B> {
     end: usize,
     /// Bytes from `start` on in which no end of the header part was found.
     searched: usize,
+    /// Length of the message at `start`, once known; before, 0.
+    total: usize,
     opened: bool,
     failed: Option<Fault>,
 }
@@ -55,6 +57,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Framer<B> {
             start: 0,
             end: 0,
             searched: 0,
+            total: 0,
             opened: false,
             failed: None,
         }
@@ -70,7 +73,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Framer<B> {
 
     /// Forgets everything, for a new connection.
     pub fn reset(&mut self) {
-        (self.start, self.end, self.searched, self.failed) = (0, 0, 0, None);
+        (self.start, self.end, self.searched, self.total, self.failed) = (0, 0, 0, 0, None);
     }
 
     /// Bytes received and not given out yet.
@@ -120,7 +123,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Framer<B> {
                     .get(self.start..self.start + len)
                     .unwrap_or_default();
                 self.start += len;
-                self.searched = 0;
+                (self.searched, self.total) = (0, 0);
                 Some(Ok(match keep_alive {
                     true if self.opened => Frame::Pong,
                     true => Frame::Ping,
@@ -138,6 +141,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Framer<B> {
         let buffer = self.buffer.as_ref();
         let capacity = buffer.len();
         let bytes = buffer.get(self.start..self.end).unwrap_or_default();
+        match self.total {
+            0 => {}
+            total if total <= bytes.len() => return Found::Message(total),
+            _ => return Found::Nothing,
+        }
         match bytes {
             [] | [b'\r'] => return Found::Nothing,
             [b'\r', b'\n', ..] if self.opened => return Found::KeepAlive(2),
@@ -154,15 +162,17 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Framer<B> {
                 Found::Nothing
             };
         };
-        self.searched = head - 4;
-        let length = match content_length(&bytes[..head]) {
-            Ok(length) => length,
-            Err(fault) => return Found::Fault(fault),
-        };
-        match head.checked_add(length) {
-            Some(total) if total <= bytes.len() => Found::Message(total),
-            Some(total) if total <= capacity => Found::Nothing,
-            _ => Found::Fault(Fault::TooLarge),
+        match content_length(&bytes[..head]).map(|length| head.saturating_add(length)) {
+            Err(fault) => Found::Fault(fault),
+            Ok(total) if total > capacity => Found::Fault(Fault::TooLarge),
+            Ok(total) => {
+                self.total = total;
+                if total <= self.pending() {
+                    Found::Message(total)
+                } else {
+                    Found::Nothing
+                }
+            }
         }
     }
 }

@@ -143,7 +143,7 @@ fn what_is_answered_can_be_answered() {
             Ok(answer) => {
                 assert_eq!(answer.status(), Some(status), "{name}");
                 assert_eq!(answer.call_id(), request.call_id(), "{name}");
-                assert_eq!(answer.to().unwrap().tag().is_some(), true, "{name}");
+                assert!(answer.to().unwrap().tag().is_some(), "{name}");
                 assert_eq!(answer.lines(Via).count(), request.lines(Via).count(), "{name}");
             }
             Err(rejected) => assert!(unreadable, "{name}: {:?}", rejected.fault),
