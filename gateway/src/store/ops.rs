@@ -1,0 +1,165 @@
+//! What the brain asks of the store, and the answers.
+
+use heapless::Vec;
+use shared::IdKey;
+use shared::site::{Section, SectionKind};
+use shared::sync::{EventId, MAX_CHUNK, MAX_EVENT};
+
+use super::config::Committed;
+
+/// Most bytes of a setting.
+pub const MAX_VALUE: usize = 384;
+
+/// Most bytes of a batch of events read from the queue at once.
+pub const MAX_BATCH: usize = 1_024;
+
+/// Chosen by who sends an operation, and given back with its result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Token(pub u32);
+
+/// Which setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(u16);
+
+impl Key {
+    /// Keys there can be.
+    pub const COUNT: u16 = 192;
+
+    /// Bindings an ID may have.
+    pub const SLOTS: u8 = 2;
+
+    /// The last DHCP lease.
+    pub const LEASE: Self = Self(Self::BINDINGS);
+
+    /// The number of starts; the store's own.
+    pub(super) const BOOT: Self = Self(Self::COUNT - 1);
+
+    const BINDINGS: u16 = IdKey::COUNT as u16 * Self::SLOTS as u16;
+
+    /// Registration of an ID's terminal, in one of its [`Self::SLOTS`].
+    pub const fn binding(id: IdKey, slot: u8) -> Option<Self> {
+        if slot < Self::SLOTS {
+            Some(Self(id.index() as u16 * Self::SLOTS as u16 + slot as u16))
+        } else {
+            None
+        }
+    }
+
+    /// The ID and slot of a registration.
+    pub const fn as_binding(self) -> Option<(IdKey, u8)> {
+        match IdKey::new(self.0 / Self::SLOTS as u16) {
+            Some(id) => Some((id, (self.0 % Self::SLOTS as u16) as u8)),
+            None => None,
+        }
+    }
+
+    pub(super) const fn number(self) -> u16 {
+        self.0
+    }
+
+    pub(super) const fn is_public(self) -> bool {
+        self.0 < Self::BOOT.0
+    }
+
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::BOOT.0).map(Self)
+    }
+}
+
+/// An operation on the store.
+// The large variants carry their bytes inline: there is no heap to put them on.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Appends an encoded event to the queue. `Stored` or `Full`.
+    PushEvent(Vec<u8, MAX_EVENT>),
+    /// Reads the oldest events as one message. `Events`.
+    ReadEvents,
+    /// Takes the oldest `count` events off the queue, `last` being the last of them. `Stored`.
+    DropEvents {
+        /// Where to stop.
+        last: EventId,
+        /// How many at most.
+        count: u8,
+    },
+    /// Writes a setting; an empty value removes it. `Stored`.
+    Put {
+        /// Which.
+        key: Key,
+        /// Its new value.
+        value: Vec<u8, MAX_VALUE>,
+    },
+    /// Writes a part of a section into the inactive bank; offset 0 erases the section's place first. `Stored`.
+    Stage {
+        /// Which section.
+        kind: SectionKind,
+        /// Place of the first byte, a multiple of 4.
+        offset: u32,
+        /// The bytes.
+        data: Vec<u8, MAX_CHUNK>,
+    },
+    /// Copies an unchanged section from the active bank into the inactive one. `Checked`: was it there?
+    StageActive(Section),
+    /// Does the inactive bank hold this section? Its hash is computed from the flash. `Checked`.
+    Check(Section),
+    /// Reads a part of a section in the inactive bank. `Data`.
+    ReadStaged {
+        /// Which section.
+        kind: SectionKind,
+        /// First byte.
+        offset: u32,
+        /// Bytes, at most [`MAX_CHUNK`].
+        len: u16,
+    },
+    /// Makes the inactive bank the active one, if it holds exactly this. `Stored`, or `Checked(false)`.
+    Commit(Committed),
+}
+
+/// The oldest events of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// As message for the cloud (`shared::sync::BatchReader`).
+    pub message: Vec<u8, MAX_BATCH>,
+    /// Identity of the last event in it.
+    pub last: EventId,
+    /// Events in it.
+    pub count: u8,
+}
+
+/// What an operation gave.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Done, and safe from a power cut.
+    Stored,
+    /// The queue has no room; nothing was written.
+    Full,
+    /// The oldest events, or none.
+    Events(Option<Batch>),
+    /// What was asked is so, or not.
+    Checked(bool),
+    /// Bytes read.
+    Data(Vec<u8, MAX_CHUNK>),
+}
+
+/// Why an operation failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The flash memory failed.
+    Flash,
+    /// What is stored makes no sense and could not be repaired.
+    Corrupted,
+    /// No room.
+    Full,
+    /// The operation itself is wrong: out of range, too long, misaligned.
+    Refused,
+}
+
+/// The result of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The token it was sent with.
+    pub token: Token,
+    /// What came of it.
+    pub result: Result<Reply, Fault>,
+}

@@ -1,0 +1,443 @@
+//! The box's side of the synchronisation with the cloud.
+//!
+//! Without I/O: the brain tells it what the MQTT connection and the store say, and polls it for what to publish and what
+//! to store. The two halves know nothing of each other:
+//!
+//! - `config`: takes a signed manifest, pulls the sections it lacks into the inactive bank, checks, commits once.
+//! - `outbox`: writes every event to the flash queue, sends the oldest batch until the cloud has it in its database,
+//!   then takes it off the queue.
+//!
+//! Nothing is trusted to the broker. What is not answered is repeated with growing intervals; a connection on which
+//! `hello` stays unanswered is given up.
+
+mod config;
+mod outbox;
+
+use core::time::Duration;
+
+use heapless::{String, Vec};
+use shared::BoxId;
+use shared::factory::Factory;
+use shared::record::Stamp;
+use shared::site::Site;
+use shared::sync::{AppAck, Chunk, Down, EventBody, Hello, MAX_MESSAGE, Message, PROTOCOL, Topic, Up};
+use sip::Instant;
+
+use crate::store::{Batch, Committed, Done, Loaded, MAX_BATCH, Op, Token};
+
+use config::Config;
+use outbox::Outbox;
+
+/// Token of every operation the uplink asks of the store; the brain uses others for its own.
+pub const TOKEN: Token = Token(0);
+
+/// Events that may wait in memory for the flash.
+pub const WAITING: usize = 64;
+
+/// First wait for an answer; doubled with every repetition.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for an answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Unanswered `hello`s after which the connection is given up.
+const HELLOS: u32 = 4;
+
+/// Memory of an [`Uplink`], lent to it for its life.
+pub struct Memory {
+    /// The configuration being checked, before it is in use.
+    next: Site,
+    /// A part of a section on its way into the flash.
+    chunk: Vec<u8, { shared::sync::MAX_CHUNK }>,
+    /// Events on their way into the flash.
+    waiting: heapless::Deque<(Stamp, EventBody), WAITING>,
+    /// Events on their way to the cloud.
+    batch: Option<Batch>,
+    /// The message to be published.
+    payload: Vec<u8, MAX_BATCH>,
+}
+
+impl Memory {
+    /// Empty.
+    pub fn new() -> Self {
+        Self {
+            next: Site::default(),
+            chunk: Vec::new(),
+            waiting: heapless::Deque::new(),
+            batch: None,
+            payload: Vec::new(),
+        }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Something to do.
+// An operation carries its bytes inline: there is no heap to put them on.
+#[allow(clippy::large_enum_variant)]
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Publish a message, QoS 1.
+    Publish {
+        /// Its topic.
+        topic: String<{ shared::sync::MAX_TOPIC }>,
+        /// The message.
+        payload: &'a [u8],
+    },
+    /// Run an operation of the store under [`TOKEN`]; give its result to [`Uplink::stored`].
+    Store(Op),
+    /// Close the MQTT connection and open a new one: this one is silent.
+    Reconnect,
+}
+
+/// What [`Uplink::output`] will give.
+#[allow(clippy::large_enum_variant)]
+enum Next {
+    Publish(Up),
+    Store(Op),
+    Reconnect,
+}
+
+/// Counted refusals, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events refused because the queue was full.
+    pub refused: u32,
+    /// Messages that were not understood, or not asked for.
+    pub ignored: u32,
+    /// Configurations refused.
+    pub nacks: u32,
+    /// Operations of the store that failed.
+    pub faults: u32,
+}
+
+/// The half of the synchronisation that lives in the box.
+pub struct Uplink<'s> {
+    memory: &'s mut Memory,
+    box_id: BoxId,
+    boot: u32,
+    /// The store has told what it holds; nothing happens before.
+    started: bool,
+    config: Config,
+    outbox: Outbox,
+    link: Option<Link>,
+    /// Which half asked for the operation under way.
+    asked: Option<Asked>,
+    clock: Option<(Instant, u64)>,
+    next: Option<Next>,
+    counters: Counters,
+}
+
+/// An open connection.
+struct Link {
+    hello: Repeat,
+    /// The cloud has answered.
+    welcomed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Config,
+    Outbox,
+}
+
+/// When to send something again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeat {
+    at: Instant,
+    tries: u32,
+}
+
+impl Repeat {
+    /// Due at once.
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { at: now, tries: 0 }
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.at <= now
+    }
+
+    /// It was sent: the next time.
+    pub(crate) fn sent(&mut self, now: Instant) {
+        self.at = now + (FIRST_WAIT * (1 << self.tries.min(4))).min(LONGEST_WAIT);
+        self.tries = self.tries.saturating_add(1);
+    }
+}
+
+impl<'s> Uplink<'s> {
+    /// The uplink of this box. Nothing leaves it before [`Self::start`].
+    pub fn new(memory: &'s mut Memory, factory: &Factory) -> Self {
+        Self {
+            memory,
+            box_id: factory.box_id,
+            boot: 0,
+            started: false,
+            config: Config::new(factory.box_id, factory.config_key),
+            outbox: Outbox::new(),
+            link: None,
+            asked: None,
+            clock: None,
+            next: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The store was read. What it found wrong becomes an event each.
+    pub fn start(&mut self, now: Instant, at: Stamp, loaded: &Loaded) {
+        self.boot = loaded.boot;
+        self.started = true;
+        self.config.start(loaded.committed.clone(), loaded.usable);
+        self.outbox.start(now, loaded.boot, loaded.queued);
+        for alarm in &loaded.alarms {
+            self.event(
+                now,
+                at,
+                EventBody::Alarm {
+                    alarm: *alarm,
+                    raised: true,
+                },
+            );
+        }
+    }
+
+    /// The MQTT connection is open and subscribed.
+    pub fn connected(&mut self, now: Instant) {
+        self.link = Some(Link {
+            hello: Repeat::new(now),
+            welcomed: false,
+        });
+        self.config.connected(now);
+        self.outbox.connected(now);
+    }
+
+    /// The MQTT connection is closed.
+    pub fn disconnected(&mut self, _now: Instant) {
+        self.link = None;
+        if matches!(self.next, Some(Next::Publish(_) | Next::Reconnect)) {
+            self.next = None;
+        }
+    }
+
+    /// A message came.
+    pub fn message(&mut self, now: Instant, topic: &str, payload: &[u8]) {
+        let leaf = match Topic::parse(topic) {
+            Some(Topic::Down(to, leaf)) if to == self.box_id && self.started => leaf,
+            _ => return self.counters.ignored += 1,
+        };
+        let known = match leaf {
+            Down::AppAck => AppAck::decode(payload).map(|ack| self.app_ack(now, ack)).is_ok(),
+            Down::Manifest => {
+                let wall = self.wall(now);
+                self.config.manifest(now, wall, payload);
+                true
+            }
+            Down::Chunk => match Chunk::decode(payload) {
+                Ok(chunk) => self.config.chunk(&chunk, &mut self.memory.chunk),
+                Err(_) => false,
+            },
+        };
+        if !known {
+            self.counters.ignored += 1;
+        }
+    }
+
+    fn app_ack(&mut self, now: Instant, ack: AppAck) {
+        self.clock = Some((now, ack.unix));
+        if let Some(link) = &mut self.link {
+            link.welcomed = true;
+        }
+        if let Some(up_to) = ack.up_to {
+            self.outbox.acknowledged(up_to, self.memory.batch.as_ref());
+        }
+    }
+
+    /// Writes an event down; it will be in the cloud's database exactly once. False if there was no room: it is lost,
+    /// and counted, and the cloud will be told how many were.
+    pub fn event(&mut self, _now: Instant, at: Stamp, body: EventBody) -> bool {
+        let taken = self.memory.waiting.push_back((at, body)).is_ok();
+        if !taken {
+            self.outbox.refuse(&mut self.counters);
+        }
+        taken
+    }
+
+    /// An operation under [`TOKEN`] has ended. If a new configuration was committed by it, that is returned: from now
+    /// on it is the one to use.
+    pub fn stored(&mut self, now: Instant, done: Done) -> Option<&Site> {
+        if done.token != TOKEN {
+            return None;
+        }
+        if done.result.is_err() {
+            self.counters.faults += 1;
+        }
+        match self.asked.take()? {
+            Asked::Outbox => {
+                self.outbox
+                    .stored(now, done.result, self.memory, &mut self.counters);
+                None
+            }
+            Asked::Config => self
+                .config
+                .stored(now, done.result, self.memory)
+                .then_some(&self.memory.next),
+        }
+    }
+
+    /// Is there something to do? If so, [`Self::output`] tells what. `wall` is the wall clock in milliseconds since
+    /// 1970, where it is known.
+    pub fn poll(&mut self, now: Instant, wall: Option<u64>) -> bool {
+        if let Some(wall) = wall {
+            self.clock = Some((now, wall));
+        }
+        if self.next.is_none() && self.started {
+            self.next = self.next_store(now).or_else(|| self.next_publish(now));
+        }
+        self.next.is_some()
+    }
+
+    /// What to do.
+    pub fn output(&mut self) -> Option<Output<'_>> {
+        Some(match self.next.take()? {
+            Next::Publish(leaf) => Output::Publish {
+                topic: Topic::Up(self.box_id, leaf).name(),
+                payload: &self.memory.payload,
+            },
+            Next::Store(op) => Output::Store(op),
+            Next::Reconnect => Output::Reconnect,
+        })
+    }
+
+    fn next_store(&mut self, now: Instant) -> Option<Next> {
+        if self.asked.is_some() {
+            return None;
+        }
+        let welcomed = self.link.as_ref().is_some_and(|link| link.welcomed);
+        let (asked, op) = if let Some(op) = self.outbox.op(now, welcomed, self.memory, &mut self.counters) {
+            (Asked::Outbox, op)
+        } else {
+            (Asked::Config, self.config.op(self.memory)?)
+        };
+        self.asked = Some(asked);
+        Some(Next::Store(op))
+    }
+
+    fn next_publish(&mut self, now: Instant) -> Option<Next> {
+        let link = self.link.as_mut()?;
+        if !link.welcomed && link.hello.is_due(now) {
+            if link.hello.tries == HELLOS {
+                link.hello.sent(now);
+                link.hello.tries = 0;
+                return Some(Next::Reconnect);
+            }
+            link.hello.sent(now);
+            return self.hello();
+        }
+        if !link.welcomed {
+            return None;
+        }
+        if let Some(leaf) = self
+            .config
+            .publish(now, &mut self.counters, &mut self.memory.payload)
+        {
+            return Some(Next::Publish(leaf));
+        }
+        if self.outbox.publish(now, self.memory) {
+            return Some(Next::Publish(Up::Events));
+        }
+        if self.config.take_lost() | self.outbox.take_lost() {
+            // The cloud answers nothing any more: ask whether it is there at all.
+            let link = self.link.as_mut()?;
+            *link = Link {
+                hello: Repeat::new(now),
+                welcomed: false,
+            };
+            return self.next_publish(now);
+        }
+        None
+    }
+
+    fn hello(&mut self) -> Option<Next> {
+        let (epoch, root) = self.config.in_use();
+        let mut firmware = String::new();
+        // Shorter than 32 characters.
+        let _ = firmware.push_str(env!("CARGO_PKG_VERSION"));
+        let hello = Hello {
+            protocol: PROTOCOL,
+            boot: self.boot,
+            epoch,
+            root,
+            firmware,
+            rx_max: MAX_MESSAGE as u16,
+            queued: self.outbox.queued(),
+            refused: self.counters.refused,
+        };
+        write(&hello, &mut self.memory.payload).then_some(Next::Publish(Up::Hello))
+    }
+
+    /// When [`Self::poll`] has to be called at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let mut earliest = None;
+        let mut consider = |at: Option<Instant>| {
+            earliest = match (earliest, at) {
+                (Some(a), Some(b)) => Some(if a < b { a } else { b }),
+                (a, b) => a.or(b),
+            };
+        };
+        if let Some(link) = &self.link {
+            if link.welcomed {
+                consider(self.config.next_deadline());
+                consider(self.outbox.next_publish(self.memory.batch.is_some()));
+            } else {
+                consider(Some(link.hello.at));
+            }
+        }
+        if self.asked.is_none() {
+            consider(self.outbox.next_op(!self.memory.waiting.is_empty()));
+        }
+        earliest.filter(|_| self.started)
+    }
+
+    /// The wall clock as the box or the cloud last told it.
+    pub fn wall(&self, now: Instant) -> Option<u64> {
+        self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64)
+    }
+
+    /// The configuration in use, as committed.
+    pub fn committed(&self) -> Option<&Committed> {
+        self.config.committed()
+    }
+
+    /// The cloud answers on the present connection.
+    pub fn is_welcomed(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.welcomed)
+    }
+
+    /// Events in the flash queue.
+    pub fn queued(&self) -> u32 {
+        self.outbox.queued()
+    }
+
+    /// Counted refusals.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+}
+
+/// Writes a message into the payload; false if it does not fit (none that is written here does not).
+fn write<'a>(message: &impl Message<'a>, payload: &mut Vec<u8, MAX_BATCH>) -> bool {
+    let capacity = payload.capacity();
+    let _ = payload.resize(capacity, 0);
+    match message.encode(payload).map(<[u8]>::len) {
+        Ok(len) => {
+            payload.truncate(len);
+            true
+        }
+        Err(_) => {
+            payload.clear();
+            false
+        }
+    }
+}
