@@ -12,6 +12,7 @@ use crate::time::Instant;
 use crate::uri::Uri;
 use crate::write::Writer;
 use core::fmt;
+use core::net::IpAddr;
 use core::time::Duration;
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -189,7 +190,7 @@ impl<'a> Credentials<'a> {
             self.nc,
             self.cnonce,
             self.qop,
-            &request,
+            request,
         );
         // Both in lower case: LHEX is what the RFC wants, capitals are what some write.
         let expected = expected.as_bytes();
@@ -219,7 +220,10 @@ pub enum Verdict {
     /// The secret is right, the nonce is old or unknown: challenge with `stale`, nobody has to type a password.
     Stale,
     /// Wrong: unknown user, wrong password or another request's credentials.
-    Refused,
+    Refused {
+        /// With a nonce given to this very address: nobody can make such a failure count against somebody else.
+        challenged: bool,
+    },
 }
 
 /// Which counts of one nonce were used. Hand in an array of [`Used::NONE`].
@@ -242,8 +246,8 @@ impl Used {
     };
 }
 
-/// Issues nonces and knows which were used. A nonce is a token (serial, time, keyed MAC), so that a challenge costs no
-/// memory; only a nonce that was used rightly takes an entry. When the room is full the oldest goes, and all nonces as old
+/// Issues nonces and knows which were used. A nonce is a token (serial, time, keyed MAC over both and the address it is sent
+/// to), so that a challenge costs no memory; only a nonce that was used rightly takes an entry. When the room is full the oldest goes, and all nonces as old
 /// become stale: none can be replayed.
 #[derive(Debug)]
 pub struct Nonces<S> {
@@ -298,8 +302,8 @@ impl<S: AsRef<[Used]> + AsMut<[Used]>> Nonces<S> {
         }
     }
 
-    /// A new nonce.
-    pub fn issue(&mut self, now: Instant) -> Nonce {
+    /// A new nonce for the client at this address. From another one it is stale.
+    pub fn issue(&mut self, now: Instant, to: IpAddr) -> Nonce {
         self.issued = self.issued.checked_add(1).unwrap_or_else(|| {
             // After 2^32 challenges the serials begin again, with another key and no memory of the old ones.
             self.secret[0] = SipHash::new(self.secret).byte(1).finish();
@@ -311,16 +315,18 @@ impl<S: AsRef<[Used]> + AsMut<[Used]>> Nonces<S> {
         Nonce {
             serial,
             second,
-            mac: self.mac(serial, second),
+            mac: self.mac(serial, second, to),
         }
     }
 
-    /// Judges credentials. `ha1` is `None` for an unknown user, which takes as long as a wrong password.
+    /// Judges credentials that came from this address. `ha1` is `None` for an unknown user, which takes as long as a wrong
+    /// password.
     pub fn verify(
         &mut self,
         now: Instant,
+        from: IpAddr,
         credentials: &Credentials<'_>,
-        request: &Protected<'_>,
+        request: Protected<'_>,
         ha1: Option<&Ha1>,
     ) -> Verdict {
         let nobody = Ha1 {
@@ -328,17 +334,17 @@ impl<S: AsRef<[Used]> + AsMut<[Used]>> Nonces<S> {
             sha256: [0; 32],
         };
         let right = credentials.is_right(ha1.unwrap_or(&nobody), request.method, request.body);
+        let nonce = Nonce::parse(credentials.nonce).filter(|n| n.mac == self.mac(n.serial, n.second, from));
         if !right || ha1.is_none() || !credentials.covers(request.uri) {
-            return Verdict::Refused;
+            return Verdict::Refused {
+                challenged: nonce.is_some(),
+            };
         }
-        let Some(nonce) = Nonce::parse(credentials.nonce) else {
-            return Verdict::Stale;
-        };
-        let age = u64::from(seconds(now).wrapping_sub(nonce.second));
-        if nonce.mac != self.mac(nonce.serial, nonce.second) || age > self.lifetime.as_secs() {
-            return Verdict::Stale;
+        let age = |n: &Nonce| u64::from(seconds(now).wrapping_sub(n.second));
+        match nonce.filter(|n| age(n) <= self.lifetime.as_secs()) {
+            Some(nonce) => self.spend(nonce.serial, credentials.count),
+            None => Verdict::Stale,
         }
-        self.spend(nonce.serial, credentials.count)
     }
 
     fn spend(&mut self, serial: u32, count: u32) -> Verdict {
@@ -371,10 +377,15 @@ impl<S: AsRef<[Used]> + AsMut<[Used]>> Nonces<S> {
         }
     }
 
-    fn mac(&self, serial: u32, second: u32) -> u64 {
+    fn mac(&self, serial: u32, second: u32, address: IpAddr) -> u64 {
+        let address = match address {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
         SipHash::new(self.secret)
             .byte(0)
             .word(u64::from(serial) << 32 | u64::from(second))
+            .bytes(&address.octets())
             .finish()
     }
 }
@@ -486,9 +497,9 @@ impl<'a> Challenge<'a> {
         &self,
         w: &mut Writer<'_>,
         name: Name,
-        user: &str,
+        user: &[u8],
         ha1: &Ha1,
-        request: &Protected<'_>,
+        request: Protected<'_>,
         cnonce: u64,
         count: u32,
     ) {
@@ -508,7 +519,7 @@ impl<'a> Challenge<'a> {
         );
         w.raw(name.as_ref().as_bytes())
             .raw(b": Digest username=\"")
-            .raw(user.as_bytes());
+            .raw(user);
         w.raw(b"\", realm=\"")
             .raw(self.realm)
             .raw(b"\", nonce=\"")
@@ -544,7 +555,7 @@ fn response(
     nc: &[u8],
     cnonce: &[u8],
     qop: Option<Qop>,
-    request: &Protected<'_>,
+    request: Protected<'_>,
 ) -> Hex<64> {
     fn with<D: Digest>(
         ha1: &[u8],
@@ -552,7 +563,7 @@ fn response(
         nc: &[u8],
         cnonce: &[u8],
         qop: Option<Qop>,
-        request: &Protected<'_>,
+        request: Protected<'_>,
     ) -> Hex<64> {
         let method = request.method.as_bytes();
         let ha2 = match qop {

@@ -4,6 +4,8 @@ use std::vec::Vec;
 use std::{format, vec};
 
 const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+const HERE: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 7));
+const WRONG: Verdict = Verdict::Refused { challenged: true };
 const HOUR: Duration = Duration::from_secs(3600);
 const REGISTER: Protected<'static> = Protected {
     method: Method::Register,
@@ -43,9 +45,9 @@ fn answer(challenge: &str, ha1: &Ha1, request: &Protected<'_>, count: u32) -> St
     challenge.answer(
         &mut w,
         Name::Authorization,
-        "0312340001",
+        b"0312340001",
         ha1,
-        request,
+        *request,
         0x1234_5678_9abc_def0,
         count,
     );
@@ -66,7 +68,7 @@ fn judge<S: AsRef<[Used]> + AsMut<[Used]>>(
 ) -> Verdict {
     let auth = Auth::parse(answer.as_bytes()).unwrap();
     let credentials = Credentials::parse(&auth).unwrap();
-    nonces.verify(now, &credentials, request, ha1)
+    nonces.verify(now, HERE, &credentials, *request, ha1)
 }
 
 /// RFC 2617 §3.5, RFC 7616 §3.9.1, and cases made with Python's hashlib.
@@ -185,7 +187,7 @@ fn golden_responses() {
         };
         let of = |algorithm| {
             let (nonce, nc, cnonce) = (case.nonce.as_bytes(), case.nc.as_bytes(), case.cnonce.as_bytes());
-            let hex = response(algorithm, &ha1, nonce, nc, cnonce, case.qop, &request);
+            let hex = response(algorithm, &ha1, nonce, nc, cnonce, case.qop, request);
             String::from_utf8(hex.as_bytes().to_vec()).unwrap()
         };
         assert_eq!(of(Algorithm::Md5), case.md5, "{} {}", case.method, case.uri);
@@ -198,7 +200,7 @@ fn golden_responses() {
 #[test]
 fn sha_256_is_offered_first() {
     let mut nonces = Nonces::new([Used::NONE; 4], SECRET, HOUR);
-    let nonce = nonces.issue(at(5));
+    let nonce = nonces.issue(at(5), HERE);
     let written = challenges(nonce, true);
     let start = format!("Digest realm=\"pbx.example\", nonce=\"{nonce}\", stale=true, algorithm=");
     assert_eq!(
@@ -216,7 +218,7 @@ fn sha_256_is_offered_first() {
 fn both_algorithms_pass_and_a_count_passes_once() {
     for choice in [0, 1] {
         let mut nonces = Nonces::new([Used::NONE; 4], SECRET, HOUR);
-        let challenge = &challenges(nonces.issue(at(5)), false)[choice];
+        let challenge = &challenges(nonces.issue(at(5), HERE), false)[choice];
         for (count, verdict) in [
             (1, Verdict::Accepted),
             (1, Verdict::Replayed),
@@ -243,7 +245,7 @@ fn both_algorithms_pass_and_a_count_passes_once() {
 #[test]
 fn wrong_credentials_are_refused_and_spend_nothing() {
     let mut nonces = Nonces::new([Used::NONE; 4], SECRET, HOUR);
-    let challenge = &challenges(nonces.issue(at(5)), false)[0];
+    let challenge = &challenges(nonces.issue(at(5), HERE), false)[0];
     let good = answer(challenge, &alice(), &REGISTER, 1);
     let mallory = Ha1::from_password(b"0312340001", b"pbx.example", b"guess");
     let bad = answer(challenge, &mallory, &REGISTER, 1);
@@ -264,7 +266,7 @@ fn wrong_credentials_are_refused_and_spend_nothing() {
         ("another length", &shortened, &REGISTER, Some(alice())),
     ] {
         let verdict = judge(&mut nonces, at(6), answer, request, ha1.as_ref());
-        assert_eq!(verdict, Verdict::Refused, "{name}");
+        assert_eq!(verdict, WRONG, "{name}");
     }
     // The secret of the unknown user cannot be the dummy either.
     let dummy = Ha1 {
@@ -272,10 +274,7 @@ fn wrong_credentials_are_refused_and_spend_nothing() {
         sha256: [0; 32],
     };
     let forged = answer_with(challenge, &dummy);
-    assert_eq!(
-        judge(&mut nonces, at(6), &forged, &REGISTER, None),
-        Verdict::Refused
-    );
+    assert_eq!(judge(&mut nonces, at(6), &forged, &REGISTER, None), WRONG);
     assert_eq!(
         judge(&mut nonces, at(6), &good, &REGISTER, Some(&alice())),
         Verdict::Accepted
@@ -289,7 +288,7 @@ fn answer_with(challenge: &str, ha1: &Ha1) -> String {
 #[test]
 fn old_foreign_and_forged_nonces_are_stale() {
     let mut nonces = Nonces::new([Used::NONE; 4], SECRET, Duration::from_secs(60));
-    let challenge = challenges(nonces.issue(at(100)), false).remove(0);
+    let challenge = challenges(nonces.issue(at(100), HERE), false).remove(0);
     let good = answer(&challenge, &alice(), &REGISTER, 1);
     let later = answer(&challenge, &alice(), &REGISTER, 2);
     let digit = challenge.find("nonce=\"").unwrap() + 10;
@@ -326,7 +325,7 @@ fn old_foreign_and_forged_nonces_are_stale() {
 fn a_full_memory_forgets_the_oldest_and_lets_nothing_be_replayed() {
     fn run(mut nonces: Nonces<impl AsRef<[Used]> + AsMut<[Used]>>) {
         let asked: Vec<String> = (0..4)
-            .map(|_| challenges(nonces.issue(at(1)), false).remove(0))
+            .map(|_| challenges(nonces.issue(at(1), HERE), false).remove(0))
             .collect();
         let mut send = |which: usize, count| {
             let answer = answer(&asked[which], &alice(), &REGISTER, count);
@@ -356,7 +355,7 @@ fn a_full_memory_forgets_the_oldest_and_lets_nothing_be_replayed() {
 #[test]
 fn without_room_every_nonce_is_stale_and_nothing_breaks() {
     let mut nonces = Nonces::new([Used::NONE; 0], SECRET, HOUR);
-    let challenge = challenges(nonces.issue(at(1)), false).remove(0);
+    let challenge = challenges(nonces.issue(at(1), HERE), false).remove(0);
     let answer = answer(&challenge, &alice(), &REGISTER, 1);
     assert_eq!(
         judge(&mut nonces, at(1), &answer, &REGISTER, Some(&alice())),
@@ -368,7 +367,7 @@ fn without_room_every_nonce_is_stale_and_nothing_breaks() {
 #[test]
 fn an_old_phone_without_qop_spends_a_nonce_a_request() {
     let mut nonces = Nonces::new([Used::NONE; 4], SECRET, HOUR);
-    let nonce = nonces.issue(at(1));
+    let nonce = nonces.issue(at(1), HERE);
     let challenge = format!("Digest realm=\"pbx.example\", nonce=\"{nonce}\"");
     let answer = answer(&challenge, &alice(), &REGISTER, 1);
     assert!(!answer.contains("qop") && !answer.contains("algorithm"));
@@ -385,7 +384,7 @@ fn an_old_phone_without_qop_spends_a_nonce_a_request() {
 #[test]
 fn auth_int_protects_the_body() {
     let mut nonces = Nonces::new([Used::NONE; 4], SECRET, HOUR);
-    let nonce = nonces.issue(at(1));
+    let nonce = nonces.issue(at(1), HERE);
     let challenge =
         format!("Digest realm=\"pbx.example\", nonce=\"{nonce}\", algorithm=SHA-256, qop=\"auth-int\"");
     let request = Protected {
@@ -400,7 +399,7 @@ fn auth_int_protects_the_body() {
     };
     assert_eq!(
         judge(&mut nonces, at(1), &answer, &tampered, Some(&alice())),
-        Verdict::Refused
+        WRONG
     );
     assert_eq!(
         judge(&mut nonces, at(1), &answer, &request, Some(&alice())),
@@ -482,4 +481,26 @@ fn broken_credentials_are_none() {
 fn hashes_do_not_show_in_debug_output() {
     assert_eq!(format!("{:?}", alice()), "Ha1(..)");
     assert_eq!(hex(&alice().md5).len(), 32);
+}
+
+/// A nonce heard on the way to somebody else is of no use, not even to lock that one out with wrong answers.
+#[test]
+fn a_nonce_is_good_for_its_address_only() {
+    let mut nonces = Nonces::new([Used::NONE; 4], SECRET, HOUR);
+    let challenge = challenges(nonces.issue(at(1), HERE), false).remove(0);
+    let there = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 8));
+    let wrong = Ha1::from_password(b"0312340001", b"pbx.example", b"guess");
+    for (from, ha1, verdict) in [
+        (there, wrong, Verdict::Refused { challenged: false }),
+        (HERE, wrong, WRONG),
+        (there, alice(), Verdict::Stale),
+        (HERE, alice(), Verdict::Accepted),
+    ] {
+        let text = answer(&challenge, &ha1, &REGISTER, 1);
+        let credentials = Credentials::parse(&Auth::parse(text.as_bytes()).unwrap()).unwrap();
+        assert_eq!(
+            nonces.verify(at(1), from, &credentials, REGISTER, Some(&alice())),
+            verdict
+        );
+    }
 }
