@@ -46,6 +46,7 @@ impl BoxGate for Db {
 pub struct Server {
     db: Db,
     control: Control,
+    sip: SocketAddr,
     broker: Option<Embedded>,
     fleet: Fleet,
 }
@@ -72,9 +73,15 @@ impl Server {
         Ok(Self {
             db,
             control,
+            sip: options.sip,
             broker,
             fleet,
         })
+    }
+
+    /// Where SIP is listened to.
+    pub fn sip(&self) -> SocketAddr {
+        self.sip
     }
 
     /// Where boxes reach the broker inside.
@@ -89,6 +96,7 @@ impl Server {
             control,
             broker,
             fleet,
+            ..
         } = self;
         let (fleet_sender, fleet_events) = mpsc::channel(16);
         let fleet = tokio::spawn(fleet.run(fleet_events));
