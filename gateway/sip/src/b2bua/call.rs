@@ -154,6 +154,8 @@ pub struct Call<M> {
     pub(super) to_caller: Text<SDP_MAX>,
     /// Last provisional status sent to the caller.
     pub(super) progress: u16,
+    /// The caller has a branch's session description already.
+    pub(super) early: bool,
     /// The caller hears an announcement of ours: branches do not change what it hears.
     pub(super) announcing: bool,
     /// Best failure of the branches so far (RFC 3261 §16.7 step 6); 0: none.
@@ -242,6 +244,8 @@ pub struct Leg {
     pub(super) unacked: Option<Instant>,
     /// Hang up as soon as the ACK is there (RFC 3261 §15).
     pub(super) bye_wanted: bool,
+    /// Its connection is gone.
+    pub(super) lost: bool,
     pub(super) cause: Option<Cause>,
     /// Next repetition of the 2xx, or next probe.
     pub(super) timer: Instant,

@@ -224,6 +224,8 @@ pub struct Calls<'s, M> {
     again: Option<(TxId, u32, u16)>,
     /// Some leg may have something to send.
     due: bool,
+    /// Some leg's connection may be gone.
+    lost: bool,
     /// No timer is earlier than this.
     earliest: Instant,
     /// Some call may be over, told and without legs.
@@ -245,6 +247,7 @@ impl<'s, M> Calls<'s, M> {
             reply_to: None,
             again: None,
             due: false,
+            lost: false,
             earliest: Instant::NEVER,
             sweep: false,
             counters: Counters::default(),
@@ -263,6 +266,7 @@ impl<'s, M> Calls<'s, M> {
     /// Takes the INVITE that [`Receive::Invite`] told of as a new call, which now waits for [`Calls::dial`],
     /// [`Calls::progress`] or [`Calls::refuse`]. `session` is the call's name in the Session-ID header (RFC 7989), 32
     /// hexadecimal digits.
+    #[expect(clippy::too_many_arguments, reason = "what the INVITE says and what the owner knows of it")]
     pub fn open<R: Media>(
         &mut self,
         now: Instant,
@@ -315,6 +319,7 @@ impl<'s, M> Calls<'s, M> {
             to_callee: Text::new(),
             to_caller: Text::new(),
             progress: 0,
+            early: false,
             announcing: false,
             best: 0,
             cause: None,
@@ -419,6 +424,7 @@ impl<'s, M> Calls<'s, M> {
             ok_due: false,
             unacked: None,
             bye_wanted: false,
+            lost: false,
             cause: None,
             timer: Instant::NEVER,
             interval: 0,
@@ -566,8 +572,12 @@ impl<'s, M> Calls<'s, M> {
     /// A connection is gone for good: branches on it fail, answered calls on it end.
     pub fn flow_lost(&mut self, now: Instant, flow: Flow) {
         self.tx.drop_flow(now, flow);
-        while let Some(key) = self.legs.find(|leg| leg.flow == flow && leg.state != State::Over) {
-            self.leg_lost(now, key);
+        // One leg after another, as the owner takes the events: there may be more than the queue holds.
+        for (_, leg) in self.legs.iter_mut() {
+            if leg.flow == flow && leg.state != State::Over {
+                leg.lost = true;
+                self.lost = true;
+            }
         }
     }
 
@@ -583,6 +593,7 @@ impl<'s, M> Calls<'s, M> {
 
     /// A peer came back on another connection: its dialogs go on there.
     pub fn flow_moved(&mut self, old: Flow, new: Flow) {
+        self.tx.move_flow(old, new);
         for (_, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.flow == old) {
             leg.flow = new;
         }

@@ -38,7 +38,8 @@ impl<M> Calls<'_, M> {
             }
             Received::Full => {
                 self.counters.no_room += 1;
-                self.write_reply(flow, message, 503, None, |w| {
+                let tag = transaction::Tag(self.random() as u32);
+                self.write_reply(flow, message, 503, Some(tag), |w| {
                     w.header(Name::RetryAfter, 2);
                 });
             }
@@ -155,7 +156,14 @@ impl<M> Calls<'_, M> {
             .get(call)
             .is_some_and(|call| call.stage == Stage::Waiting);
         if waiting && side == Side::Caller {
-            self.end(now, call, End::Cancelled, Some(Cause::REQUEST_TERMINATED));
+            // The caller may itself be one branch of a fork.
+            let elsewhere = message.reasons().any(|reason| reason.is_sip(200));
+            let cause = if elsewhere {
+                Cause::COMPLETED_ELSEWHERE
+            } else {
+                Cause::REQUEST_TERMINATED
+            };
+            self.end(now, call, End::Cancelled, Some(cause));
         }
         // A re-INVITE that is cancelled gets the answer that the other side gives (RFC 3261 §14.1 leaves the session as it is).
     }
@@ -304,12 +312,14 @@ impl<M> Calls<'_, M> {
         let Some(call) = self.calls.get_mut(call) else {
             return;
         };
-        let leg = call.asked.leg;
         if let Some(tx) = call.asked.tx.take() {
             let _ = self.tx.respond(now, tx, status);
         }
-        if let Some(leg) = self.legs.get_mut(leg) {
-            leg.sdp = 0;
+        // What is kept for the other side is the refused offer: no refresh can be answered from it.
+        for leg in [Some(call.caller), call.winner].into_iter().flatten() {
+            if let Some(leg) = self.legs.get_mut(leg) {
+                leg.sdp = 0;
+            }
         }
     }
 
@@ -431,6 +441,7 @@ impl<M> Calls<'_, M> {
         let early = !body.is_empty()
             && call.open == 1
             && media.relay(call_key, Side::Callee, body, &mut call.to_caller);
+        call.early |= early;
         let told = if early { 183.max(status) } else { 180 };
         if call.progress != told
             && let Some(tx) = call.asked.tx
@@ -446,14 +457,18 @@ impl<M> Calls<'_, M> {
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };
-        call.open = call.open.saturating_sub(1);
+        // A branch that was given up is too late even if the caller still waits: another way was taken.
+        let given_up = leg.state == State::Cancelling;
+        if !given_up {
+            call.open = call.open.saturating_sub(1);
+        }
         let fits = learn_dialog(leg, message);
         leg.state = State::Up;
         leg.inviting = false;
         leg.ack = Ack::Due;
         leg.sdp = fingerprint(message.body());
         self.due = true;
-        if fits.is_err() || call.stage != Stage::Waiting {
+        if given_up || fits.is_err() || call.stage != Stage::Waiting {
             // Too late (RFC 3261 §9.1, §16.7), or nothing we can keep a dialog with.
             self.counters.late_answers += 1;
             let cause = if call.stage == Stage::Talking {
@@ -461,15 +476,21 @@ impl<M> Calls<'_, M> {
             } else {
                 leg.cause
             };
-            let waiting = call.stage == Stage::Waiting;
+            let waiting = call.stage == Stage::Waiting && !given_up;
             self.bye(now, key, cause);
             if waiting {
                 self.tell_failed(key, call_key, 502);
             }
             return;
         }
+        // Some gateways answer the offer in a 183 only.
         let body = message.body();
-        if !media.relay(call_key, Side::Callee, body, &mut call.to_caller) {
+        let acceptable = if body.is_empty() {
+            call.early && !call.announcing && !call.asked.delayed_offer
+        } else {
+            media.relay(call_key, Side::Callee, body, &mut call.to_caller)
+        };
+        if !acceptable {
             self.bye(now, key, None);
             self.tell_failed(key, call_key, 488);
             return;

@@ -44,6 +44,10 @@ impl<M> Calls<'_, M> {
             {
                 return Some(sent);
             }
+            if self.lost {
+                self.lose(now);
+                continue;
+            }
             if now >= self.earliest {
                 self.timers(now);
                 continue;
@@ -140,8 +144,26 @@ impl<M> Calls<'_, M> {
         }
     }
 
+    /// The next leg whose connection is gone.
+    fn lose(&mut self, now: Instant) {
+        match self.legs.find(|leg| leg.lost) {
+            Some(key) => {
+                if let Some(leg) = self.legs.get_mut(key) {
+                    leg.lost = false;
+                }
+                self.leg_lost(now, key);
+            }
+            None => self.lost = false,
+        }
+    }
+
+    /// All timers that are due, or as many as the queue of events has room for.
     fn timers(&mut self, now: Instant) {
+        let full = |calls: &Self| calls.events.len() + 2 > calls.events.capacity();
         while let Some(key) = self.legs.find(|leg| leg.timer <= now) {
+            if full(self) {
+                return;
+            }
             let t2 = self.config.timers.t2;
             let Some(leg) = self.legs.get_mut(key) else { break };
             match leg.unacked {
@@ -182,6 +204,9 @@ impl<M> Calls<'_, M> {
             }
         }
         while let Some(key) = self.calls.find(|call| call.deadline <= now) {
+            if full(self) {
+                return;
+            }
             let Some(call) = self.calls.get_mut(key) else {
                 break;
             };
@@ -418,6 +443,7 @@ impl<M> Calls<'_, M> {
         let mut w = Writer::new(buffer);
         let flow = leg.flow;
         if leg.invite == Some(tx) {
+            let in_dialog = matches!(leg.state, State::Up | State::Closing);
             head(
                 &mut w,
                 Method::Invite,
@@ -425,13 +451,13 @@ impl<M> Calls<'_, M> {
                 leg,
                 call,
                 branch,
-                leg.state == State::Up,
+                in_dialog,
             );
             w.header(Name::Contact, Contact(&flow));
             w.header("Session-ID", Ascii(&call.session));
             w.header(Name::Allow, ALLOW);
             w.header(Name::UserAgent, self.config.agent);
-            if leg.state != State::Up {
+            if !in_dialog {
                 w.raw(&call.extra);
             }
             let sdp = call.sdp(leg.side);

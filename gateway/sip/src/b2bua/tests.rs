@@ -1,1 +1,28 @@
+//! The conformance suite of the calls: each case runs on fixed and, with feature `std`, on growable storage.
 
+mod bench;
+mod faults;
+mod setup;
+mod talk;
+
+use bench::*;
+
+use super::*;
+use std::format;
+use std::string::{String, ToString};
+use std::vec;
+use std::vec::Vec;
+
+/// Runs every case on every kind of storage.
+macro_rules! suite {
+    ($($case:ident)*) => {
+        mod fixed {
+            $(#[test] fn $case() { super::$case(super::Kind::Fixed) })*
+        }
+        #[cfg(feature = "std")]
+        mod growable {
+            $(#[test] fn $case() { super::$case(super::Kind::Growable) })*
+        }
+    };
+}
+use suite;

@@ -301,6 +301,17 @@ impl<'s> Transactions<'s> {
         }
     }
 
+    /// A peer came back on another connection: its transactions go on there.
+    pub fn move_flow(&mut self, old: Flow, new: Flow) {
+        let (old, new) = (Path::new(&old), Path::new(&new));
+        for index in 0..self.storage.slots().len() as u32 {
+            let slot = self.storage.at_mut(index);
+            if slot.machine != Machine::Free && slot.path == old {
+                slot.path = new;
+            }
+        }
+    }
+
     fn fail(&mut self, now: Instant, index: u32) {
         match self.storage.at(index).machine {
             Machine::Ict(_) => self.ict(now, index, ict::Event::TransportError),

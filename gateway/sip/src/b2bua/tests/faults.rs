@@ -1,0 +1,302 @@
+//! Connections that go, room that ends, peers that stay silent.
+
+use super::*;
+
+suite! {
+    branch_without_any_answer
+    flow_lost_while_it_rings
+    flow_lost_of_the_caller
+    flow_lost_in_a_call
+    flow_lost_with_many_calls
+    many_deadlines_at_once
+    flow_moved
+    flow_moved_while_it_rings
+    no_room_for_a_call
+    no_room_for_a_branch
+    no_room_for_transactions
+    too_small_a_buffer
+}
+
+fn branch_without_any_answer(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let key = b.call(&Caller::new(ALICE, "c1"), OFFER, &[BOB]);
+    let start = b.now.as_millis();
+    b.expect(ALICE, "100");
+    b.wait(33_000);
+    let times: Vec<_> = b
+        .seen
+        .drain(..)
+        .map(|seen| (seen.what().to_string(), seen.at - start))
+        .collect();
+    assert_eq!(
+        times,
+        [0, 500, 1_500, 3_500, 7_500, 15_500, 31_500].map(|at| ("INVITE".to_string(), at))
+    );
+    assert!(matches!(
+        b.told()[..],
+        [Event::Failed { status: 408, .. }, Event::Exhausted { status: 408, call }] if call == key
+    ));
+    b.calls.refuse(b.now, key, 480, None);
+    b.nothing_left();
+}
+
+fn flow_lost_while_it_rings(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let key = b.call(&Caller::new(ALICE, "c1"), OFFER, &[TRUNK, BOB]);
+    b.expect(ALICE, "100");
+    let (trunk, bob) = (b.expect(TRUNK, "INVITE"), b.expect(BOB, "INVITE"));
+    b.rx(TRUNK, &answer(&trunk, 180, "t", ""));
+    b.expect(ALICE, "180");
+    b.told();
+    b.calls.flow_lost(b.now, TRUNK);
+    b.drain();
+    b.quiet();
+    assert!(
+        matches!(b.told()[..], [Event::Failed { status: 503, .. }]),
+        "the other branch rings on"
+    );
+    b.rx(BOB, &answer(&bob, 486, "bob", ""));
+    b.expect(BOB, "ACK");
+    assert_eq!(
+        b.told().last(),
+        Some(&Event::Exhausted {
+            call: key,
+            status: 486
+        })
+    );
+    b.calls.refuse(b.now, key, 486, None);
+    b.nothing_left();
+}
+
+fn flow_lost_of_the_caller(kind: Kind) {
+    let mut b = Bench::new(kind);
+    b.call(&Caller::new(TRUNK, "c1"), OFFER, &[BOB]);
+    let invite = b.expect(BOB, "INVITE");
+    b.rx(BOB, &answer(&invite, 180, "bob", ""));
+    b.calls.flow_lost(b.now, TRUNK);
+    b.drain();
+    b.expect(BOB, "CANCEL");
+    assert_eq!(b.ends(), [End::Cancelled]);
+    b.nothing_left();
+}
+
+fn flow_lost_in_a_call(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let alice = Caller::new(ALICE, "c1");
+    b.call(&alice, OFFER, &[TRUNK]);
+    let invite = b.expect(TRUNK, "INVITE");
+    b.expect(ALICE, "100");
+    b.rx(TRUNK, &answer(&invite, 200, "t", ANSWER));
+    let alice = Caller {
+        to_tag: b.expect(ALICE, "200").tag("To").into(),
+        ..alice
+    };
+    b.rx(ALICE, &alice.request("ACK", "ack", ""));
+    b.expect(TRUNK, "ACK");
+    b.told();
+    b.calls.flow_lost(b.now, TRUNK);
+    b.drain();
+    let bye = b.expect(ALICE, "BYE");
+    assert_eq!(
+        bye.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
+    b.rx(ALICE, &answer(&bye, 200, "", ""));
+    b.quiet();
+    assert_eq!(b.ends(), [End::Lost(Side::Callee)]);
+    b.nothing_left();
+}
+
+/// More happens at once than the queue of events holds: nothing of it may be lost.
+fn flow_lost_with_many_calls(kind: Kind) {
+    const CALLS: usize = 100;
+    let mut b = Bench::sized(kind, 8 * CALLS, CALLS, 2 * CALLS);
+    for n in 0..CALLS {
+        let alice = Caller::new(ALICE, &format!("c{n}"));
+        b.call(&alice, OFFER, &[TRUNK]);
+        let invite = b.expect(TRUNK, "INVITE");
+        b.expect(ALICE, "100");
+        if n % 2 == 0 {
+            b.rx(TRUNK, &answer(&invite, 200, "t", ANSWER));
+            let alice = Caller {
+                to_tag: b.expect(ALICE, "200").tag("To").into(),
+                ..alice
+            };
+            b.rx(ALICE, &alice.request("ACK", "ack", ""));
+            b.expect(TRUNK, "ACK");
+        }
+    }
+    b.told();
+    b.calls.flow_lost(b.now, TRUNK);
+    b.drain();
+    let told = b.told();
+    let count = |fits: fn(&Event) -> bool| told.iter().filter(|event| fits(event)).count();
+    assert_eq!(
+        count(|event| matches!(
+            event,
+            Event::Ended {
+                end: End::Lost(Side::Callee),
+                ..
+            }
+        )),
+        CALLS / 2
+    );
+    assert_eq!(
+        count(|event| matches!(event, Event::Exhausted { status: 503, .. })),
+        CALLS / 2
+    );
+    let byes = b
+        .seen
+        .drain(..)
+        .filter(|seen| seen.what() == "BYE" && seen.flow == ALICE)
+        .count();
+    assert_eq!(byes, CALLS / 2);
+    let waiting: Vec<Key> = b.calls.iter().map(|(key, _, _)| key).collect();
+    assert_eq!(waiting.len(), CALLS / 2);
+    for key in waiting {
+        b.calls.release(b.now, key, None);
+        b.drain();
+    }
+    b.nothing_left();
+}
+
+fn many_deadlines_at_once(kind: Kind) {
+    const CALLS: usize = 100;
+    let mut b = Bench::sized(kind, 4 * CALLS, CALLS, 2 * CALLS);
+    let at = b.now + Duration::from_secs(5);
+    for n in 0..CALLS {
+        let key = b.call(&Caller::new(ALICE, &format!("c{n}")), OFFER, &[]);
+        b.calls.set_deadline(key, Some(at));
+    }
+    b.wait(5_000);
+    let mut told: Vec<_> = b.told();
+    told.dedup();
+    assert_eq!(told.len(), CALLS);
+    assert_eq!(b.calls.counters().overflow, 0);
+}
+
+fn flow_moved(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let alice = Caller::new(ALICE, "c1");
+    b.call(&alice, OFFER, &[TRUNK]);
+    let invite = b.expect(TRUNK, "INVITE");
+    b.expect(ALICE, "100");
+    b.rx(TRUNK, &answer(&invite, 200, "t", ANSWER));
+    b.expect(TRUNK, "ACK");
+    let mut alice = Caller {
+        to_tag: b.expect(ALICE, "200").tag("To").into(),
+        ..alice
+    };
+    b.rx(ALICE, &alice.request("ACK", "ack", ""));
+    let again = peer(50, 8);
+    b.calls.flow_moved(TRUNK, again);
+    b.calls.flow_lost(b.now, TRUNK);
+    b.drain();
+    b.quiet();
+    assert!(b.ends().is_empty());
+    alice.cseq = 2;
+    b.rx(ALICE, &alice.request("BYE", "bye", ""));
+    b.expect(ALICE, "200");
+    assert_eq!(
+        b.seen.front().map(|seen| (seen.flow, seen.what())),
+        Some((again, "BYE"))
+    );
+    b.nothing_left();
+}
+
+fn flow_moved_while_it_rings(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let alice = Caller::new(ALICE, "c1");
+    let key = b.call(&alice, OFFER, &[TRUNK]);
+    let invite = b.expect(TRUNK, "INVITE");
+    b.expect(ALICE, "100");
+    b.rx(TRUNK, &answer(&invite, 180, "t", ""));
+    b.expect(ALICE, "180");
+    let again = peer(50, 8);
+    b.calls.flow_moved(TRUNK, again);
+    b.calls.flow_lost(b.now, TRUNK);
+    b.drain();
+    b.told();
+    // The answer comes on the new connection and is taken.
+    b.rx(again, &answer(&invite, 200, "t", ANSWER));
+    assert_eq!(b.expect(again, "ACK").flow, again);
+    b.expect(ALICE, "200");
+    assert!(matches!(b.told()[..], [Event::Answered { call, .. }] if call == key));
+}
+
+fn no_room_for_a_call(kind: Kind) {
+    let mut b = Bench::sized(kind, 64, 2, 8);
+    let keys: Vec<Key> = (0..2)
+        .map(|n| b.call(&Caller::new(ALICE, &format!("c{n}")), OFFER, &[BOB]))
+        .collect();
+    b.seen.clear();
+    let third = Caller::new(CAROL, "c9");
+    let opened = b.open(CAROL, &third.request("INVITE", "1", OFFER));
+    assert_eq!(opened, Err(Refusal::NoRoom));
+    b.expect(CAROL, "503");
+    assert!(b.calls.counters().no_room > 0);
+    // One goes, another one comes.
+    b.calls.release(b.now, keys[0], None);
+    b.drain();
+    b.wait(80_000);
+    b.seen.clear();
+    assert!(
+        b.open(CAROL, &Caller::new(CAROL, "c10").request("INVITE", "1", OFFER))
+            .is_ok()
+    );
+}
+
+fn no_room_for_a_branch(kind: Kind) {
+    let mut b = Bench::sized(kind, 64, 4, 3);
+    let alice = Caller::new(ALICE, "c1");
+    let key = b.call(&alice, OFFER, &[BOB, CAROL]);
+    b.expect(ALICE, "100");
+    let dave = Target {
+        flow: DAVE,
+        uri: b"sip:dave@x",
+        priority: Priority::Normal,
+        user: 0,
+    };
+    assert_eq!(b.calls.dial(b.now, key, dave), Err(Refusal::NoRoom));
+    // A branch that failed and only lingers gives its place.
+    let invite = b.expect(BOB, "INVITE");
+    b.rx(BOB, &answer(&invite, 486, "bob", ""));
+    b.expect(BOB, "ACK");
+    assert!(b.calls.dial(b.now, key, dave).is_ok());
+    b.drain();
+    b.expect(DAVE, "INVITE");
+    b.calls.release(b.now, key, None);
+    b.nothing_left();
+}
+
+fn no_room_for_transactions(kind: Kind) {
+    // Four, of which one is reserved: alice's INVITE, bob's, and one more.
+    let mut b = Bench::sized(kind, 4, 4, 8);
+    let call = b.talking();
+    let other = Caller::new(CAROL, "c9");
+    b.rx(CAROL, &other.request("OPTIONS", "o", ""));
+    assert_eq!(b.rx(CAROL, &other.request("INVITE", "1", OFFER)), Receive::Done);
+    let full = b.expect(CAROL, "503");
+    assert!(full.headers("Retry-After").count() == 1 && !full.tag("To").is_empty());
+    // The BYE has room, and the call ends on both sides even though ours to Alice has none.
+    b.rx(BOB, &call.bob_sends("BYE", 1, ""));
+    b.expect(BOB, "200");
+    assert_eq!(b.ends(), [End::HungUp(Side::Callee)]);
+    b.nothing_left();
+}
+
+fn too_small_a_buffer(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let alice = Caller::new(ALICE, "c1");
+    b.open(ALICE, &alice.request("INVITE", "1", OFFER)).unwrap();
+    b.hand_in(ALICE, &alice.request("OPTIONS", "o", ""));
+    b.seen.clear();
+    let key = b.calls.iter().map(|(key, _, _)| key).next().unwrap();
+    b.calls.refuse(b.now, key, 486, None);
+    let mut tiny = [0; 32];
+    while b.calls.poll(b.now, &mut tiny).is_some() {}
+    assert_eq!(b.calls.counters().overflow, 1);
+    // The next repetition has room again.
+    b.wait(500);
+    b.expect(ALICE, "486");
+}
