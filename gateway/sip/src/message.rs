@@ -313,7 +313,11 @@ impl<'a> Message<'a> {
     pub fn all(&self) -> impl Iterator<Item = (Name, &'a [u8], &'a [u8])> + '_ {
         self.lines[..usize::from(self.count)].iter().map(|l| {
             let raw = self.span(l.name_at, l.name_len);
-            (Name::parse(raw), raw, self.value(l))
+            (
+                Name::ALL.get(usize::from(l.id)).copied().unwrap_or(Name::Other),
+                raw,
+                self.value(l),
+            )
         })
     }
 

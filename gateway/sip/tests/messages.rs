@@ -150,10 +150,13 @@ fn altered(from: &str, to: &str) -> Vec<u8> {
     good.replacen(from, to, 1).into_bytes()
 }
 
+/// What is replaced in a good request, by what, the verdict, and the status of the answer.
+type Case<'a> = (&'a str, &'a str, Result<(), Fault>, Option<u16>);
+
 #[test]
 fn what_is_refused_and_how_it_is_answered() {
     let many: String = (0..70).map(|i| format!("X-{i}: {i}\r\n")).collect();
-    let table: [(&str, &str, Result<(), Fault>, Option<u16>); 31] = [
+    let table: [Case; 31] = [
         ("hi", "hi", Ok(()), None),
         ("MESSAGE sip", "\r\n\r\nMESSAGE sip", Ok(()), None),
         ("hi", "hi and more", Ok(()), None),
