@@ -168,6 +168,11 @@ impl<'a> Credentials<'a> {
         })
     }
 
+    /// The number of the nonce if it was issued by [`Nonces`] (which [`Nonces::verify`] tells), growing from one to the next.
+    pub fn nonce_number(&self) -> u32 {
+        Nonce::parse(self.nonce).map_or(0, |nonce| nonce.serial)
+    }
+
     /// The first readable credentials for this realm in the request's headers of the name given.
     pub fn find(request: &Message<'a>, name: Name, realm: &[u8]) -> Option<Self> {
         request

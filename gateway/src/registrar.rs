@@ -1,0 +1,578 @@
+//! The registrar of the office's phones (RFC 3261 §10): who may be reached where.
+//!
+//! Every REGISTER is authenticated here, with the secrets of the site configuration, and answered at once and without a
+//! transaction. A phone is sent to where its REGISTER came from (RFC 3581), with its contact as Request-URI. Whether it is
+//! reachable in any mode of the line to the cloud is no question of this module: it never asks the cloud.
+//!
+//! ```text
+//! register()      REGISTER in, answer out
+//! authenticate()  may this request of a phone be served, and whose is it
+//! poll()          what changed: to be stored (on change only), told to the cloud, or forgotten
+//! ```
+
+mod binding;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub use binding::{Binding, CONTACT_MAX, Place, STORED_MAX};
+pub use sources::Source;
+
+use crate::budget::BINDINGS_PER_ID;
+use binding::Device;
+use core::fmt::Write;
+use core::time::Duration;
+use shared::id::{IdKey, IdSet};
+use sip::digest::{Credentials, Ha1, Nonces, Protected, Used, Verdict, write_challenges};
+use sip::{Flow, Full, Instant, Message, Name, NameAddr, Scheme, Writer, write_response_head};
+use sources::Sources;
+
+/// Shortest registration that is granted; a phone that wants less gets 423 (RFC 3261 §10.2.8).
+pub const EXPIRES_MIN: Duration = Duration::from_secs(120);
+/// Longest registration that is granted, before the jitter of ten percent that keeps 64 phones from coming at once.
+pub const EXPIRES_MAX: Duration = Duration::from_secs(300);
+/// A binding outlives what was granted by one whole transaction, so that a late refresh finds it.
+const SLACK: Duration = Duration::from_secs(32);
+/// What a phone means that says nothing, seconds.
+const DEFAULT_EXPIRES: u32 = 3_600;
+/// Many registrations long, so that a refresh needs no new challenge.
+const NONCE_LIFETIME: Duration = Duration::from_secs(3_600);
+
+/// An ID that may register, and its secret.
+#[derive(Clone, Copy, Debug)]
+pub struct Account {
+    /// The ID.
+    pub key: IdKey,
+    /// Its digest secret for the realm.
+    pub ha1: Ha1,
+}
+
+/// The IDs of the site, as its configuration has them.
+pub trait Accounts {
+    /// SIP domain and digest realm.
+    fn realm(&self) -> &str;
+    /// The ID whose SIP user name this is (R10), if it may register here. The name is raw, as it came.
+    fn account(&self, user: &[u8]) -> Option<Account>;
+}
+
+/// The room of a registrar; the lengths of the slices are its capacities.
+pub struct Storage<'s> {
+    /// Bindings, [`Place::EMPTY`].
+    pub places: &'s mut [Place],
+    /// Nonces in use, one a phone, [`Used::NONE`].
+    pub nonces: &'s mut [Used],
+    /// Addresses that gave wrong passwords, [`Source::NONE`].
+    pub sources: &'s mut [Source],
+}
+
+/// What happened to a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A phone that was not there.
+    Added,
+    /// Another contact or address for the phone of this place, or another phone.
+    Replaced,
+    /// Nothing but its time.
+    Refreshed,
+    /// The phone has taken it back, or its account is gone.
+    Removed,
+    /// Its time is over.
+    Expired,
+}
+
+impl Kind {
+    /// Whether flash has to follow: a refresh is never stored.
+    pub const fn is_stored(self) -> bool {
+        !matches!(self, Kind::Refreshed)
+    }
+}
+
+/// A change to be stored or told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The binding's place, below the number of places; what [`Registrar::store`] wants.
+    pub place: usize,
+    /// The ID.
+    pub key: IdKey,
+    /// What happened.
+    pub kind: Kind,
+}
+
+/// The judgement on a request of a phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// It is this ID's.
+    Known(IdKey),
+    /// It is not served; send this many bytes of the buffer back.
+    Refused(usize),
+}
+
+/// What was refused or went wrong, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// REGISTERs answered with 200.
+    pub accepted: u32,
+    /// Challenges sent.
+    pub challenged: u32,
+    /// Wrong credentials.
+    pub refused: u32,
+    /// Requests not looked at because their source had given too many wrong passwords.
+    pub limited: u32,
+    /// Right credentials sent a second time, in another request or from elsewhere.
+    pub replayed: u32,
+    /// Right credentials for somebody else's address of record.
+    pub foreign: u32,
+    /// No room for a binding.
+    pub full: u32,
+}
+
+/// The registrar.
+pub struct Registrar<'s> {
+    places: &'s mut [Place],
+    nonces: Nonces<&'s mut [Used]>,
+    sources: Sources<'s>,
+    counters: Counters,
+}
+
+/// A request and what goes with it.
+#[derive(Clone, Copy)]
+struct Asked<'r, 'm> {
+    now: Instant,
+    flow: &'r Flow,
+    request: &'r Message<'m>,
+    random: u64,
+}
+
+impl Asked<'_, '_> {
+    fn answer<'b>(&self, status: u16, out: &'b mut [u8]) -> Writer<'b> {
+        let mut tag = heapless::String::<8>::new();
+        // Eight digits fit.
+        let _ = write!(tag, "{:08x}", self.random as u32);
+        let mut w = Writer::new(out);
+        write_response_head(&mut w, self.request, status, Some(&tag), self.flow.peer);
+        w
+    }
+}
+
+/// Right credentials: whose, worth what, and the number of their nonce.
+struct Judged {
+    key: IdKey,
+    verdict: Verdict,
+    nonce: u32,
+}
+
+/// Why a request is not accepted.
+enum No {
+    Challenge { stale: bool },
+    Limited { retry: Duration },
+    TooBrief,
+    Status(u16),
+}
+
+/// A contact of a REGISTER.
+struct Wanted {
+    uri: heapless::Vec<u8, CONTACT_MAX>,
+    device: Device,
+    /// Zero: to be removed.
+    grant: Duration,
+}
+
+impl<'s> Registrar<'s> {
+    /// A registrar without bindings; see [`Registrar::restore`]. `secret` is fresh randomness of this boot.
+    pub fn new(storage: Storage<'s>, secret: [u64; 2]) -> Self {
+        storage.places.fill(Place::EMPTY);
+        Self {
+            places: storage.places,
+            nonces: Nonces::new(storage.nonces, secret, NONCE_LIFETIME),
+            sources: Sources::new(storage.sources),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Handles a REGISTER and writes its answer. `random` is fresh; it makes the answer's tag and the jitter.
+    /// The error: `out` is too small for the answer. The bindings are changed all the same.
+    pub fn register(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        request: &Message<'_>,
+        accounts: &impl Accounts,
+        random: u64,
+        out: &mut [u8],
+    ) -> Result<usize, Full> {
+        let asked = Asked {
+            now,
+            flow,
+            request,
+            random,
+        };
+        let (key, granted) = match self.try_register(asked, accounts) {
+            Ok(accepted) => accepted,
+            Err(no) => {
+                let (status, header) = (401, Name::WwwAuthenticate);
+                return self.refuse(asked, no, status, header, accounts.realm(), out);
+            }
+        };
+        self.counters.accepted = self.counters.accepted.wrapping_add(1);
+        let mut w = asked.answer(200, out);
+        for binding in self.of(key) {
+            let expires = binding.remaining(now).as_secs();
+            w.raw(b"Contact: <").raw(binding.contact()).raw(b">");
+            // An overflow is told by the last call.
+            let _ = write!(w, ";expires={expires}\r\n");
+        }
+        if let Some(granted) = granted {
+            w.header(Name::Expires, granted.as_secs());
+        }
+        w.finish_empty()
+    }
+
+    /// Judges a request that begins something and is neither REGISTER, ACK nor CANCEL: it must come from where a phone is
+    /// registered, with that ID's credentials; otherwise it is challenged with 407.
+    pub fn authenticate(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        request: &Message<'_>,
+        accounts: &impl Accounts,
+        random: u64,
+        out: &mut [u8],
+    ) -> Result<Caller, Full> {
+        let asked = Asked {
+            now,
+            flow,
+            request,
+            random,
+        };
+        let no = match self.judge(asked, accounts, &[Name::ProxyAuthorization, Name::Authorization]) {
+            Ok(judged) if judged.verdict != Verdict::Accepted => No::Challenge { stale: true },
+            Ok(judged) if self.at(flow) == Some(judged.key) => return Ok(Caller::Known(judged.key)),
+            Ok(_) => {
+                self.counters.foreign = self.counters.foreign.wrapping_add(1);
+                No::Status(403)
+            }
+            Err(no) => no,
+        };
+        let (status, header) = (407, Name::ProxyAuthenticate);
+        self.refuse(asked, no, status, header, accounts.realm(), out)
+            .map(Caller::Refused)
+    }
+
+    /// The ID, and what was granted if something was.
+    fn try_register(
+        &mut self,
+        asked: Asked<'_, '_>,
+        accounts: &impl Accounts,
+    ) -> Result<(IdKey, Option<Duration>), No> {
+        let Asked {
+            now,
+            flow,
+            request,
+            random,
+        } = asked;
+        let Judged { key, verdict, nonce } = self.judge(asked, accounts, &[Name::Authorization])?;
+        let to = request.to().and_then(|to| to.parsed_uri());
+        let (Some(to), Some(cseq), Some(call_id)) = (to, request.cseq(), request.call_id()) else {
+            return Err(No::Status(400));
+        };
+        let (call, cseq) = (binding::identity(call_id), cseq.seq);
+        if verdict != Verdict::Accepted {
+            // The very same REGISTER again because its answer was lost: answered again, changing nothing.
+            let same = |b: &&Binding| b.call == call && b.cseq == cseq && b.nonce == nonce && b.flow == *flow;
+            return match self.of(key).find(same).filter(|_| verdict == Verdict::Replayed) {
+                Some(binding) => Ok((key, Some(binding.remaining(now)))),
+                None => Err(No::Challenge { stale: true }),
+            };
+        }
+        // Nobody learns from here which other users there are.
+        if to
+            .user
+            .and_then(|user| accounts.account(user))
+            .map(|other| other.key)
+            != Some(key)
+        {
+            self.counters.foreign = self.counters.foreign.wrapping_add(1);
+            return Err(No::Status(403));
+        }
+        // Overtaken by a later one of the same phone (RFC 3261 §10.3, step 7). The nonce says which is later where a
+        // phone has started anew with its old Call-ID.
+        if self
+            .of(key)
+            .any(|b| b.call == call && (b.nonce, b.cseq) >= (nonce, cseq))
+        {
+            return Err(No::Status(500));
+        }
+        if !request.has(Name::Contact) {
+            return Ok((key, None));
+        }
+        let Wish::Bindings(wanted) = read_contacts(request, random)? else {
+            self.remove(|b| b.key == key, Kind::Removed);
+            return Ok((key, None));
+        };
+        let mut granted = None;
+        for Wanted { uri, device, grant } in wanted {
+            // A second contact of this very request is another phone, although the Call-ID is the same.
+            let sibling = |b: &Binding| (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact != uri;
+            let same = |b: &Binding| b.key == key && !sibling(b) && b.is_same(&uri, device, call);
+            if grant.is_zero() {
+                self.remove(same, Kind::Removed);
+                continue;
+            }
+            let place = self.place_for(key, same).ok_or_else(|| {
+                self.counters.full = self.counters.full.wrapping_add(1);
+                No::Status(503)
+            })?;
+            let (flow, contact, expires_at) = (*flow, uri, now + grant);
+            let binding = Binding {
+                key,
+                flow,
+                contact,
+                device,
+                call,
+                cseq,
+                nonce,
+                expires_at,
+                restored: false,
+            };
+            if let Some(place) = self.places.get_mut(place) {
+                place.bind(binding);
+            }
+            granted = Some(grant);
+        }
+        Ok((key, granted))
+    }
+
+    /// Whose credentials these are and what they are worth. The errors: none, wrong ones, or too many wrong ones before.
+    fn judge(
+        &mut self,
+        asked: Asked<'_, '_>,
+        accounts: &impl Accounts,
+        headers: &[Name],
+    ) -> Result<Judged, No> {
+        let Asked {
+            now, flow, request, ..
+        } = asked;
+        let from = flow.peer.ip();
+        let realm = accounts.realm().as_bytes();
+        let credentials = headers
+            .iter()
+            .find_map(|&header| Credentials::find(request, header, realm));
+        let (Some(credentials), Some(protected)) = (credentials, Protected::of(request)) else {
+            return Err(No::Challenge { stale: false });
+        };
+        if let Some(retry) = self.sources.must_wait(now, from) {
+            self.counters.limited = self.counters.limited.wrapping_add(1);
+            return Err(No::Limited { retry });
+        }
+        let account = accounts.account(credentials.username);
+        let ha1 = account.as_ref().map(|account| &account.ha1);
+        let verdict = self.nonces.verify(now, from, &credentials, protected, ha1);
+        match verdict {
+            Verdict::Refused { challenged } => {
+                self.counters.refused = self.counters.refused.wrapping_add(1);
+                if challenged {
+                    self.sources.failed(now, from);
+                }
+            }
+            Verdict::Replayed => self.counters.replayed = self.counters.replayed.wrapping_add(1),
+            Verdict::Accepted | Verdict::Stale => {}
+        }
+        match (account, verdict) {
+            (None, _) | (_, Verdict::Refused { .. }) => Err(No::Challenge { stale: false }),
+            (Some(account), verdict) => Ok(Judged {
+                key: account.key,
+                verdict,
+                nonce: credentials.nonce_number(),
+            }),
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        asked: Asked<'_, '_>,
+        no: No,
+        challenge: u16,
+        header: Name,
+        realm: &str,
+        out: &mut [u8],
+    ) -> Result<usize, Full> {
+        let mut w = match no {
+            No::Challenge { stale } => {
+                self.counters.challenged = self.counters.challenged.wrapping_add(1);
+                let mut w = asked.answer(challenge, out);
+                let nonce = self.nonces.issue(asked.now, asked.flow.peer.ip());
+                write_challenges(&mut w, header, realm, nonce, stale);
+                w
+            }
+            No::Limited { retry } => {
+                let mut w = asked.answer(403, out);
+                w.header(Name::RetryAfter, retry.as_secs().max(1));
+                w
+            }
+            No::Status(status) => asked.answer(status, out),
+            No::TooBrief => {
+                let mut w = asked.answer(423, out);
+                w.header(Name::MinExpires, EXPIRES_MIN.as_secs());
+                w
+            }
+        };
+        w.finish_empty()
+    }
+
+    /// The place of the same phone, else a free one, else that of the ID's binding that ends first if it has all it may.
+    fn place_for(&self, key: IdKey, same: impl Fn(&Binding) -> bool) -> Option<usize> {
+        let bound = |place: &Place| place.binding().is_some_and(|b| b.key == key);
+        if let Some(place) = self.places.iter().position(|p| p.binding().is_some_and(&same)) {
+            return Some(place);
+        }
+        if self.places.iter().filter(|p| bound(p)).count() < BINDINGS_PER_ID {
+            return self.places.iter().position(Place::is_free);
+        }
+        let oldest = self.places.iter().enumerate().filter(|(_, p)| bound(p));
+        oldest
+            .min_by_key(|(_, p)| p.binding().map(|b| b.expires_at))
+            .map(|(at, _)| at)
+    }
+
+    fn remove(&mut self, which: impl Fn(&Binding) -> bool, kind: Kind) {
+        for place in self.places.iter_mut() {
+            if place.binding().is_some_and(&which) {
+                place.clear(kind);
+            }
+        }
+    }
+
+    /// The next change, or expiry; call until `None`.
+    pub fn poll(&mut self, now: Instant) -> Option<Change> {
+        for (at, place) in self.places.iter_mut().enumerate() {
+            if place.binding().is_some_and(|b| b.expires_at + SLACK <= now) {
+                place.clear(Kind::Expired);
+            }
+            if let Some((key, kind)) = place.take_change() {
+                return Some(Change { place: at, key, kind });
+            }
+        }
+        None
+    }
+
+    /// When [`Registrar::poll`] has to be called again at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let due = |place: &Place| match place.binding() {
+            _ if place.has_change() => Some(Instant::ZERO),
+            Some(binding) => Some(binding.expires_at + SLACK),
+            None => None,
+        };
+        self.places.iter().filter_map(due).min()
+    }
+
+    /// The bytes to keep in flash for a place, at most [`STORED_MAX`]; `None`: it is empty, what flash holds goes.
+    pub fn store<'b>(&self, place: usize, out: &'b mut [u8; STORED_MAX]) -> Option<&'b [u8]> {
+        self.places.get(place)?.binding()?.store(out)
+    }
+
+    /// Takes a binding back from flash, for as long as the longest registration: its phone can be called before it
+    /// registers again. False: the bytes are not a binding, the ID is not of this site any more (as `keep` says), or the
+    /// place is taken.
+    pub fn restore(
+        &mut self,
+        now: Instant,
+        place: usize,
+        bytes: &[u8],
+        keep: impl Fn(IdKey) -> bool,
+    ) -> bool {
+        let Some(place) = self.places.get_mut(place).filter(|p| p.is_free()) else {
+            return false;
+        };
+        let Some(binding) = Binding::restore(bytes, now + EXPIRES_MAX).filter(|b| keep(b.key)) else {
+            return false;
+        };
+        place.restore(binding);
+        true
+    }
+
+    /// Removes the bindings of all IDs `keep` does not want, after a change of configuration.
+    pub fn retain(&mut self, keep: impl Fn(IdKey) -> bool) {
+        self.remove(|b| !keep(b.key), Kind::Removed);
+    }
+
+    /// A connection is closed: what is bound to exactly this flow cannot be reached any more.
+    pub fn drop_flow(&mut self, flow: &Flow) {
+        self.remove(|b| b.flow == *flow && !b.restored, Kind::Removed);
+    }
+
+    /// The ID that is registered from where this flow leads to.
+    pub fn at(&self, flow: &Flow) -> Option<IdKey> {
+        self.iter().find(|b| b.leads_to(flow)).map(|b| b.key)
+    }
+
+    /// The bindings of an ID.
+    pub fn of(&self, key: IdKey) -> impl Iterator<Item = &Binding> {
+        self.iter().filter(move |b| b.key == key)
+    }
+
+    /// All bindings.
+    pub fn iter(&self) -> impl Iterator<Item = &Binding> {
+        self.places.iter().filter_map(Place::binding)
+    }
+
+    /// The IDs with a phone that can be reached.
+    pub fn registered(&self) -> IdSet {
+        self.iter().filter(|b| b.is_reachable()).map(|b| b.key).collect()
+    }
+
+    /// What was refused or went wrong.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+}
+
+enum Wish {
+    /// `Contact: *`: no binding at all.
+    Nothing,
+    Bindings(heapless::Vec<Wanted, BINDINGS_PER_ID>),
+}
+
+fn read_contacts(request: &Message<'_>, random: u64) -> Result<Wish, No> {
+    let bad = || No::Status(400);
+    // One that is missing or cannot be read counts as an hour (RFC 3261 §10.2.1.1, §10.3).
+    let expires = request.expires().unwrap_or(DEFAULT_EXPIRES);
+    let mut wanted = heapless::Vec::new();
+    for value in request.values(Name::Contact) {
+        let contact = NameAddr::parse(value).ok_or_else(bad)?;
+        if contact.is_star() {
+            let alone = request.values(Name::Contact).count() == 1 && request.expires() == Some(0);
+            return if alone { Ok(Wish::Nothing) } else { Err(bad()) };
+        }
+        let uri = contact.parsed_uri().ok_or_else(bad)?;
+        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
+            return Err(bad());
+        }
+        let asked = match contact.param("expires") {
+            Some(own) => sip::fields::number(own).unwrap_or(DEFAULT_EXPIRES),
+            None => expires,
+        };
+        let wish = Wanted {
+            uri: heapless::Vec::from_slice(contact.uri).map_err(|_| bad())?,
+            device: Device::of(&contact),
+            grant: grant(asked, random).ok_or(No::TooBrief)?,
+        };
+        // More contacts than an ID may have phones.
+        wanted.push(wish).map_err(|_| No::Status(403))?;
+    }
+    Ok(Wish::Bindings(wanted))
+}
+
+/// How long a registration lasts of which `asked` seconds are wanted; `None`: too short.
+fn grant(asked: u32, random: u64) -> Option<Duration> {
+    let asked = Duration::from_secs(u64::from(asked));
+    if asked.is_zero() {
+        return Some(asked);
+    }
+    if asked < EXPIRES_MIN {
+        return None;
+    }
+    // 90 % to 110 %, from the upper half of the randomness; the lower one is the tag.
+    let percent = 90 + (random >> 32) as u32 % 21;
+    let jittered = asked.min(EXPIRES_MAX) * percent / 100;
+    Some(Duration::from_secs(jittered.clamp(EXPIRES_MIN, asked).as_secs()))
+}
