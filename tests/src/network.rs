@@ -1,0 +1,560 @@
+//! A network with faults: datagrams are lost, doubled, delayed and overtake each other; connections keep their order and
+//! lose nothing until they break; a path between two places can be cut.
+//!
+//! Nothing here is random by itself: all chance comes from the generator handed in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::rng::Rng;
+
+/// Milliseconds of virtual time.
+pub type Millis = u64;
+
+/// Which node of the world.
+pub type NodeId = usize;
+
+/// A part of the network; within one nothing is ever cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The office LAN, with phones and box.
+    Office,
+    /// The data centre of the cloud.
+    Cloud,
+    /// The other carriers.
+    Carrier,
+}
+
+/// How well a path carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Quality {
+    /// Least and greatest delay of a datagram, milliseconds. Datagrams overtake each other within it.
+    pub delay: (Millis, Millis),
+    /// Datagrams lost in a thousand.
+    pub loss: u32,
+    /// Datagrams doubled in a thousand.
+    pub duplicate: u32,
+}
+
+impl Quality {
+    /// Without a fault, one millisecond.
+    pub const PERFECT: Self = Quality {
+        delay: (1, 1),
+        loss: 0,
+        duplicate: 0,
+    };
+}
+
+/// What happens to connections when their path is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Bytes wait, and come when the path is back before both ends have given up.
+    Silent,
+    /// Both ends see the connection break at once.
+    Reset,
+}
+
+/// A connection, by the number the network gave it.
+pub type Conn = u32;
+
+/// What a connection carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes of a stream.
+    Bytes(Vec<u8>),
+    /// One message of a broker.
+    Message {
+        /// Its topic.
+        topic: String,
+        /// Its payload.
+        payload: Vec<u8>,
+    },
+}
+
+/// What the network brings a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A datagram.
+    Datagram {
+        /// Sender.
+        from: SocketAddr,
+        /// Receiver.
+        to: SocketAddr,
+        /// Content.
+        bytes: Vec<u8>,
+    },
+    /// The connection asked for under `tag` is open.
+    Opened {
+        /// The asker's own name for it.
+        tag: u32,
+        /// Its number.
+        conn: Conn,
+        /// This end.
+        local: SocketAddr,
+        /// The other end.
+        peer: SocketAddr,
+    },
+    /// Somebody opened a connection to this node.
+    Accepted {
+        /// Its number.
+        conn: Conn,
+        /// This end.
+        local: SocketAddr,
+        /// The other end.
+        peer: SocketAddr,
+    },
+    /// Something came on a connection.
+    Data {
+        /// Which.
+        conn: Conn,
+        /// What.
+        piece: Piece,
+    },
+    /// A connection is gone, or could not be opened (`tag` as asked for).
+    Closed {
+        /// Which; none if it never was.
+        conn: Option<Conn>,
+        /// The asker's own name, for one that never was.
+        tag: u32,
+    },
+}
+
+/// What a node does to the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Send a datagram.
+    Datagram {
+        /// Sender.
+        from: SocketAddr,
+        /// Receiver.
+        to: SocketAddr,
+        /// Content.
+        bytes: Vec<u8>,
+    },
+    /// Open a connection.
+    Connect {
+        /// The node's own name for it.
+        tag: u32,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Send on a connection.
+    Send {
+        /// Which.
+        conn: Conn,
+        /// What.
+        piece: Piece,
+    },
+    /// Close a connection; what was sent before still arrives.
+    Close {
+        /// Which.
+        conn: Conn,
+    },
+}
+
+/// An arrival at a node at a time.
+pub type Delivery = (Millis, NodeId, Arrival);
+
+#[derive(Debug)]
+struct Path {
+    quality: Quality,
+    /// How it is cut, if it is.
+    cut: Option<Cut>,
+}
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+struct Pipe {
+    /// Nothing may arrive before what was sent before it.
+    busy_until: Millis,
+    /// What waits for a silent cut to end; `None` is the close.
+    waiting: VecDeque<Option<Piece>>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// Node and address of the two ends: who opened it, and who accepted it.
+    ends: [(NodeId, SocketAddr); 2],
+    /// An end that is gone gets nothing more.
+    gone: [bool; 2],
+    pipes: [Pipe; 2],
+    /// When a silent cut becomes a break.
+    patience: Millis,
+}
+
+/// The network of one world.
+#[derive(Debug)]
+pub struct Network {
+    rng: Rng,
+    nodes: Vec<(Place, Vec<IpAddr>, bool)>,
+    paths: BTreeMap<(Place, Place), Path>,
+    connections: BTreeMap<Conn, Connection>,
+    next_conn: Conn,
+    next_port: u16,
+    /// Datagrams that found no way: lost, cut, or to nobody.
+    pub lost: u64,
+}
+
+impl Network {
+    /// A network without nodes; every path is perfect until [`Self::set_quality`].
+    pub fn new(rng: Rng) -> Self {
+        Network {
+            rng,
+            nodes: Vec::new(),
+            paths: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_conn: 1,
+            next_port: 40_000,
+            lost: 0,
+        }
+    }
+
+    /// Adds a node with its addresses. Nodes are numbered from 0.
+    pub fn add(&mut self, place: Place, addresses: &[IpAddr]) -> NodeId {
+        self.nodes.push((place, addresses.to_vec(), true));
+        self.nodes.len() - 1
+    }
+
+    fn path(&mut self, a: Place, b: Place) -> &mut Path {
+        let key = if a <= b { (a, b) } else { (b, a) };
+        self.paths.entry(key).or_insert(Path {
+            quality: Quality::PERFECT,
+            cut: None,
+        })
+    }
+
+    /// How well the path between (or within) these places carries from now on.
+    pub fn set_quality(&mut self, a: Place, b: Place, quality: Quality) {
+        self.path(a, b).quality = quality;
+    }
+
+    /// Is the path cut?
+    pub fn is_cut(&mut self, a: Place, b: Place) -> bool {
+        self.path(a, b).cut.is_some()
+    }
+
+    fn owner(&self, ip: IpAddr) -> Option<NodeId> {
+        self.nodes
+            .iter()
+            .position(|(_, addresses, on)| *on && addresses.contains(&ip))
+    }
+
+    fn place(&self, node: NodeId) -> Place {
+        self.nodes[node].0
+    }
+
+    /// Cuts the path between two places.
+    pub fn cut(&mut self, now: Millis, a: Place, b: Place, cut: Cut) -> Vec<Delivery> {
+        self.path(a, b).cut = Some(cut);
+        let across = self.across(a, b);
+        let mut out = Vec::new();
+        for conn in across {
+            match cut {
+                Cut::Reset => out.extend(self.break_off(now, conn)),
+                Cut::Silent => {
+                    let patience = now + self.rng.range(5_000, 25_000);
+                    if let Some(connection) = self.connections.get_mut(&conn) {
+                        connection.patience = patience;
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Joins the path again.
+    pub fn join(&mut self, now: Millis, a: Place, b: Place) -> Vec<Delivery> {
+        self.path(a, b).cut = None;
+        let across = self.across(a, b);
+        let mut out = Vec::new();
+        for conn in across {
+            for from in 0..2 {
+                let Some(connection) = self.connections.get_mut(&conn) else {
+                    continue;
+                };
+                connection.patience = Millis::MAX;
+                for piece in std::mem::take(&mut connection.pipes[from].waiting) {
+                    out.extend(self.carry(now, conn, from, piece));
+                }
+            }
+        }
+        out
+    }
+
+    fn across(&self, a: Place, b: Place) -> Vec<Conn> {
+        let mut found = Vec::new();
+        for (&conn, connection) in &self.connections {
+            let (x, y) = (self.place(connection.ends[0].0), self.place(connection.ends[1].0));
+            if (x, y) == (a, b) || (x, y) == (b, a) {
+                found.push(conn);
+            }
+        }
+        found
+    }
+
+    /// When a connection over a silent cut is given up.
+    pub fn next_deadline(&self) -> Millis {
+        self.connections
+            .values()
+            .map(|c| c.patience)
+            .min()
+            .unwrap_or(Millis::MAX)
+    }
+
+    /// Gives up the connections whose ends have waited too long.
+    pub fn tick(&mut self, now: Millis) -> Vec<Delivery> {
+        let over: Vec<Conn> = self
+            .connections
+            .iter()
+            .filter(|(_, c)| c.patience <= now)
+            .map(|(&conn, _)| conn)
+            .collect();
+        over.into_iter()
+            .flat_map(|conn| self.break_off(now, conn))
+            .collect()
+    }
+
+    /// Both ends learn that the connection is gone, each in its own time.
+    fn break_off(&mut self, now: Millis, conn: Conn) -> Vec<Delivery> {
+        let Some(connection) = self.connections.remove(&conn) else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for (end, pipe) in [(0, 1), (1, 0)] {
+            if !connection.gone[end] {
+                let at = (now + self.rng.range(1, 50)).max(connection.pipes[pipe].busy_until);
+                out.push((
+                    at,
+                    connection.ends[end].0,
+                    Arrival::Closed {
+                        conn: Some(conn),
+                        tag: 0,
+                    },
+                ));
+            }
+        }
+        out
+    }
+
+    /// A node loses its power: it is silent, and its connections end without a word to the other side.
+    pub fn power_off(&mut self, node: NodeId) {
+        self.nodes[node].2 = false;
+        for connection in self.connections.values_mut() {
+            for end in 0..2 {
+                if connection.ends[end].0 == node {
+                    connection.gone[end] = true;
+                }
+            }
+        }
+    }
+
+    /// A node has power again.
+    pub fn power_on(&mut self, node: NodeId) {
+        self.nodes[node].2 = true;
+    }
+
+    /// What a node's act leads to.
+    pub fn act(&mut self, now: Millis, node: NodeId, act: Act) -> Vec<Delivery> {
+        match act {
+            Act::Datagram { from, to, bytes } => self.datagram(now, node, from, to, bytes),
+            Act::Connect { tag, to } => self.connect(now, node, tag, to),
+            Act::Send { conn, piece } => self.send(now, node, conn, Some(piece)),
+            Act::Close { conn } => self.send(now, node, conn, None),
+        }
+    }
+
+    fn datagram(
+        &mut self,
+        now: Millis,
+        node: NodeId,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    ) -> Vec<Delivery> {
+        let Some(receiver) = self.owner(to.ip()) else {
+            self.lost += 1;
+            return Vec::new();
+        };
+        let path = self.path(self.place(node), self.place(receiver));
+        let (quality, cut) = (path.quality, path.cut.is_some());
+        if cut || self.rng.chance(quality.loss) {
+            self.lost += 1;
+            return Vec::new();
+        }
+        let copies = 1 + usize::from(self.rng.chance(quality.duplicate));
+        (0..copies)
+            .map(|_| {
+                let at = now + self.rng.range(quality.delay.0, quality.delay.1);
+                (
+                    at,
+                    receiver,
+                    Arrival::Datagram {
+                        from,
+                        to,
+                        bytes: bytes.clone(),
+                    },
+                )
+            })
+            .collect()
+    }
+
+    fn connect(&mut self, now: Millis, node: NodeId, tag: u32, to: SocketAddr) -> Vec<Delivery> {
+        let refused = |at| vec![(at, node, Arrival::Closed { conn: None, tag })];
+        let Some(receiver) = self.owner(to.ip()) else {
+            return refused(now + 3_000);
+        };
+        let path = self.path(self.place(node), self.place(receiver));
+        let (quality, cut) = (path.quality, path.cut);
+        match cut {
+            Some(Cut::Silent) => return refused(now + 10_000),
+            Some(Cut::Reset) => return refused(now + 5),
+            None => {}
+        }
+        let Some(&ip) = self.nodes[node].1.first() else {
+            return refused(now);
+        };
+        let local = SocketAddr::new(ip, self.next_port);
+        self.next_port = self.next_port.checked_add(1).unwrap_or(40_000);
+        let conn = self.next_conn;
+        self.next_conn += 1;
+        let there = now + self.rng.range(quality.delay.0, quality.delay.1);
+        let back = there + self.rng.range(quality.delay.0, quality.delay.1);
+        self.connections.insert(
+            conn,
+            Connection {
+                ends: [(node, local), (receiver, to)],
+                gone: [false; 2],
+                pipes: [
+                    Pipe {
+                        busy_until: back,
+                        waiting: VecDeque::new(),
+                    },
+                    Pipe {
+                        busy_until: back,
+                        waiting: VecDeque::new(),
+                    },
+                ],
+                patience: Millis::MAX,
+            },
+        );
+        vec![
+            (
+                there,
+                receiver,
+                Arrival::Accepted {
+                    conn,
+                    local: to,
+                    peer: local,
+                },
+            ),
+            (
+                back,
+                node,
+                Arrival::Opened {
+                    tag,
+                    conn,
+                    local,
+                    peer: to,
+                },
+            ),
+        ]
+    }
+
+    fn send(&mut self, now: Millis, node: NodeId, conn: Conn, piece: Option<Piece>) -> Vec<Delivery> {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return Vec::new();
+        };
+        // A node that was off and on again does not know its old connections.
+        let Some(from) = (0..2).find(|&end| connection.ends[end].0 == node && !connection.gone[end]) else {
+            return Vec::new();
+        };
+        if piece.is_none() {
+            connection.gone[from] = true;
+        }
+        let (a, b) = (connection.ends[0].0, connection.ends[1].0);
+        if self.path(self.place(a), self.place(b)).cut.is_some() {
+            if let Some(connection) = self.connections.get_mut(&conn) {
+                connection.pipes[from].waiting.push_back(piece);
+            }
+            return Vec::new();
+        }
+        self.carry(now, conn, from, piece)
+    }
+
+    /// Moves a piece (or the close) over a path that is whole.
+    fn carry(&mut self, now: Millis, conn: Conn, from: usize, piece: Option<Piece>) -> Vec<Delivery> {
+        let Some(connection) = self.connections.get(&conn) else {
+            return Vec::new();
+        };
+        let (a, b) = (self.place(connection.ends[0].0), self.place(connection.ends[1].0));
+        let quality = self.path(a, b).quality;
+        let mut delay = self.rng.range(quality.delay.0, quality.delay.1);
+        // A lost segment is a delay to a stream.
+        if self.rng.chance(quality.loss) {
+            delay += self.rng.range(200, 600);
+        }
+        let cuts = match &piece {
+            Some(Piece::Bytes(bytes)) if bytes.len() > 1 && self.rng.chance(200) => {
+                Some(self.rng.range(1, bytes.len() as u64 - 1) as usize)
+            }
+            _ => None,
+        };
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return Vec::new();
+        };
+        let to = 1 - from;
+        let at = (now + delay).max(connection.pipes[from].busy_until);
+        connection.pipes[from].busy_until = at;
+        let (sender, receiver) = (connection.ends[from].0, connection.ends[to].0);
+        if connection.gone[to] {
+            // The other end was off in between, or has closed: a reset comes back, unless this end has closed too.
+            let unheard = !connection.gone[from];
+            self.connections.remove(&conn);
+            let reset = (
+                at + delay,
+                sender,
+                Arrival::Closed {
+                    conn: Some(conn),
+                    tag: 0,
+                },
+            );
+            return unheard.then_some(reset).into_iter().collect();
+        }
+        let node = receiver;
+        match (piece, cuts) {
+            (None, _) => {
+                self.connections.remove(&conn);
+                vec![(
+                    at,
+                    node,
+                    Arrival::Closed {
+                        conn: Some(conn),
+                        tag: 0,
+                    },
+                )]
+            }
+            (Some(Piece::Bytes(bytes)), Some(middle)) => {
+                let (one, two) = bytes.split_at(middle);
+                vec![
+                    (
+                        at,
+                        node,
+                        Arrival::Data {
+                            conn,
+                            piece: Piece::Bytes(one.to_vec()),
+                        },
+                    ),
+                    (
+                        at,
+                        node,
+                        Arrival::Data {
+                            conn,
+                            piece: Piece::Bytes(two.to_vec()),
+                        },
+                    ),
+                ]
+            }
+            (Some(piece), _) => vec![(at, node, Arrival::Data { conn, piece })],
+        }
+    }
+}
