@@ -1,7 +1,7 @@
 //! What the digits dialled on a terminal mean.
 
 use crate::id::{Extension, IdKey};
-use crate::number::{Keys, Number, NumberError};
+use crate::number::{Keys, Number, NumberError, NumberProblem};
 use crate::site::{Called, Site};
 
 /// Does the caller show its number?
@@ -83,7 +83,12 @@ pub fn dial(site: &Site, text: &str) -> Dialled {
         (inner, true) if !prefixed && privacy != Privacy::Default => (inner, true),
         _ => (digits, prefixed),
     };
-    let number = match Number::from_keys(digits) {
+    let read = match digits {
+        // Nothing after 184 or 186.
+        [b'1', b'8', b'4' | b'6'] => Err(NumberProblem::TooShort),
+        _ => Number::from_keys(digits),
+    };
+    let number = match read {
         Ok(number) => number,
         Err(problem) => {
             return Dialled::Refused(Refusal::NotANumber(NumberError {

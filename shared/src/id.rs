@@ -259,7 +259,7 @@ impl FromStr for Extension {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.len() > 6 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if text.len() > 6 || text.starts_with('0') || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(IdError);
         }
         text.parse().ok().and_then(Self::new).ok_or(IdError)

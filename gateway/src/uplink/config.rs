@@ -111,9 +111,18 @@ impl Config {
         match self.accept(wall, payload) {
             Ok(Some(target)) => {
                 match &self.staging {
-                    Some(staging) if staging.target == target => self.waiting = None,
+                    // The same again, or one that came late.
+                    Some(staging) if target.epoch <= staging.target.epoch => {}
                     // The store may be committing the other one at this moment: its answer comes first.
-                    Some(staging) if staging.asked => self.waiting = Some(target),
+                    Some(staging) if staging.asked => {
+                        if self
+                            .waiting
+                            .as_ref()
+                            .is_none_or(|waiting| waiting.epoch < target.epoch)
+                        {
+                            self.waiting = Some(target);
+                        }
+                    }
                     _ => self.staging = Some(Staging::new(target)),
                 }
                 self.get = Repeat::new(now);

@@ -1,0 +1,353 @@
+//! The site configuration: its rules one by one, its sections.
+
+mod common;
+
+use common::{key, number, office};
+use sha2::{Digest, Sha256};
+use shared::TerminalKind;
+use shared::id::{IdKey, IdSet};
+use shared::site::{
+    Called, Credential, Id, MAX_IDS, MAX_ITEM, MAX_SECTION, Rep, Rule, SectionDecoder, SectionError,
+    SectionKind, Site, root_hash,
+};
+
+#[test]
+fn every_rule_is_broken_by_its_breach_and_named_with_its_place() {
+    use SectionKind::{Credentials, Ids, Reps, Sys};
+    type Breach = fn(&mut Site);
+    let breaches: [(Breach, SectionKind, u16, Rule); 23] = [
+        (|s| s.sys.channels = 0, Sys, 0, Rule::Channels),
+        (|s| s.sys.channels = 2, Sys, 0, Rule::Channels),
+        (|s| s.sys.realm.clear(), Sys, 0, Rule::Realm),
+        (|s| s.sys.realm.push('"').unwrap(), Sys, 0, Rule::Realm),
+        (|s| s.sys.realm.push('\n').unwrap(), Sys, 0, Rule::Realm),
+        (|s| s.sys.outside_prefix = Some(1), Sys, 0, Rule::OutsidePrefix),
+        (|s| s.ids.swap(0, 1), Ids, 1, Rule::Order),
+        (|s| s.ids[2].key = s.ids[1].key, Ids, 2, Rule::Order),
+        (|s| s.ids[1].direct = s.ids[0].direct, Ids, 1, Rule::NumberTwice),
+        (
+            |s| s.ids[1].direct = number("110"),
+            Ids,
+            1,
+            Rule::NotASubscriberNumber,
+        ),
+        (
+            |s| s.ids[2].extension = s.ids[0].extension,
+            Ids,
+            2,
+            Rule::ExtensionTwice,
+        ),
+        (
+            |s| {
+                s.sys.outside_prefix = Some(9);
+                s.ids[0].extension = "90".parse().unwrap();
+            },
+            Ids,
+            0,
+            Rule::ExtensionShadowed,
+        ),
+        (|s| s.ids[0].label.push('\r').unwrap(), Ids, 0, Rule::Label),
+        (|s| s.ids[1].outgoing = s.ids[0].direct, Ids, 1, Rule::Outgoing),
+        (|s| s.ids[1].direct_out = false, Ids, 1, Rule::Outgoing),
+        (|s| s.credentials.swap(0, 1), Credentials, 1, Rule::Order),
+        (
+            |s| s.credentials[2].key = key(9),
+            Credentials,
+            2,
+            Rule::DanglingCredential,
+        ),
+        (|s| s.reps[0].number = s.ids[0].direct, Reps, 0, Rule::NumberTwice),
+        (
+            |s| s.reps[0].number = number("119"),
+            Reps,
+            0,
+            Rule::NotASubscriberNumber,
+        ),
+        (
+            |s| s.reps[0].members.insert(key(3)),
+            Reps,
+            0,
+            Rule::DanglingMember,
+        ),
+        (|s| s.reps[0].members.remove(key(1)), Reps, 0, Rule::RingNotMember),
+        (|s| s.reps[0].sub_cap = Some(4), Reps, 0, Rule::SubCap),
+        (|s| s.reps[0].label.push('\0').unwrap(), Reps, 0, Rule::Label),
+    ];
+    for (index, (breach, section, item, rule)) in breaches.into_iter().enumerate() {
+        let mut site = office();
+        breach(&mut site);
+        let invalid = site.validate().unwrap_err();
+        assert_eq!(
+            (invalid.section, invalid.item, invalid.rule),
+            (section, item, rule),
+            "breach {index}"
+        );
+    }
+
+    // R13: as many representative numbers as IDs, and no more.
+    let mut site = office();
+    for digit in ["0312340010", "0312340011", "0312340012"] {
+        site.validate().unwrap();
+        let rep = Rep {
+            number: number(digit),
+            ..site.reps[0].clone()
+        };
+        site.reps.push(rep).unwrap();
+    }
+    assert_eq!(site.validate().unwrap_err().rule, Rule::RepCap);
+    // R12: none at all with a single ID.
+    let mut site = office();
+    site.ids.truncate(1);
+    site.credentials.truncate(1);
+    site.sys.channels = 1;
+    let one = IdSet::one(key(0));
+    (site.reps[0].members, site.reps[0].ring) = (one, one);
+    assert_eq!(site.validate().unwrap_err().rule, Rule::NeedsMultipleIds);
+    site.reps.clear();
+    site.validate().unwrap();
+    // The order of numbers is checked too.
+    let mut site = office();
+    let rep = Rep {
+        number: number("0311110000"),
+        ..site.reps[0].clone()
+    };
+    site.reps.push(rep).unwrap();
+    assert_eq!(site.validate().unwrap_err().rule, Rule::Order);
+}
+
+#[test]
+fn the_caller_id_is_from_a_closed_set() {
+    let mut site = office();
+    assert!(site.may_present(key(0), number("0312340001")));
+    assert!(
+        !site.may_present(key(0), number("0312340002")),
+        "R9: another ID's direct number"
+    );
+    assert!(site.may_present(key(0), number("0312340000")), "R22");
+    assert!(!site.may_present(key(0), number("0399999999")));
+    site.reps[0].members.remove(key(0));
+    site.reps[0].ring.remove(key(0));
+    assert!(
+        !site.may_present(key(0), number("0312340000")),
+        "R22: not a member"
+    );
+}
+
+#[test]
+fn ids_are_found_by_user_extension_and_number() {
+    let site = office();
+    for user in [
+        "0312340002",
+        "03-1234-0002",
+        "０３１２３４０００２",
+        "+81312340002",
+    ] {
+        assert_eq!(site.by_user(user).map(|id| id.key), Some(key(1)), "R10: {user}");
+    }
+    assert_eq!(
+        site.by_user("0312340000"),
+        None,
+        "a representative number is no login name"
+    );
+    assert_eq!(site.by_user("x"), None);
+    assert_eq!(site.id(key(1)).unwrap().user().as_str(), "0312340002");
+    assert_eq!(
+        site.by_extension("203".parse().unwrap()).map(|id| id.key),
+        Some(key(2))
+    );
+    assert_eq!(site.by_number(number("0312340003")), Some(Called::Direct(key(2))));
+    assert_eq!(site.by_number(number("0312340000")), Some(Called::Rep(0)));
+    assert_eq!(site.by_number(number("0312340009")), None);
+}
+
+/// The largest site there can be.
+fn largest() -> Site {
+    let mut site = office();
+    site.ids.clear();
+    site.credentials.clear();
+    site.reps.clear();
+    site.sys.channels = 255;
+    site.sys.realm = "r".repeat(64).as_str().try_into().unwrap();
+    let label: shared::site::Label = "電".repeat(16).as_str().try_into().unwrap();
+    let all = IdSet(u64::MAX);
+    for index in 0..MAX_IDS as u16 {
+        let direct = number(&format!("0200123456{index:04}"));
+        let key = IdKey::new(index).unwrap();
+        site.ids
+            .push(Id {
+                key,
+                direct,
+                extension: (900_000 + u32::from(index)).try_into().unwrap(),
+                direct_in: true,
+                direct_out: true,
+                label: label.clone(),
+                kind: TerminalKind::Adapter,
+                outgoing: direct,
+            })
+            .unwrap();
+        site.credentials
+            .push(Credential {
+                key,
+                ha1_md5: [0xFF; 16],
+                ha1_sha256: [0xFF; 32],
+            })
+            .unwrap();
+        let number = number(&format!("0200987654{index:04}"));
+        let rep = Rep {
+            number,
+            label: label.clone(),
+            members: all,
+            ring: all,
+            sub_cap: Some(255),
+        };
+        site.reps.push(rep).unwrap();
+    }
+    site.validate().unwrap();
+    site
+}
+
+/// Reads a section in pieces of this size.
+fn decode(kind: SectionKind, schema: u16, bytes: &[u8], piece: usize) -> Result<Site, SectionError> {
+    let mut site = Site::default();
+    let mut decoder = SectionDecoder::new(&mut site, kind, schema)?;
+    for piece in bytes.chunks(piece) {
+        decoder.push(&mut site, piece)?;
+    }
+    decoder.finish()?;
+    Ok(site)
+}
+
+#[test]
+fn sections_are_read_back_from_pieces_of_any_size() {
+    for site in [office(), largest()] {
+        for kind in SectionKind::ALL {
+            let mut buf = [0; MAX_SECTION];
+            let (section, bytes) = site.encode_section(kind, &mut buf).unwrap();
+            assert_eq!(section.len as usize, bytes.len());
+            for piece in (1..200).chain([256, 1_024, MAX_SECTION]) {
+                let read = decode(kind, section.schema, bytes, piece).unwrap();
+                let same = match kind {
+                    SectionKind::Sys => read.sys == site.sys,
+                    SectionKind::Ids => read.ids == site.ids,
+                    SectionKind::Credentials => read.credentials == site.credentials,
+                    SectionKind::Reps => read.reps == site.reps,
+                };
+                assert!(same, "{kind:?} in pieces of {piece}");
+            }
+            for cut in 0..bytes.len() {
+                assert!(
+                    decode(kind, section.schema, &bytes[..cut], 64).is_err(),
+                    "{kind:?} cut at {cut}"
+                );
+            }
+            assert!(
+                decode(kind, section.schema, &[bytes, &[0]].concat(), 64).is_err(),
+                "{kind:?} with a byte too many"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_largest_site_fits_with_room_to_spare() {
+    let site = largest();
+    let mut buf = [0; 2 * MAX_SECTION];
+    let mut total = 0;
+    for kind in SectionKind::ALL {
+        let (section, _) = site.encode_section(kind, &mut buf).unwrap();
+        assert!(section.len <= 6_000, "{kind:?} {}", section.len);
+        total += section.len;
+    }
+    assert!(total <= 14_500, "{total}");
+    // Every item fits the decoder's window.
+    let mut item = [0; MAX_ITEM];
+    postcard::to_slice(&site.ids[63], &mut item).unwrap();
+    postcard::to_slice(&site.reps[63], &mut item).unwrap();
+    postcard::to_slice(&site.credentials[63], &mut item).unwrap();
+    postcard::to_slice(&site.sys, &mut item).unwrap();
+}
+
+#[test]
+fn hostile_sections_are_refused() {
+    let many = [200, 1]; // 200 items
+    for kind in [SectionKind::Ids, SectionKind::Credentials, SectionKind::Reps] {
+        assert_eq!(decode(kind, 2, &[0], 1).unwrap_err(), SectionError::Schema);
+        assert_eq!(decode(kind, 1, &[0], 1).map(|site| site.ids.len()), Ok(0));
+        assert!(decode(kind, 1, &many, 1).is_err());
+        assert!(decode(kind, 1, &[0xFF; 4_096], 100).is_err());
+        assert!(decode(kind, 1, &[1; 4_096], 100).is_err());
+    }
+    // More items than there is room for.
+    let mut buf = [0; MAX_SECTION];
+    let largest = largest();
+    let (_, bytes) = largest
+        .encode_section(SectionKind::Credentials, &mut buf)
+        .unwrap();
+    let items = &bytes[1..];
+    let bytes = [&[65], items, &items[..items.len() / 64]].concat();
+    assert_eq!(
+        decode(SectionKind::Credentials, 1, &bytes, 64).unwrap_err(),
+        SectionError::TooBig
+    );
+}
+
+#[test]
+fn hashes_are_those_of_the_stated_bytes() {
+    let site = office();
+    let mut sections = Vec::new();
+    let mut root = Sha256::new();
+    root.update(b"denwaban root\0");
+    for (kind, number) in SectionKind::ALL.into_iter().zip(1u8..) {
+        let mut buf = [0; MAX_SECTION];
+        let (section, bytes) = site.encode_section(kind, &mut buf).unwrap();
+        let hash = Sha256::digest([b"denwaban section\0", &[number, 1, 0][..], bytes].concat());
+        assert_eq!(section.hash, <[u8; 32]>::from(hash));
+        root.update(
+            [
+                &[number, 1, 0][..],
+                &(bytes.len() as u32).to_le_bytes(),
+                &hash[..],
+            ]
+            .concat(),
+        );
+        sections.push(section);
+    }
+    assert_eq!(root_hash(&sections), <[u8; 32]>::from(root.finalize()));
+    sections.swap(0, 1);
+    assert_ne!(
+        root_hash(&sections),
+        root_hash(&[sections[1], sections[0], sections[2], sections[3]])
+    );
+}
+
+#[test]
+fn the_encoding_of_schema_1_is_frozen() {
+    let site = office();
+    let mut buf = [0; MAX_SECTION];
+    let (_, bytes) = site.encode_section(SectionKind::Sys, &mut buf).unwrap();
+    // contract 7, site 1, 3 channels, realm, no prefix, not international, apps stay silent
+    assert_eq!(
+        bytes,
+        [&[7, 1, 3, 16], &b"denwaban.example"[..], &[0, 0, 0]].concat()
+    );
+    let (_, bytes) = site.encode_section(SectionKind::Ids, &mut buf).unwrap();
+    let varint = |mut value: u64| {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    };
+    let first = varint(0x8131_2340_0010_000B);
+    let label = "受付".as_bytes();
+    let expected = [&[3, 0], &first[..], &varint(201), &[1, 1, 6], label, &[1], &first].concat();
+    assert_eq!(&bytes[..expected.len()], expected);
+    let (_, bytes) = site.encode_section(SectionKind::Credentials, &mut buf).unwrap();
+    assert_eq!(bytes[..50], [&[3, 0][..], &[0; 16], &[0; 32]].concat());
+    let (_, bytes) = site.encode_section(SectionKind::Reps, &mut buf).unwrap();
+    let label = "代表".as_bytes();
+    let expected = [&[1], &varint(0x8131_2340_0000_000B)[..], &[6], label, &[7, 7, 0]].concat();
+    assert_eq!(bytes, expected);
+}

@@ -1,0 +1,421 @@
+//! Messages between box and cloud: topics, sizes, frozen bytes, bad input.
+
+mod common;
+
+use common::{key, number, office};
+use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
+use shared::site::{Invalid, MAX_SECTION, Rule, SectionKind, root_hash};
+use shared::sync::*;
+use shared::{BoxId, SessionId};
+
+const BOX: BoxId = BoxId(0x0123_4567_89AB_CDEF);
+
+#[test]
+fn topics_are_read_back_and_others_refused() {
+    let ups = [Up::Hello, Up::Get, Up::Ack, Up::Nack, Up::Events, Up::Will].map(|leaf| Topic::Up(BOX, leaf));
+    let downs = [Down::Manifest, Down::Chunk, Down::AppAck].map(|leaf| Topic::Down(BOX, leaf));
+    for topic in ups.into_iter().chain(downs) {
+        let name = topic.name();
+        assert_eq!(name.as_str(), topic.to_string(), "it fits");
+        assert_eq!(Topic::parse(&name), Some(topic));
+    }
+    assert_eq!(ups[0].name(), "b/aerukz4jvpg66/hello");
+    assert_eq!(Topic::filter(BOX), "c/aerukz4jvpg66/#");
+    for name in [
+        "",
+        "b",
+        "b/aerukz4jvpg66",
+        "b/aerukz4jvpg66/",
+        "b/aerukz4jvpg66/hello/",
+        "b/aerukz4jvpg66/m",
+        "c/aerukz4jvpg66/hello",
+        "b/AERUKZ4JVPG66/hello",
+        "x/aerukz4jvpg66/hello",
+        "b/+/hello",
+        "/b/aerukz4jvpg66/hello",
+    ] {
+        assert_eq!(Topic::parse(name), None, "{name}");
+    }
+}
+
+fn leg() -> CallLeg {
+    let stamp = Stamp {
+        mono: 1_000,
+        unix: None,
+    };
+    CallLeg {
+        session: SessionId([0xAB; 16]),
+        leg: 1,
+        side: Side::Box,
+        direction: Direction::Out,
+        from: "201".try_into().unwrap(),
+        to: "202".try_into().unwrap(),
+        presented: None,
+        terminal: Some(key(1)),
+        started: stamp,
+        ringing: Some(stamp),
+        answered: None,
+        ended: stamp,
+        state: FinalState::Refused(486),
+        status: 486,
+    }
+}
+
+fn event(body: EventBody) -> Event {
+    Event {
+        id: EventId { boot: 3, seq: 300 },
+        at: Stamp {
+            mono: 5,
+            unix: Some(6),
+        },
+        body,
+    }
+}
+
+fn encode<'a>(message: &impl Message<'a>) -> Vec<u8> {
+    let mut buf = [0; MAX_MESSAGE];
+    message.encode(&mut buf).unwrap().to_vec()
+}
+
+#[test]
+fn the_encoding_of_schema_1_is_frozen() {
+    let hash = [9; 32];
+    assert_eq!(
+        encode(&Hello {
+            protocol: 1,
+            boot: 2,
+            epoch: 300,
+            root: hash,
+            firmware: "0.1".try_into().unwrap(),
+            rx_max: 4_096,
+            queued: 4,
+            refused: 5,
+        }),
+        [&[1, 1, 2, 0xAC, 2][..], &hash, &[3], b"0.1", &[0x80, 0x20, 4, 5]].concat()
+    );
+    assert_eq!(
+        encode(&AppAck {
+            up_to: Some(EventId { boot: 1, seq: 2 }),
+            unix: 3
+        }),
+        [1, 1, 1, 2, 3]
+    );
+    assert_eq!(encode(&AppAck { up_to: None, unix: 3 }), [1, 0, 3]);
+    assert_eq!(
+        encode(&Get {
+            kind: SectionKind::Ids,
+            hash,
+            offset: 1_024,
+            len: 1_024
+        }),
+        [&[1, 2][..], &hash, &[0x80, 8, 0x80, 8]].concat()
+    );
+    assert_eq!(
+        encode(&Chunk {
+            kind: SectionKind::Reps,
+            hash,
+            offset: 0,
+            data: b"xy"
+        }),
+        [&[1, 4][..], &hash, &[0, 2], b"xy"].concat()
+    );
+    assert_eq!(
+        encode(&Ack { epoch: 5, root: hash }),
+        [&[1, 5][..], &hash].concat()
+    );
+    for (code, bytes) in [
+        (NackCode::Malformed, &[0][..]),
+        (NackCode::BadSignature, &[1]),
+        (NackCode::WrongBox, &[2]),
+        (NackCode::StaleEpoch, &[3]),
+        (NackCode::OldKey, &[4]),
+        (NackCode::Expired, &[5]),
+        (NackCode::RootMismatch, &[6]),
+        (NackCode::HashMismatch(SectionKind::Sys), &[7, 1]),
+        (NackCode::SchemaUnknown(SectionKind::Ids), &[8, 2]),
+        (NackCode::TooBig(SectionKind::Credentials), &[9, 3]),
+        (NackCode::MalformedSection(SectionKind::Reps), &[10, 4]),
+        (
+            NackCode::Invalid(Invalid {
+                section: SectionKind::Ids,
+                item: 2,
+                rule: Rule::ExtensionTwice,
+            }),
+            &[11, 2, 2, 7],
+        ),
+        (NackCode::Flash, &[12]),
+    ] {
+        let nack = Nack {
+            epoch: 5,
+            have: 4,
+            code,
+        };
+        assert_eq!(encode(&nack), [&[1, 5, 4], bytes].concat());
+        assert_eq!(Nack::decode(&encode(&nack)), Ok(nack));
+    }
+    let head = [1, 3, 0xAC, 2, 5, 1, 6];
+    assert_eq!(
+        encode(&event(EventBody::Boot {
+            reason: BootReason::PowerOn,
+            firmware: "1".try_into().unwrap()
+        })),
+        [&head[..], &[0, 0, 1, b'1']].concat()
+    );
+    assert_eq!(
+        encode(&event(EventBody::Registration {
+            terminal: key(2),
+            registered: true
+        })),
+        [&head[..], &[2, 2, 1]].concat()
+    );
+    assert_eq!(
+        encode(&event(EventBody::Alarm {
+            alarm: Alarm::EventsRefused(7),
+            raised: true
+        })),
+        [&head[..], &[3, 0, 7, 1]].concat()
+    );
+    let panic = PanicNote {
+        message: "x".try_into().unwrap(),
+        uptime: 9,
+    };
+    assert_eq!(
+        encode(&event(EventBody::Panic(panic))),
+        [&head[..], &[4, 1, b'x', 9]].concat()
+    );
+    let times = [0xE8, 7, 0, 1, 0xE8, 7, 0, 0, 0xE8, 7, 0];
+    assert_eq!(
+        encode(&event(EventBody::CallLeg(leg()))),
+        [
+            &head[..],
+            &[1],
+            &[0xAB; 16],
+            &[1, 0, 1, 3],
+            b"201",
+            &[3],
+            b"202",
+            &[0, 1, 1],
+            &times,
+            &[3, 0xE6, 3, 0xE6, 3]
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn the_largest_of_everything_fits() {
+    let party = "9".repeat(32);
+    let stamp = Stamp {
+        mono: u64::MAX,
+        unix: Some(u64::MAX),
+    };
+    let bodies = [
+        EventBody::CallLeg(CallLeg {
+            from: party.as_str().try_into().unwrap(),
+            to: party.as_str().try_into().unwrap(),
+            presented: Some(number("010123456789012345")),
+            started: stamp,
+            ringing: Some(stamp),
+            answered: Some(stamp),
+            ended: stamp,
+            status: u16::MAX,
+            state: FinalState::Refused(u16::MAX),
+            ..leg()
+        }),
+        EventBody::Panic(PanicNote {
+            message: "m".repeat(192).as_str().try_into().unwrap(),
+            uptime: u64::MAX,
+        }),
+        EventBody::Boot {
+            reason: BootReason::Unknown,
+            firmware: "f".repeat(32).as_str().try_into().unwrap(),
+        },
+    ];
+    let mut message = [0; MAX_MESSAGE];
+    for body in bodies {
+        let event = Event {
+            id: EventId {
+                boot: u32::MAX,
+                seq: u32::MAX,
+            },
+            at: stamp,
+            body,
+        };
+        let bytes = encode(&event);
+        assert!(bytes.len() <= MAX_EVENT, "{}", bytes.len());
+        assert_eq!(Event::decode(&bytes).as_ref(), Ok(&event));
+        let mut batch = BatchWriter::new(&mut message).unwrap();
+        while batch.push(&bytes).is_ok() {}
+        let batch = batch.finish();
+        assert!(batch.len() <= MAX_MESSAGE);
+        assert!(
+            BatchReader::new(batch)
+                .unwrap()
+                .all(|read| read.unwrap().bytes == bytes)
+        );
+    }
+    let chunk = Chunk {
+        kind: SectionKind::Ids,
+        hash: [0xFF; 32],
+        offset: u32::MAX,
+        data: &[0xFF; MAX_CHUNK],
+    };
+    assert!(encode(&chunk).len() <= MAX_CHUNK + 64);
+    let site = office();
+    let mut buf = [0; MAX_SECTION];
+    let sections = SectionKind::ALL.map(|kind| {
+        let (mut section, _) = site.encode_section(kind, &mut buf).unwrap();
+        (section.schema, section.len) = (u16::MAX, u32::MAX);
+        section
+    });
+    let manifest = Manifest {
+        box_id: BoxId(u64::MAX),
+        epoch: u64::MAX,
+        key_epoch: u32::MAX,
+        issued: u64::MAX,
+        not_after: u64::MAX,
+        sections: sections.into_iter().collect(),
+        root: root_hash(&sections),
+    };
+    let mut buf = [0; MAX_MANIFEST];
+    let bytes = manifest.encode(&mut buf).unwrap();
+    let signed = SignedManifest {
+        manifest: bytes,
+        signature: &[0xFF; 64],
+    };
+    assert!(signed.signed().unwrap().ends_with(bytes));
+    let message = encode(&signed);
+    assert!(message.len() <= 400, "{}", message.len());
+    assert_eq!(SignedManifest::decode(&message).unwrap().manifest(), Ok(manifest));
+}
+
+#[test]
+fn truncated_lengthened_and_foreign_messages_are_refused() {
+    let hello = encode(&Hello {
+        protocol: 1,
+        boot: 2,
+        epoch: 3,
+        root: [4; 32],
+        firmware: "0.1".try_into().unwrap(),
+        rx_max: 4_096,
+        queued: 0,
+        refused: 0,
+    });
+    for cut in 0..hello.len() {
+        assert!(Hello::decode(&hello[..cut]).is_err(), "{cut}");
+    }
+    assert_eq!(
+        Hello::decode(&[&hello[..], &[0]].concat()),
+        Err(MessageError::Malformed)
+    );
+    assert_eq!(
+        Hello::decode(&[&[2], &hello[1..]].concat()),
+        Err(MessageError::Schema)
+    );
+    assert_eq!(Hello::decode(&[1; MAX_MESSAGE + 1]), Err(MessageError::TooBig));
+    assert_eq!(
+        Ack {
+            epoch: 1,
+            root: [0; 32]
+        }
+        .encode(&mut [0; 10]),
+        Err(MessageError::TooBig)
+    );
+    assert_eq!(
+        Ack {
+            epoch: 1,
+            root: [0; 32]
+        }
+        .encode(&mut []),
+        Err(MessageError::TooBig)
+    );
+}
+
+#[test]
+fn a_batch_is_read_event_by_event_up_to_the_first_fault() {
+    let first = encode(&event(EventBody::Registration {
+        terminal: key(1),
+        registered: false,
+    }));
+    let mut buf = [0; 512];
+    let mut batch = BatchWriter::new(&mut buf).unwrap();
+    let mut pushed = 0;
+    while batch.push(&first).is_ok() {
+        pushed += 1;
+    }
+    assert_eq!((pushed, batch.events()), (BATCH_EVENTS, BATCH_EVENTS));
+    let message = batch.finish().to_vec();
+    assert_eq!(
+        BatchReader::new(&message).unwrap().filter(Result::is_ok).count(),
+        BATCH_EVENTS
+    );
+    // One event more than allowed, a cut, a length that lies, another schema.
+    let one_more = [&message[..], &message[1..3 + first.len()]].concat();
+    assert_eq!(
+        BatchReader::new(&one_more).unwrap().last(),
+        Some(Err(MessageError::TooBig))
+    );
+    let cut = &message[..message.len() - 1];
+    assert_eq!(
+        BatchReader::new(cut).unwrap().last(),
+        Some(Err(MessageError::Malformed))
+    );
+    assert_eq!(
+        BatchReader::new(&[1, 0xFF, 0xFF]).unwrap().collect::<Vec<_>>(),
+        [Err(MessageError::TooBig)]
+    );
+    assert_eq!(
+        BatchReader::new(&[1, 0, 0]).unwrap().collect::<Vec<_>>(),
+        [Err(MessageError::Malformed)]
+    );
+    assert_eq!(BatchReader::new(&[2]).err(), Some(MessageError::Schema));
+    assert_eq!(BatchReader::new(&[]).err(), Some(MessageError::Malformed));
+    assert_eq!(
+        BatchReader::new(&[1; MAX_MESSAGE + 1]).err(),
+        Some(MessageError::TooBig)
+    );
+    // An event of a schema this program does not know still has its identity.
+    let mut unknown = first.clone();
+    unknown[0] = 9;
+    let raw = RawEvent::new(&unknown).unwrap();
+    assert_eq!(
+        (raw.id, raw.decode()),
+        (EventId { boot: 3, seq: 300 }, Err(MessageError::Schema))
+    );
+    let mut small = [0; 20];
+    assert_eq!(
+        BatchWriter::new(&mut small).unwrap().push(&[0; 18]),
+        Err(MessageError::TooBig)
+    );
+}
+
+#[test]
+fn rubbish_is_refused_without_a_panic() {
+    let mut random = 7u64;
+    for length in (0..300).chain([1_000, 4_096, 5_000]) {
+        for _ in 0..20 {
+            let bytes: Vec<u8> = (0..length)
+                .map(|place| {
+                    random = random
+                        .wrapping_mul(6364136223846793005)
+                        .wrapping_add(1442695040888963407);
+                    if place == 0 {
+                        1
+                    } else {
+                        (random >> 40) as u8 >> (random & 7)
+                    }
+                })
+                .collect();
+            let _ = (
+                Hello::decode(&bytes),
+                AppAck::decode(&bytes),
+                Get::decode(&bytes),
+                Chunk::decode(&bytes),
+            );
+            let _ = (Ack::decode(&bytes), Nack::decode(&bytes), Event::decode(&bytes));
+            let _ = SignedManifest::decode(&bytes)
+                .map(|signed| (signed.manifest().is_ok(), signed.signed().is_ok()));
+            let _ = BatchReader::new(&bytes).map(|reader| assert!(reader.count() <= BATCH_EVENTS + 1));
+        }
+    }
+}
