@@ -7,6 +7,8 @@ pub const IDS: usize = shared::id::IdKey::COUNT;
 pub const BINDINGS_PER_ID: usize = 2;
 /// Registrations: 64 × 2, about 240 bytes each, 30 KiB.
 pub const BINDINGS: usize = IDS * BINDINGS_PER_ID;
+/// Addresses that are remembered for giving wrong passwords.
+pub const SOURCES: usize = 32;
 /// Calls at once: 32, about 4 KiB each (two session descriptions of 1 KiB, one block of header lines), 128 KiB.
 pub const CALLS: usize = 32;
 /// Phones ringing at once: four groups of 64.

@@ -71,11 +71,23 @@ impl From<Refusal> for No {
 }
 
 /// Q.850 cause 1.
-const UNALLOCATED: Cause = Cause { protocol: "Q.850", cause: 1, text: "Unallocated number" };
+const UNALLOCATED: Cause = Cause {
+    protocol: "Q.850",
+    cause: 1,
+    text: "Unallocated number",
+};
 /// Q.850 cause 21.
-const BARRED: Cause = Cause { protocol: "Q.850", cause: 21, text: "Call rejected" };
+const BARRED: Cause = Cause {
+    protocol: "Q.850",
+    cause: 21,
+    text: "Call rejected",
+};
 /// Q.850 cause 20.
-const ABSENT: Cause = Cause { protocol: "Q.850", cause: 20, text: "Subscriber absent" };
+const ABSENT: Cause = Cause {
+    protocol: "Q.850",
+    cause: 20,
+    text: "Subscriber absent",
+};
 
 impl Gateway<'_> {
     /// A new INVITE, from a phone or from the cloud.
@@ -119,33 +131,43 @@ impl Gateway<'_> {
     ) -> Result<(), No> {
         let mut buffer = [0; 40];
         let dialled = dialled(message, &mut buffer).ok_or(No(484, Some(UNALLOCATED)))?;
-        let (mut number, mut wish, mut emergency) = (None, Privacy::Default, false);
-        match dial(&self.site, dialled) {
-            Dialled::Emergency(called) => (number, emergency, wish) = (Some(called), true, Privacy::Show),
-            Dialled::Service { number: called, privacy } | Dialled::Outside { number: called, privacy } => {
-                (number, wish) = (Some(called), privacy);
+        let (number, wish, emergency) = match dial(&self.site, dialled) {
+            Dialled::Emergency(number) => (number, Privacy::Show, true),
+            Dialled::Service { number, privacy } | Dialled::Outside { number, privacy } => {
+                (number, privacy, false)
             }
             Dialled::Extension(key) => {
-                let app = self.site.id(key).filter(|id| id.kind == TerminalKind::App).map(|id| id.direct);
+                let app = self
+                    .site
+                    .id(key)
+                    .filter(|id| id.kind == TerminalKind::App)
+                    .map(|id| id.direct);
                 match app.filter(|_| !self.registrar.registered().contains(key)) {
                     // An app lives in the cloud.
-                    Some(direct) => number = Some(direct),
+                    Some(direct) => (direct, Privacy::Default, false),
                     None => return self.inside(now, tx, flow, message, caller, dialled, IdSet::one(key)),
                 }
             }
             Dialled::Rep(index) => {
-                let called = self.site.reps.get(index).map(|rep| rep.number).ok_or(No(404, None))?;
+                let called = self
+                    .site
+                    .reps
+                    .get(index)
+                    .map(|rep| rep.number)
+                    .ok_or(No(404, None))?;
                 let mut offer = ring(&self.site, called, &self.facts()).offer;
                 offer.remove(caller);
                 return self.inside(now, tx, flow, message, caller, dialled, offer);
             }
             Dialled::Refused(why) => return Err(refused(why)),
-        }
-        let Some(number) = number else { return Err(No(404, Some(UNALLOCATED))) };
+        };
         self.outside(now, tx, flow, message, caller, number, wish, emergency)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what an INVITE is and what was made of it")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what an INVITE is and what was made of it"
+    )]
     fn inside(
         &mut self,
         now: Instant,
@@ -170,7 +192,10 @@ impl Gateway<'_> {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what an INVITE is and what was made of it")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what an INVITE is and what was made of it"
+    )]
     fn outside(
         &mut self,
         now: Instant,
@@ -191,7 +216,12 @@ impl Gateway<'_> {
         let mut extra: String<EXTRA_MAX> = String::new();
         let _ = match withheld {
             true => write!(from, "\"Anonymous\" <sip:anonymous@anonymous.invalid>"),
-            false => write!(from, "\"{}\" <sip:{}@{realm}>", Quoted(&id.label), presented.digits()),
+            false => write!(
+                from,
+                "\"{}\" <sip:{}@{realm}>",
+                Quoted(&id.label),
+                presented.digits()
+            ),
         };
         let _ = write!(to, "<sip:{}@{realm}>", number.digits());
         let _ = write!(
@@ -208,7 +238,8 @@ impl Gateway<'_> {
         meta.emergency = emergency;
         let full = self.channels_used() >= usize::from(self.site.sys.channels);
         let call = self.open(now, tx, flow, message, meta)?;
-        self.calls.present(call, from.as_bytes(), to.as_bytes(), extra.as_bytes())?;
+        self.calls
+            .present(call, from.as_bytes(), to.as_bytes(), extra.as_bytes())?;
         if full && !emergency {
             // R15: with a spoken reason.
             self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
@@ -221,8 +252,17 @@ impl Gateway<'_> {
         };
         let mut uri: String<128> = String::new();
         let _ = write!(uri, "sip:{}@{realm}", number.digits());
-        let priority = if emergency { Priority::Reserved } else { Priority::Normal };
-        let target = Target { flow: trunk, uri: uri.as_bytes(), priority, user: TRUNK };
+        let priority = if emergency {
+            Priority::Reserved
+        } else {
+            Priority::Normal
+        };
+        let target = Target {
+            flow: trunk,
+            uri: uri.as_bytes(),
+            priority,
+            user: TRUNK,
+        };
         match self.calls.dial(now, call, target) {
             Ok(_) => self.calls.set_deadline(call, Some(now + FIRST_ANSWER)),
             Err(refusal) => self.calls.refuse(now, call, refusal.status(), None),
@@ -244,8 +284,14 @@ impl Gateway<'_> {
         let mut from: String<ADDRESS_MAX> = String::new();
         let mut to: String<ADDRESS_MAX> = String::new();
         let mut extra: String<EXTRA_MAX> = String::new();
-        let name = message.from().and_then(|from| from.display).and_then(|name| core::str::from_utf8(name).ok());
-        let _ = match name.map(|name| name.trim_matches('"')).filter(|name| !name.is_empty() && name.len() <= 48) {
+        let name = message
+            .from()
+            .and_then(|from| from.display)
+            .and_then(|name| core::str::from_utf8(name).ok());
+        let _ = match name
+            .map(|name| name.trim_matches('"'))
+            .filter(|name| !name.is_empty() && name.len() <= 48)
+        {
             Some(name) => write!(from, "\"{}\" <sip:{caller}@{realm}>", Quoted(name)),
             None => write!(from, "<sip:{caller}@{realm}>"),
         };
@@ -261,7 +307,8 @@ impl Gateway<'_> {
             Quoted(label.unwrap_or_default()),
             number.digits()
         );
-        self.calls.present(call, from.as_bytes(), to.as_bytes(), extra.as_bytes())?;
+        self.calls
+            .present(call, from.as_bytes(), to.as_bytes(), extra.as_bytes())?;
         self.fork(now, call, decision.offer);
         Ok(())
     }
@@ -269,21 +316,24 @@ impl Gateway<'_> {
     /// Rings every phone of a set at once.
     fn fork(&mut self, now: Instant, call: Key, offer: IdSet) {
         let mut rung = 0;
-        for key in offer.iter() {
-            for binding in self.registrar.of(key) {
-                let target = Target {
-                    flow: binding.flow(),
-                    uri: binding.contact(),
-                    priority: Priority::Normal,
-                    user: u32::from(u16::from(key)),
-                };
-                rung += usize::from(self.calls.dial(now, call, target).is_ok());
-            }
+        for binding in self
+            .registrar
+            .iter()
+            .filter(|binding| offer.contains(binding.key()))
+        {
+            let target = Target {
+                flow: binding.flow(),
+                uri: binding.contact(),
+                priority: Priority::Normal,
+                user: u32::from(u16::from(binding.key())),
+            };
+            rung += usize::from(self.calls.dial(now, call, target).is_ok());
         }
         if rung == 0 {
             self.calls.refuse(now, call, 480, Some(ABSENT));
         } else {
-            self.calls.set_deadline(call, Some(now + core::time::Duration::from_millis(RING_MS)));
+            self.calls
+                .set_deadline(call, Some(now + core::time::Duration::from_millis(RING_MS)));
         }
     }
 
@@ -296,25 +346,40 @@ impl Gateway<'_> {
             false => Prompt::OutsideLineDown,
         };
         if let Some(caller) = caller.filter(|_| emergency) {
-            self.tell(now, EventBody::Alarm { alarm: Alarm::EmergencyUnroutable(caller), raised: true });
+            self.tell(
+                now,
+                EventBody::Alarm {
+                    alarm: Alarm::EmergencyUnroutable(caller),
+                    raised: true,
+                },
+            );
         }
         self.announce(now, call, prompt, 503, Cause::OUT_OF_ORDER);
     }
 
     /// Plays a prompt to the caller before its final answer; without a free player or a usable session description, answers.
     fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
-        let busy = self.calls.iter().filter_map(|(_, meta, _)| meta.player).fold(0u8, |busy, p| busy | 1 << p);
+        let busy = self
+            .calls
+            .iter()
+            .filter_map(|(_, meta, _)| meta.player)
+            .fold(0u8, |busy, p| busy | 1 << p);
         let player = (0..PLAYERS as u8).find(|player| busy >> player & 1 == 0);
-        let listener = self.calls.sdp(call, Side::Callee).and_then(Sdp::parse).and_then(|sdp| {
-            let law = sdp.payload_types().find_map(Law::from_payload_type)?;
-            Some((sdp.target()?, law))
-        });
-        let (Some(player), Some((to, law)), Some(address)) = (player, listener, self.address) else {
+        let listener = self
+            .calls
+            .sdp(call, Side::Callee)
+            .and_then(Sdp::parse)
+            .and_then(|sdp| {
+                let audio = sdp.audio()?;
+                let (codec, _) = audio.codecs().next()?;
+                Some((audio.target()?, codec))
+            });
+        let (Some(player), Some((to, codec)), Some(address)) = (player, listener, self.address) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };
-        let codec = match law {
-            Law::Pcmu => Codec::Pcmu,
-            Law::Pcma => Codec::Pcma,
+        let law = match codec {
+            Codec::Pcmu => Law::Pcmu,
+            Codec::Pcma => Law::Pcma,
         };
         let session = self.random();
         let mut sdp: String<512> = String::new();
@@ -328,7 +393,12 @@ impl Gateway<'_> {
             direction: sip::sdp::Direction::SendRecv,
         };
         let written = write!(sdp, "{audio}").is_ok();
-        if !written || self.calls.progress(now, call, 183, Some(sdp.as_bytes()), Some(cause)).is_err() {
+        if !written
+            || self
+                .calls
+                .progress(now, call, 183, Some(sdp.as_bytes()), Some(cause))
+                .is_err()
+        {
             return self.calls.refuse(now, call, status, Some(cause));
         }
         if let Some(meta) = self.calls.meta_mut(call) {
@@ -337,12 +407,22 @@ impl Gateway<'_> {
         }
         let give_up = now + core::time::Duration::from_millis(ANNOUNCEMENT_MAX_MS);
         self.calls.set_deadline(call, Some(give_up));
-        self.media(MediaOutput::Play { player, to, law, prompt, times: 2 });
+        self.media(MediaOutput::Play {
+            player,
+            to,
+            law,
+            prompt,
+            times: 2,
+        });
     }
 
     /// An announcement is over: now the final answer.
     pub(crate) fn on_played(&mut self, now: Instant, player: u8) {
-        let call = self.calls.iter().find(|(_, meta, _)| meta.player == Some(player)).map(|(call, ..)| call);
+        let call = self
+            .calls
+            .iter()
+            .find(|(_, meta, _)| meta.player == Some(player))
+            .map(|(call, ..)| call);
         if let Some(call) = call {
             self.after_announcement(now, call);
         }
@@ -360,7 +440,9 @@ impl Gateway<'_> {
         let stamp = self.stamp(now);
         match event {
             Event::Progress { call, status, .. } => {
-                let Some(meta) = self.calls.meta_mut(call) else { return };
+                let Some(meta) = self.calls.meta_mut(call) else {
+                    return;
+                };
                 if status >= 180 && meta.ringing.is_none() {
                     meta.ringing = Some(stamp);
                 }
@@ -407,7 +489,9 @@ impl Gateway<'_> {
         match meta.kind {
             Kind::Outgoing if !meta.progressed && matches!(status, 408 | 503) => self.no_way_out(now, call),
             // A challenge or a redirection of the cloud's is nothing a phone could answer.
-            Kind::Outgoing if matches!(status, 300..=399 | 401 | 407) => self.calls.refuse(now, call, 500, None),
+            Kind::Outgoing if matches!(status, 300..=399 | 401 | 407) => {
+                self.calls.refuse(now, call, 500, None)
+            }
             Kind::Outgoing => self.calls.refuse(now, call, status, None),
             // Phones say "not now" in several ways (403 is one maker's do-not-disturb).
             _ if matches!(status, 403 | 486 | 600 | 603) => self.calls.refuse(now, call, 486, None),
@@ -420,7 +504,9 @@ impl Gateway<'_> {
 
     fn on_ended(&mut self, now: Instant, call: Key, end: End) {
         let ended = self.stamp(now);
-        let Some(meta) = self.calls.meta_mut(call) else { return };
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return;
+        };
         let player = meta.player.take();
         let (state, status) = match end {
             End::HungUp(_) | End::Released => (FinalState::Answered, 200),
@@ -468,12 +554,21 @@ impl Gateway<'_> {
         }
     }
 
-    fn open(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>, meta: Meta) -> Result<Key, No> {
+    fn open(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+        meta: Meta,
+    ) -> Result<Key, No> {
         let mut session = [b'0'; 32];
         for (to, from) in session.iter_mut().zip(meta.session.text().bytes()) {
             *to = from;
         }
-        Ok(self.calls.open(now, tx, flow, message, session, meta, &mut Direct)?)
+        Ok(self
+            .calls
+            .open(now, tx, flow, message, session, meta, &mut Direct)?)
     }
 
     fn meta(&mut self, now: Instant, kind: Kind, message: &Message<'_>, caller: Option<IdKey>) -> Meta {
@@ -483,7 +578,10 @@ impl Gateway<'_> {
             .unwrap_or_else(|| self.new_session());
         let party = |uri: Option<&[u8]>| {
             let mut buffer = [0; 40];
-            let user = uri.and_then(Uri::parse).and_then(|uri| uri.user).and_then(|user| unescape(user, &mut buffer));
+            let user = uri
+                .and_then(Uri::parse)
+                .and_then(|uri| uri.user)
+                .and_then(|user| unescape(user, &mut buffer));
             let mut party = Party::new();
             for c in user.unwrap_or("anonymous").chars() {
                 if party.push(c).is_err() {
@@ -515,15 +613,26 @@ impl Gateway<'_> {
         let registered = self.registrar.registered();
         let mut busy = IdSet::EMPTY;
         for (_, meta, _) in self.calls.iter() {
-            let by = meta.answered_by.and_then(|by| u16::try_from(by).ok()).and_then(IdKey::new);
+            let by = meta
+                .answered_by
+                .and_then(|by| u16::try_from(by).ok())
+                .and_then(IdKey::new);
             meta.caller.into_iter().chain(by).for_each(|key| busy.insert(key));
         }
-        Facts { registered, busy, logged_in: IdSet::EMPTY, foreground: IdSet::EMPTY }
+        Facts {
+            registered,
+            busy,
+            logged_in: IdSet::EMPTY,
+            foreground: IdSet::EMPTY,
+        }
     }
 
     /// Calls with the outside, which count against the contract's channels (R15).
     fn channels_used(&self) -> usize {
-        self.calls.iter().filter(|(_, meta, _)| meta.kind != Kind::Inside && meta.player.is_none()).count()
+        self.calls
+            .iter()
+            .filter(|(_, meta, _)| meta.kind != Kind::Inside && meta.player.is_none())
+            .count()
     }
 }
 

@@ -10,8 +10,6 @@ use crate::store;
 /// Something that happened in the world.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// The first input after a start.
-    Boot(Boot),
     /// The office network came, changed or went.
     Network(Network),
     /// One SIP datagram, reassembled, from UDP port [`crate::budget::SIP_PORT`].
@@ -26,7 +24,7 @@ pub enum Input<'a> {
     /// The MQTT connection.
     Uplink(UplinkInput<'a>),
     /// An operation of the store has ended.
-    Stored(store::Done<'a>),
+    Stored(store::Done),
     /// Nobody answers ARP at this address.
     Unreachable(IpAddr),
     /// An announcement was played to its end.
@@ -41,11 +39,11 @@ pub enum Input<'a> {
     },
 }
 
-/// Why the box started and what it left behind.
+/// Why the box started and what it left behind: for [`crate::Gateway::start`].
 #[derive(Clone, Debug)]
 pub struct Boot {
-    /// How often it has started, this time included.
-    pub count: u32,
+    /// The number a blank memory starts to count from; random.
+    pub first: u32,
     /// Why.
     pub reason: BootReason,
     /// What the last run's panic handler kept.
@@ -98,6 +96,10 @@ pub enum UplinkInput<'a> {
 
 /// Something to do in the world.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an operation carries its bytes inline: there is no heap to put them on"
+)]
 pub enum Output<'a> {
     /// Send a datagram from the SIP port.
     Datagram {
@@ -111,12 +113,14 @@ pub enum Output<'a> {
     /// Publish on the MQTT connection, QoS 1.
     Publish {
         /// Topic.
-        topic: &'a str,
+        topic: heapless::String<{ shared::sync::MAX_TOPIC }>,
         /// Payload.
         payload: &'a [u8],
     },
+    /// Close the MQTT connection and open a new one: this one is silent.
+    Reconnect,
     /// Run an operation of the store; its [`store::Done`] comes back as [`Input::Stored`].
-    Store(store::Op<'a>),
+    Store(store::Token, store::Op),
     /// For the announcement players.
     Media(MediaOutput),
 }

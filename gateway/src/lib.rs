@@ -22,12 +22,14 @@ pub mod uplink;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
+use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use shared::factory::Factory;
-use shared::id::{IdKey, SessionId};
+use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::{Alarm, EventBody};
 use sip::b2bua::{self, Calls, Receive};
+use sip::digest::Ha1;
 use sip::transaction::Timers;
 use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
 
@@ -36,7 +38,8 @@ pub use io::{Boot, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput,
 pub use storage::Storage;
 
 use link::{HOLD_OUT, Link, Mode};
-use registrar::Registrar;
+use registrar::{Account, Accounts, Caller, Registrar};
+use store::{Loaded, Store, Token};
 use trunk::{Change, Do, Trunk};
 use uplink::Uplink;
 
@@ -61,6 +64,8 @@ pub struct Counters {
     pub overflow: u32,
     /// Orders to the players that were lost.
     pub media: u32,
+    /// Bindings that could not be stored.
+    pub unstored: u32,
 }
 
 /// The box.
@@ -79,8 +84,37 @@ pub struct Gateway<'s> {
     /// The flow that dialogs over the trunk were last on.
     trunk_flow: Option<Flow>,
     clock: Option<(Instant, u64)>,
+    /// Bit n: place n of the registrar differs from the flash.
+    unstored: u128,
+    /// An operation of ours is under way.
+    storing: bool,
+    told: IdSet,
     random: u64,
     counters: Counters,
+}
+
+const _: () = assert!(budget::BINDINGS <= u128::BITS as usize);
+
+/// Token of the operations that keep bindings.
+const BINDINGS: Token = Token(1);
+
+/// The site configuration as the registrar wants it.
+struct Office<'a>(&'a Site);
+
+impl Accounts for Office<'_> {
+    fn realm(&self) -> &str {
+        &self.0.sys.realm
+    }
+
+    fn account(&self, user: &[u8]) -> Option<Account> {
+        let id = self.0.by_user(core::str::from_utf8(user).ok()?)?;
+        let credential = self.0.credential(id.key)?;
+        let ha1 = Ha1 {
+            md5: credential.ha1_md5,
+            sha256: credential.ha1_sha256,
+        };
+        Some(Account { key: id.key, ha1 })
+    }
 }
 
 impl<'s> Gateway<'s> {
@@ -93,12 +127,21 @@ impl<'s> Gateway<'s> {
             }
             u64::from_le_bytes(bytes)
         };
-        let config = b2bua::Config { agent: AGENT, probe: PROBE, timers: Timers::default() };
-        let storage::Storage { calls, bindings, trunk, uplink } = storage;
+        let config = b2bua::Config {
+            agent: AGENT,
+            probe: PROBE,
+            timers: Timers::default(),
+        };
+        let storage::Storage {
+            calls,
+            registrar,
+            trunk,
+            uplink,
+        } = storage;
         Self {
             calls: Calls::new(calls, [word(0), word(1)], config),
-            registrar: Registrar::new(bindings, [word(1), word(2)]),
-            site: Site::default(),
+            registrar: Registrar::new(registrar, [word(1), word(2)]),
+            site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
             uplink: Uplink::new(uplink, &factory),
@@ -109,18 +152,56 @@ impl<'s> Gateway<'s> {
             reply_to: None,
             trunk_flow: None,
             clock: None,
+            unstored: 0,
+            storing: false,
+            told: IdSet::EMPTY,
             random: word(2) ^ word(3).rotate_left(17),
             counters: Counters::default(),
         }
     }
 
+    /// Reads what the store holds: configuration, registrations, waiting events; and tells the cloud of the start. `first_boot`
+    /// is a random number for a blank memory; settings that are not the brain's (the last lease) are given to `other`.
+    pub async fn start<F: MultiwriteNorFlash>(
+        &mut self,
+        now: Instant,
+        store: &mut Store<F>,
+        boot: Boot,
+        mut other: impl FnMut(store::Key, &[u8]),
+    ) -> Result<Loaded, store::Fault> {
+        let Self { site, registrar, .. } = self;
+        let loaded = store
+            .load(site, boot.first, |key, bytes| match key.as_place() {
+                Some(place) => {
+                    registrar.restore(now, place, bytes, |_| true);
+                }
+                None => other(key, bytes),
+            })
+            .await?;
+        registrar.retain(|key| site.credential(key).is_some());
+        self.told = self.registrar.registered();
+        self.trunk.set_boot(loaded.boot);
+        let at = self.stamp(now);
+        self.uplink.start(now, at, &loaded);
+        let mut firmware = heapless::String::new();
+        // Shorter than 32 characters.
+        let _ = firmware.push_str(env!("CARGO_PKG_VERSION"));
+        self.tell(
+            now,
+            EventBody::Boot {
+                reason: boot.reason,
+                firmware,
+            },
+        );
+        if let Some(panic) = boot.panic {
+            self.tell(now, EventBody::Panic(panic));
+        }
+        Ok(loaded)
+    }
+
     /// Takes what happened. Poll until nothing is left after each.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Boot(boot) => {
-                self.trunk.set_boot(boot.count);
-                self.uplink.boot(now, &boot);
-            }
             Input::Network(network) => self.on_network(now, network),
             Input::Datagram { flow, bytes } => self.on_message(now, flow, bytes),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),
@@ -134,7 +215,9 @@ impl<'s> Gateway<'s> {
             }
             Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
-            Input::Uplink(UplinkInput::Message { topic, payload }) => self.uplink.message(now, topic, payload),
+            Input::Uplink(UplinkInput::Message { topic, payload }) => {
+                self.uplink.message(now, topic, payload)
+            }
             Input::Stored(done) => self.on_stored(now, done),
             Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
@@ -150,12 +233,20 @@ impl<'s> Gateway<'s> {
             Ready::Sent { flow, len } if self.is_trunk(flow) => {
                 Output::Trunk(TrunkOutput::Send(buffer.get(..len).unwrap_or_default()))
             }
-            Ready::Sent { flow, len } => Output::Datagram { flow, bytes: buffer.get(..len).unwrap_or_default() },
+            Ready::Sent { flow, len } => Output::Datagram {
+                flow,
+                bytes: buffer.get(..len).unwrap_or_default(),
+            },
             Ready::TrunkSend(len) => Output::Trunk(TrunkOutput::Send(buffer.get(..len).unwrap_or_default())),
             Ready::TrunkConnect => Output::Trunk(TrunkOutput::Connect),
             Ready::TrunkClose => Output::Trunk(TrunkOutput::Close),
             Ready::Media(media) => Output::Media(media),
-            Ready::Uplink => self.uplink.output()?,
+            Ready::Put(op) => Output::Store(BINDINGS, op),
+            Ready::Uplink => match self.uplink.output()? {
+                uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
+                uplink::Output::Store(op) => Output::Store(uplink::TOKEN, op),
+                uplink::Output::Reconnect => Output::Reconnect,
+            },
         })
     }
 
@@ -165,7 +256,10 @@ impl<'s> Gateway<'s> {
                 match buffer.get_mut(..self.reply.len()) {
                     Some(room) => {
                         room.copy_from_slice(&self.reply);
-                        return Some(Ready::Sent { flow, len: self.reply.len() });
+                        return Some(Ready::Sent {
+                            flow,
+                            len: self.reply.len(),
+                        });
                     }
                     None => self.counters.overflow += 1,
                 }
@@ -208,7 +302,13 @@ impl<'s> Gateway<'s> {
             if self.poll_registrar(now) {
                 continue;
             }
-            if self.uplink.poll(now, self.clock_at(now)) {
+            if let Some(op) = self.next_put() {
+                return Some(Ready::Put(op));
+            }
+            if self.uplink.poll(
+                now,
+                self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64),
+            ) {
                 return Some(Ready::Uplink);
             }
             return None;
@@ -264,7 +364,13 @@ impl<'s> Gateway<'s> {
     fn on_mode(&mut self, now: Instant, was: Mode) {
         let is = self.link.mode();
         if (was == Mode::Down) != (is == Mode::Down) {
-            self.tell(now, EventBody::Alarm { alarm: Alarm::CloudUnreachable, raised: is == Mode::Down });
+            self.tell(
+                now,
+                EventBody::Alarm {
+                    alarm: Alarm::CloudUnreachable,
+                    raised: is == Mode::Down,
+                },
+            );
             if is == Mode::Down {
                 self.trunk.give_up(now);
             }
@@ -351,6 +457,99 @@ impl<'s> Gateway<'s> {
         }
     }
 
+    fn on_register(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
+        let random = self.random();
+        let _ = self.reply.resize(REPLY_MAX, 0);
+        let accounts = Office(&self.site);
+        match self
+            .registrar
+            .register(now, &flow, message, &accounts, random, &mut self.reply)
+        {
+            Ok(len) => {
+                self.reply.truncate(len);
+                self.reply_to = Some(flow);
+            }
+            Err(_) => self.counters.overflow += 1,
+        }
+    }
+
+    /// Whose phone this request comes from; if nobody's, the challenge or refusal is on its way.
+    pub(crate) fn authenticate(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Option<IdKey> {
+        let random = self.random();
+        let _ = self.reply.resize(REPLY_MAX, 0);
+        let accounts = Office(&self.site);
+        match self
+            .registrar
+            .authenticate(now, &flow, message, &accounts, random, &mut self.reply)
+        {
+            Ok(Caller::Known(key)) => return Some(key),
+            Ok(Caller::Refused(len)) => {
+                self.reply.truncate(len);
+                self.reply_to = Some(flow);
+            }
+            Err(_) => self.counters.overflow += 1,
+        }
+        None
+    }
+
+    /// Takes one change of the bindings to flash and to the cloud. False: there was none.
+    fn poll_registrar(&mut self, now: Instant) -> bool {
+        let Some(change) = self.registrar.poll(now) else {
+            return false;
+        };
+        if change.kind.is_stored() {
+            self.unstored |= 1 << change.place;
+        }
+        let registered = self.registrar.registered().contains(change.key);
+        if registered != self.told.contains(change.key) {
+            self.told.set(change.key, registered);
+            self.tell(
+                now,
+                EventBody::Registration {
+                    terminal: change.key,
+                    registered,
+                },
+            );
+        }
+        true
+    }
+
+    /// The next binding for the flash.
+    fn next_put(&mut self) -> Option<store::Op> {
+        if self.storing || self.unstored == 0 {
+            return None;
+        }
+        let place = self.unstored.trailing_zeros() as usize;
+        self.unstored &= self.unstored - 1;
+        let key = store::Key::place(place)?;
+        let mut bytes = [0; registrar::STORED_MAX];
+        let bytes = self.registrar.store(place, &mut bytes).unwrap_or_default();
+        let value = heapless::Vec::from_slice(bytes).ok()?;
+        self.storing = true;
+        Some(store::Op::Put { key, value })
+    }
+
+    fn on_stored(&mut self, now: Instant, done: store::Done) {
+        if done.token == BINDINGS {
+            self.storing = false;
+            if done.result.is_err() {
+                self.counters.unstored += 1;
+                self.tell(
+                    now,
+                    EventBody::Alarm {
+                        alarm: Alarm::Storage,
+                        raised: true,
+                    },
+                );
+            }
+        } else if let Some(site) = self.uplink.stored(now, done) {
+            // Calls go on as they are; the next one follows the new configuration.
+            self.site.clone_from(site);
+            let site = &self.site;
+            self.registrar.retain(|key| site.credential(key).is_some());
+        }
+    }
+
     /// Is this the trunk's connection?
     pub(crate) fn is_trunk(&self, flow: Flow) -> bool {
         flow.transport == sip::Transport::Tcp
@@ -365,15 +564,20 @@ impl<'s> Gateway<'s> {
     /// Writes an event down; it reaches the cloud's database exactly once.
     pub(crate) fn tell(&mut self, now: Instant, body: EventBody) {
         let at = self.stamp(now);
-        self.uplink.event(now, at, body);
+        // A full queue is counted, and told to the cloud, by the uplink.
+        let _ = self.uplink.event(now, at, body);
     }
 
     pub(crate) fn stamp(&self, now: Instant) -> Stamp {
-        Stamp { mono: now.as_millis(), unix: self.clock_at(now) }
+        Stamp {
+            mono: now.as_millis(),
+            unix: self.clock_at(now),
+        }
     }
 
     fn clock_at(&self, now: Instant) -> Option<u64> {
-        self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64)
+        let own = self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64);
+        own.or_else(|| self.uplink.wall(now))
     }
 
     /// SplitMix64; for names that must be unique, not secret.
@@ -388,7 +592,10 @@ impl<'s> Gateway<'s> {
     pub(crate) fn new_session(&mut self) -> SessionId {
         let (high, low) = (self.random(), self.random());
         let mut bytes = [0; 16];
-        for (to, from) in bytes.iter_mut().zip(high.to_be_bytes().into_iter().chain(low.to_be_bytes())) {
+        for (to, from) in bytes
+            .iter_mut()
+            .zip(high.to_be_bytes().into_iter().chain(low.to_be_bytes()))
+        {
             *to = from;
         }
         SessionId::from_random(bytes)
@@ -409,6 +616,11 @@ impl<'s> Gateway<'s> {
         self.calls.usage()
     }
 
+    /// What went wrong on the trunk.
+    pub fn trunk_counters(&self) -> trunk::Counters {
+        self.trunk.counters()
+    }
+
     /// Counted drops and refusals.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -421,11 +633,16 @@ impl<'s> Gateway<'s> {
 }
 
 /// What [`Gateway::next_ready`] found; the bytes are in the buffer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an operation carries its bytes inline: there is no heap to put them on"
+)]
 enum Ready {
     Sent { flow: Flow, len: usize },
     TrunkSend(usize),
     TrunkConnect,
     TrunkClose,
     Media(MediaOutput),
+    Put(store::Op),
     Uplink,
 }

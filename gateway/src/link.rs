@@ -54,7 +54,14 @@ pub struct Link {
 impl Link {
     /// A line that was never there yet.
     pub const fn new() -> Self {
-        Self { mode: Mode::Down, misses: 0, answers: 0, since: Instant::ZERO, probation: PROBATION_MIN, changes: 0 }
+        Self {
+            mode: Mode::Down,
+            misses: 0,
+            answers: 0,
+            since: Instant::ZERO,
+            probation: PROBATION_MIN,
+            changes: 0,
+        }
     }
 
     /// What the line is taken for.

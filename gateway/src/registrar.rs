@@ -305,7 +305,7 @@ impl<'s> Registrar<'s> {
         if !request.has(Name::Contact) {
             return Ok((key, None));
         }
-        let Wish::Bindings(wanted) = read_contacts(request, random)? else {
+        let Some(wanted) = read_contacts(request, random)? else {
             self.remove(|b| b.key == key, Kind::Removed);
             return Ok((key, None));
         };
@@ -526,22 +526,19 @@ impl<'s> Registrar<'s> {
     }
 }
 
-enum Wish {
-    /// `Contact: *`: no binding at all.
-    Nothing,
-    Bindings(heapless::Vec<Wanted, BINDINGS_PER_ID>),
-}
+type Contacts = heapless::Vec<Wanted, BINDINGS_PER_ID>;
 
-fn read_contacts(request: &Message<'_>, random: u64) -> Result<Wish, No> {
+/// The contacts of a REGISTER; `None` for `Contact: *`, which takes all bindings back.
+fn read_contacts(request: &Message<'_>, random: u64) -> Result<Option<Contacts>, No> {
     let bad = || No::Status(400);
     // One that is missing or cannot be read counts as an hour (RFC 3261 §10.2.1.1, §10.3).
     let expires = request.expires().unwrap_or(DEFAULT_EXPIRES);
-    let mut wanted = heapless::Vec::new();
+    let mut wanted = Contacts::new();
     for value in request.values(Name::Contact) {
         let contact = NameAddr::parse(value).ok_or_else(bad)?;
         if contact.is_star() {
             let alone = request.values(Name::Contact).count() == 1 && request.expires() == Some(0);
-            return if alone { Ok(Wish::Nothing) } else { Err(bad()) };
+            return if alone { Ok(None) } else { Err(bad()) };
         }
         let uri = contact.parsed_uri().ok_or_else(bad)?;
         if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
@@ -559,7 +556,7 @@ fn read_contacts(request: &Message<'_>, random: u64) -> Result<Wish, No> {
         // More contacts than an ID may have phones.
         wanted.push(wish).map_err(|_| No::Status(403))?;
     }
-    Ok(Wish::Bindings(wanted))
+    Ok(Some(wanted))
 }
 
 /// How long a registration lasts of which `asked` seconds are wanted; `None`: too short.

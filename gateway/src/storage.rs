@@ -1,11 +1,11 @@
 //! The room the brain lives in: the caller's, handed in once.
 
-use shared::id::IdKey;
 use sip::b2bua::{self, Call, Leg};
+use sip::digest::Used;
 use sip::{pool, transaction};
 
-use crate::budget::{BINDINGS, CALLS, LEGS, TRANSACTIONS};
-use crate::registrar;
+use crate::budget::{BINDINGS, CALLS, LEGS, SOURCES, TRANSACTIONS};
+use crate::registrar::{self, Place, Source};
 use crate::{Meta, trunk, uplink};
 
 /// Slices for everything the brain keeps.
@@ -17,7 +17,7 @@ pub struct Storage<'s> {
     /// [`trunk::BUFFER`] bytes for what comes from the cloud's SIP.
     pub trunk: &'s mut [u8],
     /// The configuration that is coming, and events on their way.
-    pub uplink: uplink::Storage<'s>,
+    pub uplink: &'s mut uplink::Memory,
 }
 
 /// The box's own room, by the budget.
@@ -25,5 +25,49 @@ pub struct BoxStorage {
     transactions: [transaction::Slot; TRANSACTIONS],
     calls: [pool::Slot<Call<Meta>>; CALLS],
     legs: [pool::Slot<Leg>; LEGS],
+    places: [Place; BINDINGS],
+    nonces: [Used; BINDINGS],
+    sources: [Source; SOURCES],
     trunk: [u8; trunk::BUFFER],
+    uplink: uplink::Memory,
+}
+
+impl BoxStorage {
+    /// Empty; for a static.
+    pub const fn new() -> Self {
+        Self {
+            transactions: [transaction::Slot::EMPTY; TRANSACTIONS],
+            calls: [const { pool::Slot::EMPTY }; CALLS],
+            legs: [const { pool::Slot::EMPTY }; LEGS],
+            places: [const { Place::EMPTY }; BINDINGS],
+            nonces: [Used::NONE; BINDINGS],
+            sources: [Source::NONE; SOURCES],
+            trunk: [0; trunk::BUFFER],
+            uplink: uplink::Memory::new(),
+        }
+    }
+
+    /// Lends it out.
+    pub fn lend(&mut self) -> Storage<'_> {
+        Storage {
+            calls: b2bua::Storage {
+                transactions: (&mut self.transactions[..]).into(),
+                calls: (&mut self.calls[..]).into(),
+                legs: (&mut self.legs[..]).into(),
+            },
+            registrar: registrar::Storage {
+                places: &mut self.places,
+                nonces: &mut self.nonces,
+                sources: &mut self.sources,
+            },
+            trunk: &mut self.trunk,
+            uplink: &mut self.uplink,
+        }
+    }
+}
+
+impl Default for BoxStorage {
+    fn default() -> Self {
+        Self::new()
+    }
 }

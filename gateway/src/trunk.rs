@@ -134,7 +134,13 @@ impl<'s> Trunk<'s> {
     pub fn connected(&mut self, now: Instant, local: SocketAddr, peer: SocketAddr) {
         self.framer.reset();
         self.stream = self.stream.wrapping_add(1).max(1);
-        self.flow = Some(Flow { transport: Transport::Tcp, interface: 0, stream: self.stream, peer, local });
+        self.flow = Some(Flow {
+            transport: Transport::Tcp,
+            interface: 0,
+            stream: self.stream,
+            peer,
+            local,
+        });
         self.counters.connected += 1;
         self.state = State::Registering;
         self.answer.clear();
@@ -184,7 +190,9 @@ impl<'s> Trunk<'s> {
         loop {
             match self.framer.next()? {
                 Ok(Frame::Message(bytes)) => {
-                    let Some(room) = buffer.get_mut(..bytes.len()) else { continue };
+                    let Some(room) = buffer.get_mut(..bytes.len()) else {
+                        continue;
+                    };
                     room.copy_from_slice(bytes);
                     return Some(Ok(bytes.len()));
                 }
@@ -203,8 +211,15 @@ impl<'s> Trunk<'s> {
     }
 
     /// An answer to a REGISTER of ours. True if it was one.
-    pub fn response(&mut self, now: Instant, message: &Message<'_>, factory: &Factory) -> (bool, Option<Change>) {
-        let (Some(status), Some(cseq)) = (message.status(), message.cseq()) else { return (false, None) };
+    pub fn response(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        factory: &Factory,
+    ) -> (bool, Option<Change>) {
+        let (Some(status), Some(cseq)) = (message.status(), message.cseq()) else {
+            return (false, None);
+        };
         if cseq.method != Method::Register {
             return (false, None);
         }
@@ -225,7 +240,11 @@ impl<'s> Trunk<'s> {
                 self.retry = RETRY_MIN;
                 let first = self.state == State::Registering;
                 self.state = State::Ready;
-                Some(if first { Change::Registered } else { Change::Answered })
+                Some(if first {
+                    Change::Registered
+                } else {
+                    Change::Answered
+                })
             }
             401 if self.answer.is_empty() => match self.write_answer(message, factory) {
                 Some(()) => {
@@ -302,7 +321,11 @@ impl<'s> Trunk<'s> {
         let user = factory.box_id.text();
         let uri = register_uri(factory)?;
         let ha1 = Ha1::from_password(user.as_bytes(), challenge.realm, factory.password().as_bytes());
-        let protected = Protected { method: Method::Register, uri: uri.as_bytes(), body: b"" };
+        let protected = Protected {
+            method: Method::Register,
+            uri: uri.as_bytes(),
+            body: b"",
+        };
         let cnonce = self.call_id.rotate_left(self.cseq) ^ u64::from(self.cseq);
         self.answer.resize(ANSWER_MAX, 0).ok()?;
         let mut w = Writer::new(&mut self.answer);
@@ -321,16 +344,25 @@ impl<'s> Trunk<'s> {
         w.request(Method::Register, uri.as_bytes());
         w.header(
             Name::Via,
-            format_args!("SIP/2.0/TCP {};branch=z9hG4bK{:016x}{:08x};rport", flow.local, self.call_id, self.cseq),
+            format_args!(
+                "SIP/2.0/TCP {};branch=z9hG4bK{:016x}{:08x};rport",
+                flow.local, self.call_id, self.cseq
+            ),
         );
         w.header(Name::MaxForwards, 70);
-        w.header(Name::From, format_args!("<sip:{id}@{realm}>;tag={:08x}", self.call_id as u32));
+        w.header(
+            Name::From,
+            format_args!("<sip:{id}@{realm}>;tag={:08x}", self.call_id as u32),
+        );
         w.header(Name::To, format_args!("<sip:{id}@{realm}>"));
         w.header(Name::CallId, format_args!("{:016x}", self.call_id));
         w.header(Name::CSeq, format_args!("{} REGISTER", self.cseq));
         w.header(
             Name::Contact,
-            format_args!("<sip:{id}@{};transport=tcp;bnc>;boot={};expires={EXPIRES}", flow.local, self.boot),
+            format_args!(
+                "<sip:{id}@{};transport=tcp;bnc>;boot={};expires={EXPIRES}",
+                flow.local, self.boot
+            ),
         );
         w.header(Name::Require, "gin");
         w.header(Name::Supported, "gin, path");
@@ -342,7 +374,11 @@ impl<'s> Trunk<'s> {
     pub fn next_deadline(&self) -> Instant {
         match self.state {
             State::Idle(at) => {
-                if self.network { at } else { Instant::NEVER }
+                if self.network {
+                    at
+                } else {
+                    Instant::NEVER
+                }
             }
             State::Connecting | State::Registering => self.until,
             State::Ready => match self.pinged {

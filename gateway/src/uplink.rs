@@ -57,9 +57,9 @@ pub struct Memory {
 
 impl Memory {
     /// Empty.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self {
-            next: Site::default(),
+            next: Site::EMPTY,
             chunk: Vec::new(),
             waiting: heapless::Deque::new(),
             batch: None,

@@ -146,6 +146,22 @@ pub enum Called {
 }
 
 impl Site {
+    /// A site without anything.
+    pub const EMPTY: Self = Self {
+        sys: Sys {
+            contract: ContractId(0),
+            site: SiteId(0),
+            channels: 0,
+            realm: String::new(),
+            outside_prefix: None,
+            international: false,
+            busy_frees_apps: false,
+        },
+        ids: Vec::new(),
+        credentials: Vec::new(),
+        reps: Vec::new(),
+    };
+
     /// The ID with this key.
     pub fn id(&self, key: IdKey) -> Option<&Id> {
         self.ids.iter().find(|id| id.key == key)

@@ -1,7 +1,6 @@
 //! What the brain asks of the store, and the answers.
 
 use heapless::Vec;
-use shared::IdKey;
 use shared::site::{Section, SectionKind};
 use shared::sync::{EventId, MAX_CHUNK, MAX_EVENT};
 
@@ -25,31 +24,29 @@ impl Key {
     /// Keys there can be.
     pub const COUNT: u16 = 192;
 
-    /// Bindings an ID may have.
-    pub const SLOTS: u8 = 2;
-
     /// The last DHCP lease.
     pub const LEASE: Self = Self(Self::BINDINGS);
 
     /// The number of starts; the store's own.
     pub(super) const BOOT: Self = Self(Self::COUNT - 1);
 
-    const BINDINGS: u16 = IdKey::COUNT as u16 * Self::SLOTS as u16;
+    const BINDINGS: u16 = crate::budget::BINDINGS as u16;
 
-    /// Registration of an ID's terminal, in one of its [`Self::SLOTS`].
-    pub const fn binding(id: IdKey, slot: u8) -> Option<Self> {
-        if slot < Self::SLOTS {
-            Some(Self(id.index() as u16 * Self::SLOTS as u16 + slot as u16))
+    /// The key of the registrar's place `place`, below [`Self::BINDINGS`].
+    pub const fn place(place: usize) -> Option<Self> {
+        if place < Self::BINDINGS as usize {
+            Some(Self(place as u16))
         } else {
             None
         }
     }
 
-    /// The ID and slot of a registration.
-    pub const fn as_binding(self) -> Option<(IdKey, u8)> {
-        match IdKey::new(self.0 / Self::SLOTS as u16) {
-            Some(id) => Some((id, (self.0 % Self::SLOTS as u16) as u8)),
-            None => None,
+    /// The registrar's place this key belongs to.
+    pub const fn as_place(self) -> Option<usize> {
+        if self.0 < Self::BINDINGS {
+            Some(self.0 as usize)
+        } else {
+            None
         }
     }
 

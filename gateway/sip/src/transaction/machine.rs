@@ -149,13 +149,3 @@ impl<S> Step<S> {
         Self { retransmit, ..self }
     }
 }
-
-/// For the machines' table tests.
-#[cfg(test)]
-pub(super) fn context(reliable: bool, interval_ms: u64) -> Context {
-    Context {
-        timers: Timers::default(),
-        reliable,
-        interval: Duration::from_millis(interval_ms),
-    }
-}

@@ -20,6 +20,8 @@ mod nist;
 mod receive;
 mod slot;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use machine::Timers;
 pub use slot::{Slot, Storage};

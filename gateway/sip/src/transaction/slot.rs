@@ -203,7 +203,7 @@ pub struct Storage<'s> {
 
 enum Memory<'s> {
     Fixed(&'s mut [Slot]),
-    #[cfg(feature = "std")]
+    #[cfg(any(test, feature = "std"))]
     Growable(std::vec::Vec<Slot>),
 }
 
@@ -220,7 +220,7 @@ impl<'s, const N: usize> From<&'s mut [Slot; N]> for Storage<'s> {
     }
 }
 
-#[cfg(feature = "std")]
+#[cfg(any(test, feature = "std"))]
 impl Storage<'static> {
     /// Entries on the heap, as many as are needed, up to `limit`.
     pub fn growable(limit: usize) -> Self {
@@ -258,7 +258,7 @@ impl<'s> Storage<'s> {
     pub(super) fn slots(&self) -> &[Slot] {
         match &self.memory {
             Memory::Fixed(slots) => slots,
-            #[cfg(feature = "std")]
+            #[cfg(any(test, feature = "std"))]
             Memory::Growable(slots) => slots,
         }
     }
@@ -266,7 +266,7 @@ impl<'s> Storage<'s> {
     fn slots_mut(&mut self) -> &mut [Slot] {
         match &mut self.memory {
             Memory::Fixed(slots) => slots,
-            #[cfg(feature = "std")]
+            #[cfg(any(test, feature = "std"))]
             Memory::Growable(slots) => slots,
         }
     }
@@ -376,7 +376,7 @@ impl<'s> Storage<'s> {
     }
 
     fn grow(&mut self) {
-        #[cfg(feature = "std")]
+        #[cfg(any(test, feature = "std"))]
         if let Memory::Growable(slots) = &mut self.memory {
             let old = slots.len();
             let new = (old * 2).max(16).min(self.limit);

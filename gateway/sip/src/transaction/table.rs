@@ -393,6 +393,11 @@ impl<'s> Transactions<'s> {
         self.counters
     }
 
+    #[cfg(test)]
+    pub(super) fn assert_sound(&self) {
+        self.storage.assert_sound();
+    }
+
     pub(super) fn insert(
         &mut self,
         key: u64,
