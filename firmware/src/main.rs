@@ -1,22 +1,28 @@
 //! Denwaban's image: moves bytes and time between the board and the gateway, and holds no telephone logic.
+//!
+//! `main` reads the flash, starts two interrupt executors and then only writes the log and sleeps. In `net` (urgent) run
+//! the IP stack, the brain, the trunk, MQTT and the announcement players; in `work` (may take long) the flash and the
+//! watchdog.
 #![no_std]
 #![no_main]
 
 mod board;
+mod brain;
+mod lease;
 mod log;
-
+mod net;
+mod player;
+mod start;
+mod trunk;
+mod uplink;
+mod watchdog;
+mod work;
 
 use cortex_m_rt::entry;
 
 #[entry]
 fn main() -> ! {
-    let last_run = board::retained::take();
-    let board = match board::init() {
-        Ok(board) => board,
-        Err(error) => panic!("board: {error:?}"),
-    };
-    log!("boot: reset {:?} {}", last_run.reset, last_run.panic());
-    let _ = board;
+    start::start();
     loop {
         log::drain(board::console_write);
         // Interrupts off between the look and the sleep: a line logged in between would wait for the next interrupt.

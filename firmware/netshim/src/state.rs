@@ -20,7 +20,7 @@ pub enum Event {
         /// Confirmed by a server.
         fresh: bool,
     },
-    /// A server took our address away.
+    /// A server took our address away, or the link is down.
     AddressLost,
     /// This host of the segment does not answer; packets for it are dropped for a second.
     Unreachable(Ipv4Addr),
@@ -124,10 +124,16 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
     /// The link is up or down now. `true`: that is news.
     pub(crate) fn link(&mut self, now: u64, up: bool) -> bool {
         let news = up != core::mem::replace(&mut self.up, up);
-        match (news, up) {
-            (true, true) => self.dhcp.link_up(now),
-            (true, false) => self.dhcp.link_down(),
-            (false, _) => {}
+        if news && up {
+            self.dhcp.link_up(now);
+            // An address in use is good until a server says otherwise.
+            if let Some(lease) = self.dhcp.address().cloned() {
+                self.tell(Event::Address { lease, fresh: false });
+            }
+        } else if news {
+            self.dhcp.link_down();
+            self.neighbours.clear();
+            self.tell(Event::AddressLost);
         }
         news
     }

@@ -23,6 +23,7 @@ const BOX: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 254);
 #[derive(Default)]
 struct Segment {
     alive: Vec<u8>,
+    cut: bool,
     to_box: VecDeque<Vec<u8>>,
     /// Time, host and payload of each datagram that arrived.
     arrived: Vec<(u64, u8, Vec<u8>)>,
@@ -100,6 +101,9 @@ impl Driver for Mac {
     }
 
     fn link_state(&mut self, _: &mut Context) -> LinkState {
+        if self.0.borrow().cut {
+            return LinkState::Down;
+        }
         LinkState::Up
     }
 
@@ -455,4 +459,20 @@ fn questions_for_us_are_answered_and_garbage_is_ignored() {
         "{:?}",
         state.borrow().counters()
     );
+}
+
+/// The link goes and comes: who listens is told, and the address stays.
+#[test]
+fn a_link_that_comes_back_has_its_address_at_once() {
+    let (mut stack, state) = with_shim([9]);
+    let mut cx = Context::from_waker(Waker::noop());
+    stack.segment.borrow_mut().cut = true;
+    stack.run_until(stack.clock.now() + 10);
+    assert_eq!(state.borrow_mut().poll_event(&mut cx), Poll::Ready(Event::AddressLost));
+    stack.segment.borrow_mut().cut = false;
+    stack.run_until(stack.clock.now() + 10);
+    assert!(matches!(
+        state.borrow_mut().poll_event(&mut cx),
+        Poll::Ready(Event::Address { fresh: false, .. })
+    ));
 }

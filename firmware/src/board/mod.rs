@@ -2,7 +2,7 @@
 //!
 //! - `init() -> Board`: clocks, interrupts, peripherals; called once, first.
 //! - `Board { mac, flash, watchdog, seed }`, `Mac`: `embassy_net_driver::Driver`, `Flash`: `NorFlash`,
-//! - `start_executors() -> Executors`: the interrupt executors, highest priority first.
+//! - `start_executors() -> Executors`: the interrupt executors; `spawner()`: that of the calling task.
 //! - `console_write(&[u8])`: bytes to the log port, blocking.
 //!
 //! `unsafe` is allowed here and nowhere else in the firmware; every use says why it is sound.

@@ -3,7 +3,7 @@
 use super::{mmio, time};
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
-use embassy_executor::{InterruptExecutor, SendSpawner};
+use embassy_executor::{InterruptExecutor, SendSpawner, Spawner};
 use embassy_sync::waitqueue::AtomicWaker;
 
 /// Wakes the network when the MAC has something.
@@ -51,6 +51,12 @@ pub fn start_executors() -> Executors {
     set_priority(Line::Net, 0x80);
     set_priority(Line::Work, 0xC0);
     Executors { net: NET.start(Line::Net), work: WORK.start(Line::Work) }
+}
+
+/// The spawner of the executor that runs the calling task, for tasks that share what cannot cross executors.
+pub async fn spawner() -> Spawner {
+    // SAFETY: only tasks call this (there is no other executor of futures but `block_on`, which calls nothing of it).
+    unsafe { Spawner::for_current_executor().await }
 }
 
 /// Lets the devices interrupt.

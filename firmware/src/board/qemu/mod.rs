@@ -10,9 +10,9 @@ mod time;
 mod watchdog;
 
 pub use flash::Flash;
-pub use irq::{Executors, start_executors};
+pub use irq::{spawner, start_executors};
 pub use mmio::console_write;
-pub use watchdog::Watchdog;
+pub use watchdog::{Running, Watchdog};
 
 use hil_wire as wire;
 
@@ -25,13 +25,13 @@ pub struct Board {
     pub mac: Mac,
     /// External NOR flash.
     pub flash: Flash,
-    /// Watchdog, running.
+    /// Watchdog, not yet running.
     pub watchdog: Watchdog,
     /// Randomness for this run.
     pub seed: [u8; 32],
 }
 
-/// Starts clock, log, Ethernet and watchdog.
+/// Starts clock, log and Ethernet.
 ///
 /// # Errors
 /// Ethernet that does not answer.
@@ -42,5 +42,5 @@ pub fn init() -> Result<Board, lan9118::Error> {
     irq::enable_devices();
     let mut seed = [0; wire::SEED_LEN];
     mmio::shared_bytes(wire::SHARED_SEED, &mut seed);
-    Ok(Board { mac, flash: Flash::take(), watchdog: Watchdog::start(), seed })
+    Ok(Board { mac, flash: Flash::take(), watchdog: Watchdog::take(), seed })
 }

@@ -12,19 +12,29 @@ const UNLOCK: u32 = 0x1ACC_E551;
 /// Half of the time to the reset: 5 s at 25 MHz, so a box that hangs starts again after at most 10 s.
 const HALF: u32 = 5 * 25_000_000;
 
-/// The running watchdog.
+/// The watchdog, not yet running.
 pub struct Watchdog(());
 
+/// The running watchdog.
+pub struct Running(());
+
 impl Watchdog {
-    /// Starts it.
-    pub fn start() -> Self {
+    /// The device.
+    pub(super) fn take() -> Self {
+        Watchdog(())
+    }
+
+    /// Starts it; from now on it must be fed.
+    pub fn start(self) -> Running {
         WATCHDOG.write(LOCK, UNLOCK);
         WATCHDOG.write(LOAD, HALF);
         WATCHDOG.write(CONTROL, 0b11);
         WATCHDOG.write(LOCK, 0);
-        Watchdog(())
+        Running(())
     }
+}
 
+impl Running {
     /// Holds the reset off for another period.
     pub fn feed(&mut self) {
         WATCHDOG.write(LOCK, UNLOCK);

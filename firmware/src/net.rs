@@ -1,0 +1,151 @@
+//! The network: stack, address, names. Everything here and everything that owns a socket runs in the executor `net`.
+
+use core::cell::RefCell;
+use core::future::poll_fn;
+use core::net::{Ipv4Addr, SocketAddr};
+use core::task::Waker;
+use embassy_net::dns::DnsQueryType;
+use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::channel::Channel;
+use embassy_time::{Duration, Instant, with_timeout};
+use gateway::store::{Key, Op};
+use gateway::{Network, budget};
+use netshim::{Clock, Event, Lease, NetShim};
+use static_cell::StaticCell;
+
+use crate::{board, lease, log, work};
+
+/// Hosts of the office network kept in mind: as many as there may be registrations.
+const HOSTS: usize = budget::BINDINGS;
+/// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of sixteen phones.
+const HELD: usize = 16 * 1024;
+/// The SIP socket, a player each, the trunk, MQTT, and the stack's own for DNS.
+const SOCKETS: usize = 1 + budget::PLAYERS + 1 + 1 + 1;
+/// How long a name server may take.
+const DNS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Address book and DHCP lease, shared by the driver and the task that hears their events.
+pub type Shared = RefCell<netshim::State<HOSTS, HELD>>;
+type Shim = NetShim<'static, &'static mut board::Mac, EmbassyClock, HOSTS, HELD>;
+
+/// What the brain hears of the network.
+#[derive(Clone, Copy, Debug)]
+pub enum NetEvent {
+    /// The address came or went.
+    Network(Network),
+    /// A host does not answer.
+    Unreachable(Ipv4Addr),
+}
+
+/// From the network to the brain. Both run in `net`; a full queue makes the sender wait.
+pub static EVENTS: Channel<CriticalSectionRawMutex, NetEvent, 16> = Channel::new();
+
+/// embassy-time for the shim.
+pub struct EmbassyClock;
+
+impl Clock for EmbassyClock {
+    fn now(&self) -> u64 {
+        Instant::now().as_millis()
+    }
+
+    fn wake_at(&self, at: u64, waker: &Waker) {
+        embassy_time_driver::schedule_wake(Instant::from_millis(at).as_ticks(), waker);
+    }
+}
+
+/// Builds the stack. Call in the executor `net`.
+pub fn stack(
+    mac: &'static mut board::Mac,
+    last: Option<Lease>,
+    seed: u64,
+) -> (Stack<'static>, &'static mut Runner<'static, Shim>, &'static Shared) {
+    static SHARED: StaticCell<Shared> = StaticCell::new();
+    static RUNNER: StaticCell<Runner<'static, Shim>> = StaticCell::new();
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    let address = match embassy_net_driver::Driver::hardware_address(mac) {
+        embassy_net_driver::HardwareAddress::Ethernet(address) => address,
+        _ => panic!("the MAC is not of Ethernet"),
+    };
+    let shared = SHARED.init_with(|| RefCell::new(netshim::State::new(address, last, seed as u32)));
+    let shim = NetShim::new(mac, EmbassyClock, shared);
+    let config = embassy_net::Config::default();
+    let (stack, runner) = embassy_net::new(shim, config, RESOURCES.init_with(StackResources::new), seed);
+    (stack, RUNNER.init(runner), shared)
+}
+
+/// Moves packets.
+#[embassy_executor::task]
+pub async fn run(runner: &'static mut Runner<'static, Shim>) -> ! {
+    runner.run().await
+}
+
+/// Configures the stack with what DHCP says, keeps the lease in flash, and tells the brain.
+#[embassy_executor::task]
+pub async fn address(stack: Stack<'static>, shared: &'static Shared, mut kept: Option<Lease>) -> ! {
+    loop {
+        let event = poll_fn(|cx| shared.borrow_mut().poll_event(cx)).await;
+        let event = match event {
+            Event::Address { lease, fresh } => {
+                log!("net: {}/{} {}", lease.address, lease.prefix, if fresh { "granted" } else { "kept" });
+                stack.set_config_v4(ConfigV4::Static(StaticConfigV4 {
+                    address: Ipv4Cidr::new(lease.address, lease.prefix),
+                    gateway: lease.router,
+                    dns_servers: lease.dns.clone(),
+                }));
+                let address = lease.address;
+                if fresh && kept.as_ref() != Some(&lease) {
+                    work::run(work::LEASE, Op::Put { key: Key::LEASE, value: lease::encode(&lease) }).await;
+                    kept = Some(lease);
+                }
+                NetEvent::Network(Network::Up { address })
+            }
+            Event::AddressLost => {
+                log!("net: no address");
+                stack.set_config_v4(ConfigV4::None);
+                NetEvent::Network(Network::Down)
+            }
+            Event::Unreachable(ip) => NetEvent::Unreachable(ip),
+        };
+        EVENTS.send(event).await;
+    }
+}
+
+/// As the stack has it; `None` for IPv6, which no socket here speaks.
+pub fn endpoint(address: SocketAddr) -> Option<IpEndpoint> {
+    match address {
+        SocketAddr::V4(v4) => Some(IpEndpoint::new(IpAddress::Ipv4(*v4.ip()), v4.port())),
+        SocketAddr::V6(_) => None,
+    }
+}
+
+/// As the brain has it.
+pub fn address_of(end: IpEndpoint) -> SocketAddr {
+    let IpAddress::Ipv4(ip) = end.addr;
+    SocketAddr::new(ip.into(), end.port)
+}
+
+/// Finds the cloud's address: by DNS, or the last one found when no name server answers.
+pub struct Resolver {
+    stack: Stack<'static>,
+    last: RefCell<Option<Ipv4Addr>>,
+}
+
+impl Resolver {
+    /// Nothing found yet.
+    pub const fn new(stack: Stack<'static>) -> Self {
+        Resolver { stack, last: RefCell::new(None) }
+    }
+
+    /// The address of `host`, which is always the same name.
+    pub async fn find(&self, host: &str) -> Option<Ipv4Addr> {
+        let answer = with_timeout(DNS_PATIENCE, self.stack.dns_query(host, DnsQueryType::A)).await;
+        let found = answer.ok().and_then(Result::ok).and_then(|all| {
+            all.into_iter().map(|IpAddress::Ipv4(ip)| ip).next()
+        });
+        if found.is_some() {
+            *self.last.borrow_mut() = found;
+        }
+        *self.last.borrow()
+    }
+}

@@ -1,0 +1,172 @@
+//! From reset to running tasks: the flash is read, the brain is made, everything is spawned.
+
+use embassy_executor::SpawnToken;
+use embassy_futures::block_on;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::zerocopy_channel::{Channel, Receiver, Sender};
+use gateway::storage::BoxStorage;
+use gateway::store::{Key, Store};
+use gateway::{Boot, Factory, Gateway};
+use media::player::Start;
+use netshim::Lease;
+use shared::site::Site;
+use shared::sync::{BootReason, PanicNote};
+use static_cell::{ConstStaticCell, StaticCell};
+
+use crate::board::retained::{self, LastRun, Reset};
+use crate::net::Resolver;
+use crate::{board, brain, lease, log, net, player, trunk, uplink, watchdog, work};
+
+/// A static that is handed out once; the second time is a fault of the program.
+macro_rules! once {
+    ($type:ty = $value:expr) => {{
+        static CELL: ConstStaticCell<$type> = ConstStaticCell::new($value);
+        CELL.take()
+    }};
+}
+
+/// What the executor `net` gets.
+struct Setup {
+    mac: &'static mut board::Mac,
+    gateway: &'static mut Gateway<'static>,
+    boot: Boot,
+    factory: &'static Factory,
+    lease: Option<Lease>,
+    seed: [u8; 32],
+}
+
+/// Starts everything. Called once, before any executor runs.
+pub fn start() {
+    static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
+    static MAC: StaticCell<board::Mac> = StaticCell::new();
+    static SITE: StaticCell<Site> = StaticCell::new();
+    static FACTORY: StaticCell<Factory> = StaticCell::new();
+
+    let last_run = retained::take();
+    let board = match board::init() {
+        Ok(board) => board,
+        Err(error) => panic!("board: {error:?}"),
+    };
+    log!("boot: {:?} {}", last_run.reset, last_run.panic());
+
+    let mut seed = board.seed;
+    let first_boot = u32::from_le_bytes(*seed.first_chunk().unwrap_or(&[0; 4]));
+    let site = SITE.init_with(Site::default);
+    let mut store = Store::new(board.flash);
+    let mut lease = None;
+    let load = store.load(site, first_boot, |key, value| {
+        if key == Key::LEASE {
+            lease = lease::decode(value);
+        }
+    });
+    let loaded = match block_on(load) {
+        Ok(loaded) => loaded,
+        Err(fault) => panic!("flash: {fault:?}"),
+    };
+    let factory = match loaded.factory {
+        Ok(factory) => factory,
+        // Nobody to be and nobody to call: the box says so and waits for its factory data.
+        Err(error) => return log!("factory: {error}"),
+    };
+    log!("box {} start {}", factory.box_id, loaded.boot);
+    // Should the source of randomness ever repeat itself, two starts still differ.
+    for (byte, count) in seed.iter_mut().zip(loaded.boot.to_le_bytes()) {
+        *byte ^= count;
+    }
+    let factory = FACTORY.init(factory);
+    let storage = once!(BoxStorage = BoxStorage::NEW);
+    let gateway = GATEWAY.init_with(|| Gateway::new(storage.parts(), factory.clone(), seed));
+    let boot = Boot { count: loaded.boot, reason: reason(last_run.reset), panic: note(&last_run) };
+
+    let executors = board::start_executors();
+    executors.work.spawn(token(watchdog::run(board.watchdog.start())));
+    executors.work.spawn(token(work::store(store)));
+    let setup = Setup { mac: MAC.init(board.mac), gateway, boot, factory, lease, seed };
+    executors.net.spawn(token(network(setup)));
+}
+
+/// Spawns what lives in the executor `net`.
+#[embassy_executor::task]
+async fn network(setup: Setup) {
+    static RESOLVER: StaticCell<Resolver> = StaticCell::new();
+    let Setup { mac, gateway, boot, factory, lease, seed } = setup;
+    let spawner = board::spawner().await;
+    // Each random word has one use.
+    let [_, _, _, words @ ..] = seed.as_chunks::<4>().0 else { return };
+    let [a, b, c, d, e] = *words else { return };
+    let stack_seed = u64::from_le_bytes([a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]);
+    let (stack, runner, shared) = net::stack(mac, lease.clone(), stack_seed);
+    let resolver = RESOLVER.init(Resolver::new(stack));
+
+    let (trunk_out, trunk_in) = queue(once!([trunk::Slot; 4] = [const { trunk::Slot::NEW }; 4]), {
+        static CHANNEL: StaticCell<Queue<trunk::Slot>> = StaticCell::new();
+        &CHANNEL
+    });
+    let (up_to_brain, brain_from_up) = queue(once!([uplink::Slot; 2] = [const { uplink::Slot::NEW }; 2]), {
+        static CHANNEL: StaticCell<Queue<uplink::Slot>> = StaticCell::new();
+        &CHANNEL
+    });
+    let (brain_to_up, up_from_brain) = queue(once!([uplink::Slot; 3] = [const { uplink::Slot::NEW }; 3]), {
+        static CHANNEL: StaticCell<Queue<uplink::Slot>> = StaticCell::new();
+        &CHANNEL
+    });
+
+    spawner.spawn(token(net::run(runner)));
+    spawner.spawn(token(net::address(stack, shared, lease)));
+    let links = brain::Links { trunk: trunk_in, from_uplink: brain_from_up, to_uplink: brain_to_up };
+    spawner.spawn(token(brain::run(stack, gateway, boot, brain::memory(), links)));
+    let buffers = (&mut once!([u8; 4096] = [0; 4096])[..], &mut once!([u8; 4096] = [0; 4096])[..]);
+    spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, trunk_out)));
+    let memory = uplink::Memory {
+        tcp: (once!([u8; 2048] = [0; 2048]), once!([u8; 2048] = [0; 2048])),
+        mqtt: (once!([u8; uplink::PACKET] = [0; uplink::PACKET]), once!([u8; uplink::IN_FLIGHT] = [0; uplink::IN_FLIGHT])),
+    };
+    spawner.spawn(token(uplink::run(stack, resolver, factory, memory, up_to_brain, up_from_brain)));
+    for (index, memory) in (0..).zip(player::memory()) {
+        // Streams that start far apart (RFC 3550 §5.1).
+        let start = Start {
+            ssrc: u32::from_le_bytes(c) ^ u32::from(index) << 24,
+            sequence: u16::from_le_bytes([d[0], d[1]]).wrapping_add(u16::from(index) << 12),
+            timestamp: u32::from_le_bytes(e),
+        };
+        spawner.spawn(token(player::run(stack, index, memory, start)));
+    }
+}
+
+type Queue<T> = Channel<'static, NoopRawMutex, T>;
+type Ends<T> = (Sender<'static, NoopRawMutex, T>, Receiver<'static, NoopRawMutex, T>);
+
+fn queue<T>(slots: &'static mut [T], cell: &'static StaticCell<Queue<T>>) -> Ends<T> {
+    cell.init_with(|| Channel::new(slots)).split()
+}
+
+/// A task's token. Every task is spawned once, and each pool has its size: anything else is a fault of the program.
+fn token<S>(spawn: Result<SpawnToken<S>, embassy_executor::SpawnError>) -> SpawnToken<S> {
+    match spawn {
+        Ok(token) => token,
+        Err(error) => panic!("task: {error:?}"),
+    }
+}
+
+fn reason(reset: Reset) -> BootReason {
+    match reset {
+        Reset::PowerOn => BootReason::PowerOn,
+        Reset::Panic => BootReason::Panic,
+        Reset::Watchdog => BootReason::Watchdog,
+        Reset::Commanded => BootReason::Command,
+    }
+}
+
+fn note(last_run: &LastRun) -> Option<PanicNote> {
+    if last_run.reset != Reset::Panic {
+        return None;
+    }
+    let mut message = heapless::String::new();
+    for letter in last_run.panic().chars() {
+        // The place comes first; a long message loses its end.
+        if message.push(letter).is_err() {
+            break;
+        }
+    }
+    Some(PanicNote { message, uptime: last_run.uptime_ms })
+}

@@ -1,0 +1,143 @@
+//! The TCP connection to the cloud's SIP: opened, fed and closed as the brain says.
+
+use core::net::SocketAddr;
+use embassy_futures::select::{Either, Either3, select, select3};
+use embassy_net::tcp::TcpSocket;
+use embassy_net::Stack;
+use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
+use embassy_sync::pipe::Pipe;
+use embassy_sync::signal::Signal;
+use embassy_sync::zerocopy_channel::Sender;
+use embassy_time::{Duration, with_timeout};
+use embedded_io_async::Write;
+use gateway::Factory;
+
+use crate::log;
+use crate::net::{Resolver, address_of};
+
+/// Bytes handed to the brain at a time.
+pub const CHUNK: usize = 1460;
+/// What the brain may have written and the cloud not yet taken: one message of the largest size and a few more.
+pub const BACKLOG: usize = 12 * 1024;
+/// How long opening may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Nothing acknowledged for so long: the connection is dead.
+const DEAD: Duration = Duration::from_secs(10);
+/// An idle connection is probed as often.
+const PROBE: Duration = Duration::from_secs(3);
+
+/// What the brain wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Open, closing what is open.
+    Connect,
+    /// Close.
+    Close,
+}
+
+/// What the brain hears, in order. The first variant is all zeros, so that empty slots are not part of the image.
+#[repr(u8)]
+pub enum Event {
+    /// Closed, or not opened.
+    Closed,
+    /// The first bytes of the slot's buffer.
+    Data(usize),
+    /// Open.
+    Connected {
+        /// Our end.
+        local: SocketAddr,
+        /// The cloud's.
+        peer: SocketAddr,
+    },
+}
+
+/// A slot of the queue to the brain.
+pub struct Slot {
+    /// What.
+    pub event: Event,
+    /// Bytes of `Data`.
+    pub bytes: [u8; CHUNK],
+}
+
+impl Slot {
+    /// An empty one.
+    pub const NEW: Slot = Slot { event: Event::Closed, bytes: [0; CHUNK] };
+}
+
+/// The last command counts.
+pub static COMMAND: Signal<CriticalSectionRawMutex, Command> = Signal::new();
+/// Bytes for the cloud. What does not fit is for the brain to notice.
+pub static OUT: Pipe<CriticalSectionRawMutex, BACKLOG> = Pipe::new();
+
+/// Owns the connection.
+#[embassy_executor::task]
+pub async fn run(
+    stack: Stack<'static>,
+    resolver: &'static Resolver,
+    factory: &'static Factory,
+    buffers: (&'static mut [u8], &'static mut [u8]),
+    mut events: Sender<'static, NoopRawMutex, Slot>,
+) -> ! {
+    let mut socket = TcpSocket::new(stack, buffers.0, buffers.1);
+    socket.set_timeout(Some(DEAD));
+    socket.set_keep_alive(Some(PROBE));
+    socket.set_nagle_enabled(false);
+    let mut command = COMMAND.wait().await;
+    loop {
+        while command != Command::Connect {
+            command = COMMAND.wait().await;
+        }
+        OUT.clear();
+        let open = with_timeout(CONNECT, async {
+            let to = resolver.find(&factory.cloud_host).await?;
+            socket.connect((to, factory.sip_port)).await.ok()
+        });
+        // A new command while opening is obeyed at once.
+        let opened = match select(open, COMMAND.wait()).await {
+            Either::First(opened) => opened.ok().flatten().is_some(),
+            Either::Second(next) => {
+                socket.abort();
+                command = next;
+                continue;
+            }
+        };
+        let ends = (socket.local_endpoint().map(address_of), socket.remote_endpoint().map(address_of));
+        command = Command::Close;
+        if let (true, (Some(local), Some(peer))) = (opened, ends) {
+            log!("trunk: open to {peer}");
+            events.send().await.event = Event::Connected { local, peer };
+            events.send_done();
+            let (mut reader, mut writer) = socket.split();
+            let receive = async {
+                loop {
+                    let slot = events.send().await;
+                    match reader.read(&mut slot.bytes).await {
+                        Ok(0) | Err(_) => return,
+                        Ok(length) => slot.event = Event::Data(length),
+                    }
+                    events.send_done();
+                }
+            };
+            let transmit = async {
+                let mut bytes = [0; 256];
+                loop {
+                    let length = OUT.read(&mut bytes).await;
+                    if writer.write_all(bytes.get(..length).unwrap_or_default()).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            if let Either3::Third(next) = select3(receive, transmit, COMMAND.wait()).await {
+                command = next;
+            }
+            log!("trunk: closed");
+        }
+        socket.abort();
+        // The reset leaves before the socket is used again.
+        let _ = with_timeout(Duration::from_millis(100), socket.flush()).await;
+        if command != Command::Connect {
+            events.send().await.event = Event::Closed;
+            events.send_done();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The MQTT connection to the cloud: kept up by itself, told to the brain; messages both ways.
+//!
+//! TLS comes between socket and session when boxes have certificates; nothing else changes then.
+
+use embassy_futures::select::{Either, select};
+use embassy_net::Stack;
+use embassy_net::tcp::TcpSocket;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::zerocopy_channel::{Receiver, Sender};
+use embassy_time::{Duration, Timer, with_timeout};
+use gateway::Factory;
+use heapless::{String, Vec};
+use minimq::{Buffers, ConfigBuilder, Connection, Error, Io, Publication, QoS, Session, TopicFilter, Will};
+use shared::sync::{MAX_MESSAGE, MAX_TOPIC, Topic, Up};
+
+use crate::log;
+use crate::net::Resolver;
+
+/// How long TCP, CONNECT and SUBSCRIBE may take each; a broker that accepts and stays silent costs so much.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// An idle connection is probed as often, s; minimq waits 5 s for the answer.
+const KEEP_ALIVE: u16 = 20;
+/// First and longest wait between two attempts.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// A packet of the protocol: payload, topic, and MQTT's own.
+pub const PACKET: usize = MAX_MESSAGE + 64;
+/// Unacknowledged packets kept for the broker: two of the largest.
+pub const IN_FLIGHT: usize = 2 * PACKET + 256;
+
+/// A message on its way, or news of the connection. The first variant is all zeros, so that empty slots are not part of
+/// the image.
+#[repr(u8)]
+pub enum Item {
+    /// Closed.
+    Disconnected,
+    /// Open and subscribed.
+    Connected,
+    /// A message, in the slot.
+    Message,
+}
+
+/// A slot of the queues to and from the brain.
+pub struct Slot {
+    /// What.
+    pub item: Item,
+    /// Topic of `Message`.
+    pub topic: String<MAX_TOPIC>,
+    /// Payload of `Message`.
+    pub payload: Vec<u8, MAX_MESSAGE>,
+}
+
+impl Slot {
+    /// An empty one.
+    pub const NEW: Slot = Slot { item: Item::Disconnected, topic: String::new(), payload: Vec::new() };
+}
+
+/// Memory of the connection.
+pub struct Memory {
+    /// TCP's, for receiving and sending.
+    pub tcp: (&'static mut [u8], &'static mut [u8]),
+    /// MQTT's: one packet received, and packets sent and not yet acknowledged.
+    pub mqtt: (&'static mut [u8], &'static mut [u8]),
+}
+
+type ToBrain = Sender<'static, NoopRawMutex, Slot>;
+type FromBrain = Receiver<'static, NoopRawMutex, Slot>;
+
+/// Owns the connection.
+#[embassy_executor::task]
+pub async fn run(
+    stack: Stack<'static>,
+    resolver: &'static Resolver,
+    factory: &'static Factory,
+    memory: Memory,
+    mut to_brain: ToBrain,
+    mut from_brain: FromBrain,
+) -> ! {
+    use core::fmt::Write;
+    let Memory { tcp: (rx, tx), mqtt } = memory;
+    let mut name = String::<16>::new();
+    let _ = write!(name, "{}", factory.box_id);
+    let password = factory.password();
+    let will = Topic::Up(factory.box_id, Up::Will).name();
+    let filter = Topic::filter(factory.box_id);
+    let config = ConfigBuilder::new(Buffers::new(mqtt.0, mqtt.1))
+        .client_id(&name)
+        .and_then(|config| config.auth(&name, password.as_bytes()))
+        .and_then(|config| config.will(Will::new(&will, b"", &[])?))
+        .map(|config| config.keepalive_interval(KEEP_ALIVE));
+    let mut session = match config {
+        Ok(config) => Session::new(config),
+        Err(error) => panic!("MQTT configuration: {error:?}"),
+    };
+    let mut wait = RETRY.0;
+    loop {
+        stack.wait_config_up().await;
+        let mut socket = TcpSocket::new(stack, &mut *rx, &mut *tx);
+        socket.set_timeout(Some(Duration::from_secs(20)));
+        let opened = with_timeout(PATIENCE, async {
+            let to = resolver.find(&factory.cloud_host).await?;
+            socket.connect((to, factory.mqtt_port)).await.ok()
+        });
+        if opened.await.ok().flatten().is_some() {
+            match with_timeout(PATIENCE, session.connect(socket)).await {
+                Ok(Ok(connection)) => {
+                    if let Some(reason) = serve(connection, &filter, &mut to_brain, &mut from_brain).await {
+                        log!("mqtt: closed: {reason:?}");
+                        wait = RETRY.0;
+                    }
+                }
+                Ok(Err(error)) => log!("mqtt: refused: {error:?}"),
+                Err(_) => log!("mqtt: the broker stays silent"),
+            }
+        } else {
+            log!("mqtt: no connection");
+        }
+        Timer::after(wait).await;
+        wait = (wait * 2).min(RETRY.1);
+    }
+}
+
+/// Runs an open connection to its end. `None`: it never became usable.
+async fn serve<I: Io>(
+    mut connection: Connection<'_, '_, I>,
+    filter: &str,
+    to_brain: &mut ToBrain,
+    from_brain: &mut FromBrain,
+) -> Option<Error<I::Error>> {
+    let subscribed = with_timeout(PATIENCE, async {
+        let asked = connection.subscribe(&[TopicFilter::new(filter)], &[]).await?;
+        while connection.is_pending(&asked) {
+            // Nothing of the protocol comes before the hello; an early message is repeated by the cloud.
+            connection.poll().await?;
+        }
+        Ok::<(), Error<I::Error>>(())
+    })
+    .await;
+    match subscribed {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            log!("mqtt: not subscribed: {error:?}");
+            return None;
+        }
+        Err(_) => {
+            log!("mqtt: the broker does not answer SUBSCRIBE");
+            return None;
+        }
+    }
+    log!("mqtt: open");
+    tell(to_brain, Item::Connected).await;
+    // What the brain wrote for an earlier connection is out of date.
+    while from_brain.try_receive().is_some() {
+        from_brain.receive_done();
+    }
+    let end = loop {
+        let room = connection.can_publish(QoS::AtLeastOnce);
+        let outgoing = async {
+            // While the broker owes acknowledgements the brain's messages wait in their queue.
+            if !room {
+                core::future::pending::<()>().await;
+            }
+            from_brain.receive().await;
+        };
+        match select(connection.poll(), outgoing).await {
+            Either::First(Ok(None)) => {}
+            Either::First(Ok(Some(message))) => {
+                let slot = to_brain.send().await;
+                slot.topic.clear();
+                slot.payload.clear();
+                let fits = slot.topic.push_str(message.topic()).is_ok()
+                    && slot.payload.extend_from_slice(message.payload()).is_ok();
+                if fits {
+                    slot.item = Item::Message;
+                    to_brain.send_done();
+                }
+            }
+            Either::First(Err(error)) => break error,
+            Either::Second(()) => {
+                let Some(slot) = from_brain.try_receive() else { continue };
+                let message = Publication::bytes(&slot.topic, &slot.payload).qos(QoS::AtLeastOnce);
+                let result = with_timeout(PATIENCE, connection.publish(message)).await;
+                match result {
+                    Ok(Ok(_)) => from_brain.receive_done(),
+                    // No room after all: again after the next acknowledgement.
+                    Ok(Err(minimq::PubError::Session(Error::NotReady))) => {}
+                    Ok(Err(minimq::PubError::Session(error))) => break error,
+                    Ok(Err(minimq::PubError::Payload(_))) => from_brain.receive_done(),
+                    Err(_) => break Error::Disconnected,
+                }
+            }
+        }
+    };
+    tell(to_brain, Item::Disconnected).await;
+    Some(end)
+}
+
+async fn tell(to_brain: &mut ToBrain, item: Item) {
+    to_brain.send().await.item = item;
+    to_brain.send_done();
+}
