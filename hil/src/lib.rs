@@ -14,7 +14,10 @@
 #![forbid(unsafe_code)]
 
 pub mod baresip;
+pub mod cloud;
+pub mod dhcp;
 pub mod dnsmasq;
+pub mod elf;
 pub mod office;
 pub mod pcap;
 pub mod process;

@@ -1,6 +1,7 @@
 //! The box: the firmware image on QEMU's `mps2-an500`, with its flash in a file that survives a power cut.
 
 use crate::process::Process;
+use crate::run::target;
 use crate::switch::{Port, Switch};
 use anyhow::{Context, Result, ensure};
 use hil_wire as layout;
@@ -10,6 +11,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+/// Folder of the firmware images, `denwaban-<board>.elf`.
+pub fn images() -> PathBuf {
+    target().join("firmware")
+}
+
+/// The image for QEMU.
+pub fn image() -> PathBuf {
+    images().join("denwaban-qemu.elf")
+}
 
 /// A box, on or off.
 pub struct Board {

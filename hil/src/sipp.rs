@@ -21,10 +21,8 @@ pub struct Options<'a> {
     pub remote: Option<&'a str>,
     /// Own address; its port is 5060.
     pub local: &'a str,
-    /// Calls altogether; 0 for a scenario that answers as long as it runs.
-    pub calls: u32,
-    /// `[service]`: the user called.
-    pub service: Option<&'a str>,
+    /// Numbers to call, `[field0]` in turn, four a second: as many calls. None for a scenario that only answers.
+    pub called: &'a [&'a str],
     /// User name and password of `[authentication]`, and the URI that the digest names.
     pub credentials: Option<(&'a str, &'a str, &'a str)>,
     /// Words of the scenario.
@@ -67,12 +65,15 @@ pub fn start(namespace: &Namespace, options: &Options, folder: &Path) -> Result<
         "messages.log",
     ]);
     command.args(["-trace_err", "-error_file", "errors.log"]);
-    if options.calls > 0 {
-        let calls = options.calls.to_string();
-        command.args(["-m", &calls, "-l", &calls, "-r", &calls]);
-    }
-    if let Some(service) = options.service {
-        command.args(["-s", service]);
+    if !options.called.is_empty() {
+        let numbers: String = options
+            .called
+            .iter()
+            .map(|number| format!("{number}\n"))
+            .collect();
+        std::fs::write(home.join("called.csv"), format!("SEQUENTIAL\n{numbers}"))?;
+        let calls = options.called.len().to_string();
+        command.args(["-inf", "called.csv", "-m", &calls, "-l", &calls, "-r", "4"]);
     }
     if let Some((user, password, uri)) = options.credentials {
         command.args(["-au", user, "-ap", password, "-auth_uri", uri]);

@@ -3,7 +3,10 @@
 use crate::run::Run;
 use anyhow::Result;
 
+mod demo;
+mod faults;
 mod rig;
+mod stage;
 
 /// A story.
 pub struct Scenario {
@@ -18,9 +21,63 @@ pub struct Scenario {
 }
 
 /// All of them, in the order in which they are told.
-pub const ALL: &[Scenario] = &[Scenario {
-    name: "rig-phones",
-    about: "the rig's phones and the carrier hear one another, without a box",
-    image: false,
-    tell: rig::phones,
-}];
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "rig-phones",
+        about: "the rig's phones and the carrier hear one another, without a box",
+        image: false,
+        tell: rig::phones,
+    },
+    of_box(
+        "garbage",
+        "broken, oversized and fragmented datagrams, SIP without Content-Length",
+        faults::garbage,
+    ),
+    of_box(
+        "claim",
+        "a registered number claimed without its password",
+        faults::claim,
+    ),
+    of_box(
+        "dhcp-gone-at-boot",
+        "the last lease is used",
+        faults::no_dhcp_at_boot,
+    ),
+    of_box(
+        "dhcp-gone-in-operation",
+        "the address is kept beyond the lease",
+        faults::no_dhcp_in_operation,
+    ),
+    of_box(
+        "silent-cloud",
+        "a broker and a trunk that accept and stay silent",
+        faults::silent_cloud,
+    ),
+    of_box(
+        "power-cuts",
+        "power cuts inside flash operations while configured",
+        faults::power_cuts,
+    ),
+    of_box(
+        "bad-network",
+        "loss, duplicates, jitter and reordering around the box",
+        faults::bad_network,
+    ),
+];
+
+const fn of_box(name: &'static str, about: &'static str, tell: fn(&Run) -> Result<()>) -> Scenario {
+    Scenario {
+        name,
+        about,
+        image: true,
+        tell,
+    }
+}
+
+/// The main job.
+pub const DEMO: Scenario = Scenario {
+    name: "demo",
+    about: "an office with a box: calls with the cloud alive and with the cloud dead",
+    image: true,
+    tell: demo::tell,
+};

@@ -78,7 +78,7 @@ pub fn phones(run: &Run) -> Result<()> {
         answering: Some("phone-answers"),
         remote: Some(&format!("{BOX}:5060")),
         local: PHONES[2],
-        calls: 1,
+        called: &["0312340003"],
         credentials: Some(("0312340003", "x", "denwaban.test")),
         words: &[
             ("user", "0312340003"),
@@ -87,7 +87,6 @@ pub fn phones(run: &Run) -> Result<()> {
             ("ring", "300"),
         ],
         tone: Some(TONE_C),
-        ..sipp::Options::default()
     };
     let wire = office.sniffer.mark();
     let _phone_c = sipp::start(c, &options, &run.folder)?;
@@ -127,8 +126,7 @@ pub fn phones(run: &Run) -> Result<()> {
         scenario: "carrier-calls",
         remote: Some(&remote),
         local: CARRIER,
-        calls: 1,
-        service: Some("0312340000"),
+        called: &["0312340000"],
         words: &words,
         tone: Some(TONE_C),
         ..sipp::Options::default()

@@ -33,3 +33,6 @@ pub const SHARED_CUT_AT: u32 = SHARED + 0x44;
 pub const SEED_LEN: usize = 32;
 /// "DENW", little-endian.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"DENW");
+
+/// Offset of the partition that the factory writes: who the box is and where its cloud is.
+pub const FACTORY: u32 = 0;

@@ -7,13 +7,16 @@ use hil::world;
 use std::process::ExitCode;
 use std::time::Instant;
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Arguments {
     /// Tell only scenarios whose name contains this
     filter: Option<String>,
     /// Print the names and what they show
     #[arg(long)]
     list: bool,
+    /// Use the programs and the image as they are, without building
+    #[arg(long)]
+    no_build: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -37,6 +40,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             .iter()
             .for_each(|scenario| println!("{:<28} {}", scenario.name, scenario.about));
         return Ok(ExitCode::SUCCESS);
+    }
+    crate::setup::ensure()?;
+    if !arguments.no_build && chosen.iter().any(|scenario| scenario.image) {
+        crate::build::rig()?;
     }
     let mut failed = Vec::new();
     for scenario in &chosen {

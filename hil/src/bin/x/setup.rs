@@ -1,0 +1,214 @@
+//! `cargo x setup`: what has to be on the machine.
+
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// A program that a Debian package brings.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    reason: &'static str,
+}
+
+const fn tool(program: &'static str, package: &'static str, reason: &'static str) -> Tool {
+    Tool {
+        program,
+        package,
+        reason,
+    }
+}
+
+const TOOLS: [Tool; 10] = [
+    tool("cc", "build-essential", "links host programs and builds SQLite"),
+    tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
+    tool("baresip", "baresip-core", "the desk phones"),
+    tool("sipp", "sip-tester", "the third phone and the carrier"),
+    tool("ip", "iproute2", "the office's network"),
+    tool("nft", "nftables", "the router's address translation"),
+    tool("dnsmasq", "dnsmasq-base", "the router's DHCP and name service"),
+    tool(
+        "mosquitto",
+        "mosquitto",
+        "the second MQTT broker that the cloud is tested with",
+    ),
+    tool("setpriv", "util-linux", "lets nothing outlive a run"),
+    tool(
+        "tshark",
+        "tshark",
+        "reads the captures, for people; no test needs it",
+    ),
+];
+
+/// The firmware's target.
+pub const TARGET: &str = "thumbv7em-none-eabihf";
+
+/// How the firmware is compiled here.
+pub enum Toolchain {
+    /// The toolchain in use has the target's library.
+    Rustup,
+    /// Debian's rustc with `core` built from source.
+    Debian,
+}
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only say what is missing
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if !arguments.check {
+        ensure()?;
+        toolchain()?;
+        println!("everything is here");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let missing = missing();
+    missing
+        .iter()
+        .for_each(|tool| println!("missing: {} ({}): {}", tool.program, tool.package, tool.reason));
+    let compiler = has_target() || debian_compiler();
+    if !compiler {
+        println!("missing: a compiler for {TARGET}");
+    }
+    Ok(if missing.is_empty() && compiler {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Installs the programs that are missing; an error names what cannot be had.
+pub fn ensure() -> Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for tool in &missing {
+        println!(
+            "setup: {} is missing ({}): installing {}",
+            tool.program, tool.reason, tool.package
+        );
+    }
+    let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
+    let installed = install(&packages);
+    let missing: Vec<_> = self::missing().iter().map(|tool| tool.program).collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        bail!("cannot be had here: {} ({installed:?})", missing.join(", "))
+    }
+}
+
+/// Finds or brings a compiler for the firmware.
+pub fn toolchain() -> Result<Toolchain> {
+    if has_target() {
+        return Ok(Toolchain::Rustup);
+    }
+    println!("setup: the toolchain has no library for {TARGET}: rustup target add {TARGET}");
+    let mut rustup = Command::new("rustup");
+    rustup
+        .args(["target", "add", TARGET])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if rustup.status().is_ok_and(|status| status.success()) && has_target() {
+        return Ok(Toolchain::Rustup);
+    }
+    if !debian_compiler() {
+        println!("setup: that failed; installing Debian's rustc-web, cargo-web and rust-web-src instead");
+        install(&["rustc-web", "cargo-web", "rust-web-src"])?;
+    }
+    if !debian_compiler() {
+        bail!(
+            "no compiler for {TARGET} can be had here: neither by rustup nor as Debian's rustc-web with its source"
+        );
+    }
+    Ok(Toolchain::Debian)
+}
+
+/// `rustc --print sysroot` of the toolchain in use.
+pub fn sysroot() -> PathBuf {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output();
+    output
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().into())
+        .unwrap_or_default()
+}
+
+fn has_target() -> bool {
+    sysroot().join("lib/rustlib").join(TARGET).join("lib").is_dir()
+}
+
+fn debian_compiler() -> bool {
+    let files = [
+        "/usr/bin/rustc",
+        "/usr/bin/cargo",
+        "/usr/lib/rustlib/src/rust/library/core/Cargo.toml",
+    ];
+    files.iter().all(|file| Path::new(file).exists())
+}
+
+fn missing() -> Vec<&'static Tool> {
+    TOOLS.iter().filter(|tool| !on_path(tool.program)).collect()
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian keeps some in sbin, which a user's PATH may lack.
+    let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(sbin)
+        .any(|folder| folder.join(program).is_file())
+}
+
+/// `apt-get install`, with sudo when not root.
+fn install(packages: &[&str]) -> Result<()> {
+    if !on_path("apt-get") {
+        bail!("no apt-get here: install by hand: {}", packages.join(" "));
+    }
+    let root = rustix::process::geteuid().is_root();
+    if !root && !on_path("sudo") {
+        bail!(
+            "neither root nor sudo here: install by hand: {}",
+            packages.join(" ")
+        );
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = if root {
+            Command::new("apt-get")
+        } else {
+            Command::new("sudo")
+        };
+        if !root {
+            command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        }
+        command
+            .args(["--quiet", "--yes", "--no-install-recommends"])
+            .args(arguments);
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        println!("setup: {command:?}");
+        command.status().is_ok_and(|status| status.success())
+    };
+    let wanted: Vec<_> = ["install"].iter().chain(packages).copied().collect();
+    // The package lists of a fresh machine are empty or old.
+    if apt(&wanted) || (apt(&["update"]) && apt(&wanted)) {
+        return Ok(());
+    }
+    // One that cannot be had must not keep the others away.
+    let failed: Vec<_> = packages
+        .iter()
+        .filter(|package| !apt(&["install", package]))
+        .copied()
+        .collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        bail!("cannot be installed: {}", failed.join(" "))
+    }
+}

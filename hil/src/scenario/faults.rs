@@ -1,0 +1,345 @@
+//! Bad input and faults, against the real image.
+
+use super::stage::{REP, Stage, same};
+use crate::dhcp::{Lease, Server};
+use crate::office::{BOX, CLOUD, PHONES, ROUTER};
+use crate::run::Run;
+use crate::switch::Direction::{Received, Sent};
+use crate::switch::Faults;
+use crate::wait::{ms, s, wait_for};
+use anyhow::{Context, Result, ensure};
+use std::io::Read;
+use std::net::{TcpListener, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// Boots the box and registers phones A and B.
+fn ready(stage: &mut Stage) -> Result<()> {
+    stage.board.on()?;
+    stage.configured(Instant::now(), s(20))?;
+    stage.trunk_up(s(20))?;
+    stage.start_desk_phones()
+}
+
+/// A calls B and hangs up.
+fn a_call(stage: &mut Stage) -> Result<Duration> {
+    let delay = stage.a_calls_b()?;
+    let mark = stage.b()?.mark();
+    stage.a()?.hang_up()?;
+    stage.b()?.wait(mark, "CALL_CLOSED", s(5))?;
+    Ok(delay)
+}
+
+/// The box has started `times` times since its first, by whatever cause.
+fn starts(stage: &Stage, times: usize) -> Result<()> {
+    let log = stage.board.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("boot: ")).collect();
+    ensure!(
+        lines.len() == times,
+        "{} starts instead of {times}: {lines:?}",
+        lines.len()
+    );
+    Ok(())
+}
+
+/// DHCP is gone when the box boots: it uses its last lease.
+pub fn no_dhcp_at_boot(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    ready(&mut stage)?;
+    stage.board.off();
+    stage.office.stop_dhcp();
+    let mark = stage.board.log_mark();
+    stage.board.on()?;
+    let on = Instant::now();
+    let line = stage.board.logs(mark, "net: ", s(30))?;
+    ensure!(
+        line.contains(BOX) && line.contains("kept"),
+        "the box says {line:?}"
+    );
+    run.say(format!(
+        "box without DHCP: {line:?} {:.1} s after power on",
+        on.elapsed().as_secs_f64()
+    ));
+    wait_for("the box to answer", s(10), || probe(&stage, &options(PHONES[2])))?;
+    let delay = a_call(&mut stage)?;
+    run.say(format!("A calls B, {delay:?} to ring"));
+    stage.office.start_dhcp()?;
+    stage
+        .board
+        .logs(mark, "granted", s(90))
+        .context("the box takes a lease again")?;
+    Ok(())
+}
+
+/// DHCP goes while the box runs: it keeps its address beyond the end of the lease.
+pub fn no_dhcp_in_operation(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    stage.office.stop_dhcp();
+    let lease = Lease {
+        address: BOX.parse()?,
+        router: ROUTER.parse()?,
+        seconds: 6,
+    };
+    let server = Server::start(&stage.office.router, "eth0", lease)?;
+    stage.board.on()?;
+    stage.board.logs(0, "granted", s(10))?;
+    wait_for("a renewal", s(10), || (server.acknowledged() >= 2).then_some(()))?;
+    drop(server);
+    let gone = Instant::now();
+    wait_for("twice the lease to pass with the box answering", s(60), || {
+        let answered = probe(&stage, &options(PHONES[2])).is_some();
+        (!answered || gone.elapsed() > s(12)).then_some(answered)
+    })
+    .and_then(|answered| same("answered", answered, true))?;
+    run.say("box answers on its address for twice the length of a lease that nobody renews");
+    starts(&stage, 1)
+}
+
+/// Garbage, truncated, oversized and fragmented datagrams, SIP without Content-Length.
+pub fn garbage(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    ready(&mut stage)?;
+    let socket = stage.office.phones[2]
+        .0
+        .within(|| Ok(UdpSocket::bind((PHONES[2], 5060))?))?;
+    let to = format!("{BOX}:5060");
+    let good = options(PHONES[2]);
+    let mut sent = 0;
+    // Every beginning of a good message, and every one with a byte turned over.
+    for length in 0..good.len() {
+        socket.send_to(&good.as_bytes()[..length], &to)?;
+        let mut bytes = good.clone().into_bytes();
+        bytes[length] ^= 0xA5;
+        socket.send_to(&bytes, &to)?;
+        sent += 2;
+    }
+    let mut random = run.seed;
+    for length in (1..1400).step_by(17) {
+        let mut noise = || {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (random >> 56) as u8
+        };
+        let bytes: Vec<u8> = (0..length).map(|_| noise()).collect();
+        socket.send_to(&bytes, &to)?;
+        sent += 1;
+    }
+    drop(socket);
+    let answer = wait_for("the box to answer", s(10), || probe(&stage, &good))?;
+    ensure!(answer.starts_with("SIP/2.0 "), "{answer}");
+    run.say(format!(
+        "{sent} broken datagrams, then a good one is answered {:?}",
+        answer.lines().next()
+    ));
+
+    let bare = good.replace("Content-Length: 0\r\n", "");
+    ensure!(bare != good, "the probe names its length");
+    wait_for("an answer to SIP without Content-Length", s(5), || {
+        probe(&stage, &bare)
+    })?;
+    // Four kilobytes arrive in three fragments.
+    let large = filled(&good, 4000);
+    let answer = wait_for("an answer to a fragmented message", s(5), || {
+        probe(&stage, &large)
+    })?;
+    run.say(format!("4,000 bytes in fragments: {:?}", answer.lines().next()));
+    let oversized = filled(&good, 9000);
+    match probe(&stage, &oversized) {
+        Some(answer) => ensure!(answer.starts_with("SIP/2.0 513"), "9,000 bytes: {answer}"),
+        None => run.say("9,000 bytes: dropped"),
+    }
+    let delay = a_call(&mut stage)?;
+    run.say(format!("A calls B, {delay:?} to ring"));
+    starts(&stage, 1)
+}
+
+/// Somebody claims A's number without its password; calls for A still go to A.
+pub fn claim(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    ready(&mut stage)?;
+    let user = stage.ids[0].user.clone();
+    let from = stage.office.sniffer.mark();
+    let register = request("REGISTER", &user, PHONES[2]);
+    let answer = wait_for("an answer", s(5), || probe(&stage, &register))?;
+    ensure!(answer.starts_with("SIP/2.0 401"), "{answer}");
+    let invite = request("INVITE", &user, PHONES[2]);
+    let answer = wait_for("an answer", s(5), || probe(&stage, &invite))?;
+    ensure!(
+        answer.starts_with("SIP/2.0 407") || answer.starts_with("SIP/2.0 401"),
+        "{answer}"
+    );
+    run.say("a claim of A's number and a call in A's name are both asked for a password");
+    let (extension, mark) = (stage.ids[0].extension.clone(), stage.a()?.mark());
+    stage.b()?.dial(&extension)?;
+    stage.a()?.wait(mark, "CALL_INCOMING", s(5)).context("A rings")?;
+    let stolen = stage
+        .office
+        .sniffer
+        .find(from, "lan/phone-c", Received, |sip| sip.is("INVITE"));
+    ensure!(stolen.is_none(), "the call went to the claimant");
+    stage.b()?.hang_up()?;
+    stage.a()?.wait(mark, "CALL_CLOSED", s(5))?;
+    run.say("a call for A rings at A");
+    Ok(())
+}
+
+/// The cloud is replaced by something that accepts connections and stays silent.
+pub fn silent_cloud(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    ready(&mut stage)?;
+    ensure!(stage.cloud.stop()?, "the cloud did not end well");
+    let listen = |port: u16| {
+        let listener = stage
+            .office
+            .cloud
+            .within(move || Ok(TcpListener::bind((CLOUD, port))?))?;
+        listener.set_nonblocking(true)?;
+        Ok::<_, anyhow::Error>(listener)
+    };
+    let (broker, sip) = (listen(1883)?, listen(5060)?);
+    let mut kept = Vec::new();
+    let mut accepted = [0; 2];
+    // It must give up and try again: twice on each port.
+    wait_for("the box to try again", s(120), || {
+        for (count, listener) in accepted.iter_mut().zip([&broker, &sip]) {
+            if let Ok((mut stream, _)) = listener.accept() {
+                // What it says is read and never answered.
+                let _ = stream.set_read_timeout(Some(ms(10)));
+                let _ = stream.read(&mut [0; 512]);
+                kept.push(stream);
+                *count += 1;
+            }
+        }
+        accepted.iter().all(|&count| count >= 2).then_some(())
+    })?;
+    run.say(format!(
+        "a silent broker and a silent trunk were given up and tried again: {accepted:?} connections"
+    ));
+    let delay = a_call(&mut stage)?;
+    run.say(format!("A calls B meanwhile, {delay:?} to ring"));
+    drop((kept, broker, sip));
+    stage.serve_cloud()?;
+    stage.trunk_up(s(60))?;
+    run.say("the cloud is back: trunk registered");
+    starts(&stage, 1)
+}
+
+/// The power is cut inside flash operations while the first configuration arrives.
+pub fn power_cuts(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    let mut cuts = 0;
+    for operations in [1, 2, 5, 10, 20, 40, 60, 80, 100, 120] {
+        stage.board.cut_at(operations)?;
+        stage.board.on()?;
+        let what = format!("flash operation {operations}, or the end of them");
+        let reached = wait_for(&what, s(20), || {
+            if stage.board.progress().ok()? >= operations {
+                return Some(true);
+            }
+            let row = stage.box_row().ok()?;
+            (row["issued"].as_i64()? > 0 && row["issued"] == row["epoch"]).then_some(false)
+        })?;
+        stage.board.off();
+        cuts += usize::from(reached);
+        ensure!(
+            stage.box_row()?["nack"].is_null(),
+            "the box refused its configuration: {}",
+            stage.box_row()?
+        );
+    }
+    ensure!(cuts >= 3, "only {cuts} cuts fell inside a flash operation");
+    stage.board.cut_at(0)?;
+    ready(&mut stage)?;
+    a_call(&mut stage)?;
+    run.say(format!(
+        "{cuts} power cuts inside flash operations; then configured, registered, called"
+    ));
+    ensure!(
+        !stage.board.log().to_lowercase().contains("panic"),
+        "the box panicked"
+    );
+    Ok(())
+}
+
+/// The office's network loses, repeats, delays and reorders.
+pub fn bad_network(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    let faults = Faults {
+        loss: 0.05,
+        duplicate: 0.05,
+        reorder: 0.05,
+        jitter: ms(20),
+        ..Faults::default()
+    };
+    for direction in [Sent, Received] {
+        stage.board.port.set_faults(direction, faults);
+    }
+    stage.board.on()?;
+    stage.configured(Instant::now(), s(60))?;
+    stage.trunk_up(s(60))?;
+    stage.start_desk_phones()?;
+    for round in 1..=3 {
+        let delay = a_call(&mut stage)?;
+        run.say(format!("round {round}: A calls B, {delay:?} to ring"));
+    }
+    let mut carrier = stage.carrier_calls("carrier-calls", &[REP], &[("hold", "500")])?;
+    let mark = stage.a()?.mark();
+    stage.a()?.wait(mark, "CALL_INCOMING", s(10))?;
+    stage.a()?.answer()?;
+    ensure!(carrier.ends(s(30))?, "the carrier's call: {}", carrier.output());
+    stage.all_quiet(s(40))?;
+    starts(&stage, 1)
+}
+
+/// A request of a phone at `address`.
+fn request(method: &str, user: &str, address: &str) -> String {
+    let domain = super::stage::DOMAIN;
+    let target = if method == "REGISTER" {
+        format!("sip:{domain}")
+    } else {
+        format!("sip:202@{domain}")
+    };
+    format!(
+        "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address}:5060;rport;branch=z9hG4bK{}\r\nMax-Forwards: 70\r\n\
+         From: <sip:{user}@{domain}>;tag=t1\r\nTo: <sip:{user}@{domain}>\r\nCall-ID: {}@{address}\r\n\
+         CSeq: 1 {method}\r\nContact: <sip:{user}@{address}:5060>\r\nContent-Length: 0\r\n\r\n",
+        unique(),
+        unique()
+    )
+}
+
+/// OPTIONS to the box itself.
+fn options(address: &str) -> String {
+    request("OPTIONS", "probe", address)
+}
+
+/// The request, made `length` bytes long by a header that nobody knows.
+fn filled(request: &str, length: usize) -> String {
+    let name = "X-Filler: ";
+    let filler = "x".repeat(length.saturating_sub(request.len() + name.len() + 2));
+    request.replacen("Max-Forwards", &format!("{name}{filler}\r\nMax-Forwards"), 1)
+}
+
+fn unique() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Sends a datagram to the box from phone C's computer; the final answer, if one comes within half a second.
+fn probe(stage: &Stage, message: &str) -> Option<String> {
+    let socket = stage.office.phones[2]
+        .0
+        .within(|| Ok(UdpSocket::bind((PHONES[2], 5060))?))
+        .ok()?;
+    socket.set_read_timeout(Some(ms(500))).ok()?;
+    socket.send_to(message.as_bytes(), format!("{BOX}:5060")).ok()?;
+    let mut buffer = [0; 8192];
+    loop {
+        let (length, _) = socket.recv_from(&mut buffer).ok()?;
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        if !text.starts_with("SIP/2.0 1") {
+            return Some(text);
+        }
+    }
+}
