@@ -5,5 +5,7 @@ pub mod control;
 pub mod db;
 pub mod fleet;
 pub mod refusal;
+pub mod relay;
 pub mod server;
+pub mod sip_io;
 pub mod sync;

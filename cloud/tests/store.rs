@@ -1,0 +1,371 @@
+//! The contract of the store on real SQLite: orders and their rules, epochs, events, failing commits.
+
+mod world;
+
+use cloud::db::{Db, IdChange, NewId, NewRep};
+use cloud::refusal::Error;
+use cloud::sync::{Encoded, Received, Report, SyncStore, encode};
+use shared::id::{BoxId, ContractId, Extension, IdKey};
+use shared::record::Stamp;
+use shared::site::{SectionKind, TerminalKind, root_hash};
+use shared::sync::{Ack, BootReason, Event, EventBody, EventId, MAX_EVENT, Message as _};
+use world::{World, direct, make_box, office};
+
+fn id(contract: ContractId, direct: &str, extension: &str) -> NewId {
+    NewId {
+        contract,
+        site: None,
+        direct: direct.parse().unwrap(),
+        extension: extension.parse().unwrap(),
+        label: "席".into(),
+        kind: TerminalKind::Fixed,
+        password: None,
+    }
+}
+
+fn rep(contract: ContractId, number: &str, members: &[&str]) -> NewRep {
+    NewRep {
+        contract,
+        number: number.parse().unwrap(),
+        label: "代表".into(),
+        members: members.iter().map(|text| text.parse().unwrap()).collect(),
+        ring: None,
+    }
+}
+
+fn extension(text: &str) -> Extension {
+    text.parse().unwrap()
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T, Error>, rule: &str) {
+    match result {
+        Err(Error::Refused(refusal)) => {
+            assert_eq!(refusal.rule, rule, "{refusal}");
+            assert!(
+                !refusal.what.is_empty() && !refusal.next.is_empty(),
+                "a refusal says what to do: {refusal}"
+            );
+        }
+        other => panic!("expected {rule}, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn orders_keep_the_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).await.unwrap();
+    let contract = db.create_contract("山田商店").await.unwrap();
+    let nobody = ContractId(99);
+    refused(db.add_id(&id(nobody, "0312340001", "201")).await, "contract");
+    refused(db.create_contract("").await, "R3");
+    refused(db.create_contract("\u{7}").await, "R3");
+
+    // R16: the first ID is the basic one.
+    let (key, password) = db.add_id(&id(contract, "0312340001", "201")).await.unwrap();
+    assert_eq!((key, password.len()), (IdKey::new(0).unwrap(), 16));
+    assert_eq!(db.contracts().await.unwrap()[0].ids[0].role, "basic");
+    refused(db.init("other.example").await, "realm");
+
+    // R12: one ID, no representative number.
+    refused(db.add_rep(&rep(contract, "0312340000", &["201"])).await, "R12");
+    // R7, R1: a number has one owner and one role, however it is written.
+    refused(
+        db.add_id(&id(contract, "０３－１２３４－０００１", "202")).await,
+        "R7",
+    );
+    refused(db.add_id(&id(contract, "119", "202")).await, "R1");
+    refused(db.add_id(&id(contract, "0312340002", "201")).await, "R30");
+    db.add_id(&id(contract, "+81312340002", "202")).await.unwrap();
+    refused(db.add_rep(&rep(contract, "0312340001", &["201"])).await, "R1");
+    refused(db.add_rep(&rep(contract, "0312340000", &["209"])).await, "R4");
+    assert!(
+        db.contracts().await.unwrap()[0].reps.is_empty(),
+        "a refused order changes nothing"
+    );
+    let mut stranger = rep(contract, "0312340000", &["201"]);
+    stranger.ring = Some(vec![extension("202")]);
+    refused(db.add_rep(&stranger).await, "R4");
+
+    // R13: as many as IDs; the fourth needs a review (R14).
+    db.add_rep(&rep(contract, "0312340000", &["201", "202"]))
+        .await
+        .unwrap();
+    db.add_rep(&rep(contract, "0312340010", &["202"])).await.unwrap();
+    refused(db.add_rep(&rep(contract, "0312340020", &["201"])).await, "R13");
+    for (direct, extension) in [("0312340003", "203"), ("0312340004", "204")] {
+        db.add_id(&id(contract, direct, extension)).await.unwrap();
+    }
+    db.add_rep(&rep(contract, "0312340020", &["201"])).await.unwrap();
+    refused(db.add_rep(&rep(contract, "0312340030", &["201"])).await, "R14");
+    let other = db.create_contract("田中工業").await.unwrap();
+    refused(db.add_id(&id(other, "0312340020", "201")).await, "R1");
+
+    // R9, R22: what an ID may present is a closed set.
+    let present = |number: &str| IdChange {
+        outgoing: Some(number.parse().unwrap()),
+        ..IdChange::default()
+    };
+    refused(
+        db.change_id(contract, extension("201"), &present("0312340002"))
+            .await,
+        "R9",
+    );
+    refused(
+        db.change_id(contract, extension("201"), &present("0312340010"))
+            .await,
+        "R9",
+    );
+    db.change_id(contract, extension("201"), &present("0312340020"))
+        .await
+        .unwrap();
+    assert_eq!(db.contracts().await.unwrap()[0].ids[0].outgoing, "0312340020");
+    // Who leaves the group, or loses it, presents the direct number again.
+    db.change_rep("0312340020".parse().unwrap(), &[extension("202")], None)
+        .await
+        .unwrap();
+    assert_eq!(db.contracts().await.unwrap()[0].ids[0].outgoing, "0312340001");
+
+    // R13, R16: what may not be given back.
+    refused(db.remove_id(contract, extension("201")).await, "R16");
+    db.remove_id(contract, extension("204")).await.unwrap();
+    refused(db.remove_id(contract, extension("203")).await, "R13");
+    db.remove_rep("0312340020".parse().unwrap()).await.unwrap();
+    refused(db.remove_rep("0312340020".parse().unwrap()).await, "R1");
+    db.remove_id(contract, extension("203")).await.unwrap();
+    refused(db.remove_id(contract, extension("202")).await, "R13");
+    // What was given back is free again.
+    db.add_id(&id(other, "0312340020", "201")).await.unwrap();
+}
+
+#[tokio::test]
+async fn sixty_four_ids_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).await.unwrap();
+    let contract = db.create_contract("大きな会社").await.unwrap();
+    let site = db.create_site(contract, "本社").await.unwrap();
+    let factory = make_box(&db, site).await;
+    for place in 0..64u32 {
+        db.add_id(&id(contract, &direct(place), &(200 + place).to_string()))
+            .await
+            .unwrap();
+    }
+    refused(db.add_id(&id(contract, &direct(64), "299")).await, "R5");
+    let loaded = db.site(site).await.unwrap();
+    loaded.validate().unwrap();
+    assert_eq!((loaded.ids.len(), loaded.sys.channels), (64, 64));
+    let desired = db.desired(factory.box_id).await.unwrap().unwrap();
+    assert_eq!(desired.epoch, 64, "one epoch for each change");
+}
+
+#[tokio::test]
+async fn every_change_is_an_epoch_and_no_change_is_none() {
+    let world = World::new().await;
+    let (db, of) = (&world.db, world.factory.box_id);
+    let first = db.desired(of).await.unwrap().unwrap();
+    let same = IdChange {
+        label: Some("席1".into()),
+        ..IdChange::default()
+    };
+    db.change_id(world.contract, extension("201"), &same)
+        .await
+        .unwrap();
+    assert_eq!(
+        db.desired(of).await.unwrap().unwrap(),
+        first,
+        "the content is the same"
+    );
+
+    // A commit that fails leaves neither the change nor an epoch.
+    db.fail_commits(1);
+    let change = IdChange {
+        label: Some("別".into()),
+        ..IdChange::default()
+    };
+    assert!(matches!(
+        db.change_id(world.contract, extension("201"), &change).await,
+        Err(Error::Failed(_))
+    ));
+    assert_eq!(db.desired(of).await.unwrap().unwrap(), first);
+    assert_eq!(db.contracts().await.unwrap()[0].ids[0].label, "席1");
+    db.change_id(world.contract, extension("201"), &change)
+        .await
+        .unwrap();
+    let second = db.desired(of).await.unwrap().unwrap();
+    assert_eq!(second.epoch, first.epoch + 1);
+
+    // Another contract's change is none of this box's.
+    let (other, other_box) = office(db, 100).await;
+    db.change_id(other, extension("201"), &change).await.unwrap();
+    assert_eq!(db.desired(of).await.unwrap().unwrap(), second);
+    assert!(db.desired(other_box.box_id).await.unwrap().unwrap().epoch >= 1);
+    // A second box for the site is refused.
+    let site = db.boxes().await.unwrap()[0].site;
+    refused(
+        db.create_box(shared::id::SiteId(site), "x", 5060, 1883).await,
+        "site",
+    );
+}
+
+#[tokio::test]
+async fn contents_are_found_by_hash_and_only_by_their_box() {
+    let world = World::new().await;
+    let (db, of) = (&world.db, world.factory.box_id);
+    let (_, other) = office(db, 100).await;
+    let desired = db.desired(of).await.unwrap().unwrap();
+    for section in desired.sections {
+        let bytes = db
+            .section(of, section.kind, &section.hash)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(bytes.len(), section.len as usize);
+        assert_eq!(
+            db.section(other.box_id, section.kind, &section.hash)
+                .await
+                .unwrap(),
+            None
+        );
+        assert_eq!(db.section(of, section.kind, &[7; 32]).await.unwrap(), None);
+    }
+    let credentials = desired.sections[SectionKind::Credentials.index()];
+    assert_eq!(
+        db.section(of, SectionKind::Ids, &credentials.hash).await.unwrap(),
+        None,
+        "of its kind only"
+    );
+
+    // A store restored from a copy catches up with what the box has seen.
+    let site = db.site(shared::id::SiteId(1)).await.unwrap();
+    let sections: [Encoded; 4] = encode::<Error>(&site).unwrap();
+    let above = db.issue(of, &sections, 1_800_000_000, 41).await.unwrap();
+    assert_eq!((above.epoch, above.root()), (42, root_hash(&above.sections)));
+    assert_eq!(db.desired(of).await.unwrap().unwrap(), above);
+    db.fail_commits(1);
+    assert!(db.issue(of, &sections, 1_800_000_000, 0).await.is_err());
+    assert_eq!(db.desired(of).await.unwrap().unwrap().epoch, 42);
+    assert_eq!(db.desired(BoxId(5)).await.unwrap(), None);
+}
+
+fn received(boot: u32, seq: u32) -> Received {
+    let event = Event {
+        id: EventId { boot, seq },
+        at: Stamp { mono: 1, unix: None },
+        body: EventBody::Boot {
+            reason: BootReason::PowerOn,
+            firmware: "1".try_into().unwrap(),
+        },
+    };
+    let mut buf = [0; MAX_EVENT];
+    Received {
+        id: event.id,
+        bytes: event.encode(&mut buf).unwrap().to_vec(),
+        event: Some(event),
+    }
+}
+
+#[tokio::test]
+async fn events_are_stored_once_and_wholly() {
+    let world = World::new().await;
+    let (db, of) = (&world.db, world.factory.box_id);
+    let (_, other) = office(db, 100).await;
+    assert_eq!(db.last_event(of).await.unwrap(), None);
+    let batch = [received(1, 0), received(1, 1), received(2, 0)];
+    assert_eq!(db.commit_events(of, &batch, 5).await.unwrap(), 3);
+    assert_eq!(db.commit_events(of, &batch, 6).await.unwrap(), 0, "a repetition");
+    let overlapping = [received(2, 0), received(2, 1)];
+    assert_eq!(db.commit_events(of, &overlapping, 7).await.unwrap(), 1);
+    assert_eq!(
+        db.last_event(of).await.unwrap(),
+        Some(EventId { boot: 2, seq: 1 })
+    );
+    assert_eq!(
+        db.commit_events(other.box_id, &batch, 8).await.unwrap(),
+        3,
+        "another box has its own"
+    );
+
+    db.fail_commits(1);
+    assert!(
+        db.commit_events(of, &[received(2, 2), received(2, 3)], 9)
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        db.last_event(of).await.unwrap(),
+        Some(EventId { boot: 2, seq: 1 }),
+        "none of the batch"
+    );
+    assert_eq!(
+        db.commit_events(of, &[received(2, 2), received(2, 3)], 9)
+            .await
+            .unwrap(),
+        2
+    );
+
+    // An event of a newer firmware is kept as it came.
+    let unknown = Received {
+        id: EventId { boot: 2, seq: 4 },
+        bytes: vec![9, 9, 9],
+        event: None,
+    };
+    assert_eq!(
+        db.commit_events(of, std::slice::from_ref(&unknown), 9)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(db.last_event(of).await.unwrap(), Some(unknown.id));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_restart() {
+    let world = World::new().await;
+    let of = world.factory.box_id;
+    world.db.commit_events(of, &[received(1, 0)], 5).await.unwrap();
+    let desired = world.db.desired(of).await.unwrap();
+    world
+        .db
+        .report(
+            of,
+            &Report::Applied(Ack {
+                epoch: 3,
+                root: [0; 32],
+            }),
+        )
+        .await
+        .unwrap();
+    let verifying = world.db.keys().verifying();
+    world.db.close().await;
+    let again = Db::open(world.dir.path()).await.unwrap();
+    assert_eq!(
+        again.last_event(of).await.unwrap(),
+        Some(EventId { boot: 1, seq: 0 })
+    );
+    assert_eq!(again.desired(of).await.unwrap(), desired);
+    assert_eq!(again.boxes().await.unwrap()[0].epoch, 3);
+    assert_eq!(again.keys().verifying(), verifying, "boxes go on believing");
+    assert_eq!(world.factory.config_key, verifying);
+    let boot = again.count_boot().await.unwrap();
+    assert_eq!(again.count_boot().await.unwrap(), boot + 1);
+}
+
+/// Commands and server write at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_wait_for_each_other() {
+    let world = World::new().await;
+    let second = Db::open(world.dir.path()).await.unwrap();
+    let of = world.factory.box_id;
+    let mut tasks = tokio::task::JoinSet::new();
+    for seq in 0..20 {
+        let db = if seq % 2 == 0 {
+            world.db.clone()
+        } else {
+            second.clone()
+        };
+        tasks.spawn(async move { db.commit_events(of, &[received(1, seq)], 1).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        assert_eq!(done.unwrap().unwrap(), 1);
+    }
+}
