@@ -162,6 +162,8 @@ pub struct Call<M> {
     pub(super) best: u16,
     pub(super) cause: Option<Cause>,
     pub(super) deadline: Instant,
+    /// How it ended; the owner is told when it asks, so that any number may end at once.
+    pub(super) end: Option<End>,
     pub(super) told: bool,
 }
 

@@ -324,6 +324,7 @@ impl<'s, M> Calls<'s, M> {
             best: 0,
             cause: None,
             deadline: Instant::NEVER,
+            end: None,
             told: false,
         };
         if self.legs.room() == 0 {

@@ -10,16 +10,12 @@ impl<M> Calls<'_, M> {
     /// [`Calls::next_deadline`]. `buffer` takes one message; 4,096 bytes hold any.
     pub fn poll(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Output> {
         loop {
-            if self.sweep {
-                self.sweep();
-            }
             if let Some(event) = self.events.pop_front() {
-                if let Event::Ended { call, .. } = event
-                    && let Some(call) = self.calls.get_mut(call)
-                {
-                    call.told = true;
-                    self.sweep = true;
-                }
+                return Some(Output::Event(event));
+            }
+            if self.sweep
+                && let Some(event) = self.sweep()
+            {
                 return Some(Output::Event(event));
             }
             if let Some(flow) = self.reply_to.take() {
@@ -68,14 +64,21 @@ impl<M> Calls<'_, M> {
         }
     }
 
-    fn sweep(&mut self) {
+    /// Removes what is over, and tells of the next call that ended.
+    fn sweep(&mut self) -> Option<Event> {
         while let Some(key) = self
             .calls
             .find(|call| call.stage == Stage::Ended && call.told && call.legs == 0)
         {
             self.calls.remove(key);
         }
-        self.sweep = false;
+        let untold = self.calls.find(|call| call.end.is_some() && !call.told);
+        let Some((key, call)) = untold.and_then(|key| Some((key, self.calls.get_mut(key)?))) else {
+            self.sweep = false;
+            return None;
+        };
+        call.told = true;
+        call.end.map(|end| Event::Ended { call: key, end })
     }
 
     pub(super) fn event(&mut self, event: Event) {
@@ -238,6 +241,7 @@ impl<M> Calls<'_, M> {
         let before = call.stage;
         let (caller, winner) = (call.caller, call.winner);
         call.stage = Stage::Ended;
+        call.end = Some(end);
         call.deadline = Instant::NEVER;
         if call.cause.is_none() {
             call.cause = cause;
@@ -267,7 +271,6 @@ impl<M> Calls<'_, M> {
         }
         self.cancel_branches(now, key, cause);
         self.sweep = true;
-        self.event(Event::Ended { call: key, end });
     }
 
     pub(super) fn cancel_branches(&mut self, now: Instant, call: Key, cause: Option<Cause>) {
