@@ -1,4 +1,8 @@
 use super::*;
+use crate::time::Instant;
+use crate::write::Writer;
+use core::net::IpAddr;
+use core::time::Duration;
 use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, vec};

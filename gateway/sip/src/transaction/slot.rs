@@ -138,8 +138,8 @@ pub struct Slot {
     pub(super) deadline_at: Instant,
     pub(super) path: Path,
     pub(super) user: u32,
-    /// Last retransmission interval in milliseconds.
-    pub(super) interval: u32,
+    /// Last retransmission interval in milliseconds, at most 65,535.
+    pub(super) interval: u16,
     /// Next in the hash chain, or in the list of free entries.
     next: u32,
     /// Head of the hash chain with this entry's number. Belongs to the index, not to this transaction.
@@ -539,4 +539,4 @@ impl<'s> Storage<'s> {
     }
 }
 
-const _: () = assert!(core::mem::size_of::<Slot>() <= 104);
+const _: () = assert!(core::mem::size_of::<Slot>() <= 96);

@@ -503,7 +503,7 @@ impl<'s> Transactions<'s> {
             Clock::Keep => {}
             Clock::Stop => slot.retransmit_at = Instant::NEVER,
             Clock::In(interval) => {
-                slot.interval = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+                slot.interval = u16::try_from(interval.as_millis()).unwrap_or(u16::MAX);
                 slot.retransmit_at = now + interval;
             }
         }

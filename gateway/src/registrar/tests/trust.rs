@@ -1,0 +1,176 @@
+//! Who is believed.
+
+use super::*;
+
+#[test]
+fn wrong_and_unknown_look_the_same() {
+    let answers = [
+        ("0312340001", "guess"),
+        ("0312340009", "0312340009"),
+        ("nobody", ""),
+    ]
+    .map(|(user, password)| {
+        let mut office = Office::new(8, 1);
+        let mut phone = Phone::new(1, 11);
+        (phone.user, phone.to, phone.password) = (user.into(), user.into(), password.into());
+        phone.contact = String::from("<sip:x@192.0.2.11>");
+        let answers = [
+            phone.ask(&mut office, at(0), "REGISTER"),
+            phone.ask(&mut office, at(0), "REGISTER"),
+        ];
+        assert_eq!(office.registrar.iter().count(), 0);
+        assert_eq!(office.registrar.counters().refused, 1);
+        answers.map(|a| a.text.replace(&format!("sip:{user}@"), "sip:@"))
+    });
+    assert!(answers[0].iter().all(|text| text.starts_with("SIP/2.0 401 ")));
+    assert!(answers.iter().all(|other| other == &answers[0]), "{answers:#?}");
+}
+
+/// Right credentials open one's own address of record and no other, known or not.
+#[test]
+fn a_phone_cannot_take_another_ones_number() {
+    let mut office = Office::new(8, 1);
+    let mut victim = Phone::new(2, 12);
+    victim.register(&mut office, at(0));
+    office.changes(at(0));
+    let mut thief = Phone::new(1, 11);
+    for claimed in ["0312340002", "0312340009", "x"] {
+        thief.to = String::from(claimed);
+        assert_eq!(thief.register(&mut office, at(1)).status, 403, "{claimed}");
+    }
+    // Nor by claiming the address it is registered at, without its password.
+    let mut thief = Phone {
+        password: String::from("guess"),
+        ..victim.clone()
+    };
+    thief.contact = String::from("<sip:0312340002@192.0.2.66>");
+    thief.challenge = String::new();
+    assert_eq!(thief.register(&mut office, at(2)).status, 401);
+    assert_eq!(office.changes(at(2)), []);
+    assert_eq!(office.contacts(2), ["sip:0312340002@192.0.2.12:5062"]);
+    assert_eq!(office.registrar.counters().foreign, 3);
+}
+
+#[test]
+fn a_lost_answer_is_given_again_and_a_replay_is_not_believed() {
+    let mut office = Office::new(8, 1);
+    let mut phone = Phone::new(1, 11);
+    phone.ask(&mut office, at(0), "REGISTER");
+    let request = phone.request("REGISTER");
+    let answer = office.ask(at(0), &phone.flow, &request);
+    assert_eq!(
+        (answer.status, office.changes(at(0))),
+        (200, std::vec![(1, Kind::Added)])
+    );
+    let again = office.ask(at(1), &phone.flow, &request);
+    assert_eq!(again.status, 200);
+    let left = |a: &Answer| a.header("Expires").unwrap().parse::<u64>().unwrap();
+    assert_eq!(left(&again), left(&answer) - 1);
+    assert_eq!(office.changes(at(1)), []);
+    // Heard on the wire and sent from elsewhere, there is nothing to be had with it.
+    let mut elsewhere = phone.flow;
+    elsewhere.peer = "192.0.2.66:5062".parse().unwrap();
+    assert_eq!(office.ask(at(1), &elsewhere, &request).status, 401);
+    // Nor later by its own address, when the phone has registered again.
+    assert_eq!(phone.ask(&mut office, at(2), "REGISTER").status, 200);
+    let late = office.ask(at(3), &phone.flow, &request);
+    assert_eq!(late.status, 401);
+    assert!(late.text.contains("stale=true"));
+    assert_eq!(office.changes(at(3)), [(1, Kind::Refreshed)]);
+    assert_eq!(office.registrar.counters().replayed, 2);
+}
+
+/// The network turns two REGISTERs round: the one that takes the phone away comes last and is the older.
+#[test]
+fn order_is_that_of_the_phone() {
+    let mut office = Office::new(8, 1);
+    let mut phone = Phone::new(1, 11);
+    phone.register(&mut office, at(0));
+    phone.expires = String::from("0");
+    let old = phone.request("REGISTER");
+    phone.expires = String::from("300");
+    assert_eq!(phone.ask(&mut office, at(1), "REGISTER").status, 200);
+    assert_eq!(office.ask(at(2), &phone.flow, &old).status, 500);
+    assert_eq!(office.contacts(1).len(), 1);
+    // A phone that starts anew with its old Call-ID counts from one again, and has a new nonce.
+    let mut rebooted = Phone::new(1, 11);
+    assert_eq!(rebooted.register(&mut office, at(3)).status, 200);
+    office.changes(at(3));
+    assert_eq!(rebooted.ask(&mut office, at(4), "REGISTER").status, 200);
+    assert_eq!(office.changes(at(4)), [(1, Kind::Refreshed)]);
+}
+
+/// Eight wrong passwords at once; then one every ten seconds. Others are not troubled, and the address itself cannot be
+/// troubled by somebody who only writes its name on his datagrams.
+#[test]
+fn guessing_is_slowed_down() {
+    let mut office = Office::new(8, 1);
+    let mut phone = Phone::new(1, 11);
+    phone.password = String::from("guess");
+    phone.ask(&mut office, at(0), "REGISTER");
+    for guess in 0..8 {
+        assert_eq!(
+            phone.ask(&mut office, at(0), "REGISTER").status,
+            401,
+            "guess {guess}"
+        );
+    }
+    let limited = phone.ask(&mut office, at(1), "REGISTER");
+    assert_eq!((limited.status, limited.header("Retry-After")), (403, Some("9")));
+    phone.password = phone.user.clone();
+    assert_eq!(
+        phone.ask(&mut office, at(2), "REGISTER").status,
+        403,
+        "even the right one"
+    );
+    assert_eq!(Phone::new(2, 12).register(&mut office, at(2)).status, 200);
+    assert_eq!(phone.ask(&mut office, at(10), "REGISTER").status, 200);
+    assert_eq!(office.registrar.counters().limited, 2);
+
+    let mut forger = Phone::new(3, 66);
+    forger.password = String::from("guess");
+    forger.ask(&mut office, at(20), "REGISTER"); // a nonce for 192.0.2.66
+    forger.flow = Phone::new(3, 13).flow;
+    for _ in 0..20 {
+        let request = forger.request("REGISTER");
+        assert_eq!(office.ask(at(20), &forger.flow, &request).status, 401);
+    }
+    assert_eq!(Phone::new(3, 13).register(&mut office, at(20)).status, 200);
+    // A third address has no entry left and takes the one with the fewest failures; nothing breaks.
+    for host in 40..60 {
+        let mut phone = Phone::new(1, host);
+        phone.password = String::from("guess");
+        assert_eq!(phone.register(&mut office, at(30)).status, 401);
+    }
+}
+
+#[test]
+fn a_request_of_a_phone_is_challenged_and_known() {
+    let mut office = Office::new(8, 1);
+    let mut phone = Phone::new(1, 11);
+    phone.register(&mut office, at(0));
+    (phone.challenge, phone.contact) = (String::new(), String::from("<sip:x@192.0.2.11>"));
+    let challenged = phone.ask(&mut office, at(1), "INVITE");
+    assert_eq!(
+        (challenged.status, challenged.headers("Proxy-Authenticate").len()),
+        (407, 2)
+    );
+    let request = phone.request("INVITE");
+    assert_eq!(office.ask(at(1), &phone.flow, &request).caller, Some(key(1)));
+    let replayed = office.ask(at(1), &phone.flow, &request);
+    assert_eq!(
+        (replayed.status, replayed.text.contains("stale=true")),
+        (407, true)
+    );
+    // From another port of the same host nobody is registered.
+    phone.flow.peer.set_port(6000);
+    assert_eq!(phone.ask(&mut office, at(2), "INVITE").status, 403);
+    // Somebody else's right password at this phone's address.
+    let mut other = Phone::new(2, 11);
+    other.challenge = phone.challenge.clone();
+    other.count = 10;
+    assert_eq!(other.ask(&mut office, at(3), "INVITE").status, 403);
+    // A wrong one.
+    other.password = String::from("guess");
+    assert_eq!(other.ask(&mut office, at(3), "INVITE").status, 407);
+}
