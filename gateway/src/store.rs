@@ -217,16 +217,25 @@ impl<F: MultiwriteNorFlash> Store<F> {
         setting: &mut impl FnMut(Key, &[u8]),
     ) -> Result<Option<u32>, Fault> {
         self.with_settings(async |settings| {
-            for key in Key::all() {
+            // Looking for a key that was never stored reads everything: first see which there are.
+            let boot = settings.fetch_item::<&[u8]>(buf, &Key::BOOT.number()).await?;
+            let boot = boot
+                .and_then(|bytes| bytes.try_into().ok())
+                .map(u32::from_le_bytes);
+            let mut stored = [false; Key::COUNT as usize];
+            let mut all = settings.fetch_all_items(buf).await?;
+            while let Some((key, _)) = all.next::<&[u8]>(buf).await? {
+                if let Some(stored) = stored.get_mut(usize::from(key)) {
+                    *stored = true;
+                }
+            }
+            for key in Key::all().filter(|key| stored.get(usize::from(key.number())) == Some(&true)) {
                 match settings.fetch_item::<&[u8]>(buf, &key.number()).await? {
                     None | Some([]) => {}
                     Some(value) => setting(key, value),
                 }
             }
-            let boot = settings.fetch_item::<&[u8]>(buf, &Key::BOOT.number()).await?;
-            Ok(boot
-                .and_then(|bytes| bytes.try_into().ok())
-                .map(u32::from_le_bytes))
+            Ok(boot)
         })
         .await
     }

@@ -2,6 +2,8 @@
 //! simulations, and for the Linux box on a file.
 
 use core::ops::Range;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 
 use embedded_storage_async::nor_flash::{
     ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
@@ -220,3 +222,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> NorFlash for RamNor<B> {
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> MultiwriteNorFlash for RamNor<B> {}
+
+/// Runs a future that never waits for anything, as every one over a [`RamNor`].
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}

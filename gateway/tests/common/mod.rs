@@ -1,0 +1,101 @@
+//! Sites, and what a cloud makes of them, for the tests of store and uplink.
+#![allow(dead_code)]
+
+use gateway::store::{Committed, Op};
+use shared::site::{Credential, Id, MAX_SECTION, Rep, Section, SectionKind, Site, Sys, root_hash};
+use shared::sync::MAX_CHUNK;
+use shared::{ContractId, IdKey, IdSet, Number, SiteId, TerminalKind};
+
+/// A valid site with this many IDs; sites with another `variant` differ in every section.
+pub fn site(ids: u16, variant: u8) -> Site {
+    let mut site = Site {
+        sys: Sys {
+            contract: ContractId(u32::from(variant)),
+            site: SiteId(1),
+            channels: 64,
+            realm: "denwaban.example".try_into().unwrap(),
+            ..Sys::default()
+        },
+        ..Site::default()
+    };
+    let label = format!("variant {variant}");
+    for index in 0..ids {
+        let key = IdKey::new(index).unwrap();
+        let direct = Number::parse(&format!("03123{index:05}")).unwrap();
+        site.ids
+            .push(Id {
+                key,
+                direct,
+                extension: (200 + u32::from(index)).try_into().unwrap(),
+                direct_in: true,
+                direct_out: true,
+                label: label.as_str().try_into().unwrap(),
+                kind: TerminalKind::Fixed,
+                outgoing: direct,
+            })
+            .unwrap();
+        site.credentials
+            .push(Credential {
+                key,
+                ha1_md5: [variant; 16],
+                ha1_sha256: [variant; 32],
+            })
+            .unwrap();
+    }
+    let members: IdSet = site.ids.iter().map(|id| id.key).collect();
+    let number = Number::parse("0399990000").unwrap();
+    site.reps
+        .push(Rep {
+            number,
+            label: label.as_str().try_into().unwrap(),
+            members,
+            ring: members,
+            sub_cap: None,
+        })
+        .unwrap();
+    site.validate().unwrap();
+    site
+}
+
+/// The sections of a site.
+pub fn sections(site: &Site) -> Vec<(Section, Vec<u8>)> {
+    let mut buf = [0; MAX_SECTION];
+    SectionKind::ALL
+        .into_iter()
+        .map(|kind| {
+            let (section, bytes) = site.encode_section(kind, &mut buf).unwrap();
+            (section, bytes.to_vec())
+        })
+        .collect()
+}
+
+/// What is committed for a site.
+pub fn committed(site: &Site, epoch: u64) -> Committed {
+    let sections: heapless::Vec<Section, 4> =
+        sections(site).into_iter().map(|(section, _)| section).collect();
+    let root = root_hash(&sections);
+    Committed {
+        epoch,
+        key_epoch: 1,
+        sections,
+        root,
+    }
+}
+
+/// Everything the store does for a new configuration: all sections piece by piece, and the commit.
+pub fn commit_ops(site: &Site, epoch: u64) -> Vec<Op> {
+    let mut ops = Vec::new();
+    for (section, bytes) in sections(site) {
+        for (index, piece) in bytes.chunks(MAX_CHUNK).enumerate() {
+            let data = heapless::Vec::from_slice(piece).unwrap();
+            ops.push(Op::Stage {
+                kind: section.kind,
+                offset: (index * MAX_CHUNK) as u32,
+                data,
+            });
+        }
+        ops.push(Op::Check(section));
+    }
+    ops.push(Op::Commit(committed(site, epoch)));
+    ops
+}
