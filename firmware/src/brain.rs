@@ -8,7 +8,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::zerocopy_channel::{Receiver, Sender};
 use embassy_time::{Duration, Timer, with_timeout};
 use gateway::{
-    Boot, Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput, budget,
+    Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput, budget,
 };
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
@@ -77,7 +77,8 @@ enum Wake {
     Deadline,
 }
 
-fn now() -> Instant {
+/// The time as the brain has it.
+pub fn now() -> Instant {
     Instant(embassy_time::Instant::now().as_millis())
 }
 
@@ -86,7 +87,6 @@ fn now() -> Instant {
 pub async fn run(
     stack: Stack<'static>,
     gateway: &'static mut Gateway<'static>,
-    boot: Boot,
     memory: Memory,
     mut links: Links,
 ) -> ! {
@@ -97,7 +97,6 @@ pub async fn run(
     }
     let mut outside = Outside { socket, to_uplink: &mut links.to_uplink, lost: Lost::default() };
     let mut address = Ipv4Addr::UNSPECIFIED;
-    gateway.handle(now(), Input::Boot(boot));
     loop {
         while let Some(output) = gateway.poll(now(), message) {
             outside.act(output).await;
@@ -221,7 +220,7 @@ impl Outside<'_> {
                 let taken = slot.is_some_and(|slot| {
                     slot.topic.clear();
                     slot.payload.clear();
-                    slot.topic.push_str(topic).is_ok() && slot.payload.extend_from_slice(payload).is_ok()
+                    slot.topic.push_str(&topic).is_ok() && slot.payload.extend_from_slice(payload).is_ok()
                 });
                 if taken {
                     self.to_uplink.send_done();
@@ -230,7 +229,8 @@ impl Outside<'_> {
                     self.lost.publications += 1;
                 }
             }
-            Output::Store { token, op } => work::run(token, op).await,
+            Output::Reconnect => uplink::RECONNECT.signal(()),
+            Output::Store(token, op) => work::run(token, op).await,
             Output::Media(MediaOutput::Play { player, to, law, prompt, times }) => {
                 command(player, player::Command::Play { to, law, prompt, times });
             }

@@ -4,12 +4,13 @@ use embassy_executor::SpawnToken;
 use embassy_futures::block_on;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::zerocopy_channel::{Channel, Receiver, Sender};
+use embedded_storage_async::nor_flash::ReadNorFlash;
 use gateway::storage::BoxStorage;
-use gateway::store::{Key, Store};
-use gateway::{Boot, Factory, Gateway};
+use gateway::store::{Key, Store, map};
+use gateway::{Boot, Gateway};
 use media::player::Start;
 use netshim::Lease;
-use shared::site::Site;
+use shared::factory::{Factory, FactoryError};
 use shared::sync::{BootReason, PanicNote};
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -29,7 +30,6 @@ macro_rules! once {
 struct Setup {
     mac: &'static mut board::Mac,
     gateway: &'static mut Gateway<'static>,
-    boot: Boot,
     factory: &'static Factory,
     lease: Option<Lease>,
     seed: [u8; 32],
@@ -39,7 +39,6 @@ struct Setup {
 pub fn start() {
     static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
     static MAC: StaticCell<board::Mac> = StaticCell::new();
-    static SITE: StaticCell<Site> = StaticCell::new();
     static FACTORY: StaticCell<Factory> = StaticCell::new();
 
     let last_run = retained::take();
@@ -49,47 +48,54 @@ pub fn start() {
     };
     log!("boot: {:?} {}", last_run.reset, last_run.panic());
 
-    let mut seed = board.seed;
-    let first_boot = u32::from_le_bytes(*seed.first_chunk().unwrap_or(&[0; 4]));
-    let site = SITE.init_with(Site::default);
     let mut store = Store::new(board.flash);
+    let factory = match block_on(factory(&mut store)) {
+        Ok(factory) => FACTORY.init(factory),
+        // Nobody to be and nobody to call: the box says so and waits for its factory data.
+        Err(what) => return log!("factory: {what}"),
+    };
+    let storage = once!(BoxStorage = BoxStorage::new());
+    let gateway = GATEWAY.init_with(|| Gateway::new(storage.lend(), factory.clone(), board.seed));
+    let [_, _, _, _, _, _, _, first] = *board.seed.as_chunks::<4>().0 else { return };
+    let boot = Boot {
+        first: u32::from_le_bytes(first),
+        reason: reason(last_run.reset),
+        panic: note(&last_run),
+    };
     let mut lease = None;
-    let load = store.load(site, first_boot, |key, value| {
+    let loading = gateway.start(brain::now(), &mut store, boot, |key, value| {
         if key == Key::LEASE {
             lease = lease::decode(value);
         }
     });
-    let loaded = match block_on(load) {
-        Ok(loaded) => loaded,
+    match block_on(loading) {
+        Ok(loaded) => log!("box {} start {}", factory.box_id, loaded.boot),
         Err(fault) => panic!("flash: {fault:?}"),
-    };
-    let factory = match loaded.factory {
-        Ok(factory) => factory,
-        // Nobody to be and nobody to call: the box says so and waits for its factory data.
-        Err(error) => return log!("factory: {error}"),
-    };
-    log!("box {} start {}", factory.box_id, loaded.boot);
-    // Should the source of randomness ever repeat itself, two starts still differ.
-    for (byte, count) in seed.iter_mut().zip(loaded.boot.to_le_bytes()) {
-        *byte ^= count;
     }
-    let factory = FACTORY.init(factory);
-    let storage = once!(BoxStorage = BoxStorage::NEW);
-    let gateway = GATEWAY.init_with(|| Gateway::new(storage.parts(), factory.clone(), seed));
-    let boot = Boot { count: loaded.boot, reason: reason(last_run.reset), panic: note(&last_run) };
 
     let executors = board::start_executors();
     executors.work.spawn(token(watchdog::run(board.watchdog.start())));
     executors.work.spawn(token(work::store(store)));
-    let setup = Setup { mac: MAC.init(board.mac), gateway, boot, factory, lease, seed };
+    let setup = Setup { mac: MAC.init(board.mac), gateway, factory, lease, seed: board.seed };
     executors.net.spawn(token(network(setup)));
+}
+
+/// Who the box is.
+async fn factory(store: &mut Store<board::Flash>) -> Result<Factory, &'static str> {
+    let mut image = [0; shared::factory::MAX_FACTORY];
+    store.flash().read(map::FACTORY.start, &mut image).await.map_err(|_| "the flash does not answer")?;
+    Factory::decode(&image).map_err(|error| match error {
+        FactoryError::Absent => "none",
+        FactoryError::Version => "of an unknown version",
+        FactoryError::Damaged | FactoryError::Room => "damaged",
+    })
 }
 
 /// Spawns what lives in the executor `net`.
 #[embassy_executor::task]
 async fn network(setup: Setup) {
     static RESOLVER: StaticCell<Resolver> = StaticCell::new();
-    let Setup { mac, gateway, boot, factory, lease, seed } = setup;
+    let Setup { mac, gateway, factory, lease, seed } = setup;
     let spawner = board::spawner().await;
     // Each random word has one use.
     let [_, _, _, words @ ..] = seed.as_chunks::<4>().0 else { return };
@@ -114,7 +120,7 @@ async fn network(setup: Setup) {
     spawner.spawn(token(net::run(runner)));
     spawner.spawn(token(net::address(stack, shared, lease)));
     let links = brain::Links { trunk: trunk_in, from_uplink: brain_from_up, to_uplink: brain_to_up };
-    spawner.spawn(token(brain::run(stack, gateway, boot, brain::memory(), links)));
+    spawner.spawn(token(brain::run(stack, gateway, brain::memory(), links)));
     let buffers = (&mut once!([u8; 4096] = [0; 4096])[..], &mut once!([u8; 4096] = [0; 4096])[..]);
     spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, trunk_out)));
     let memory = uplink::Memory {

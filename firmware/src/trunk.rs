@@ -10,7 +10,8 @@ use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::Write;
-use gateway::Factory;
+
+use shared::factory::Factory;
 
 use crate::log;
 use crate::net::{Resolver, address_of};

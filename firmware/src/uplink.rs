@@ -2,13 +2,14 @@
 //!
 //! TLS comes between socket and session when boxes have certificates; nothing else changes then.
 
-use embassy_futures::select::{Either, select};
+use embassy_futures::select::{Either3, select3};
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
-use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
+use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::{Receiver, Sender};
 use embassy_time::{Duration, Timer, with_timeout};
-use gateway::Factory;
+use shared::factory::Factory;
 use heapless::{String, Vec};
 use minimq::{Buffers, ConfigBuilder, Connection, Error, Io, Publication, QoS, Session, TopicFilter, Will};
 use shared::sync::{MAX_MESSAGE, MAX_TOPIC, Topic, Up};
@@ -61,6 +62,9 @@ pub struct Memory {
     /// MQTT's: one packet received, and packets sent and not yet acknowledged.
     pub mqtt: (&'static mut [u8], &'static mut [u8]),
 }
+
+/// The brain finds the connection silent.
+pub static RECONNECT: Signal<CriticalSectionRawMutex, ()> = Signal::new();
 
 type ToBrain = Sender<'static, NoopRawMutex, Slot>;
 type FromBrain = Receiver<'static, NoopRawMutex, Slot>;
@@ -152,6 +156,7 @@ async fn serve<I: Io>(
     while from_brain.try_receive().is_some() {
         from_brain.receive_done();
     }
+    RECONNECT.reset();
     let end = loop {
         let room = connection.can_publish(QoS::AtLeastOnce);
         let outgoing = async {
@@ -161,9 +166,9 @@ async fn serve<I: Io>(
             }
             from_brain.receive().await;
         };
-        match select(connection.poll(), outgoing).await {
-            Either::First(Ok(None)) => {}
-            Either::First(Ok(Some(message))) => {
+        match select3(connection.poll(), outgoing, RECONNECT.wait()).await {
+            Either3::First(Ok(None)) => {}
+            Either3::First(Ok(Some(message))) => {
                 let slot = to_brain.send().await;
                 slot.topic.clear();
                 slot.payload.clear();
@@ -174,8 +179,9 @@ async fn serve<I: Io>(
                     to_brain.send_done();
                 }
             }
-            Either::First(Err(error)) => break error,
-            Either::Second(()) => {
+            Either3::First(Err(error)) => break error,
+            Either3::Third(()) => break Error::Disconnected,
+            Either3::Second(()) => {
                 let Some(slot) = from_brain.try_receive() else { continue };
                 let message = Publication::bytes(&slot.topic, &slot.payload).qos(QoS::AtLeastOnce);
                 let result = with_timeout(PATIENCE, connection.publish(message)).await;
