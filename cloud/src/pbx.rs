@@ -1,0 +1,518 @@
+//! The cloud's call engine without I/O: boxes register their trunks, calls go between them and the carrier.
+//!
+//! ```text
+//! handle(now, Input)     a message, a closed connection, another directory
+//! poll(now, buffer)      until None: what to send, records to keep, trunks that came and went
+//! next_deadline()        when to poll again at the latest
+//! ```
+//!
+//! Who may call where is decided here ([`route`]); how a call is carried on is `sip::b2bua`'s business. Sockets, ports
+//! and the clock are the caller's: the server runs it, and so does the simulation.
+
+mod bridge;
+mod directory;
+mod limit;
+mod record;
+mod route;
+#[cfg(test)]
+mod tests;
+mod trunk;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shared::record::{CallLeg, Stamp};
+use shared::{BoxId, ContractId, Number, SessionId};
+use sip::b2bua::{self, Calls, Cause, Receive};
+use sip::digest::{Nonces, Used};
+use sip::transaction::{self, Timers, TxId};
+use sip::{Fault, Flow, Instant, Message, Method, Name, Rejected, Transport, Writer};
+
+use bridge::Bridge;
+use limit::Limiter;
+use record::Meta;
+use trunk::{Stream, Trunk};
+
+pub use bridge::Relays;
+pub use directory::{Account, Directory};
+pub use record::Kind;
+
+/// Server and User-Agent.
+const AGENT: &str = concat!("denwaban-cloud/", env!("CARGO_PKG_VERSION"));
+/// Room for the largest answer made without a transaction: the request's own header lines and some more.
+const ANSWER_MAX: usize = 12_288;
+/// A buffer of this size holds every message that is sent.
+pub const MESSAGE_MAX: usize = 16_384;
+
+/// What the engine is told once.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Where SIP is listened to, as others reach it.
+    pub sip: SocketAddr,
+    /// The carrier's trunk, by UDP. What comes from its address is the carrier's.
+    pub carrier: SocketAddr,
+    /// A registered connection that brings nothing for so long is lost. [`Duration::MAX`] where the caller answers pings
+    /// by itself and closes silent connections.
+    pub silence: Duration,
+    /// Most calls at once.
+    pub calls: usize,
+    /// Most connections at once.
+    pub connections: usize,
+}
+
+impl Config {
+    /// With 15 s of silence, 10,000 calls and 10,000 connections.
+    pub const fn new(sip: SocketAddr, carrier: SocketAddr) -> Self {
+        Self {
+            sip,
+            carrier,
+            silence: Duration::from_secs(15),
+            calls: 10_000,
+            connections: 10_000,
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram came.
+    Datagram {
+        /// Its way.
+        flow: Flow,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// Bytes came on a connection that the peer opened, cut anywhere.
+    Stream {
+        /// The connection.
+        flow: Flow,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// A connection is closed.
+    StreamClosed {
+        /// The connection.
+        flow: Flow,
+    },
+    /// What the contracts say now.
+    Directory(Box<Directory>),
+    /// The wall clock, for the times in records; milliseconds since 1970 (UTC).
+    WallClock {
+        /// Now.
+        unix_ms: u64,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub enum Output<'b> {
+    /// Send this.
+    Transmit {
+        /// Where.
+        flow: Flow,
+        /// What.
+        bytes: &'b [u8],
+    },
+    /// Close this connection. No [`Input::StreamClosed`] is needed for it.
+    CloseStream {
+        /// The connection.
+        flow: Flow,
+    },
+    /// A leg of a call is over: to be kept, exactly once.
+    Record {
+        /// Whose.
+        contract: ContractId,
+        /// What is known of it.
+        leg: CallLeg,
+    },
+    /// A box's trunk came, or went.
+    Trunk {
+        /// The box.
+        id: BoxId,
+        /// Where it is registered now.
+        contact: Option<String>,
+    },
+}
+
+/// A call that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Its name on all its legs.
+    pub session: SessionId,
+    /// Whose it is.
+    pub contract: ContractId,
+    /// Between whom.
+    pub kind: Kind,
+    /// The caller, as received.
+    pub from: String,
+    /// What was called, as received.
+    pub to: String,
+    /// The number presented to the called side.
+    pub presented: Option<Number>,
+    /// When it came.
+    pub started: Instant,
+    /// Somebody's phone rings.
+    pub ringing: bool,
+    /// It is answered.
+    pub answered: bool,
+}
+
+/// A registered trunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The box.
+    pub id: BoxId,
+    /// The address it is heard from.
+    pub peer: SocketAddr,
+    /// Its Contact, `host:port`.
+    pub contact: String,
+    /// How often it had started.
+    pub boot: u32,
+    /// When it registered on this connection.
+    pub since: Instant,
+    /// When the registration ends unless refreshed.
+    pub expires: Instant,
+}
+
+/// Counted oddities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Datagrams from neither the carrier nor anyone else known.
+    pub foreign: u64,
+    /// What could not be read as SIP.
+    pub malformed: u64,
+    /// Requests on a connection that had to register first.
+    pub unregistered: u64,
+    /// Wrong passwords and unknown boxes.
+    pub refused: u64,
+    /// Requests of an address that asked too often.
+    pub limited: u64,
+    /// Calls refused for want of a channel (R15).
+    pub channels: u64,
+    /// Calls refused for want of relay ports.
+    pub ports: u64,
+    /// Connections that were silent, too slow or too many.
+    pub closed: u64,
+    /// Messages for connections that are gone.
+    pub undelivered: u64,
+}
+
+enum Queued {
+    Send { flow: Flow, bytes: Vec<u8> },
+    Close(Flow),
+    Record(ContractId, Box<CallLeg>),
+    Trunk(BoxId, Option<String>),
+}
+
+/// The engine. `R` runs the media relays.
+pub struct Pbx<R> {
+    config: Config,
+    calls: Calls<'static, Meta>,
+    media: Bridge<R>,
+    directory: Box<Directory>,
+    nonces: Nonces<Vec<Used>>,
+    streams: HashMap<Flow, Stream>,
+    /// Connections with bytes to be read.
+    ready: VecDeque<Flow>,
+    trunks: HashMap<BoxId, Trunk>,
+    limiter: Limiter,
+    out: VecDeque<Queued>,
+    /// Nothing of a connection or trunk is due earlier.
+    earliest: Instant,
+    random: u64,
+    wall: Option<(Instant, u64)>,
+    stopping: bool,
+    counters: Counters,
+}
+
+impl<R: Relays> Pbx<R> {
+    /// No trunk, no call, nobody known. `seed` is fresh randomness.
+    pub fn new(config: Config, relays: R, seed: [u64; 5]) -> Self {
+        let [a, b, c, d, random] = seed;
+        let storage = b2bua::Storage {
+            transactions: transaction::Storage::growable(config.calls.saturating_mul(8)),
+            calls: sip::pool::Storage::growable(config.calls),
+            legs: sip::pool::Storage::growable(config.calls.saturating_mul(4)),
+        };
+        let calls = b2bua::Config {
+            agent: AGENT,
+            probe: Duration::from_secs(60),
+            timers: Timers::default(),
+        };
+        Self {
+            config,
+            calls: Calls::new(storage, [a, b], calls),
+            media: Bridge::new(relays),
+            directory: Box::default(),
+            // A box challenges itself anew with every refresh: few nonces live at once.
+            nonces: Nonces::new(vec![Used::NONE; 16_384], [c, d], Duration::from_secs(120)),
+            streams: HashMap::new(),
+            ready: VecDeque::new(),
+            trunks: HashMap::new(),
+            limiter: Limiter::default(),
+            out: VecDeque::new(),
+            earliest: Instant::NEVER,
+            random,
+            wall: None,
+            stopping: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes what happened. [`Pbx::poll`] is to be called until `None` after it.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Datagram { flow, bytes } => self.on_datagram(now, flow, bytes),
+            Input::Stream { flow, bytes } => self.on_stream(now, flow, bytes),
+            Input::StreamClosed { flow } => self.on_closed(now, flow),
+            Input::Directory(directory) => {
+                self.directory = directory;
+                self.on_directory(now);
+            }
+            Input::WallClock { unix_ms } => self.wall = Some((now, unix_ms)),
+        }
+    }
+
+    /// The next thing to be done. `buffer` takes one message: [`MESSAGE_MAX`] bytes.
+    pub fn poll<'b>(&mut self, now: Instant, buffer: &'b mut [u8]) -> Option<Output<'b>> {
+        let (flow, len) = loop {
+            if let Some(queued) = self.out.pop_front() {
+                match queued {
+                    Queued::Close(flow) => return Some(Output::CloseStream { flow }),
+                    Queued::Record(contract, leg) => return Some(Output::Record { contract, leg: *leg }),
+                    Queued::Trunk(id, contact) => return Some(Output::Trunk { id, contact }),
+                    Queued::Send { flow, bytes } => match buffer.get_mut(..bytes.len()) {
+                        Some(room) if self.reaches(&flow) => {
+                            room.copy_from_slice(&bytes);
+                            break (flow, bytes.len());
+                        }
+                        _ => self.counters.undelivered += 1,
+                    },
+                }
+                continue;
+            }
+            match self.calls.poll(now, buffer) {
+                Some(b2bua::Output::Transmit { flow, len }) if self.reaches(&flow) => break (flow, len),
+                Some(b2bua::Output::Transmit { .. }) => self.counters.undelivered += 1,
+                Some(b2bua::Output::Event(event)) => self.on_event(now, event),
+                // One message of a connection after the other, each with all it causes.
+                None if self.next_message(now) => {}
+                None if now >= self.earliest => self.tick(now),
+                None => return None,
+            }
+        };
+        buffer.get(..len).map(|bytes| Output::Transmit { flow, bytes })
+    }
+
+    /// When [`Pbx::poll`] has to be called again at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let own = self.earliest;
+        let next = self.calls.next_deadline().map_or(own, |calls| calls.min(own));
+        (next != Instant::NEVER).then_some(next)
+    }
+
+    /// The server stops: all calls are ended, and no new one is taken.
+    pub fn release_all(&mut self, now: Instant) {
+        self.stopping = true;
+        let calls: Vec<_> = self.calls.iter().map(|(call, ..)| call).collect();
+        for call in calls {
+            self.calls.release(now, call, Some(Cause::OUT_OF_ORDER));
+        }
+    }
+
+    /// The calls that are not over.
+    pub fn live(&self) -> impl Iterator<Item = Live> {
+        self.calls.iter().map(|(_, meta, answered)| Live {
+            session: meta.session,
+            contract: meta.contract,
+            kind: meta.kind,
+            from: meta.from.to_string(),
+            to: meta.to.to_string(),
+            presented: meta.presented,
+            started: Instant::from_millis(meta.started.mono),
+            ringing: meta.ringing.is_some() && !answered,
+            answered,
+        })
+    }
+
+    /// The trunks that can be called.
+    pub fn trunks(&self) -> impl Iterator<Item = Registered> {
+        let online = self.trunks.iter().filter(|(_, trunk)| trunk.is_there());
+        online.map(|(id, trunk)| Registered {
+            id: *id,
+            peer: trunk.flow.peer,
+            contact: trunk.contact.clone(),
+            boot: trunk.boot,
+            since: trunk.since,
+            expires: trunk.expires,
+        })
+    }
+
+    /// Calls with the outside that a contract has now (R15).
+    pub fn channels_used(&self, contract: ContractId) -> usize {
+        let mine = |meta: &Meta| meta.channel && meta.contract == contract;
+        self.calls.iter().filter(|(_, meta, _)| mine(meta)).count()
+    }
+
+    /// What must be zero when nothing goes on: calls, legs, transactions, relays.
+    pub fn usage(&self) -> (usize, usize, usize, usize) {
+        let (calls, legs, transactions) = self.calls.usage();
+        (calls, legs, transactions, self.media.len())
+    }
+
+    /// What runs the media relays.
+    pub fn relays_mut(&mut self) -> &mut R {
+        &mut self.media.relays
+    }
+
+    /// Counted oddities.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Counted oddities of the calls.
+    pub fn call_counters(&self) -> b2bua::Counters {
+        self.calls.counters()
+    }
+
+    fn on_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        if flow.peer.ip() != self.config.carrier.ip() {
+            self.counters.foreign += 1;
+            return;
+        }
+        let message = match Message::parse_datagram(bytes) {
+            Ok(message) => message,
+            Err(rejected) => return self.on_rejected(flow, &rejected),
+        };
+        match self.receive(now, flow, &message) {
+            Receive::Invite { tx } => self.from_carrier(now, tx, flow, &message),
+            Receive::Request { tx } => self.on_request(now, tx, flow, &message),
+            Receive::Done => {}
+        }
+    }
+
+    /// A whole message of a connection.
+    fn on_message(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        let message = match Message::parse_stream(bytes) {
+            Ok(message) => message,
+            Err(rejected) => return self.on_rejected(flow, &rejected),
+        };
+        if message.is_request() && message.method() == Method::Register {
+            return self.on_register(now, flow, &message);
+        }
+        let Some(id) = self.box_on(&flow) else {
+            self.counters.unregistered += 1;
+            if !self.limiter.admit(now, flow.peer.ip(), 1) {
+                self.counters.limited += 1;
+                self.close(flow);
+            } else if message.is_request() && message.method() != Method::Ack {
+                let status = if message.method() == Method::Options {
+                    200
+                } else {
+                    403
+                };
+                self.answer(flow, &message, status, |_| {});
+            }
+            return;
+        };
+        match self.receive(now, flow, &message) {
+            Receive::Invite { tx } => self.from_box(now, tx, flow, id, &message),
+            Receive::Request { tx } => self.on_request(now, tx, flow, &message),
+            Receive::Done => {}
+        }
+    }
+
+    fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Receive {
+        self.media.source = flow.peer.ip();
+        self.calls.receive(now, flow, message, &mut self.media)
+    }
+
+    /// A request outside any call, of somebody known.
+    fn on_request(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) {
+        let status = match message.method() {
+            Method::Options => 200,
+            Method::Extension(_) => 501,
+            _ => 405,
+        };
+        self.calls.reply(now, tx, flow, message, status, |_| {});
+    }
+
+    fn on_rejected(&mut self, flow: Flow, rejected: &Rejected<'_>) {
+        if rejected.fault == Fault::KeepAlive {
+            return;
+        }
+        self.counters.malformed += 1;
+        if let (Some(request), Some(status)) = (rejected.request(), rejected.status()) {
+            let reason = rejected.fault.reason();
+            self.answer(flow, &request, status, |w| {
+                w.header(Name::Warning, format_args!("399 denwaban \"{reason}\""));
+            });
+        }
+    }
+
+    /// Answers a request without any memory of it.
+    fn answer(&mut self, flow: Flow, request: &Message<'_>, status: u16, more: impl FnOnce(&mut Writer<'_>)) {
+        let tag = format!("{:016x}", self.random());
+        let mut bytes = vec![0; ANSWER_MAX];
+        let mut w = Writer::new(&mut bytes);
+        sip::write_response_head(&mut w, request, status, Some(&tag), flow.peer);
+        w.header(Name::Server, AGENT);
+        if matches!(status, 200 | 405 | 501) {
+            w.header(Name::Allow, b2bua::ALLOW);
+        }
+        more(&mut w);
+        match w.finish_empty() {
+            Ok(len) => {
+                bytes.truncate(len);
+                self.out.push_back(Queued::Send { flow, bytes });
+            }
+            Err(_) => self.counters.undelivered += 1,
+        }
+    }
+
+    fn close(&mut self, flow: Flow) {
+        if self.streams.remove(&flow).is_some() {
+            self.counters.closed += 1;
+            self.out.push_back(Queued::Close(flow));
+        }
+    }
+
+    fn reaches(&self, flow: &Flow) -> bool {
+        flow.transport == Transport::Udp || self.streams.contains_key(flow)
+    }
+
+    fn stamp(&self, now: Instant) -> Stamp {
+        let since = |(at, unix): (Instant, u64)| unix + (now - at).as_millis() as u64;
+        Stamp {
+            mono: now.as_millis(),
+            unix: self.wall.map(since),
+        }
+    }
+
+    /// SplitMix64: names and tags need to be unique; what must not be guessed comes from keyed hashes.
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn new_session(&mut self) -> SessionId {
+        let (high, low) = (self.random(), self.random());
+        let bits = u128::from(high) << 64 | u128::from(low);
+        SessionId::from_random(bits.to_be_bytes())
+    }
+
+    fn carrier_flow(&self) -> Flow {
+        Flow {
+            transport: Transport::Udp,
+            interface: 0,
+            stream: 0,
+            peer: self.config.carrier,
+            local: self.config.sip,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The media relay of each call, put between the two sides by what they are told of each other.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use media::relay::{Remote, Side as End};
+use sip::b2bua::{Media, SDP_MAX, Side, Text};
+use sip::pool::Key;
+use sip::sdp::{self, Sdp};
+
+/// The media relays, which the engine's owner runs: real sockets, or a simulation's.
+pub trait Relays {
+    /// Opens the relay of a call; `call` is its number until [`Relays::close`]. Gives the address and even port at which
+    /// each side (A: the caller's) is to send its RTP, RTCP on the next one. `None`: no port is free.
+    fn open(&mut self, call: u32) -> Option<[SocketAddr; 2]>;
+
+    /// Takes where a side receives, from its session description. It may be heard from there, and from the address that
+    /// its signalling comes from.
+    fn remote(&mut self, call: u32, side: End, remote: Remote, signalling: IpAddr);
+
+    /// The call is over.
+    fn close(&mut self, call: u32);
+}
+
+/// What rewrites session descriptions.
+#[derive(Debug)]
+pub(super) struct Bridge<R> {
+    pub relays: R,
+    sessions: HashMap<Key, [SocketAddr; 2]>,
+    /// Where the message at hand came from.
+    pub source: IpAddr,
+    /// The last refusal was for want of ports.
+    pub exhausted: bool,
+}
+
+impl<R: Relays> Bridge<R> {
+    pub fn new(relays: R) -> Self {
+        Self {
+            relays,
+            sessions: HashMap::new(),
+            source: IpAddr::from([0; 4]),
+            exhausted: false,
+        }
+    }
+
+    pub fn close(&mut self, call: Key) {
+        if self.sessions.remove(&call).is_some() {
+            self.relays.close(call.to_bits());
+        }
+    }
+
+    /// Closes what belongs to no call: one that was not taken after all.
+    pub fn keep(&mut self, exists: impl Fn(Key) -> bool) {
+        let gone: Vec<Key> = self
+            .sessions
+            .keys()
+            .copied()
+            .filter(|call| !exists(*call))
+            .collect();
+        gone.into_iter().for_each(|call| self.close(call));
+    }
+
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+}
+
+impl<R: Relays> Media for Bridge<R> {
+    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+        let Some(sdp) = Sdp::parse(sdp) else { return false };
+        let is_voice =
+            |medium: &sdp::Media<'_>| medium.kind == b"audio" && medium.protocol.starts_with(b"RTP/");
+        let Some((voice, medium)) = sdp
+            .media()
+            .enumerate()
+            .find(|(_, medium)| medium.port != 0 && is_voice(medium))
+        else {
+            return false;
+        };
+        let ends = match self.sessions.get(&call) {
+            Some(ends) => *ends,
+            None => match self.relays.open(call.to_bits()) {
+                Some(ends) => *self.sessions.entry(call).or_insert(ends),
+                None => {
+                    self.exhausted = true;
+                    return false;
+                }
+            },
+        };
+        let (own, told) = match from {
+            Side::Caller => (End::A, ends[End::B as usize]),
+            Side::Callee => (End::B, ends[End::A as usize]),
+        };
+        if let Some(target) = medium.target().filter(|target| !target.ip().is_unspecified()) {
+            let mux = medium.attributes("rtcp-mux").next().is_some();
+            let rtcp = medium
+                .attributes("rtcp")
+                .next()
+                .and_then(|value| sip::fields::number(value.split(|b| *b == b' ').next()?))
+                .and_then(|port| u16::try_from(port).ok())
+                .map(|port| SocketAddr::new(target.ip(), port));
+            let remote = match (mux, rtcp) {
+                (true, _) => Remote::mux(target),
+                (false, Some(_)) => Remote { rtp: target, rtcp },
+                (false, None) => Remote::next_port(target),
+            };
+            self.relays.remote(call.to_bits(), own, remote, self.source);
+        }
+        out.clear();
+        let _ = out.resize(SDP_MAX, 0);
+        let written = sdp::rewrite(&sdp, out, |index, medium| {
+            Some(match medium.address {
+                // One voice stream is relayed; others are not offered on.
+                _ if index != voice => SocketAddr::new(told.ip(), 0),
+                // The old way to hold (RFC 3264 §8.4) stays one.
+                Some(address) if address.is_unspecified() => SocketAddr::new(address, told.port()),
+                _ => told,
+            })
+        });
+        out.truncate(written.unwrap_or(0));
+        written.is_ok() && hide_session_address(out, told.ip())
+    }
+}
+
+/// Every medium has its own address now; the session's, which some look at all the same, becomes the relay's too. False:
+/// no room.
+fn hide_session_address(sdp: &mut Text<SDP_MAX>, address: IpAddr) -> bool {
+    let mut at = 0;
+    for line in sdp.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b"m=") {
+            return true;
+        }
+        if line.starts_with(b"c=") && !line.trim_ascii_end().ends_with(b" 0.0.0.0") {
+            let kind = if address.is_ipv4() { "IP4" } else { "IP6" };
+            let own = format!("c=IN {kind} {address}\r\n");
+            let mut hidden: Text<SDP_MAX> = Text::new();
+            let parts = [
+                sdp.get(..at).unwrap_or_default(),
+                own.as_bytes(),
+                sdp.get(at + line.len()..).unwrap_or_default(),
+            ];
+            let fits = parts
+                .into_iter()
+                .all(|part| hidden.extend_from_slice(part).is_ok());
+            *sdp = hidden;
+            return fits;
+        }
+        at += line.len();
+    }
+    true
+}

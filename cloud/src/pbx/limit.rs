@@ -1,0 +1,77 @@
+//! How often a stranger may ask: one bucket of tokens for each source address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use sip::Instant;
+
+/// Requests an address may send at once.
+const BURST: u32 = 20;
+/// Time after which it may send another, milliseconds.
+const PACE_MS: u64 = 250;
+/// Addresses that are remembered.
+const ADDRESSES: usize = 4_096;
+
+/// The buckets of all addresses that were heard lately.
+#[derive(Debug, Default)]
+pub(super) struct Limiter {
+    buckets: HashMap<IpAddr, (u32, Instant)>,
+}
+
+impl Limiter {
+    /// Takes `cost` tokens of this address. False: it has to wait.
+    pub fn admit(&mut self, now: Instant, from: IpAddr, cost: u32) -> bool {
+        let tokens = |(tokens, at): (u32, Instant)| {
+            let earned = (now - at).as_millis() as u64 / PACE_MS;
+            u64::from(tokens).saturating_add(earned).min(u64::from(BURST)) as u32
+        };
+        if self.buckets.len() >= ADDRESSES && !self.buckets.contains_key(&from) {
+            // Who has all its tokens back need not be remembered.
+            self.buckets.retain(|_, bucket| tokens(*bucket) < BURST);
+            if self.buckets.len() >= ADDRESSES {
+                return false;
+            }
+        }
+        let bucket = self.buckets.entry(from).or_insert((BURST, now));
+        let left = tokens(*bucket);
+        if left != bucket.0 {
+            *bucket = (left, now);
+        }
+        let admitted = left >= cost;
+        bucket.0 = left.saturating_sub(cost);
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn a_burst_and_then_its_pace() {
+        let mut limiter = Limiter::default();
+        let (now, one) = (Instant::from_millis(5_000), Ipv4Addr::new(192, 0, 2, 1).into());
+        assert_eq!((0..30).filter(|_| limiter.admit(now, one, 1)).count(), 20);
+        assert!(
+            limiter.admit(now, Ipv4Addr::new(192, 0, 2, 2).into(), 1),
+            "another one has its own"
+        );
+        let later = Instant::from_millis(6_000);
+        assert_eq!((0..30).filter(|_| limiter.admit(later, one, 1)).count(), 4);
+        assert!(!limiter.admit(Instant::from_millis(6_200), one, 1));
+        assert!(!limiter.admit(Instant::from_millis(6_250), one, 5));
+    }
+
+    #[test]
+    fn bounded() {
+        let mut limiter = Limiter::default();
+        let address = |n: u32| IpAddr::from(Ipv4Addr::from(n));
+        for n in 0..ADDRESSES as u32 {
+            assert!(limiter.admit(Instant::ZERO, address(n), 1));
+        }
+        assert!(!limiter.admit(Instant::ZERO, address(1 << 20), 1));
+        assert!(limiter.admit(Instant::from_millis(PACE_MS), address(1 << 20), 1));
+        assert!(limiter.buckets.len() <= 1);
+    }
+}

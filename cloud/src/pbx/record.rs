@@ -1,0 +1,92 @@
+//! What is kept with a call, and the records that come of it: one for the caller's leg, one for the leg that answered.
+
+use shared::record::{CallLeg, Direction, FinalState, Party, Side as Writer, Stamp};
+use shared::{BoxId, ContractId, IdKey, Number, SessionId};
+use sip::b2bua::{End, Side};
+use sip::pool::Key;
+
+/// Between whom a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// From the carrier to a box.
+    Incoming,
+    /// From a box to the carrier.
+    Outgoing,
+    /// From box to box of one contract; takes no channel (R15, A20).
+    Internal,
+}
+
+/// What the engine keeps with a call.
+#[derive(Debug)]
+pub(super) struct Meta {
+    pub kind: Kind,
+    pub contract: ContractId,
+    pub session: SessionId,
+    pub from: Party,
+    pub to: Party,
+    pub presented: Option<Number>,
+    /// The contract's number that is in use: the one called, or the one presented.
+    pub number: Option<Number>,
+    pub caller: Option<IdKey>,
+    pub started: Stamp,
+    pub dialled: Option<Stamp>,
+    pub ringing: Option<Stamp>,
+    pub answered: Option<Stamp>,
+    /// It counts against the contract's channels.
+    pub channel: bool,
+    /// It was refused for want of one.
+    pub limited: bool,
+    /// Somebody said something of it.
+    pub progressed: bool,
+    /// The boxes it rings, and their branches.
+    pub branches: Vec<(BoxId, Key)>,
+}
+
+impl Meta {
+    /// The records of the call, once it is over.
+    pub fn legs(&self, ended: Stamp, end: End) -> impl Iterator<Item = CallLeg> {
+        let (state, status) = self.state(end);
+        let caller = CallLeg {
+            session: self.session,
+            leg: 0,
+            side: Writer::Cloud,
+            direction: Direction::In,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            presented: self.presented,
+            terminal: self.caller,
+            started: self.started,
+            ringing: self.ringing,
+            answered: self.answered,
+            ended,
+            state,
+            status,
+        };
+        let callee = self.answered.map(|_| CallLeg {
+            leg: 1,
+            direction: Direction::Out,
+            terminal: None,
+            started: self.dialled.unwrap_or(self.started),
+            ..caller.clone()
+        });
+        [Some(caller), callee].into_iter().flatten()
+    }
+
+    fn state(&self, end: End) -> (FinalState, u16) {
+        match end {
+            End::HungUp(Side::Caller | Side::Callee) | End::Released => (FinalState::Answered, 200),
+            End::Lost(_) => (FinalState::Lost, 200),
+            End::Cancelled => (FinalState::Cancelled, 487),
+            End::Refused(status) => {
+                let state = match status {
+                    _ if self.limited => FinalState::ChannelLimit,
+                    486 | 600 => FinalState::Busy,
+                    480 if self.ringing.is_some() => FinalState::NotAnswered,
+                    408 | 480 | 503 => FinalState::Unavailable,
+                    _ => FinalState::Refused(status),
+                };
+                (state, status)
+            }
+        }
+    }
+}

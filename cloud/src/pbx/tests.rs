@@ -1,0 +1,11 @@
+//! Scripted boxes and a scripted carrier against the engine, on a clock that only moves when told to.
+
+mod bench;
+mod calls;
+mod faults;
+mod trunks;
+
+use bench::*;
+use shared::record::{Direction, FinalState};
+
+use super::*;

@@ -1,0 +1,578 @@
+//! The bench: peers that write and read their messages by string alone.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use media::relay::{Remote, Side as End};
+use shared::site::{Id, Rep, Sys};
+use shared::{BoxId, CallLeg, ContractId, Extension, IdKey, IdSet, Number, Site, SiteId, TerminalKind};
+use sip::digest::{Challenge, Ha1, Protected};
+use sip::{Flow, Instant, Message, Method, Transport, Writer};
+
+use super::super::*;
+
+pub const REALM: &str = "pbx.example";
+pub const CONTRACT: ContractId = ContractId(1);
+/// The box of the first site, of the second site of the same contract, and of another contract.
+pub const TOKYO: BoxId = BoxId(1);
+pub const OSAKA: BoxId = BoxId(2);
+pub const NAGOYA: BoxId = BoxId(3);
+
+pub const CARRIER_SDP: &str = "v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\ns=-\r\nc=IN IP4 203.0.113.9\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0 8\r\n";
+pub const PHONE_SDP: &str = "v=0\r\no=- 2 1 IN IP4 192.168.1.20\r\ns=-\r\nc=IN IP4 192.168.1.20\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+
+const fn address(a: u8, b: u8, c: u8, d: u8, port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port)
+}
+
+const SIP: SocketAddr = address(203, 0, 113, 1, 5060);
+pub const CARRIER: Flow = Flow {
+    transport: Transport::Udp,
+    interface: 0,
+    stream: 0,
+    peer: address(203, 0, 113, 9, 5060),
+    local: SIP,
+};
+
+/// The nth connection of somebody.
+pub fn connection(n: u16) -> Flow {
+    Flow {
+        transport: Transport::Tcp,
+        interface: 0,
+        stream: n,
+        peer: address(198, 51, 100, 7, 40_000 + n),
+        local: SIP,
+    }
+}
+
+pub fn number(text: &str) -> Number {
+    Number::parse(text).unwrap()
+}
+
+fn site(contract: u32, id: u32, channels: u8, directs: &[&str], rep: Option<(&str, Option<u8>)>) -> Site {
+    let mut site = Site {
+        sys: Sys {
+            contract: ContractId(contract),
+            site: SiteId(id),
+            channels,
+            realm: REALM.try_into().unwrap(),
+            ..Sys::default()
+        },
+        ..Site::default()
+    };
+    for (n, direct) in directs.iter().enumerate() {
+        let key = IdKey::new(10 * id as u16 + n as u16).unwrap();
+        let direct = number(direct);
+        let id = Id {
+            key,
+            direct,
+            extension: Extension::new(200 + 10 * id + n as u32).unwrap(),
+            direct_in: true,
+            direct_out: true,
+            label: "desk".try_into().unwrap(),
+            kind: TerminalKind::Fixed,
+            outgoing: direct,
+        };
+        site.ids.push(id).unwrap();
+    }
+    if let Some((rep, sub_cap)) = rep {
+        let members: IdSet = site.ids.iter().map(|id| id.key).collect();
+        let rep = Rep {
+            number: number(rep),
+            label: "rep".try_into().unwrap(),
+            members,
+            ring: members,
+            sub_cap,
+        };
+        site.reps.push(rep).unwrap();
+    }
+    site
+}
+
+fn account(id: BoxId, at: u32) -> Account {
+    Account {
+        id,
+        site: SiteId(at),
+        realm: REALM.into(),
+        ha1: Ha1::from_password(id.text().as_bytes(), REALM.as_bytes(), password(id).as_bytes()),
+    }
+}
+
+fn password(id: BoxId) -> String {
+    format!("secret of {id}")
+}
+
+/// Two sites of one contract with two channels, one of which shares the representative number, and another contract.
+pub fn directory() -> Directory {
+    let sites = vec![
+        site(1, 1, 2, &["0312340001", "0312340002"], Some(("0312340000", None))),
+        site(1, 2, 2, &["0663000001"], Some(("0312340000", None))),
+        site(
+            2,
+            3,
+            5,
+            &["0521110001", "0521110002"],
+            Some(("0521110000", Some(1))),
+        ),
+    ];
+    Directory::new(
+        REALM,
+        sites,
+        [account(TOKYO, 1), account(OSAKA, 2), account(NAGOYA, 3)],
+    )
+}
+
+/// Relays that only remember.
+#[derive(Debug)]
+pub struct Ports {
+    pub room: usize,
+    next: u16,
+    pub open: HashMap<u32, [SocketAddr; 2]>,
+    pub remotes: Vec<(End, Remote, IpAddr)>,
+}
+
+impl Relays for Ports {
+    fn open(&mut self, call: u32) -> Option<[SocketAddr; 2]> {
+        if self.open.len() >= self.room {
+            return None;
+        }
+        self.next += 4;
+        let ends = [self.next, self.next + 2].map(|port| SocketAddr::new(SIP.ip(), port));
+        assert_eq!(self.open.insert(call, ends), None, "opened twice");
+        Some(ends)
+    }
+
+    fn remote(&mut self, call: u32, side: End, remote: Remote, signalling: IpAddr) {
+        assert!(self.open.contains_key(&call));
+        self.remotes.push((side, remote, signalling));
+    }
+
+    fn close(&mut self, call: u32) {
+        assert!(self.open.remove(&call).is_some(), "closed twice");
+    }
+}
+
+/// A message as a peer sees it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub flow: Flow,
+    pub text: String,
+}
+
+impl Seen {
+    /// `INVITE` or `200`.
+    pub fn what(&self) -> &str {
+        let mut words = self.text.split(' ');
+        match words.next() {
+            Some("SIP/2.0") => words.next().unwrap_or_default(),
+            method => method.unwrap_or_default(),
+        }
+    }
+
+    pub fn uri(&self) -> &str {
+        self.text.split(' ').nth(1).unwrap_or_default()
+    }
+
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let mut lines = self.headers(name);
+        let first = lines.next();
+        assert_eq!(lines.next(), None, "{name} twice in {}", self.text);
+        first
+    }
+
+    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
+        head.split("\r\n").filter_map(move |line| {
+            let (n, value) = line.split_once(": ")?;
+            (n == name).then_some(value)
+        })
+    }
+
+    pub fn body(&self) -> &str {
+        self.text.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+    }
+
+    pub fn tag(&self, name: &str) -> String {
+        let value = self.header(name).unwrap_or_default();
+        value
+            .split_once(";tag=")
+            .map(|(_, tag)| tag.to_string())
+            .unwrap_or_default()
+    }
+}
+
+fn with_body(mut text: String, body: &str) -> String {
+    if !body.is_empty() {
+        text += "Content-Type: application/sdp\r\n";
+    }
+    text + &format!("Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// What a peer answers a request of ours with.
+pub fn answer(request: &Seen, status: u16, body: &str) -> String {
+    let mut text = format!("SIP/2.0 {status} Whatever\r\n");
+    for line in request
+        .text
+        .split("\r\n\r\n")
+        .next()
+        .unwrap_or_default()
+        .split("\r\n")
+    {
+        let name = line.split(':').next().unwrap_or_default();
+        if matches!(name, "Via" | "From" | "To" | "Call-ID" | "CSeq") {
+            text += line;
+            if name == "To" && !line.contains(";tag=") && status > 100 {
+                text += ";tag=callee";
+            }
+            text += "\r\n";
+        }
+    }
+    if (101..300).contains(&status) {
+        text += &format!("Contact: <sip:callee@{}>\r\n", request.flow.peer);
+    }
+    with_body(text, body)
+}
+
+/// A request of the called side within the dialog that `invite` made.
+pub fn from_callee(invite: &Seen, method: &str, cseq: u32) -> String {
+    with_body(
+        format!(
+            "{method} sip:pbx@{SIP} SIP/2.0\r\nVia: SIP/2.0/{} {};branch=z9hG4bKcallee{method}{cseq}\r\n\
+             From: {};tag=callee\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n",
+            invite.flow.transport.as_str(),
+            invite.flow.peer,
+            invite.header("To").unwrap(),
+            invite.header("From").unwrap(),
+            invite.header("Call-ID").unwrap(),
+        ),
+        "",
+    )
+}
+
+/// A call from one of the sides, as it writes its requests.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub flow: Flow,
+    pub id: String,
+    pub called: String,
+    pub from: String,
+    /// Further header lines of the INVITE.
+    pub extra: String,
+    pub sdp: String,
+    pub to_tag: String,
+    pub cseq: u32,
+}
+
+impl Caller {
+    /// The carrier calls.
+    pub fn carrier(id: &str, called: &str) -> Self {
+        Self {
+            flow: CARRIER,
+            id: id.into(),
+            called: called.into(),
+            from: "\"Yamada\" <sip:+81335550001@203.0.113.9>".into(),
+            extra: String::new(),
+            sdp: CARRIER_SDP.into(),
+            to_tag: String::new(),
+            cseq: 1,
+        }
+    }
+
+    /// A box calls for one of its phones, with that one's number.
+    pub fn office(flow: Flow, id: &str, called: &str, number: &str) -> Self {
+        let e164 = super::bench::number(number).e164();
+        Self {
+            flow,
+            from: format!("\"Desk\" <sip:{number}@{REALM}>"),
+            extra: format!(
+                "P-Asserted-Identity: <sip:{e164}@{REALM}>\r\nP-Served-User: <sip:{number}@{REALM}>\r\n\
+                 Session-ID: 00112233445566778899aabbccddee0f\r\n"
+            ),
+            sdp: PHONE_SDP.into(),
+            ..Self::carrier(id, called)
+        }
+    }
+
+    pub fn request(&self, method: &str, branch: &str) -> String {
+        let tag = match self.to_tag.as_str() {
+            "" => String::new(),
+            tag => format!(";tag={tag}"),
+        };
+        let (extra, sdp) = match method {
+            "INVITE" => (self.extra.as_str(), self.sdp.as_str()),
+            _ => ("", ""),
+        };
+        with_body(
+            format!(
+                "{method} sip:{}@{REALM} SIP/2.0\r\nVia: SIP/2.0/{} {};branch=z9hG4bK{}{branch};rport\r\n\
+                 Max-Forwards: 70\r\nFrom: {};tag=t{}\r\nTo: <sip:{}@{REALM}>{tag}\r\nCall-ID: {}\r\n\
+                 CSeq: {} {method}\r\nContact: <sip:caller@{}>\r\n{extra}",
+                self.called,
+                self.flow.transport.as_str(),
+                self.flow.peer,
+                self.id,
+                self.from,
+                self.id,
+                self.called,
+                self.id,
+                self.cseq,
+                self.flow.peer,
+            ),
+            sdp,
+        )
+    }
+}
+
+pub struct Bench {
+    pub pbx: Pbx<Ports>,
+    pub now: Instant,
+    pub seen: Vec<Seen>,
+    pub records: Vec<(ContractId, CallLeg)>,
+    pub trunks: Vec<(BoxId, Option<String>)>,
+    pub closed: Vec<Flow>,
+    registers: u32,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let ports = Ports {
+            room: 100,
+            next: 30_000,
+            open: HashMap::new(),
+            remotes: Vec::new(),
+        };
+        let mut bench = Self {
+            pbx: Pbx::new(Config::new(SIP, CARRIER.peer), ports, [1, 2, 3, 4, 5]),
+            now: Instant::from_millis(10_000),
+            seen: Vec::new(),
+            records: Vec::new(),
+            trunks: Vec::new(),
+            closed: Vec::new(),
+            registers: 0,
+        };
+        bench.give(Input::Directory(Box::new(directory())));
+        bench.give(Input::WallClock {
+            unix_ms: 1_800_000_000_000,
+        });
+        bench
+    }
+
+    /// With boxes registered on connections of their numbers.
+    pub fn with(boxes: &[BoxId]) -> Self {
+        let mut bench = Self::new();
+        for id in boxes {
+            bench.register(*id, home(*id), 1);
+        }
+        bench.trunks.clear();
+        bench
+    }
+
+    pub fn give(&mut self, input: Input<'_>) {
+        self.pbx.handle(self.now, input);
+        self.drain();
+    }
+
+    pub fn drain(&mut self) {
+        let mut buffer = vec![0; MESSAGE_MAX];
+        for _ in 0..100_000 {
+            match self.pbx.poll(self.now, &mut buffer) {
+                None => return,
+                Some(Output::Transmit { flow, bytes }) => {
+                    let text = std::str::from_utf8(bytes).unwrap().to_string();
+                    if text != "\r\n" {
+                        Message::parse_datagram(bytes).unwrap_or_else(|e| panic!("{:?}\n{text}", e.fault));
+                    }
+                    assert!(!self.closed.contains(&flow), "sent after close: {text}");
+                    self.seen.push(Seen { flow, text });
+                }
+                Some(Output::CloseStream { flow }) => self.closed.push(flow),
+                Some(Output::Record { contract, leg }) => self.records.push((contract, leg)),
+                Some(Output::Trunk { id, contact }) => self.trunks.push((id, contact)),
+            }
+        }
+        panic!("poll never ends");
+    }
+
+    pub fn rx(&mut self, flow: Flow, text: &str) {
+        let bytes = text.as_bytes();
+        self.give(match flow.transport {
+            Transport::Udp => Input::Datagram { flow, bytes },
+            _ => Input::Stream { flow, bytes },
+        });
+    }
+
+    /// Time passes.
+    pub fn wait(&mut self, ms: u64) {
+        let until = self.now + Duration::from_millis(ms);
+        for _ in 0..100_000 {
+            self.drain();
+            match self.pbx.next_deadline() {
+                Some(at) if at <= until => self.now = self.now.max(at),
+                _ => {
+                    self.now = until;
+                    return self.drain();
+                }
+            }
+        }
+        panic!("deadlines never end");
+    }
+
+    /// Time passes while these connections live: they ping.
+    pub fn wait_alive(&mut self, ms: u64, flows: &[Flow]) {
+        for step in 0..ms.div_ceil(5_000) {
+            self.wait((ms - step * 5_000).min(5_000));
+            for flow in flows {
+                self.rx(*flow, "\r\n\r\n");
+                let pong = self
+                    .seen
+                    .iter()
+                    .position(|seen| seen.flow == *flow && seen.text == "\r\n");
+                self.seen.remove(pong.expect("a pong"));
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, flow: Flow, what: &str) -> Seen {
+        let place = self.seen.iter().position(|seen| seen.flow == flow);
+        let Some(place) = place else {
+            panic!(
+                "nothing to {}, wanted {what}; others: {:#?}",
+                flow.peer, self.seen
+            );
+        };
+        let seen = self.seen.remove(place);
+        assert_eq!(seen.what(), what, "{}", seen.text);
+        seen
+    }
+
+    #[track_caller]
+    pub fn quiet(&mut self) {
+        let left: Vec<_> = self.seen.drain(..).map(|seen| seen.text).collect();
+        assert!(left.is_empty(), "unexpected: {left:#?}");
+    }
+
+    /// A REGISTER; with the last challenge's answer where it is given.
+    pub fn register_text(
+        &mut self,
+        id: BoxId,
+        flow: Flow,
+        contact: &str,
+        challenge: Option<(&Seen, &str)>,
+    ) -> String {
+        self.registers += 1;
+        let uri = format!("sip:{REALM}");
+        let mut line = String::new();
+        if let Some((challenge, password)) = challenge {
+            let message = Message::parse_datagram(challenge.text.as_bytes()).unwrap();
+            let (challenge, name) = Challenge::choose(&message).unwrap();
+            let user = id.text();
+            let ha1 = Ha1::from_password(user.as_bytes(), challenge.realm, password.as_bytes());
+            let protected = Protected {
+                method: Method::Register,
+                uri: uri.as_bytes(),
+                body: b"",
+            };
+            let mut buffer = [0; 1024];
+            let mut w = Writer::new(&mut buffer);
+            challenge.answer(&mut w, name, user.as_bytes(), &ha1, protected, 99, 1);
+            line = String::from_utf8(w.written().to_vec()).unwrap();
+        }
+        with_body(
+            format!(
+                "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/TCP {};branch=z9hG4bKreg{}\r\nMax-Forwards: 70\r\n\
+                 From: <sip:{id}@{REALM}>;tag=r\r\nTo: <sip:{id}@{REALM}>\r\nCall-ID: reg{id}\r\n\
+                 CSeq: {} REGISTER\r\nContact: {contact}\r\nRequire: gin\r\n{line}",
+                flow.peer, self.registers, self.registers,
+            ),
+            "",
+        )
+    }
+
+    pub fn contact(id: BoxId, boot: u32) -> String {
+        format!("<sip:{id}@192.168.1.2:49152;transport=tcp;bnc>;boot={boot};expires=300")
+    }
+
+    /// A box registers, challenge and all.
+    pub fn register(&mut self, id: BoxId, flow: Flow, boot: u32) -> Seen {
+        let contact = Self::contact(id, boot);
+        let text = self.register_text(id, flow, &contact, None);
+        self.rx(flow, &text);
+        let challenge = self.expect(flow, "401");
+        let text = self.register_text(id, flow, &contact, Some((&challenge, &password(id))));
+        self.rx(flow, &text);
+        self.expect(flow, "200")
+    }
+
+    pub fn password(id: BoxId) -> String {
+        password(id)
+    }
+
+    /// The caller's INVITE; gives the called side's, ringing.
+    pub fn ring(&mut self, caller: &Caller, callee: Flow) -> Seen {
+        self.rx(caller.flow, &caller.request("INVITE", "i"));
+        self.expect(caller.flow, "100");
+        let invite = self.expect(callee, "INVITE");
+        self.rx(callee, &answer(&invite, 180, ""));
+        self.expect(caller.flow, "180");
+        invite
+    }
+
+    /// An answered call.
+    pub fn talk(&mut self, caller: &mut Caller, callee: Flow, sdp: &str) -> Seen {
+        let invite = self.ring(caller, callee);
+        self.rx(callee, &answer(&invite, 200, sdp));
+        self.expect(callee, "ACK");
+        caller.to_tag = self.expect(caller.flow, "200").tag("To");
+        self.rx(caller.flow, &caller.request("ACK", "a"));
+        self.quiet();
+        invite
+    }
+
+    /// The caller hangs up and the called side agrees.
+    pub fn hang_up(&mut self, caller: &Caller, callee: Flow) {
+        let bye = Caller {
+            cseq: 2,
+            ..caller.clone()
+        };
+        self.rx(caller.flow, &bye.request("BYE", "b"));
+        self.expect(caller.flow, "200");
+        let bye = self.expect(callee, "BYE");
+        self.rx(callee, &answer(&bye, 200, ""));
+        self.quiet();
+    }
+
+    /// State of each record since the last time, by leg.
+    pub fn states(&mut self) -> Vec<(u8, shared::FinalState, u16)> {
+        self.records
+            .drain(..)
+            .map(|(_, leg)| (leg.leg, leg.state, leg.status))
+            .collect()
+    }
+
+    /// Everything that lingers is over: nothing is left of any call, no channel, no port.
+    #[track_caller]
+    pub fn nothing_left(&mut self) {
+        assert_eq!(self.pbx.live().count(), 0);
+        assert_eq!(self.pbx.channels_used(CONTRACT), 0);
+        assert_eq!(self.pbx.relays_mut().open.len(), 0);
+        let flows: Vec<Flow> = self
+            .pbx
+            .trunks()
+            .map(|trunk| connection(trunk.peer.port() - 40_000))
+            .collect();
+        self.wait_alive(80_000, &flows);
+        assert_eq!(
+            self.pbx.usage(),
+            (0, 0, 0, 0),
+            "calls, legs, transactions, relays"
+        );
+        assert_eq!(self.pbx.call_counters().overflow, 0);
+    }
+}
+
+/// The connection a box has at first.
+pub fn home(id: BoxId) -> Flow {
+    connection(id.0 as u16)
+}

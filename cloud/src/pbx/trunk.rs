@@ -1,0 +1,383 @@
+//! Connections of boxes and their registrations (RFC 6140): who is there, on which connection, and for how long.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use shared::BoxId;
+use sip::digest::{self, Credentials, Protected, Verdict};
+use sip::uri::Host;
+use sip::{Flow, Frame, Framer, Instant, Message, Name};
+
+use super::{Account, Pbx, Queued, Relays};
+
+/// Largest message of a connection, in bytes; beyond it the connection is closed.
+const STREAM_MAX: usize = 8_192;
+/// A connection that has not registered by then is closed.
+const REGISTER_WITHIN: Duration = Duration::from_secs(10);
+/// How long calls wait for a box whose connection broke, to come back on another.
+const HOLD_OUT: Duration = Duration::from_secs(6);
+/// Granted lifetime of a registration, seconds.
+const EXPIRES: std::ops::RangeInclusive<u32> = 60..=600;
+const EXPIRES_UNASKED: u32 = 300;
+/// Tokens that a wrong password costs.
+const REFUSED_COST: u32 = 5;
+/// Extensions a REGISTER may require.
+const SUPPORTED: [&str; 3] = ["gin", "path", "outbound"];
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Stream {
+    framer: Framer<Vec<u8>>,
+    /// Received and not yet given to the framer.
+    pending: Vec<u8>,
+    heard: Instant,
+    opened: Instant,
+    pub id: Option<BoxId>,
+}
+
+/// A box's way to us.
+#[derive(Debug)]
+pub(super) struct Trunk {
+    pub flow: Flow,
+    pub boot: u32,
+    /// `host:port` of its Contact.
+    pub contact: String,
+    pub since: Instant,
+    pub expires: Instant,
+    /// The connection broke: calls wait until then.
+    away: Option<Instant>,
+}
+
+impl Trunk {
+    pub fn is_there(&self) -> bool {
+        self.away.is_none()
+    }
+}
+
+/// What a REGISTER asks for.
+struct Binding {
+    contact: String,
+    boot: u32,
+    expires: u32,
+}
+
+impl<R: Relays> Pbx<R> {
+    pub(super) fn on_stream(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        if !self.streams.contains_key(&flow) {
+            if self.streams.len() >= self.config.connections {
+                self.counters.closed += 1;
+                self.out.push_back(Queued::Close(flow));
+                return;
+            }
+            let stream = Stream {
+                framer: Framer::accepted(vec![0; STREAM_MAX]),
+                pending: Vec::new(),
+                heard: now,
+                opened: now,
+                id: None,
+            };
+            self.streams.insert(flow, stream);
+            self.earliest = self.earliest.min(now + REGISTER_WITHIN);
+        }
+        if let Some(stream) = self.streams.get_mut(&flow) {
+            stream.heard = now;
+            stream.pending.extend_from_slice(bytes);
+            self.ready.push_back(flow);
+        }
+    }
+
+    /// Takes one message, ping or fault of a connection. False: there is none.
+    pub(super) fn next_message(&mut self, now: Instant) -> bool {
+        while let Some(flow) = self.ready.front().copied() {
+            let Some(stream) = self.streams.get_mut(&flow) else {
+                self.ready.pop_front();
+                continue;
+            };
+            match stream.framer.next() {
+                Some(Ok(Frame::Message(bytes))) => {
+                    let bytes = bytes.to_vec();
+                    self.on_message(now, flow, &bytes);
+                    return true;
+                }
+                Some(Ok(Frame::Ping)) => {
+                    let pong = Queued::Send {
+                        flow,
+                        bytes: b"\r\n".to_vec(),
+                    };
+                    self.out.push_back(pong);
+                    return true;
+                }
+                Some(Ok(Frame::Pong)) => {}
+                Some(Err(_)) => {
+                    self.counters.malformed += 1;
+                    self.close(flow);
+                    self.on_closed(now, flow);
+                    return true;
+                }
+                None if stream.pending.is_empty() => {
+                    self.ready.pop_front();
+                }
+                None => {
+                    let taken = stream.framer.push(&stream.pending);
+                    stream.pending.drain(..taken);
+                }
+            }
+        }
+        false
+    }
+
+    /// The box that is registered on this connection.
+    pub(super) fn box_on(&self, flow: &Flow) -> Option<BoxId> {
+        let id = self.streams.get(flow)?.id?;
+        self.trunks
+            .get(&id)
+            .is_some_and(|trunk| trunk.flow == *flow)
+            .then_some(id)
+    }
+
+    pub(super) fn on_register(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
+        let from = flow.peer.ip();
+        if self.box_on(&flow).is_none() && !self.limiter.admit(now, from, 1) {
+            self.counters.limited += 1;
+            self.answer(flow, message, 503, |w| {
+                w.header(Name::RetryAfter, 5);
+            });
+            return;
+        }
+        if let Err(fault) = message.screen(&SUPPORTED) {
+            return self.answer(flow, message, fault.status().unwrap_or(400), |w| {
+                for tag in message.unsupported(&SUPPORTED) {
+                    w.header_bytes(Name::Unsupported, tag);
+                }
+            });
+        }
+        let Some(account) = self.authenticate(now, flow, message) else {
+            return;
+        };
+        match binding(message) {
+            Ok(Binding { expires: 0, .. }) => {
+                self.answer(flow, message, 200, |_| {});
+                self.forget(now, account.id, false);
+            }
+            Ok(binding) if binding.expires < *EXPIRES.start() => {
+                self.answer(flow, message, 423, |w| {
+                    w.header(Name::MinExpires, EXPIRES.start());
+                });
+            }
+            Ok(binding) => {
+                let expires = binding.expires.min(*EXPIRES.end());
+                let contact = message.contacts().next().map_or(&b""[..], |contact| contact.uri);
+                self.answer(flow, message, 200, |w| {
+                    w.raw(b"Contact: <").unfolded(contact).raw(b">");
+                    w.raw(format!(";expires={expires}\r\n").as_bytes());
+                });
+                self.bind(now, flow, account.id, binding, expires);
+            }
+            Err(status) => self.answer(flow, message, status, |_| {}),
+        }
+    }
+
+    /// The account whose secret the request proves; otherwise it is answered.
+    fn authenticate(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Option<Account> {
+        let id = message
+            .to()
+            .and_then(|to| to.parsed_uri())
+            .and_then(|uri| core::str::from_utf8(uri.user?).ok()?.parse::<BoxId>().ok());
+        let account = id.and_then(|id| self.directory.account(id)).cloned();
+        let realm = account
+            .as_ref()
+            .map_or(self.directory.realm(), |account| &account.realm)
+            .to_string();
+        let credentials = Credentials::find(message, Name::Authorization, realm.as_bytes());
+        let (Some(credentials), Some(protected)) = (credentials, Protected::of(message)) else {
+            self.challenge(now, flow, message, &realm, false);
+            return None;
+        };
+        let account = account.filter(|account| account.id.text().as_bytes() == credentials.username);
+        let ha1 = account.as_ref().map(|account| &account.ha1);
+        let from = flow.peer.ip();
+        match self.nonces.verify(now, from, &credentials, protected, ha1) {
+            Verdict::Accepted => account,
+            // A connection repeats nothing by itself: a used count is as good as an old nonce.
+            Verdict::Replayed | Verdict::Stale => {
+                self.challenge(now, flow, message, &realm, true);
+                None
+            }
+            Verdict::Refused { .. } => {
+                self.counters.refused += 1;
+                self.limiter.admit(now, from, REFUSED_COST);
+                self.answer(flow, message, 403, |_| {});
+                None
+            }
+        }
+    }
+
+    fn challenge(&mut self, now: Instant, flow: Flow, message: &Message<'_>, realm: &str, stale: bool) {
+        let nonce = self.nonces.issue(now, flow.peer.ip());
+        self.answer(flow, message, 401, |w| {
+            digest::write_challenges(w, Name::WwwAuthenticate, realm, nonce, stale);
+        });
+    }
+
+    fn bind(&mut self, now: Instant, flow: Flow, id: BoxId, binding: Binding, expires: u32) {
+        if let Some(other) = self.box_on(&flow).filter(|other| *other != id) {
+            // One connection, one box.
+            self.forget(now, other, false);
+        }
+        let expires = now + Duration::from_secs(u64::from(expires));
+        let old = self.trunks.remove(&id);
+        let refreshed = old
+            .as_ref()
+            .filter(|old| old.flow == flow && old.boot == binding.boot);
+        let refreshed = refreshed.map(|old| old.since);
+        match &old {
+            Some(old) if refreshed.is_none() => {
+                if old.boot == binding.boot {
+                    self.calls.flow_moved(old.flow, flow);
+                } else {
+                    // The box started anew: it knows nothing of its calls any more.
+                    self.calls.flow_lost(now, old.flow);
+                }
+                if old.flow != flow {
+                    self.close(old.flow);
+                }
+            }
+            _ => {}
+        }
+        let trunk = Trunk {
+            flow,
+            boot: binding.boot,
+            contact: binding.contact.clone(),
+            since: refreshed.unwrap_or(now),
+            expires,
+            away: None,
+        };
+        self.trunks.insert(id, trunk);
+        if let Some(stream) = self.streams.get_mut(&flow) {
+            stream.id = Some(id);
+        }
+        self.earliest = self.earliest.min(expires).min(now + self.config.silence);
+        if refreshed.is_none() {
+            self.out.push_back(Queued::Trunk(id, Some(binding.contact)));
+        }
+    }
+
+    /// A box's trunk is gone for good: what rings there stops, and so do its calls.
+    fn forget(&mut self, now: Instant, id: BoxId, close: bool) {
+        let Some(trunk) = self.trunks.remove(&id) else {
+            return;
+        };
+        if let Some(stream) = self.streams.get_mut(&trunk.flow) {
+            stream.id = None;
+            stream.opened = now;
+            self.earliest = self.earliest.min(now + REGISTER_WITHIN);
+        }
+        if trunk.is_there() {
+            self.out.push_back(Queued::Trunk(id, None));
+        }
+        if close {
+            self.close(trunk.flow);
+        }
+        self.calls.flow_lost(now, trunk.flow);
+    }
+
+    pub(super) fn on_closed(&mut self, now: Instant, flow: Flow) {
+        self.streams.remove(&flow);
+        let Some((id, trunk)) = self.trunks.iter_mut().find(|(_, trunk)| trunk.flow == flow) else {
+            return;
+        };
+        if trunk.away.is_some() {
+            return;
+        }
+        let (id, until) = (*id, now + HOLD_OUT);
+        trunk.away = Some(until);
+        self.earliest = self.earliest.min(until);
+        self.out.push_back(Queued::Trunk(id, None));
+        // Answered calls wait for the box to come back; whoever only rings it is told at once.
+        self.stop_ringing(now, id);
+    }
+
+    pub(super) fn on_directory(&mut self, now: Instant) {
+        let gone: Vec<BoxId> = self
+            .trunks
+            .keys()
+            .copied()
+            .filter(|id| self.directory.account(*id).is_none())
+            .collect();
+        for id in gone {
+            self.forget(now, id, true);
+        }
+    }
+
+    /// What time brings to connections and trunks.
+    pub(super) fn tick(&mut self, now: Instant) {
+        let silence = self.config.silence;
+        let silent = |trunk: &Trunk, streams: &std::collections::HashMap<Flow, Stream>| {
+            streams
+                .get(&trunk.flow)
+                .map_or(Instant::NEVER, |stream| stream.heard + silence)
+        };
+        let lost: Vec<BoxId> = self
+            .trunks
+            .iter()
+            .filter(|(_, trunk)| match trunk.away {
+                Some(until) => now >= until,
+                None => now >= trunk.expires || now >= silent(trunk, &self.streams),
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            self.forget(now, id, true);
+        }
+        let slow: Vec<Flow> = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.id.is_none() && now >= stream.opened + REGISTER_WITHIN)
+            .map(|(flow, _)| *flow)
+            .collect();
+        for flow in slow {
+            self.close(flow);
+        }
+        let trunks = self.trunks.values().map(|trunk| match trunk.away {
+            Some(until) => until,
+            None => trunk.expires.min(silent(trunk, &self.streams)),
+        });
+        let strangers = self.streams.values().filter(|stream| stream.id.is_none());
+        let strangers = strangers.map(|stream| stream.opened + REGISTER_WITHIN);
+        self.earliest = trunks.chain(strangers).min().unwrap_or(Instant::NEVER);
+    }
+}
+
+/// Reads the one Contact of a REGISTER.
+fn binding(message: &Message<'_>) -> Result<Binding, u16> {
+    let mut contacts = message.contacts();
+    let (Some(contact), None) = (contacts.next(), contacts.next()) else {
+        return Err(400);
+    };
+    let default = message.expires().unwrap_or(EXPIRES_UNASKED);
+    let number = |name| contact.param(name).and_then(sip::fields::number);
+    if contact.is_star() {
+        // RFC 3261 §10.2.2: only to remove all.
+        return match message.expires() {
+            Some(0) => Ok(Binding {
+                contact: String::new(),
+                boot: 0,
+                expires: 0,
+            }),
+            _ => Err(400),
+        };
+    }
+    let uri = contact.parsed_uri().ok_or(400u16)?;
+    let port = uri.port.unwrap_or(5060);
+    let contact = match uri.host {
+        Host::Name(name) if name.len() <= 64 => format!("{}:{port}", String::from_utf8_lossy(name)),
+        Host::Name(_) => return Err(400),
+        Host::V4(address) => format!("{}", std::net::SocketAddr::new(IpAddr::V4(address), port)),
+        Host::V6(address) => format!("{}", std::net::SocketAddr::new(IpAddr::V6(address), port)),
+    };
+    Ok(Binding {
+        contact,
+        boot: number("boot").unwrap_or(0),
+        expires: number("expires").unwrap_or(default),
+    })
+}
