@@ -6,12 +6,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::broker::{BoxGate, BrokerUrl, Embedded, acl};
 use crate::control::{Answer, Ask, Control, Question};
 use crate::db::Db;
+use crate::edge::{Edge, EdgeEvent, directory};
 use crate::fleet::{Fleet, FleetEvent};
 
 /// What `serve` is told.
@@ -46,9 +47,9 @@ impl BoxGate for Db {
 pub struct Server {
     db: Db,
     control: Control,
-    sip: SocketAddr,
     broker: Option<Embedded>,
     fleet: Fleet,
+    edge: Edge,
 }
 
 impl Server {
@@ -69,19 +70,22 @@ impl Server {
             }
         };
         let mut fleet = Fleet::new(db.clone(), &url, presence);
+        let edge = Edge::start(&db, options.sip, options.carrier, options.rtp_ports)
+            .await
+            .with_context(|| format!("SIP on {}", options.sip))?;
         anyhow::ensure!(fleet.up().await, "the broker link ended");
         Ok(Self {
             db,
             control,
-            sip: options.sip,
             broker,
             fleet,
+            edge,
         })
     }
 
     /// Where SIP is listened to.
     pub fn sip(&self) -> SocketAddr {
-        self.sip
+        self.edge.local()
     }
 
     /// Where boxes reach the broker inside.
@@ -96,10 +100,12 @@ impl Server {
             control,
             broker,
             fleet,
-            ..
+            edge,
         } = self;
         let (fleet_sender, fleet_events) = mpsc::channel(16);
         let fleet = tokio::spawn(fleet.run(fleet_events));
+        let (edge_sender, edge_events) = mpsc::channel(16);
+        let edge = tokio::spawn(edge.run(edge_events));
         let (question_sender, mut questions) = mpsc::channel(16);
         let control_task = control.serve(question_sender);
         tokio::pin!(control_task, stop);
@@ -109,12 +115,14 @@ impl Server {
                 () = &mut control_task => anyhow::bail!("the control socket ended"),
                 question = questions.recv() => {
                     if let Some(question) = question {
-                        answer(question, &fleet_sender).await;
+                        answer(&db, question, &fleet_sender, &edge_sender).await;
                     }
                 }
             }
         }
         info!("stopping");
+        drop(edge_sender);
+        edge.await.context("SIP edge")?;
         drop(fleet_sender);
         fleet.await.context("fleet service")?;
         drop(broker);
@@ -123,15 +131,31 @@ impl Server {
     }
 }
 
-async fn answer((ask, back): Question, fleet: &mpsc::Sender<FleetEvent>) {
+async fn answer(
+    db: &Db,
+    (ask, back): Question,
+    fleet: &mpsc::Sender<FleetEvent>,
+    edge: &mpsc::Sender<EdgeEvent>,
+) {
     let answer = match ask {
         Ask::Changed => {
-            if fleet.send(FleetEvent::Changed).await.is_err() {
-                return;
+            match directory(db).await {
+                Ok(directory) => {
+                    let _ = edge.send(EdgeEvent::Directory(Box::new(directory))).await;
+                }
+                Err(error) => warn!(%error, "the change is not seen by calls yet"),
             }
+            let _ = fleet.send(FleetEvent::Changed).await;
             Answer::Done
         }
-        Ask::Calls => Answer::Calls(Vec::new()),
+        Ask::Calls => {
+            let (sender, receiver) = oneshot::channel();
+            let _ = edge.send(EdgeEvent::Calls(sender)).await;
+            match receiver.await {
+                Ok(calls) => Answer::Calls(calls),
+                Err(_) => return,
+            }
+        }
     };
     // The command may have gone away.
     let _ = back.send(answer);

@@ -100,13 +100,17 @@ pub struct Running {
 
 impl Running {
     pub async fn start(db: &Db, broker: Option<BrokerUrl>) -> Self {
+        Self::start_with_carrier(db, broker, "127.0.0.9:5060".parse().unwrap()).await
+    }
+
+    pub async fn start_with_carrier(db: &Db, broker: Option<BrokerUrl>, carrier: SocketAddr) -> Self {
         let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let options = Options {
             sip: local,
             mqtt: broker.is_none().then_some(local),
             broker,
-            carrier: "127.0.0.1:5999".parse().unwrap(),
-            rtp_ports: (42_000, 42_199),
+            carrier,
+            rtp_ports: (42_000, 42_999),
         };
         let server = timeout(PATIENCE, Server::start(db.clone(), &options))
             .await
