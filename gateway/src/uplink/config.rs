@@ -232,19 +232,12 @@ impl Config {
 
     /// The next operation of the store.
     pub(super) fn op(&mut self, memory: &mut Memory) -> Option<Op> {
-        let active = self.committed.as_ref();
         let staging = self.staging.as_mut().filter(|staging| !staging.asked)?;
         let op = match (staging.step, staging.target.sections.get(staging.index)) {
             (Step::Commit, _) => Op::Commit(staging.target.clone()),
             (Step::Fetch(_), _) | (_, None) => return None,
             (Step::Look | Step::Verify, Some(section)) => Op::Check(*section),
-            (Step::Copy, Some(section)) => {
-                if active.is_none_or(|active| !active.sections.contains(section)) {
-                    staging.step = Step::Fetch(0);
-                    return None;
-                }
-                Op::StageActive(*section)
-            }
+            (Step::Copy, Some(section)) => Op::StageActive(*section),
             (Step::Write { at, .. }, Some(section)) => Op::Stage {
                 kind: section.kind,
                 offset: at,
@@ -267,7 +260,7 @@ impl Config {
         };
         staging.asked = false;
         let next = match result {
-            Ok(reply) => staging.advance(reply, memory),
+            Ok(reply) => staging.advance(reply, self.committed.as_ref(), memory),
             Err(_) => Err(NackCode::Flash),
         };
         let mut committed = false;
@@ -358,12 +351,21 @@ impl Staging {
     }
 
     /// What comes after this answer of the store; nothing after the commit.
-    fn advance(&mut self, reply: Reply, memory: &mut Memory) -> Result<Option<Step>, NackCode> {
+    fn advance(
+        &mut self,
+        reply: Reply,
+        active: Option<&Committed>,
+        memory: &mut Memory,
+    ) -> Result<Option<Step>, NackCode> {
         let section = self.target.sections.get(self.index).copied();
         Ok(Some(match (self.step, reply, section) {
             (Step::Look | Step::Copy | Step::Verify, Reply::Checked(true), _) => self.next_section(),
-            (Step::Look, Reply::Checked(false), _) => Step::Copy,
-            (Step::Copy, Reply::Checked(false), _) => Step::Fetch(0),
+            (Step::Look, Reply::Checked(false), Some(section))
+                if active.is_some_and(|active| active.sections.contains(&section)) =>
+            {
+                Step::Copy
+            }
+            (Step::Look | Step::Copy, Reply::Checked(false), _) => Step::Fetch(0),
             (Step::Verify, Reply::Checked(false), Some(section)) => {
                 return Err(NackCode::HashMismatch(section.kind));
             }
