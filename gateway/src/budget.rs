@@ -5,12 +5,15 @@
 pub const IDS: usize = shared::id::IdKey::COUNT;
 /// Phones that may be registered under one ID at once: the one in use and the one that replaces it (R6).
 pub const BINDINGS_PER_ID: usize = 2;
-/// Registrations: 64 × 2, about 240 bytes each, 30 KiB.
-pub const BINDINGS: usize = IDS * BINDINGS_PER_ID;
+/// Registrations: one an ID and half as many again for phones that take another's place, about 250 bytes each, 24 KiB.
+pub const BINDINGS: usize = IDS + IDS / 2;
 /// Addresses that are remembered for giving wrong passwords.
 pub const SOURCES: usize = 32;
-/// Calls at once: 32, about 4 KiB each (two session descriptions of 1 KiB, one block of header lines), 128 KiB.
-pub const CALLS: usize = 32;
+/// Calls that only emergency calls may use.
+pub const EMERGENCY_CALLS: usize = 2;
+/// Calls at once: 32 and those kept for emergencies, about 4 KiB each (two session descriptions of 1 KiB, one block of
+/// header lines), 136 KiB.
+pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
 /// One leg a caller, one a branch: 288, about 540 bytes each, 152 KiB.

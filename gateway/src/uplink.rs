@@ -22,6 +22,7 @@ use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::{AppAck, Chunk, Down, EventBody, Hello, MAX_MESSAGE, Message, PROTOCOL, Topic, Up};
 use sip::Instant;
+use sip::pool::Room;
 
 use crate::store::{Batch, Committed, Done, Loaded, MAX_BATCH, Op, Token};
 
@@ -32,7 +33,7 @@ use outbox::Outbox;
 pub const TOKEN: Token = Token(0);
 
 /// Events that may wait in memory for the flash.
-pub const WAITING: usize = 64;
+pub const WAITING: usize = 32;
 
 /// First wait for an answer; doubled with every repetition.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -50,7 +51,7 @@ pub struct Memory {
     /// Events on their way into the flash.
     waiting: heapless::Deque<(Stamp, EventBody), WAITING>,
     /// Events on their way to the cloud.
-    batch: Option<Batch>,
+    batch: Room<Batch>,
     /// The message to be published.
     payload: Vec<u8, MAX_BATCH>,
 }
@@ -62,7 +63,7 @@ impl Memory {
             next: Site::EMPTY,
             chunk: Vec::new(),
             waiting: heapless::Deque::new(),
-            batch: None,
+            batch: Room::Empty,
             payload: Vec::new(),
         }
     }
@@ -389,7 +390,7 @@ impl<'s> Uplink<'s> {
         if let Some(link) = &self.link {
             if link.welcomed {
                 consider(self.config.next_deadline());
-                consider(self.outbox.next_publish(self.memory.batch.is_some()));
+                consider(self.outbox.next_publish(self.memory.batch.as_ref().is_some()));
             } else {
                 consider(Some(link.hello.at));
             }

@@ -31,12 +31,54 @@ impl Key {
     }
 }
 
+/// An [`Option`] that is all zeros when empty: a static of them costs no room in the image.
+#[derive(Clone, Debug)]
+#[repr(u8)]
+pub enum Room<T> {
+    /// Nothing.
+    Empty = 0,
+    /// Something.
+    Taken(T),
+}
+
+impl<T> Room<T> {
+    /// What is there.
+    pub const fn as_ref(&self) -> Option<&T> {
+        match self {
+            Self::Empty => None,
+            Self::Taken(value) => Some(value),
+        }
+    }
+
+    /// What is there.
+    pub const fn as_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Empty => None,
+            Self::Taken(value) => Some(value),
+        }
+    }
+
+    /// Takes out what is there.
+    pub fn take(&mut self) -> Option<T> {
+        match core::mem::replace(self, Self::Empty) {
+            Self::Empty => None,
+            Self::Taken(value) => Some(value),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Room<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Empty, Self::Taken)
+    }
+}
+
 /// One place of a pool. Hand in an array of [`Slot::EMPTY`].
 #[derive(Debug)]
 pub struct Slot<T> {
     generation: u16,
     next_free: u32,
-    value: Option<T>,
+    value: Room<T>,
 }
 
 impl<T> Slot<T> {
@@ -44,7 +86,7 @@ impl<T> Slot<T> {
     pub const EMPTY: Self = Self {
         generation: 0,
         next_free: 0,
-        value: None,
+        value: Room::Empty,
     };
 }
 
@@ -113,7 +155,7 @@ impl<'s, T> Pool<'s, T> {
         let slots = storage.slots_mut();
         let last = slots.len().saturating_sub(1);
         for (index, slot) in slots.iter_mut().enumerate() {
-            slot.value = None;
+            slot.value = Room::Empty;
             slot.next_free = if index == last { NONE } else { index as u32 + 1 };
         }
         let free = if slots.is_empty() { NONE } else { 0 };
@@ -155,7 +197,7 @@ impl<'s, T> Pool<'s, T> {
             slots.push(Slot {
                 generation: 0,
                 next_free: NONE,
-                value: None,
+                value: Room::Empty,
             });
         }
         let index = self.free as usize;
@@ -163,7 +205,7 @@ impl<'s, T> Pool<'s, T> {
             return Err(value);
         };
         self.free = slot.next_free;
-        slot.value = Some(value);
+        slot.value = Room::Taken(value);
         self.len += 1;
         Ok(Key::new(index, slot.generation))
     }

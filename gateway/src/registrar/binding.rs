@@ -7,12 +7,14 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::id::IdKey;
+use sip::digest::Algorithm;
+use sip::pool::Room;
 use sip::{Flow, Instant, NameAddr, Transport, Uri};
 
 /// Longest contact URI that is kept, bytes.
 pub const CONTACT_MAX: usize = 128;
 
-/// Most bytes a stored binding takes: two IPv6 addresses with ports (44), the contact (130), the rest (28).
+/// Most bytes a stored binding takes: two IPv6 addresses with ports (44), the contact (130), the rest (29).
 pub const STORED_MAX: usize = 208;
 
 /// The form of the stored bytes; others are not read.
@@ -48,6 +50,8 @@ pub struct Binding {
     /// The identity of its REGISTERs' Call-ID.
     pub(super) call: u64,
     pub(super) cseq: u32,
+    /// The algorithm it answers with.
+    pub(super) algorithm: Algorithm,
     /// The number of the nonce it last registered with; 0 after a restart.
     pub(super) nonce: u32,
     pub(super) expires_at: Instant,
@@ -66,6 +70,7 @@ struct Stored {
     device: Device,
     call: u64,
     cseq: u32,
+    sha256: bool,
     contact: Vec<u8, CONTACT_MAX>,
 }
 
@@ -139,6 +144,7 @@ impl Binding {
             device: self.device,
             call: self.call,
             cseq: self.cseq,
+            sha256: self.algorithm == Algorithm::Sha256,
             contact: self.contact.clone(),
         };
         // STORED_MAX is enough for every binding.
@@ -172,6 +178,11 @@ impl Binding {
             device,
             call,
             cseq,
+            algorithm: if stored.sha256 {
+                Algorithm::Sha256
+            } else {
+                Algorithm::Md5
+            },
             nonce: 0,
             expires_at,
             restored: true,
@@ -182,15 +193,15 @@ impl Binding {
 /// Room for one binding. Hand in an array of [`Place::EMPTY`].
 #[derive(Clone, Debug)]
 pub struct Place {
-    binding: Option<Binding>,
-    change: Option<(IdKey, Kind)>,
+    binding: Room<Binding>,
+    change: Room<(IdKey, Kind)>,
 }
 
 impl Place {
     /// A free place.
     pub const EMPTY: Self = Self {
-        binding: None,
-        change: None,
+        binding: Room::Empty,
+        change: Room::Empty,
     };
 
     pub(super) fn binding(&self) -> Option<&Binding> {
@@ -199,11 +210,11 @@ impl Place {
 
     /// Neither bound nor waiting to tell that it was.
     pub(super) fn is_free(&self) -> bool {
-        self.binding.is_none() && self.change.is_none()
+        self.binding().is_none() && !self.has_change()
     }
 
     pub(super) fn has_change(&self) -> bool {
-        self.change.is_some()
+        self.change.as_ref().is_some()
     }
 
     pub(super) fn take_change(&mut self) -> Option<(IdKey, Kind)> {
@@ -211,7 +222,7 @@ impl Place {
     }
 
     pub(super) fn bind(&mut self, new: Binding) {
-        let kind = match &self.binding {
+        let kind = match self.binding() {
             None => Kind::Added,
             Some(old) if old.flow == new.flow && old.contact == new.contact && old.device == new.device => {
                 Kind::Refreshed
@@ -219,22 +230,22 @@ impl Place {
             Some(_) => Kind::Replaced,
         };
         // What nobody was told of yet outweighs a refresh.
-        let kind = match self.change {
-            Some((_, told)) if kind == Kind::Refreshed => told,
+        let kind = match self.change.as_ref() {
+            Some(&(_, told)) if kind == Kind::Refreshed => told,
             Some((_, Kind::Added)) => Kind::Added,
             _ => kind,
         };
-        self.change = Some((new.key, kind));
-        self.binding = Some(new);
+        self.change = Room::Taken((new.key, kind));
+        self.binding = Room::Taken(new);
     }
 
     pub(super) fn clear(&mut self, kind: Kind) {
         if let Some(binding) = self.binding.take() {
-            self.change = Some((binding.key, kind));
+            self.change = Room::Taken((binding.key, kind));
         }
     }
 
     pub(super) fn restore(&mut self, binding: Binding) {
-        self.binding = Some(binding);
+        self.binding = Room::Taken(binding);
     }
 }

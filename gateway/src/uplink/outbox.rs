@@ -12,6 +12,7 @@ use core::time::Duration;
 use shared::record::Stamp;
 use shared::sync::{Alarm, Event, EventBody, EventId, MAX_EVENT, Message};
 use sip::Instant;
+use sip::pool::Room;
 
 use super::{Counters, Memory, Repeat};
 use crate::store::{Batch, Fault, Op, Reply};
@@ -107,7 +108,7 @@ impl Outbox {
             return None;
         }
         if self.acknowledged
-            && let Some(batch) = &memory.batch
+            && let Some(batch) = memory.batch.as_ref()
         {
             self.doing = Doing::Drop;
             return Some(Op::DropEvents {
@@ -132,7 +133,7 @@ impl Outbox {
                 }
             }
         }
-        if welcomed && memory.batch.is_none() && self.queued > 0 {
+        if welcomed && memory.batch.as_ref().is_none() && self.queued > 0 {
             self.doing = Doing::Read;
             return Some(Op::ReadEvents);
         }
@@ -158,7 +159,7 @@ impl Outbox {
                 self.refuse(counters);
             }
             (Doing::Read, Ok(Reply::Events(Some(batch)))) => {
-                memory.batch = Some(batch);
+                memory.batch = Room::Taken(batch);
                 self.acknowledged = false;
                 self.send = Repeat::new(now);
             }

@@ -9,21 +9,21 @@ use crate::transaction::TxId;
 pub type Text<const N: usize> = heapless::Vec<u8, N>;
 
 /// Largest session description that is taken, in bytes; beyond it 513.
-pub const SDP_MAX: usize = 1024;
+pub const SDP_MAX: usize = 896;
 /// Largest block of header lines (Via, From, To, Call-ID, CSeq, Record-Route) of an INVITE, in bytes; beyond it 513.
-pub const HEAD_MAX: usize = 1024;
+pub const HEAD_MAX: usize = 768;
 /// Largest URI of a caller, a called party or a contact, in bytes; beyond it 513 or, for a called party's, a failed branch.
 pub const URI_MAX: usize = 128;
 /// Largest tag of the other side, in bytes.
-pub const TAG_MAX: usize = 64;
+pub const TAG_MAX: usize = 48;
 /// Largest Call-ID of a caller, in bytes.
 pub const CALL_ID_MAX: usize = 128;
 /// Largest route set of a dialog, in bytes; beyond it 513 or a failed branch. The box's peers (phones, the cloud) set none.
-pub const ROUTE_MAX: usize = if cfg!(feature = "std") { 512 } else { 64 };
+pub const ROUTE_MAX: usize = if cfg!(feature = "std") { 512 } else { 0 };
 /// Largest From or To that the policy presents to the called side, in bytes.
-pub const ADDRESS_MAX: usize = 192;
+pub const ADDRESS_MAX: usize = 160;
 /// Largest block of further header lines that the policy adds to the called side's INVITE, in bytes.
-pub const EXTRA_MAX: usize = 320;
+pub const EXTRA_MAX: usize = 256;
 
 /// One side of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,11 +160,17 @@ pub struct Call<M> {
     pub(super) announcing: bool,
     /// Best failure of the branches so far (RFC 3261 §16.7 step 6); 0: none.
     pub(super) best: u16,
+    /// The Q.850 cause that came with it.
+    pub(super) best_cause: Option<u16>,
     pub(super) cause: Option<Cause>,
     pub(super) deadline: Instant,
     /// How it ended; the owner is told when it asks, so that any number may end at once.
     pub(super) end: Option<End>,
     pub(super) told: bool,
+    /// Legs that only wait for repetitions.
+    pub(super) lingering: u16,
+    /// When it was over.
+    pub(super) ended: Instant,
 }
 
 impl<M> Call<M> {
@@ -249,11 +255,18 @@ pub struct Leg {
     /// Its connection is gone.
     pub(super) lost: bool,
     pub(super) cause: Option<Cause>,
-    /// Next repetition of the 2xx, or next probe.
+    /// Next repetition of the 2xx, or next probe; of a branch that failed, when repetitions of its answer have stopped.
     pub(super) timer: Instant,
     pub(super) interval: u16,
     /// Fingerprint of the last session description that came from here.
     pub(super) sdp: u32,
+}
+
+impl Leg {
+    /// A branch that failed and only waits for repetitions of its answer.
+    pub(super) fn is_lingering(&self) -> bool {
+        self.side == Side::Callee && self.state == State::Over
+    }
 }
 
 /// FNV-1a: tells a session refresh from a changed offer.
