@@ -230,6 +230,10 @@ pub struct Calls<'s, M> {
     earliest: Instant,
     /// Some call may be over, told and without legs.
     sweep: bool,
+    /// Calls and legs that only what is [`Priority::Reserved`] may use.
+    kept: (usize, usize),
+    /// The last INVITE that was taken as reserved.
+    reserved: Option<TxId>,
     counters: Counters,
 }
 
@@ -250,8 +254,15 @@ impl<'s, M> Calls<'s, M> {
             lost: false,
             earliest: Instant::NEVER,
             sweep: false,
+            kept: (0, 0),
+            reserved: None,
             counters: Counters::default(),
         }
+    }
+
+    /// Keeps room for so many calls and legs that must not be refused: see [`Calls::receive_reserved`].
+    pub fn reserve(&mut self, calls: usize, legs: usize) {
+        self.kept = (calls, legs);
     }
 
     /// SplitMix64: tags and Call-IDs need to be unique; branches, which must not be guessed, come from the transactions.
@@ -322,15 +333,20 @@ impl<'s, M> Calls<'s, M> {
             early: false,
             announcing: false,
             best: 0,
+            best_cause: None,
             cause: None,
             deadline: Instant::NEVER,
             end: None,
             told: false,
+            lingering: 0,
+            ended: Instant::NEVER,
         };
-        if self.legs.room() == 0 {
-            self.reclaim();
-        }
-        if self.legs.room() == 0 {
+        let priority = if self.reserved == Some(tx) {
+            Priority::Reserved
+        } else {
+            Priority::Normal
+        };
+        if !self.has_room_for_call(priority) || !self.has_room_for_leg(priority) {
             self.counters.no_room += 1;
             return Err(Refusal::NoRoom);
         }
@@ -459,13 +475,11 @@ impl<'s, M> Calls<'s, M> {
         leg.local_cseq = 1;
         leg.invite_cseq = 1;
         let nonce = self.random() as u32;
-        if self.legs.room() == 0 {
-            self.reclaim();
-        }
-        let key = self.legs.insert(leg).map_err(|_| {
+        if !self.has_room_for_leg(target.priority) {
             self.counters.no_room += 1;
-            Refusal::NoRoom
-        })?;
+            return Err(Refusal::NoRoom);
+        }
+        let key = self.legs.insert(leg).map_err(|_| Refusal::NoRoom)?;
         match self.tx.client(
             now,
             ClientKind::Invite,
@@ -493,14 +507,40 @@ impl<'s, M> Calls<'s, M> {
         }
     }
 
-    /// Makes room by dropping a branch that failed and only waits for repetitions of its answer.
-    fn reclaim(&mut self) {
-        if let Some(key) = self
-            .legs
-            .find(|leg| leg.side == Side::Callee && leg.state == State::Over)
-        {
-            self.remove_leg(key);
+    /// Is there a leg to be had? If need be the place of the branch that has longest done nothing but wait for
+    /// repetitions of its answer.
+    fn has_room_for_leg(&mut self, priority: Priority) -> bool {
+        let kept = if priority == Priority::Reserved { 0 } else { self.kept.1 };
+        if self.legs.room() <= kept {
+            let lingering = self.legs.iter().filter(|(_, leg)| leg.is_lingering());
+            if let Some((key, _)) = lingering.min_by_key(|(_, leg)| leg.timer) {
+                self.drop_lingering(key);
+            }
         }
+        self.legs.room() > kept
+    }
+
+    /// Is there a call to be had? If need be the place of the one that has longest been over but for such branches.
+    fn has_room_for_call(&mut self, priority: Priority) -> bool {
+        let kept = if priority == Priority::Reserved { 0 } else { self.kept.0 };
+        if self.calls.room() <= kept {
+            let over = |call: &Call<M>| call.stage == Stage::Ended && call.told && call.legs == call.lingering;
+            let over = self.calls.iter().filter(|(_, call)| over(call));
+            if let Some((call, _)) = over.min_by_key(|(_, call)| call.ended) {
+                while let Some(leg) = self.legs.find(|leg| leg.call == call) {
+                    self.drop_lingering(leg);
+                }
+                self.calls.remove(call);
+            }
+        }
+        self.calls.room() > kept
+    }
+
+    fn drop_lingering(&mut self, leg: Key) {
+        if let Some(tx) = self.legs.get(leg).and_then(|leg| leg.invite) {
+            self.tx.forget(tx);
+        }
+        self.remove_leg(leg);
     }
 
     /// Tells the caller how far the call is: a provisional `status` (101 to 199), with a session description of our own for
@@ -592,11 +632,16 @@ impl<'s, M> Calls<'s, M> {
         }
     }
 
-    /// A peer came back on another connection: its dialogs go on there.
+    /// A peer came back on another connection: its dialogs go on there. What was unanswered is sent again, and the peer is
+    /// asked at once whether it still knows the dialogs.
     pub fn flow_moved(&mut self, old: Flow, new: Flow) {
         self.tx.move_flow(old, new);
         for (_, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.flow == old) {
             leg.flow = new;
+            if leg.state == State::Up {
+                leg.timer = Instant::ZERO;
+                self.earliest = Instant::ZERO;
+            }
         }
     }
 
@@ -616,8 +661,8 @@ impl<'s, M> Calls<'s, M> {
         more: impl FnOnce(&mut Writer<'_>),
     ) {
         let tag = self.tx.to_tag(tx);
-        if message.method() == crate::Method::Invite {
-            // Statelessly (RFC 3261 §8.2.7): a repeated INVITE is judged again, with the same tag.
+        if message.method() == crate::Method::Invite || status >= 300 {
+            // Statelessly (RFC 3261 §8.2.7): what comes again is judged again, with the same tag.
             self.tx.forget(tx);
         } else {
             let _ = self.tx.responded(now, tx, status);
@@ -671,6 +716,11 @@ impl<'s, M> Calls<'s, M> {
     /// Where a leg goes.
     pub fn leg_flow(&self, leg: Key) -> Option<Flow> {
         self.legs.get(leg).map(|leg| leg.flow)
+    }
+
+    /// The Q.850 cause that came with the failure [`Event::Exhausted`] tells of (RFC 3326).
+    pub fn failure_cause(&self, call: Key) -> Option<u16> {
+        self.calls.get(call)?.best_cause
     }
 
     /// What [`Target::user`] said of a branch.

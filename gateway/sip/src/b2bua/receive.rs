@@ -15,7 +15,19 @@ impl<M> Calls<'_, M> {
         message: &Message<'_>,
         media: &mut R,
     ) -> Receive {
-        match self.tx.receive(now, flow, message) {
+        let received = self.tx.receive(now, flow, message);
+        self.received(now, flow, message, received, media)
+    }
+
+    fn received<R: Media>(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        message: &Message<'_>,
+        received: Received,
+        media: &mut R,
+    ) -> Receive {
+        match received {
             Received::Response { tx, user, status } => {
                 self.on_response(now, Key::from_bits(user), tx, status, message, media);
             }
@@ -49,6 +61,21 @@ impl<M> Calls<'_, M> {
             | Received::Absorbed => {}
         }
         Receive::Done
+    }
+
+    /// As [`Calls::receive`], for a request that may use reserved room: an emergency call.
+    pub fn receive_reserved<R: Media>(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        message: &Message<'_>,
+        media: &mut R,
+    ) -> Receive {
+        let received = self.tx.receive_reserved(now, flow, message);
+        if let Received::Request { tx } = received {
+            self.reserved = Some(tx);
+        }
+        self.received(now, flow, message, received, media)
     }
 
     /// The leg that a request within a dialog belongs to: our tag names it, the other side's must fit (RFC 3261 §12.2.2).
@@ -352,7 +379,11 @@ impl<M> Calls<'_, M> {
                     .and_then(|to| to.tag())
                     .and_then(|tag| text(tag).ok())
                     .unwrap_or_default();
-                self.branch_failed(now, key, status);
+                let cause = message
+                    .reasons()
+                    .find(|reason| reason.protocol.eq_ignore_ascii_case(b"Q.850"))
+                    .and_then(|reason| reason.cause);
+                self.branch_failed(now, key, status, cause);
             }
             (State::Up | State::Closing, 200..=299) => {
                 let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
@@ -479,7 +510,7 @@ impl<M> Calls<'_, M> {
             let waiting = call.stage == Stage::Waiting && !given_up;
             self.bye(now, key, cause);
             if waiting {
-                self.tell_failed(key, call_key, 502);
+                self.tell_failed(key, call_key, 502, None);
             }
             return;
         }
@@ -492,7 +523,7 @@ impl<M> Calls<'_, M> {
         };
         if !acceptable {
             self.bye(now, key, None);
-            self.tell_failed(key, call_key, 488);
+            self.tell_failed(key, call_key, 488, None);
             return;
         }
         call.stage = Stage::Talking;

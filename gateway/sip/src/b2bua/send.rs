@@ -123,7 +123,7 @@ impl<M> Calls<'_, M> {
             }
         } else if leg.invite == Some(tx) {
             match leg.state {
-                State::Calling | State::Cancelling => self.branch_failed(now, key, status),
+                State::Calling | State::Cancelling => self.branch_failed(now, key, status, None),
                 // RFC 3261 §14.1: a re-INVITE without any answer ends the dialog.
                 State::Up if leg.inviting => {
                     let call = leg.call;
@@ -242,6 +242,7 @@ impl<M> Calls<'_, M> {
         let (caller, winner) = (call.caller, call.winner);
         call.stage = Stage::Ended;
         call.end = Some(end);
+        call.ended = now;
         call.deadline = Instant::NEVER;
         if call.cause.is_none() {
             call.cause = cause;
@@ -299,12 +300,16 @@ impl<M> Calls<'_, M> {
         }
     }
 
-    pub(super) fn branch_failed(&mut self, _now: Instant, key: Key, status: u16) {
+    pub(super) fn branch_failed(&mut self, now: Instant, key: Key, status: u16, cause: Option<u16>) {
         let Some(leg) = self.legs.get_mut(key) else { return };
         let call_key = leg.call;
         let told = leg.state == State::Calling;
         leg.state = State::Over;
         leg.inviting = false;
+        leg.timer = now + self.config.timers.t1 * 64;
+        if let Some(call) = self.calls.get_mut(call_key) {
+            call.lingering += 1;
+        }
         if leg.invite.is_none() {
             self.remove_leg(key);
         }
@@ -312,11 +317,11 @@ impl<M> Calls<'_, M> {
             if let Some(call) = self.calls.get_mut(call_key) {
                 call.open = call.open.saturating_sub(1);
             }
-            self.tell_failed(key, call_key, status);
+            self.tell_failed(key, call_key, status, cause);
         }
     }
 
-    pub(super) fn tell_failed(&mut self, leg: Key, call_key: Key, status: u16) {
+    pub(super) fn tell_failed(&mut self, leg: Key, call_key: Key, status: u16, cause: Option<u16>) {
         let Some(call) = self
             .calls
             .get_mut(call_key)
@@ -327,7 +332,7 @@ impl<M> Calls<'_, M> {
         // RFC 3261 §16.7 step 6: any 6xx, else the lowest class.
         let rank = |status: u16| if status >= 600 { 0 } else { status / 100 };
         if call.best == 0 || rank(status) < rank(call.best) {
-            call.best = status;
+            (call.best, call.best_cause) = (status, cause);
         }
         let (exhausted, best) = (call.open == 0, call.best);
         self.event(Event::Failed {
@@ -383,7 +388,7 @@ impl<M> Calls<'_, M> {
         let Some(leg) = self.legs.get(key) else { return };
         let (call, side, state) = (leg.call, leg.side, leg.state);
         match state {
-            State::Calling | State::Cancelling => self.branch_failed(now, key, 503),
+            State::Calling | State::Cancelling => self.branch_failed(now, key, 503, None),
             State::Incoming => self.end(now, call, End::Cancelled, Some(Cause::REQUEST_TERMINATED)),
             State::Up => {
                 let winner = self.calls.get(call).and_then(|call| call.winner);
@@ -401,6 +406,7 @@ impl<M> Calls<'_, M> {
         let Some(leg) = self.legs.remove(key) else { return };
         if let Some(call) = self.calls.get_mut(leg.call) {
             call.legs = call.legs.saturating_sub(1);
+            call.lingering = call.lingering.saturating_sub(u16::from(leg.is_lingering()));
             self.sweep = true;
         }
     }

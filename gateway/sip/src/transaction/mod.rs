@@ -126,8 +126,9 @@ pub enum Received {
     Full,
 }
 
-/// What [`Transactions::poll`] asks of the owner. A handle is valid until its `Gone`, which comes exactly once for each
-/// transaction but those of our own CANCELs; a received CANCEL's has user [`NO_USER`] unless set.
+/// What [`Transactions::poll`] asks of the owner. Each transaction but those of our own CANCELs ends with exactly one `Gone`,
+/// until which its handle is valid (an evicted one's handle dies just before); a received CANCEL's has user [`NO_USER`]
+/// unless set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Send the request, first or again.
@@ -179,7 +180,8 @@ pub enum Due {
         /// Its owner's number.
         user: u32,
     },
-    /// The transaction has ended and its handle is dead.
+    /// The transaction has ended and its handle is dead: its time is over, or, while it only waited for stragglers, its
+    /// room was needed.
     Gone {
         /// The dead handle.
         tx: TxId,

@@ -158,25 +158,59 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// A free entry.
+    /// Room for an entry, all zeros so that a static of them costs no room in the image.
     pub const EMPTY: Self = Self {
         key: 0,
-        retransmit_at: Instant::NEVER,
-        deadline_at: Instant::NEVER,
+        retransmit_at: Instant::ZERO,
+        deadline_at: Instant::ZERO,
         path: Path::EMPTY,
         user: 0,
         interval: 0,
+        next: 0,
+        bucket: 0,
+        heap: 0,
+        place: 0,
+        status: 0,
+        generation: 0,
+        machine: Machine::Free,
+        class: Class::ClientInvite,
+        pending: Act::NONE,
+        cancelled: false,
+    };
+
+    /// A free entry that belongs to nothing.
+    const FREE: Self = Self {
+        retransmit_at: Instant::NEVER,
+        deadline_at: Instant::NEVER,
         next: NONE,
         bucket: NONE,
         heap: NONE,
         place: NONE,
-        status: 0,
-        generation: 0,
-        machine: Machine::Free,
-        class: Class::ClientOther,
-        pending: Act::NONE,
-        cancelled: false,
+        ..Self::EMPTY
     };
+
+    /// [`Slot::value`] of an answer to an INVITE that has no ACK yet.
+    pub(super) const UNACKNOWLEDGED: u8 = 2;
+
+    /// What would be lost with a transaction that only waits for stragglers; `None`: it does more than that.
+    ///
+    /// - 0: a message that comes again is judged again or not answered again; the peer's own timers end it.
+    /// - 1: a 2xx that comes again is not passed on, or a late INVITE looks new.
+    /// - 2: the final answer to an INVITE is not sent again.
+    pub(super) fn value(&self) -> Option<u8> {
+        if !self.pending.is_none() {
+            return None;
+        }
+        match self.machine {
+            Machine::Nict(nict::State::Completed)
+            | Machine::Nist(nist::State::Completed)
+            | Machine::Ist(ist::State::Confirmed)
+            | Machine::Ict(ict::State::Completed) => Some(0),
+            Machine::Ict(ict::State::Accepted) | Machine::Ist(ist::State::Accepted) => Some(1),
+            Machine::Ist(ist::State::Completed) => Some(Self::UNACKNOWLEDGED),
+            _ => None,
+        }
+    }
 
     /// When poll has something to do with this entry.
     fn wake(&self) -> Instant {
@@ -242,7 +276,7 @@ impl<'s> Storage<'s> {
             free_first: NONE,
             free_last: NONE,
         };
-        storage.slots_mut().fill(Slot::EMPTY);
+        storage.slots_mut().fill(Slot::FREE);
         storage.index(0);
         storage
     }
@@ -329,7 +363,7 @@ impl<'s> Storage<'s> {
             generation: slot.generation,
             bucket: slot.bucket,
             heap: slot.heap,
-            ..Slot::EMPTY
+            ..Slot::FREE
         };
         self.free_first = next_free;
         if next_free == NONE {
@@ -381,7 +415,7 @@ impl<'s> Storage<'s> {
             let old = slots.len();
             let new = (old * 2).max(16).min(self.limit);
             if new > old {
-                slots.resize(new, Slot::EMPTY);
+                slots.resize(new, Slot::FREE);
                 self.index(old);
             }
         }

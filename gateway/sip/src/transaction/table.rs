@@ -2,7 +2,7 @@
 
 use super::key::{self, Domain};
 use super::machine::{Act, Clock, Context, Step};
-use super::slot::{Class, Machine, Path};
+use super::slot::{Class, Machine, Path, Slot};
 use super::{
     Branch, ClientKind, Due, Full, Priority, Refused, Storage, Tag, Timers, TxId, ict, ist, nict, nist,
 };
@@ -23,6 +23,8 @@ pub struct Counters {
     pub repeated: u32,
     /// Transactions that timed out.
     pub timed_out: u32,
+    /// Transactions that were over but for stragglers, and gave their room to new ones.
+    pub evicted: u32,
     /// Messages without what every message must have; the message layer lets none through.
     pub unusable: u32,
 }
@@ -35,8 +37,18 @@ pub struct Transactions<'s> {
     made: u64,
     timers: Timers,
     reserve: usize,
+    /// Where the next search for something to evict begins.
+    hand: usize,
+    /// Evicted, and their owners not told yet.
+    gone: heapless::Deque<(TxId, u32), GONE_MAX>,
     pub(super) counters: Counters,
 }
+
+/// Most entries looked at to find one that may be evicted: all of the box's.
+const SEARCH_MAX: usize = 1_024;
+
+/// Most entries evicted between two calls of [`Transactions::poll`]: a fork to all phones of the box, twice.
+const GONE_MAX: usize = 128;
 
 impl<'s> Transactions<'s> {
     /// An empty table. `secret` is fresh randomness of this boot: it keys the index of received branches and makes
@@ -50,6 +62,8 @@ impl<'s> Transactions<'s> {
             made: 0,
             timers,
             reserve,
+            hand: 0,
+            gone: heapless::Deque::new(),
             counters: Counters::default(),
         }
     }
@@ -172,6 +186,9 @@ impl<'s> Transactions<'s> {
 
     /// The next thing to do; call until `None`.
     pub fn poll(&mut self, now: Instant) -> Option<Due> {
+        if let Some((tx, user)) = self.gone.pop_front() {
+            return Some(Due::Gone { tx, user });
+        }
         loop {
             let (index, wake) = self.storage.first()?;
             if wake > now {
@@ -280,6 +297,9 @@ impl<'s> Transactions<'s> {
 
     /// When [`Transactions::poll`] has to be called again at the latest. In the past: at once.
     pub fn next_deadline(&self) -> Option<Instant> {
+        if !self.gone.is_empty() {
+            return Some(Instant::ZERO);
+        }
         self.storage.first().map(|(_, wake)| wake)
     }
 
@@ -301,13 +321,26 @@ impl<'s> Transactions<'s> {
         }
     }
 
-    /// A peer came back on another connection: its transactions go on there.
+    /// A peer came back on another connection: its transactions go on there. What it has not confirmed may have been lost
+    /// with the old one, which would have repeated it by itself: it is sent again, once.
     pub fn move_flow(&mut self, old: Flow, new: Flow) {
         let (old, new) = (Path::new(&old), Path::new(&new));
         for index in 0..self.storage.slots().len() as u32 {
             let slot = self.storage.at_mut(index);
-            if slot.machine != Machine::Free && slot.path == old {
-                slot.path = new;
+            if slot.machine == Machine::Free || slot.path != old {
+                continue;
+            }
+            slot.path = new;
+            let unconfirmed = match slot.machine {
+                Machine::Ict(state) => state == ict::State::Calling,
+                Machine::Nict(state) => state == nict::State::Trying,
+                Machine::Ist(ist::State::Proceeding) => slot.status > 100,
+                Machine::Ist(state) => state == ist::State::Completed,
+                Machine::Nist(_) | Machine::Free => false,
+            };
+            if unconfirmed {
+                slot.pending = slot.pending | Act::SEND;
+                self.storage.schedule(index);
             }
         }
     }
@@ -412,8 +445,10 @@ impl<'s> Transactions<'s> {
         } else {
             0
         };
-        let room = self.storage.limit().saturating_sub(kept) > self.storage.used();
-        let index = if room {
+        let has_room = |table: &Self| table.storage.limit().saturating_sub(kept) > table.storage.used();
+        // More than one, if what may use the reserved room has used it.
+        while !has_room(self) && self.evict(priority) {}
+        let index = if has_room(self) {
             self.storage.insert(key, class, machine, path, user)
         } else {
             None
@@ -422,6 +457,41 @@ impl<'s> Transactions<'s> {
             self.counters.full = self.counters.full.wrapping_add(1);
             Full
         })
+    }
+
+    /// Ends the transaction nearest to its end among those that only wait for stragglers. False: there is none.
+    fn evict(&mut self, priority: Priority) -> bool {
+        let slots = self.storage.slots();
+        if slots.is_empty() || self.gone.is_full() {
+            return false;
+        }
+        let start = self.hand % slots.len();
+        let seen = slots.len().min(SEARCH_MAX);
+        let (after, before) = slots.split_at(start);
+        let round = (start..).zip(after).chain((0..).zip(before)).take(seen);
+        let chosen = round
+            .filter_map(|(index, slot)| {
+                let value = slot.value()?;
+                // The answer that its client still waits for gives way to a BYE, a CANCEL or an emergency call only.
+                let allowed = value < Slot::UNACKNOWLEDGED || priority == Priority::Reserved;
+                allowed.then_some(((value, slot.deadline_at, slot.key), index as u32))
+            })
+            .min()
+            .map(|(_, index)| index);
+        self.hand = start + seen;
+        let Some(index) = chosen else { return false };
+        let slot = self.storage.at(index);
+        let (told, gone) = (
+            slot.class != Class::ClientCancel,
+            (self.storage.id(index), slot.user),
+        );
+        self.storage.remove(index);
+        self.counters.evicted = self.counters.evicted.wrapping_add(1);
+        if told {
+            // There is room: seen above.
+            let _ = self.gone.push_back(gone);
+        }
+        true
     }
 
     /// Lets a waiting CANCEL go once its INVITE is Proceeding.

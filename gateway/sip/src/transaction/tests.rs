@@ -1,5 +1,6 @@
 //! The machines by their timetables, on fixed and on growable storage.
 
+mod evict;
 mod index;
 mod loss;
 mod timetables;

@@ -10,10 +10,13 @@ suite! {
     flow_lost_with_many_calls
     many_deadlines_at_once
     flow_moved
+    flow_moved_late
     flow_moved_while_it_rings
     no_room_for_a_call
     no_room_for_a_branch
     no_room_for_transactions
+    lingering_calls_give_way
+    room_for_emergencies
     too_small_a_buffer
 }
 
@@ -193,6 +196,10 @@ fn flow_moved(kind: Kind) {
     b.calls.flow_moved(TRUNK, again);
     b.calls.flow_lost(b.now, TRUNK);
     b.drain();
+    // Whether the peer still knows the dialog is asked at once.
+    let probe = b.seen.pop_front().expect("a probe");
+    assert_eq!((probe.flow, probe.what()), (again, "OPTIONS"));
+    b.rx(again, &answer(&probe, 200, "t", ""));
     b.quiet();
     assert!(b.ends().is_empty());
     alice.cseq = 2;
@@ -202,6 +209,45 @@ fn flow_moved(kind: Kind) {
         b.seen.front().map(|seen| (seen.flow, seen.what())),
         Some((again, "BYE"))
     );
+    b.nothing_left();
+}
+
+/// What was said while the connection was away is said again on the next one; a side that has forgotten the call says so.
+fn flow_moved_late(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let mut calls = Vec::new();
+    for n in 0..2 {
+        let alice = Caller::new(ALICE, &format!("c{n}"));
+        b.call(&alice, OFFER, &[TRUNK]);
+        let invite = b.expect(TRUNK, "INVITE");
+        b.expect(ALICE, "100");
+        b.rx(TRUNK, &answer(&invite, 200, "t", ANSWER));
+        b.expect(TRUNK, "ACK");
+        let to_tag = b.expect(ALICE, "200").tag("To").into();
+        let alice = Caller { to_tag, ..alice };
+        b.rx(ALICE, &alice.request("ACK", "ack", ""));
+        calls.push(alice);
+    }
+    // The first hangs up; its BYE goes into the void.
+    calls[0].cseq = 2;
+    b.rx(ALICE, &calls[0].request("BYE", "bye", ""));
+    b.expect(ALICE, "200");
+    let lost = b.expect(TRUNK, "BYE");
+    b.wait(3_000);
+    b.quiet();
+    let again = peer(50, 8);
+    b.calls.flow_moved(TRUNK, again);
+    b.drain();
+    let bye = b.expect(again, "BYE");
+    let asked = b.expect(again, "OPTIONS");
+    assert_eq!(
+        (bye.branch(), bye.header("CSeq")),
+        (lost.branch(), lost.header("CSeq"))
+    );
+    b.rx(again, &answer(&bye, 200, "t", ""));
+    b.rx(again, &answer(&asked, 481, "t", ""));
+    assert_eq!(b.ends(), [End::HungUp(Side::Caller), End::Lost(Side::Callee)]);
+    b.expect(ALICE, "BYE");
     b.nothing_left();
 }
 
@@ -273,17 +319,83 @@ fn no_room_for_a_branch(kind: Kind) {
 fn no_room_for_transactions(kind: Kind) {
     // Four, of which one is reserved: alice's INVITE, bob's, and one more.
     let mut b = Bench::sized(kind, 4, 4, 8);
-    let call = b.talking();
+    let alice = Caller::new(ALICE, "c1");
+    b.call(&alice, OFFER, &[BOB]);
+    b.expect(ALICE, "100");
+    let invite = b.expect(BOB, "INVITE");
+    b.rx(BOB, &answer(&invite, 180, "x", ""));
+    b.expect(ALICE, "180");
     let other = Caller::new(CAROL, "c9");
     b.rx(CAROL, &other.request("OPTIONS", "o", ""));
     assert_eq!(b.rx(CAROL, &other.request("INVITE", "1", OFFER)), Receive::Done);
     let full = b.expect(CAROL, "503");
     assert!(full.headers("Retry-After").count() == 1 && !full.tag("To").is_empty());
-    // The BYE has room, and the call ends on both sides even though ours to Alice has none.
-    b.rx(BOB, &call.bob_sends("BYE", 1, ""));
-    b.expect(BOB, "200");
-    assert_eq!(b.ends(), [End::HungUp(Side::Callee)]);
+    // Alice's CANCEL has room, and ours to Bob takes the room of what is answered.
+    b.rx(ALICE, &alice.request("CANCEL", "1", ""));
+    b.expect(ALICE, "200");
+    b.expect(ALICE, "487");
+    b.expect(BOB, "CANCEL");
+    assert_eq!(b.ends(), [End::Cancelled]);
     b.nothing_left();
+}
+
+/// Calls that are over but for branches whose phones may repeat their answer give way, the oldest first.
+fn lingering_calls_give_way(kind: Kind) {
+    let mut b = Bench::sized(kind, 64, 2, 6);
+    for n in 0..40 {
+        let mut alice = Caller::new(ALICE, &format!("c{n}"));
+        b.call(&alice, OFFER, &[BOB, CAROL]);
+        b.expect(ALICE, "100");
+        let invites = [BOB, CAROL].map(|flow| b.expect(flow, "INVITE"));
+        b.rx(CAROL, &answer(&invites[1], 486, "x", ""));
+        b.expect(CAROL, "ACK");
+        b.rx(BOB, &answer(&invites[0], 200, "x", ANSWER));
+        b.expect(BOB, "ACK");
+        alice.to_tag = b.expect(ALICE, "200").tag("To").into();
+        b.rx(ALICE, &alice.request("ACK", "ack", ""));
+        alice.cseq = 2;
+        b.rx(ALICE, &alice.request("BYE", "bye", ""));
+        b.expect(ALICE, "200");
+        let bye = b.expect(BOB, "BYE");
+        b.rx(BOB, &answer(&bye, 200, "x", ""));
+        b.wait(50);
+        assert_eq!(b.ends(), [End::HungUp(Side::Caller)]);
+        if n == 1 {
+            // Still there: Carol did not get the ACK.
+            b.rx(CAROL, &answer(&invites[1], 486, "x", ""));
+            b.expect(CAROL, "ACK");
+        }
+    }
+    assert_eq!(b.calls.counters().no_room, 0);
+    b.nothing_left();
+}
+
+/// An emergency call finds the room that was kept for it.
+fn room_for_emergencies(kind: Kind) {
+    let mut b = Bench::sized(kind, 64, 3, 6);
+    b.calls.reserve(1, 2);
+    for n in 0..2 {
+        b.call(&Caller::new(ALICE, &format!("c{n}")), OFFER, &[BOB]);
+    }
+    let third = Caller::new(CAROL, "c2");
+    let refused = b.open(CAROL, &third.request("INVITE", "1", OFFER));
+    assert_eq!(refused, Err(Refusal::NoRoom));
+    let emergency = Caller::new(CAROL, "c3").request("INVITE", "2", OFFER);
+    let message = Message::parse_datagram(emergency.as_bytes()).unwrap();
+    let Receive::Invite { tx } = b.calls.receive_reserved(b.now, CAROL, &message, &mut Direct) else {
+        panic!()
+    };
+    let opened = b.calls.open(b.now, tx, CAROL, &message, SESSION, 0, &mut Direct);
+    let mut target = Target {
+        flow: TRUNK,
+        uri: b"sip:119@pbx",
+        priority: Priority::Normal,
+        user: 0,
+    };
+    let key = opened.expect("room");
+    assert_eq!(b.calls.dial(b.now, key, target), Err(Refusal::NoRoom));
+    target.priority = Priority::Reserved;
+    assert!(b.calls.dial(b.now, key, target).is_ok());
 }
 
 fn too_small_a_buffer(kind: Kind) {
