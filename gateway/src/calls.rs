@@ -6,7 +6,7 @@ use heapless::String;
 use media::g711::Law;
 use media::prompt::Prompt;
 use shared::dial::{Dialled, Privacy, Refusal as DialRefusal, dial};
-use shared::id::{IdKey, IdSet, SessionId};
+use shared::id::{Extension, IdKey, IdSet, SessionId};
 use shared::number::Number;
 use shared::record::{CallLeg, Direction, FinalState, Party, Side as Writer, Stamp};
 use shared::ring::{Facts, ring};
@@ -22,6 +22,7 @@ use crate::Gateway;
 use crate::budget::{PLAYERS, RING_MS, RTP_PORT};
 use crate::io::MediaOutput;
 use crate::link::FIRST_ANSWER;
+use crate::registrar::Binding;
 
 /// [`Target::user`] of the trunk.
 const TRUNK: u32 = u32::MAX;
@@ -91,7 +92,14 @@ const ABSENT: Cause = Cause {
 
 impl Gateway<'_> {
     /// A new INVITE, from a phone or from the cloud.
-    pub(crate) fn on_invite(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) {
+    pub(crate) fn on_invite(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+        emergency: bool,
+    ) {
         if let Err(fault) = message.screen(&[]) {
             let status = fault.status().unwrap_or(400);
             return self.calls.reply(now, tx, flow, message, status, |w| {
@@ -103,7 +111,9 @@ impl Gateway<'_> {
         let taken = if self.is_trunk(flow) {
             self.from_cloud(now, tx, flow, message)
         } else {
-            match self.authenticate(now, flow, message) {
+            // A registered phone's emergency call does not wait for its credentials.
+            let known = self.registrar.at(&flow).filter(|_| emergency);
+            match known.or_else(|| self.authenticate(now, flow, message)) {
                 Some(key) => self.from_phone(now, tx, flow, message, key),
                 None => {
                     // The challenge is the answer; the transaction has nothing to remember.
@@ -119,6 +129,13 @@ impl Gateway<'_> {
                 }
             });
         }
+    }
+
+    /// Is this INVITE of a phone an emergency call?
+    pub(crate) fn is_emergency(&self, message: &Message<'_>) -> bool {
+        let mut buffer = [0; 40];
+        dialled(message, &mut buffer)
+            .is_some_and(|dialled| matches!(dial(&self.site, dialled), Dialled::Emergency(_)))
     }
 
     fn from_phone(
@@ -137,15 +154,16 @@ impl Gateway<'_> {
                 (number, privacy, false)
             }
             Dialled::Extension(key) => {
-                let app = self
-                    .site
-                    .id(key)
-                    .filter(|id| id.kind == TerminalKind::App)
-                    .map(|id| id.direct);
-                match app.filter(|_| !self.registrar.registered().contains(key)) {
+                let id = self.site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
+                if id.kind == TerminalKind::App && !self.registrar.registered().contains(key) {
                     // An app lives in the cloud.
-                    Some(direct) => (direct, Privacy::Default, false),
-                    None => return self.inside(now, tx, flow, message, caller, dialled, IdSet::one(key)),
+                    (id.direct, Privacy::Default, false)
+                } else {
+                    let to = match dialled.parse::<Extension>() {
+                        Ok(extension) => user(extension),
+                        Err(_) => user(id.direct.digits()),
+                    };
+                    return self.inside(now, tx, flow, message, caller, &to, IdSet::one(key));
                 }
             }
             Dialled::Rep(index) => {
@@ -157,7 +175,7 @@ impl Gateway<'_> {
                     .ok_or(No(404, None))?;
                 let mut offer = ring(&self.site, called, &self.facts()).offer;
                 offer.remove(caller);
-                return self.inside(now, tx, flow, message, caller, dialled, offer);
+                return self.inside(now, tx, flow, message, caller, &user(called.digits()), offer);
             }
             Dialled::Refused(why) => return Err(refused(why)),
         };
@@ -175,7 +193,7 @@ impl Gateway<'_> {
         flow: Flow,
         message: &Message<'_>,
         caller: IdKey,
-        dialled: &str,
+        called: &str,
         offer: IdSet,
     ) -> Result<(), No> {
         let meta = self.meta(now, Kind::Inside, message, Some(caller));
@@ -186,9 +204,10 @@ impl Gateway<'_> {
         if let Some(id) = self.site.id(caller) {
             let _ = write!(from, "\"{}\" <sip:{}@{realm}>", Quoted(&id.label), id.extension);
         }
-        let _ = write!(to, "<sip:{dialled}@{realm}>");
-        self.calls.present(call, from.as_bytes(), to.as_bytes(), b"")?;
-        self.fork(now, call, offer);
+        let _ = write!(to, "<sip:{called}@{realm}>");
+        if self.present(now, call, &from, &to, "") {
+            self.fork(now, call, offer);
+        }
         Ok(())
     }
 
@@ -238,8 +257,9 @@ impl Gateway<'_> {
         meta.emergency = emergency;
         let full = self.channels_used() >= usize::from(self.site.sys.channels);
         let call = self.open(now, tx, flow, message, meta)?;
-        self.calls
-            .present(call, from.as_bytes(), to.as_bytes(), extra.as_bytes())?;
+        if !self.present(now, call, &from, &to, &extra) {
+            return Ok(());
+        }
         if full && !emergency {
             // R15: with a spoken reason.
             self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
@@ -307,33 +327,51 @@ impl Gateway<'_> {
             Quoted(label.unwrap_or_default()),
             number.digits()
         );
-        self.calls
-            .present(call, from.as_bytes(), to.as_bytes(), extra.as_bytes())?;
-        self.fork(now, call, decision.offer);
+        if self.present(now, call, &from, &to, &extra) {
+            self.fork(now, call, decision.offer);
+        }
         Ok(())
+    }
+
+    /// Says what the called side will see. False: it is too long, and the call is refused.
+    fn present(&mut self, now: Instant, call: Key, from: &str, to: &str, extra: &str) -> bool {
+        let said = self
+            .calls
+            .present(call, from.as_bytes(), to.as_bytes(), extra.as_bytes());
+        if let Err(refusal) = said {
+            self.calls.refuse(now, call, refusal.status(), None);
+        }
+        said.is_ok()
     }
 
     /// Rings every phone of a set at once.
     fn fork(&mut self, now: Instant, call: Key, offer: IdSet) {
-        let mut rung = 0;
-        for binding in self
-            .registrar
-            .iter()
-            .filter(|binding| offer.contains(binding.key()))
-        {
+        let (mut rung, mut full) = (false, false);
+        let wanted = |binding: &&Binding| offer.contains(binding.key()) && binding.is_reachable();
+        for binding in self.registrar.iter().filter(wanted) {
+            let mut flow = binding.flow();
+            if let Some(address) = self.address {
+                // A binding from the flash may name the address of an old lease.
+                flow.local.set_ip(address.into());
+            }
             let target = Target {
-                flow: binding.flow(),
+                flow,
                 uri: binding.contact(),
                 priority: Priority::Normal,
                 user: u32::from(u16::from(binding.key())),
             };
-            rung += usize::from(self.calls.dial(now, call, target).is_ok());
+            match self.calls.dial(now, call, target) {
+                Ok(_) => rung = true,
+                Err(refusal) => full |= refusal == Refusal::NoRoom,
+            }
         }
-        if rung == 0 {
-            self.calls.refuse(now, call, 480, Some(ABSENT));
+        if rung {
+            let limit = now + core::time::Duration::from_millis(RING_MS);
+            self.calls.set_deadline(call, Some(limit));
+        } else if full {
+            self.calls.refuse(now, call, Refusal::NoRoom.status(), None);
         } else {
-            self.calls
-                .set_deadline(call, Some(now + core::time::Duration::from_millis(RING_MS)));
+            self.calls.refuse(now, call, 480, Some(ABSENT));
         }
     }
 
@@ -357,14 +395,37 @@ impl Gateway<'_> {
         self.announce(now, call, prompt, 503, Cause::OUT_OF_ORDER);
     }
 
-    /// Plays a prompt to the caller before its final answer; without a free player or a usable session description, answers.
-    fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
+    /// A player that plays nothing. An emergency call takes one away from another call, which gets its answer now.
+    fn player_for(&mut self, now: Instant, emergency: bool) -> Option<u8> {
         let busy = self
             .calls
             .iter()
             .filter_map(|(_, meta, _)| meta.player)
             .fold(0u8, |busy, p| busy | 1 << p);
-        let player = (0..PLAYERS as u8).find(|player| busy >> player & 1 == 0);
+        let free = (0..PLAYERS as u8).find(|player| busy >> player & 1 == 0);
+        if free.is_some() || !emergency {
+            return free;
+        }
+        let other = self
+            .calls
+            .iter()
+            .find(|(_, meta, _)| meta.player.is_some() && !meta.emergency)?
+            .0;
+        let meta = self.calls.meta_mut(other)?;
+        let (player, (status, cause)) = (meta.player.take()?, meta.verdict);
+        self.calls.refuse(now, other, status, cause);
+        self.media(MediaOutput::Stop { player });
+        Some(player)
+    }
+
+    /// Plays a prompt to the caller before its final answer; without a free player or a usable session description, answers.
+    fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return;
+        };
+        meta.verdict = (status, Some(cause));
+        let emergency = meta.emergency;
+        let player = self.player_for(now, emergency);
         let listener = self
             .calls
             .sdp(call, Side::Callee)
@@ -403,7 +464,6 @@ impl Gateway<'_> {
         }
         if let Some(meta) = self.calls.meta_mut(call) {
             meta.player = Some(player);
-            meta.verdict = (status, Some(cause));
         }
         let give_up = now + core::time::Duration::from_millis(ANNOUNCEMENT_MAX_MS);
         self.calls.set_deadline(call, Some(give_up));
@@ -476,7 +536,7 @@ impl Gateway<'_> {
             self.after_announcement(now, call);
         } else if meta.kind == Kind::Outgoing && !meta.progressed {
             // The call fails over before the mode does. A late answer gets its ACK and BYE.
-            self.link.missed(now);
+            self.on_silence(now);
             self.calls.cancel_all(now, call, Some(Cause::OUT_OF_ORDER));
             self.no_way_out(now, call);
         } else {
@@ -486,13 +546,22 @@ impl Gateway<'_> {
 
     fn on_exhausted(&mut self, now: Instant, call: Key, status: u16) {
         let Some(meta) = self.calls.meta(call) else { return };
+        let line_is_away = matches!(status, 408 | 503) && (!meta.progressed || !self.link.is_tried());
+        // Nothing but the called side's own word ends an emergency call without the announcement.
+        let must_speak = meta.emergency && !matches!(status, 486 | 600 | 603);
         match meta.kind {
-            Kind::Outgoing if !meta.progressed && matches!(status, 408 | 503) => self.no_way_out(now, call),
+            Kind::Outgoing if line_is_away || must_speak => self.no_way_out(now, call),
             // A challenge or a redirection of the cloud's is nothing a phone could answer.
             Kind::Outgoing if matches!(status, 300..=399 | 401 | 407) => {
                 self.calls.refuse(now, call, 500, None)
             }
-            Kind::Outgoing => self.calls.refuse(now, call, status, None),
+            Kind::Outgoing => {
+                let cause = self.calls.failure_cause(call).and_then(q850);
+                if let Some(meta) = self.calls.meta_mut(call) {
+                    meta.verdict = (status, cause);
+                }
+                self.calls.refuse(now, call, status, cause);
+            }
             // Phones say "not now" in several ways (403 is one maker's do-not-disturb).
             _ if matches!(status, 403 | 486 | 600 | 603) => self.calls.refuse(now, call, 486, None),
             _ if matches!(status, 300..=399 | 401 | 407 | 408 | 503) => {
@@ -514,7 +583,7 @@ impl Gateway<'_> {
             End::Cancelled => (FinalState::Cancelled, 487),
             End::Refused(status) => {
                 let state = match status {
-                    486 if meta.verdict.0 == 486 => FinalState::ChannelLimit,
+                    486 if meta.verdict.1 == Some(Cause::NO_CHANNEL) => FinalState::ChannelLimit,
                     486 | 600 => FinalState::Busy,
                     480 if meta.ringing.is_some() => FinalState::NotAnswered,
                     480 | 503 => FinalState::Unavailable,
@@ -572,8 +641,10 @@ impl Gateway<'_> {
     }
 
     fn meta(&mut self, now: Instant, kind: Kind, message: &Message<'_>, caller: Option<IdKey>) -> Meta {
+        // Only the cloud's calls have a name already: what a phone says could be another call's.
         let session = message
             .header(Name::SessionId)
+            .filter(|_| kind == Kind::Incoming)
             .and_then(|value| core::str::from_utf8(value.get(..32)?).ok()?.parse().ok())
             .unwrap_or_else(|| self.new_session());
         let party = |uri: Option<&[u8]>| {
@@ -582,20 +653,28 @@ impl Gateway<'_> {
                 .and_then(Uri::parse)
                 .and_then(|uri| uri.user)
                 .and_then(|user| unescape(user, &mut buffer));
+            // It is written into headers and shown to people: nothing but what a number or a name needs.
+            let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '-' | '_' | '.');
             let mut party = Party::new();
-            for c in user.unwrap_or("anonymous").chars() {
+            for c in user.unwrap_or_default().chars().filter(plain) {
                 if party.push(c).is_err() {
                     break;
                 }
             }
+            if party.is_empty() {
+                // Shorter than 32 characters.
+                let _ = party.push_str("anonymous");
+            }
             party
         };
+        let from = party(message.from().map(|from| from.uri));
+        let presented = Number::parse(&from).ok().filter(|_| kind == Kind::Incoming);
         Meta {
             kind,
             session,
-            from: party(message.from().map(|from| from.uri)),
+            from,
             to: party(message.request_uri()),
-            presented: None,
+            presented,
             caller,
             answered_by: None,
             started: self.stamp(now),
@@ -647,6 +726,42 @@ fn unescape<'b>(user: &[u8], buffer: &'b mut [u8; 40]) -> Option<&'b str> {
     // Parameters of a telephone number (RFC 3261 §19.1.6) are not dialled.
     let end = plain.iter().position(|byte| *byte == b';').unwrap_or(plain.len());
     core::str::from_utf8(plain.get(..end)?).ok()
+}
+
+/// The user part of what the called side sees.
+fn user(digits: impl core::fmt::Display) -> String<24> {
+    let mut user = String::new();
+    // An extension or a telephone number is shorter.
+    let _ = write!(user, "{digits}");
+    user
+}
+
+/// A cause of Q.850 as it is passed on.
+fn q850(cause: u16) -> Option<Cause> {
+    let text = match cause {
+        17 => "User busy",
+        18 => "No user responding",
+        27 => "Destination out of order",
+        28 => "Invalid number format",
+        41 => "Temporary failure",
+        42 => "Switching equipment congestion",
+        _ => {
+            let known = [
+                UNALLOCATED,
+                BARRED,
+                ABSENT,
+                Cause::NO_CHANNEL,
+                Cause::OUT_OF_ORDER,
+                Cause::NO_ANSWER,
+            ];
+            return known.into_iter().find(|known| known.cause == cause);
+        }
+    };
+    Some(Cause {
+        protocol: "Q.850",
+        cause,
+        text,
+    })
 }
 
 fn refused(why: DialRefusal) -> No {

@@ -49,6 +49,9 @@ pub const AGENT: &str = concat!("Denwaban/", env!("CARGO_PKG_VERSION"));
 /// How often the other end of a silent dialog is asked whether it is still there.
 const PROBE: Duration = Duration::from_secs(60);
 
+/// First wait after the store failed; doubled every time.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
 const REPLY_MAX: usize = 2_048;
 
 /// Counted drops and refusals.
@@ -64,8 +67,10 @@ pub struct Counters {
     pub overflow: u32,
     /// Orders to the players that were lost.
     pub media: u32,
-    /// Bindings that could not be stored.
+    /// Bindings that could not be stored at once.
     pub unstored: u32,
+    /// Datagrams that were too long.
+    pub oversized: u32,
 }
 
 /// The box.
@@ -86,8 +91,11 @@ pub struct Gateway<'s> {
     clock: Option<(Instant, u64)>,
     /// Bit n: place n of the registrar differs from the flash.
     unstored: u128,
-    /// An operation of ours is under way.
-    storing: bool,
+    /// The place that is being written.
+    storing: Option<usize>,
+    /// After a fault of the store: not before this moment again.
+    store_hold: Instant,
+    store_faults: u8,
     told: IdSet,
     random: u64,
     counters: Counters,
@@ -138,8 +146,10 @@ impl<'s> Gateway<'s> {
             trunk,
             uplink,
         } = storage;
+        let mut calls = Calls::new(calls, [word(0), word(1)], config);
+        calls.reserve(budget::EMERGENCY_CALLS, 2 * budget::EMERGENCY_CALLS);
         Self {
-            calls: Calls::new(calls, [word(0), word(1)], config),
+            calls,
             registrar: Registrar::new(registrar, [word(1), word(2)]),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
@@ -153,7 +163,9 @@ impl<'s> Gateway<'s> {
             trunk_flow: None,
             clock: None,
             unstored: 0,
-            storing: false,
+            storing: None,
+            store_hold: Instant::ZERO,
+            store_faults: 0,
             told: IdSet::EMPTY,
             random: word(2) ^ word(3).rotate_left(17),
             counters: Counters::default(),
@@ -252,7 +264,9 @@ impl<'s> Gateway<'s> {
 
     fn next_ready(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Ready> {
         loop {
-            if let Some(flow) = self.reply_to.take() {
+            if let Some(flow) = self.reply_to.take()
+                && (!self.is_trunk(flow) || self.trunk.carries(flow))
+            {
                 match buffer.get_mut(..self.reply.len()) {
                     Some(room) => {
                         room.copy_from_slice(&self.reply);
@@ -268,6 +282,12 @@ impl<'s> Gateway<'s> {
                 return Some(Ready::Media(media));
             }
             match self.calls.poll(now, buffer) {
+                // A message for a connection that is gone is lost; what must not be lost is sent again on the next one.
+                Some(b2bua::Output::Transmit { flow, .. })
+                    if self.is_trunk(flow) && !self.trunk.carries(flow) =>
+                {
+                    continue;
+                }
                 Some(b2bua::Output::Transmit { flow, len }) => return Some(Ready::Sent { flow, len }),
                 Some(b2bua::Output::Event(event)) => {
                     self.on_call_event(now, event);
@@ -302,7 +322,7 @@ impl<'s> Gateway<'s> {
             if self.poll_registrar(now) {
                 continue;
             }
-            if let Some(op) = self.next_put() {
+            if let Some(op) = self.next_put(now) {
                 return Some(Ready::Put(op));
             }
             if self.uplink.poll(
@@ -327,15 +347,22 @@ impl<'s> Gateway<'s> {
             self.registrar.next_deadline(),
             self.uplink.next_deadline(),
             Some(hold_out),
+            Some(self.store_hold).filter(|_| self.unstored != 0 && self.storing.is_none()),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
 
     fn on_network(&mut self, now: Instant, network: Network) {
+        let was = self.address;
         self.address = match network {
             Network::Up { address } => Some(address),
             Network::Down => None,
         };
+        if was.is_some() && was != self.address {
+            // No connection survives a change of address.
+            let change = self.trunk.network(now, false);
+            self.on_trunk(now, change);
+        }
         let change = self.trunk.network(now, self.address.is_some());
         self.on_trunk(now, change);
     }
@@ -357,6 +384,13 @@ impl<'s> Gateway<'s> {
             Some(Change::Lost) => self.link.lost(now),
             None => return,
         }
+        self.on_mode(now, was);
+    }
+
+    /// The cloud left a call without any answer.
+    pub(crate) fn on_silence(&mut self, now: Instant) {
+        let was = self.link.mode();
+        self.link.missed(now);
         self.on_mode(now, was);
     }
 
@@ -404,6 +438,10 @@ impl<'s> Gateway<'s> {
     }
 
     fn on_message(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        if bytes.len() > budget::DATAGRAM_MAX {
+            self.counters.oversized += 1;
+            return;
+        }
         match Message::parse_datagram(bytes) {
             Ok(message) => self.on_sip(now, flow, &message),
             Err(rejected) if rejected.fault == sip::Fault::KeepAlive => self.counters.keep_alives += 1,
@@ -418,24 +456,33 @@ impl<'s> Gateway<'s> {
     }
 
     fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
+        let mut emergency = false;
         if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
-            match message.method() {
+            // What is no call is answered without a transaction: a repetition is answered again.
+            let status = match message.method() {
                 Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
-                // Answered where it ends, and without a transaction: a repetition is answered again.
-                Method::Options | Method::Register => return self.reply(flow, message, 200, |_| {}),
-                _ => {}
+                Method::Invite => {
+                    emergency = !self.is_trunk(flow) && self.is_emergency(message);
+                    0
+                }
+                Method::Ack | Method::Cancel => 0,
+                Method::Options => 200,
+                Method::Subscribe | Method::Publish => 489,
+                Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => 481,
+                _ => 405,
+            };
+            if status != 0 {
+                return self.reply(flow, message, status, |_| {});
             }
         }
-        match self.calls.receive(now, flow, message, &mut b2bua::Direct) {
-            Receive::Invite { tx } => self.on_invite(now, tx, flow, message),
-            Receive::Request { tx } => {
-                let status = match message.method() {
-                    Method::Subscribe | Method::Publish => 489,
-                    Method::Bye | Method::Update | Method::Info | Method::Prack => 481,
-                    _ => 405,
-                };
-                self.calls.reply(now, tx, flow, message, status, |_| {});
-            }
+        let media = &mut b2bua::Direct;
+        let received = match emergency {
+            true => self.calls.receive_reserved(now, flow, message, media),
+            false => self.calls.receive(now, flow, message, media),
+        };
+        match received {
+            Receive::Invite { tx } => self.on_invite(now, tx, flow, message, emergency),
+            Receive::Request { tx } => self.calls.reply(now, tx, flow, message, 405, |_| {}),
             Receive::Done => {}
         }
     }
@@ -515,8 +562,8 @@ impl<'s> Gateway<'s> {
     }
 
     /// The next binding for the flash.
-    fn next_put(&mut self) -> Option<store::Op> {
-        if self.storing || self.unstored == 0 {
+    fn next_put(&mut self, now: Instant) -> Option<store::Op> {
+        if self.storing.is_some() || self.unstored == 0 || now < self.store_hold {
             return None;
         }
         let place = self.unstored.trailing_zeros() as usize;
@@ -525,29 +572,37 @@ impl<'s> Gateway<'s> {
         let mut bytes = [0; registrar::STORED_MAX];
         let bytes = self.registrar.store(place, &mut bytes).unwrap_or_default();
         let value = heapless::Vec::from_slice(bytes).ok()?;
-        self.storing = true;
+        self.storing = Some(place);
         Some(store::Op::Put { key, value })
     }
 
     fn on_stored(&mut self, now: Instant, done: store::Done) {
         if done.token == BINDINGS {
-            self.storing = false;
-            if done.result.is_err() {
-                self.counters.unstored += 1;
-                self.tell(
-                    now,
-                    EventBody::Alarm {
-                        alarm: Alarm::Storage,
-                        raised: true,
-                    },
-                );
-            }
+            self.on_put(now, done.result.is_ok());
         } else if let Some(site) = self.uplink.stored(now, done) {
             // Calls go on as they are; the next one follows the new configuration.
             self.site.clone_from(site);
             let site = &self.site;
             self.registrar.retain(|key| site.credential(key).is_some());
         }
+    }
+
+    /// A binding is in flash, or will be tried again: nothing else would bring the phone back after a power cut.
+    fn on_put(&mut self, now: Instant, is_stored: bool) {
+        let Some(place) = self.storing.take() else { return };
+        let raised = !is_stored;
+        if raised != (self.store_faults > 0) {
+            let alarm = Alarm::Storage;
+            self.tell(now, EventBody::Alarm { alarm, raised });
+        }
+        if is_stored {
+            self.store_faults = 0;
+            return;
+        }
+        self.unstored |= 1 << place;
+        self.counters.unstored += 1;
+        self.store_hold = now + STORE_WAIT * (1 << self.store_faults.min(6));
+        self.store_faults = self.store_faults.saturating_add(1);
     }
 
     /// Is this the trunk's connection?

@@ -62,6 +62,8 @@ pub struct Counters {
     pub broken: u32,
     /// Registrations refused by the cloud.
     pub refused: u32,
+    /// Messages for the cloud that found no registered connection.
+    pub unsent: u32,
 }
 
 pub(crate) struct Trunk<'s> {
@@ -76,6 +78,7 @@ pub(crate) struct Trunk<'s> {
     ping: Instant,
     pinged: Option<Instant>,
     cseq: u32,
+    tries: u32,
     call_id: u64,
     /// The Authorization line that answers the last challenge.
     answer: heapless::Vec<u8, ANSWER_MAX>,
@@ -99,6 +102,7 @@ impl<'s> Trunk<'s> {
             ping: Instant::NEVER,
             pinged: None,
             cseq: 0,
+            tries: 0,
             call_id: random,
             answer: heapless::Vec::new(),
             register: false,
@@ -122,6 +126,13 @@ impl<'s> Trunk<'s> {
         self.counters
     }
 
+    /// Is this the connection in use? A message for another one goes nowhere, and is counted.
+    pub fn carries(&mut self, flow: Flow) -> bool {
+        let carries = self.flow() == Some(flow);
+        self.counters.unsent += u32::from(!carries);
+        carries
+    }
+
     pub fn network(&mut self, now: Instant, up: bool) -> Option<Change> {
         let was = core::mem::replace(&mut self.network, up);
         if up && !was && matches!(self.state, State::Idle(_)) {
@@ -132,6 +143,11 @@ impl<'s> Trunk<'s> {
     }
 
     pub fn connected(&mut self, now: Instant, local: SocketAddr, peer: SocketAddr) {
+        if self.state != State::Connecting {
+            // It was given up meanwhile.
+            self.close = true;
+            return;
+        }
         self.framer.reset();
         self.stream = self.stream.wrapping_add(1).max(1);
         self.flow = Some(Flow {
@@ -152,13 +168,18 @@ impl<'s> Trunk<'s> {
 
     pub fn closed(&mut self, now: Instant) -> Option<Change> {
         let was = self.state;
-        self.pause(now);
+        if !matches!(was, State::Idle(_)) {
+            self.pause(now);
+        }
         self.close = false;
         (was == State::Ready).then_some(Change::Lost)
     }
 
     fn pause(&mut self, now: Instant) {
-        self.state = State::Idle(now + self.retry);
+        // Boxes that lost their cloud together must not come back together: half of the pause is by chance.
+        self.tries = self.tries.wrapping_add(1);
+        let chance = (self.call_id ^ u64::from(self.tries)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
+        self.state = State::Idle(now + self.retry / 2 + self.retry / 2 * chance as u32 / 1_024);
         self.retry = (self.retry * 2).min(RETRY_MAX);
         self.until = Instant::NEVER;
         self.ping = Instant::NEVER;
@@ -190,11 +211,13 @@ impl<'s> Trunk<'s> {
         loop {
             match self.framer.next()? {
                 Ok(Frame::Message(bytes)) => {
-                    let Some(room) = buffer.get_mut(..bytes.len()) else {
-                        continue;
-                    };
-                    room.copy_from_slice(bytes);
-                    return Some(Ok(bytes.len()));
+                    if let Some(room) = buffer.get_mut(..bytes.len()) {
+                        room.copy_from_slice(bytes);
+                        return Some(Ok(bytes.len()));
+                    }
+                    self.framer.reset();
+                    self.counters.broken += 1;
+                    return Some(Err(self.give_up(now).unwrap_or(Change::Missed)));
                 }
                 Ok(Frame::Pong) => {
                     self.pinged = None;
