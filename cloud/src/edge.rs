@@ -38,7 +38,7 @@ pub enum EdgeEvent {
 /// What is to be written, in this order.
 #[derive(Debug)]
 enum Write {
-    Record(ContractId, Event),
+    Record(ContractId, Box<Event>),
     Trunk(BoxId, Option<String>),
 }
 
@@ -222,7 +222,7 @@ impl Edge {
                     );
                     self.seq += 1;
                     // The writer ends after this.
-                    let _ = self.writes.send(Write::Record(contract, event));
+                    let _ = self.writes.send(Write::Record(contract, Box::new(event)));
                 }
                 Output::Trunk { id, contact } => {
                     info!(%id, contact, "trunk");
@@ -325,7 +325,7 @@ async fn write_first(db: &Db, waiting: &VecDeque<Write>) -> Result<usize> {
     let records: Vec<_> = waiting
         .iter()
         .map_while(|write| match write {
-            Write::Record(contract, event) => Some((*contract, event.clone())),
+            Write::Record(contract, event) => Some((*contract, Event::clone(event))),
             Write::Trunk(..) => None,
         })
         .take(256)
