@@ -37,6 +37,8 @@ pub enum Action {
     Call {
         /// SIP user.
         to: String,
+        /// Who calls, if not the phone's own user: a carrier has many callers.
+        from: Option<String>,
         /// How long it may ring.
         patience: Millis,
         /// How long to talk.
@@ -129,6 +131,11 @@ impl Phone {
     /// Who it is.
     pub fn identity(&self) -> &Identity {
         &self.voice.identity
+    }
+
+    /// Changes its password.
+    pub fn set_password(&mut self, password: &str) {
+        self.voice.identity.password = password.to_owned();
     }
 
     /// Does the registrar know it?
@@ -267,10 +274,22 @@ impl Phone {
             && *at <= now
         {
             match self.script.remove(0).1 {
-                Action::Call { to, patience, talk } => {
+                Action::Call {
+                    to,
+                    from,
+                    patience,
+                    talk,
+                } => {
                     let rtp = self.next_rtp();
-                    self.legs
-                        .push(Leg::call(now, &mut self.voice, &to, patience, talk, rtp));
+                    self.legs.push(Leg::call(
+                        now,
+                        &mut self.voice,
+                        &to,
+                        from.as_deref(),
+                        patience,
+                        talk,
+                        rtp,
+                    ));
                 }
                 Action::HangUp => {
                     for leg in &mut self.legs {

@@ -205,10 +205,10 @@ impl<N: Node> World<N> {
         }
     }
 
-    /// Polls every node until none has anything to do now.
+    /// Polls every node that has something to do now.
     fn settle(&mut self) {
         for node in 0..self.nodes.len() {
-            if self.on[node] {
+            if self.on[node] && self.nodes[node].next_deadline() <= self.now {
                 self.turn(node);
             }
         }

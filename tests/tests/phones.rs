@@ -32,6 +32,7 @@ fn call(quality: Quality, manner: Incoming, patience: Millis, talk: Millis, seed
         10,
         Action::Call {
             to: "b".into(),
+            from: None,
             patience,
             talk,
         },

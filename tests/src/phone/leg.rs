@@ -93,6 +93,7 @@ impl Leg {
         now: Millis,
         voice: &mut Voice,
         called: &str,
+        from: Option<&str>,
         patience: Millis,
         talk: Millis,
         rtp: u16,
@@ -109,7 +110,11 @@ impl Leg {
         let mut leg = Leg {
             log,
             call_id,
-            local: format!("<{}>", voice.own_uri()),
+            local: format!(
+                "<sip:{}@{}>",
+                from.unwrap_or(&voice.identity.user),
+                voice.identity.domain
+            ),
             remote: format!("<{target}>"),
             local_tag: voice.token(),
             remote_tag: String::new(),
@@ -193,6 +198,7 @@ impl Leg {
         entry.display = lossy(caller.and_then(|caller| caller.display).unwrap_or_default());
         voice.log.push(entry);
         voice.note_media(log, message);
+        voice.note_session(log, message);
         let mut leg = Leg {
             log,
             call_id,
@@ -373,6 +379,7 @@ impl Leg {
             return;
         };
         let branch = lossy(message.via().and_then(|via| via.branch).unwrap_or_default());
+        voice.note_session(self.log, message);
         if cseq.method != Method::Invite {
             let Some(place) = self
                 .errands

@@ -43,6 +43,8 @@ pub struct CallLog {
     pub display: String,
     /// Call-ID on this phone.
     pub call_id: String,
+    /// The call's name on all its legs (RFC 7989), once it was heard.
+    pub session: String,
     /// When the INVITE went or came.
     pub started: Millis,
     /// When it first rang (180 or 183).
@@ -68,6 +70,7 @@ impl CallLog {
             peer,
             display: String::new(),
             call_id,
+            session: String::new(),
             started: now,
             ringing: None,
             answered: None,

@@ -207,6 +207,13 @@ impl Voice {
         buffer
     }
 
+    /// Notes the call's name.
+    pub fn note_session(&mut self, log: usize, message: &Message<'_>) {
+        if let Some(session) = message.header(Name::SessionId).and_then(|value| value.get(..32)) {
+            self.log[log].session = lossy(session);
+        }
+    }
+
     /// Notes where the other side wants its audio.
     pub fn note_media(&mut self, log: usize, message: &Message<'_>) {
         if let Some(target) = Sdp::parse(message.body()).and_then(|sdp| sdp.audio()?.target()) {

@@ -1,0 +1,290 @@
+//! What must hold whatever happened, once everything has come to rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use shared::record::{CallLeg, FinalState, Side};
+use shared::sync::{EventBody, EventId};
+
+use crate::office;
+use crate::phone::{CallLog, Direction, Outcome};
+use crate::scene::{BOX, CARRIER, CLOUD, CONTRACT, Scene};
+
+/// What was done to the scene, as far as it excuses something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Excuses {
+    /// The box lost its power: calls in progress are forgotten, with their records.
+    pub box_died: bool,
+    /// The cloud's process ended: the same for its side.
+    pub cloud_died: bool,
+    /// The line was cut.
+    pub cut: bool,
+    /// Datagrams were lost on a path: something may time out.
+    pub lossy: bool,
+}
+
+/// Everything that does not hold.
+#[derive(Debug, Default)]
+pub struct Faults(pub Vec<String>);
+
+impl Faults {
+    fn unless(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(what());
+        }
+    }
+
+    /// One line each.
+    pub fn text(&self) -> String {
+        self.0.iter().fold(String::new(), |mut text, fault| {
+            let _ = writeln!(text, "  {fault}");
+            text
+        })
+    }
+}
+
+/// One call with everything that everybody knows of it.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// What user agents saw: node and log.
+    pub seen: Vec<(usize, CallLog)>,
+    /// The box's records.
+    pub box_legs: Vec<CallLeg>,
+    /// The cloud's.
+    pub cloud_legs: Vec<CallLeg>,
+}
+
+/// Calls by their session name.
+pub fn join(scene: &mut Scene) -> BTreeMap<String, Joined> {
+    let mut calls: BTreeMap<String, Joined> = BTreeMap::new();
+    for node in scene.agents() {
+        for log in scene.at(node).log().to_vec() {
+            if !log.session.is_empty() {
+                calls
+                    .entry(log.session.clone())
+                    .or_default()
+                    .seen
+                    .push((node, log));
+            }
+        }
+    }
+    for leg in box_legs(scene) {
+        calls
+            .entry(leg.session.text().as_str().to_owned())
+            .or_default()
+            .box_legs
+            .push(leg);
+    }
+    for (_, leg) in scene.cloud().records.clone() {
+        calls
+            .entry(leg.session.text().as_str().to_owned())
+            .or_default()
+            .cloud_legs
+            .push(leg);
+    }
+    calls
+}
+
+/// The box's records in the cloud's database.
+pub fn box_legs(scene: &mut Scene) -> Vec<CallLeg> {
+    let events = scene.cloud().database().events(office::BOX);
+    let legs = events
+        .into_iter()
+        .filter_map(|received| match received.event?.body {
+            EventBody::CallLeg(leg) => Some(leg),
+            _ => None,
+        });
+    legs.collect()
+}
+
+/// Everything, when all calls are over and the line has been whole for minutes.
+pub fn at_rest(scene: &mut Scene, excuses: Excuses) -> Faults {
+    let mut faults = Faults::default();
+    agents(scene, &mut faults);
+    leaks(scene, &mut faults);
+    events(scene, &mut faults);
+    calls(scene, excuses, &mut faults);
+    faults
+}
+
+/// Every call of every phone has ended, once, and nobody broke the protocol.
+fn agents(scene: &mut Scene, faults: &mut Faults) {
+    for node in scene.agents() {
+        let agent = scene.at(node);
+        let name = agent.identity().name.clone();
+        for problem in agent.problems() {
+            faults.0.push(problem.clone());
+        }
+        faults.unless(agent.busy() == 0, || {
+            format!("{name} is still in {} calls", agent.busy())
+        });
+        for log in agent.log() {
+            faults.unless(log.outcome.is_some(), || {
+                format!("{name}: call {} has no end", log.call_id)
+            });
+        }
+    }
+}
+
+/// Nothing is held for calls that are over.
+fn leaks(scene: &mut Scene, faults: &mut Faults) {
+    let now = scene.world.now();
+    if scene.world.is_on(BOX) {
+        let usage = scene.desk().brain(|brain| brain.usage());
+        faults.unless(usage == Some((0, 0, 0)), || {
+            format!("box holds calls, legs, transactions: {usage:?} at {now}")
+        });
+    }
+    if scene.world.is_on(CLOUD) {
+        let usage = scene
+            .cloud()
+            .pbx()
+            .map(|pbx| (pbx.usage(), pbx.channels_used(CONTRACT)));
+        faults.unless(usage == Some(((0, 0, 0, 0), 0)), || {
+            format!("cloud holds calls, legs, transactions, relays; channels: {usage:?} at {now}")
+        });
+        if let Some(ports) = scene.cloud().ports() {
+            let (open, problems) = (ports.in_use(), ports.problems.clone());
+            faults.unless(open == 0, || format!("{open} relays are open"));
+            faults.0.extend(problems);
+        }
+    }
+    let problems = scene.cloud().problems.clone();
+    faults.0.extend(problems);
+}
+
+/// Every event of the box is in the database once, in order and without gaps.
+fn events(scene: &mut Scene, faults: &mut Faults) {
+    let stored = scene.cloud().database().events(office::BOX);
+    let mut last: Option<EventId> = None;
+    for event in &stored {
+        let id = event.id;
+        let follows = match last {
+            None => id.seq == 0,
+            Some(last) if id.boot == last.boot => id.seq == last.seq + 1,
+            Some(last) => id.boot > last.boot && id.seq == 0,
+        };
+        faults.unless(follows, || format!("event {id:?} follows {last:?}"));
+        faults.unless(event.event.is_some(), || format!("event {id:?} cannot be read"));
+        last = Some(id);
+    }
+    let boots: BTreeSet<u32> = stored.iter().map(|event| event.id.boot).collect();
+    faults.unless(!boots.is_empty(), || "no event reached the database".into());
+    let left = scene.desk().waiting();
+    faults.unless(left == 0, || format!("{left} events left in the box"));
+}
+
+/// What the sides know of a call fits together.
+fn calls(scene: &mut Scene, excuses: Excuses, faults: &mut Faults) {
+    for (session, call) in join(scene) {
+        one_record_each(&session, &call, faults);
+        one_answer(&session, &call, faults);
+        let callers = call
+            .seen
+            .iter()
+            .filter(|(_, log)| log.direction == Direction::Out)
+            .count();
+        faults.unless(callers <= 1, || format!("{session}: {callers} callers"));
+        let Some((node, caller)) = call.seen.iter().find(|(_, log)| log.direction == Direction::Out) else {
+            continue;
+        };
+        let (legs, side, died) = match *node {
+            CARRIER => (&call.cloud_legs, Side::Cloud, excuses.cloud_died),
+            _ => (&call.box_legs, Side::Box, excuses.box_died),
+        };
+        let first = legs.iter().find(|leg| leg.leg == 0);
+        match first {
+            None => faults.unless(died, || format!("{session}: no record at {side:?}: {caller:?}")),
+            Some(leg) => agree(&session, caller, leg, excuses, faults),
+        }
+        both_sides(&session, &call, excuses, faults);
+    }
+}
+
+/// Each leg is recorded once on each side, by itself without contradiction.
+fn one_record_each(session: &str, call: &Joined, faults: &mut Faults) {
+    for (legs, side) in [(&call.box_legs, Side::Box), (&call.cloud_legs, Side::Cloud)] {
+        let numbers: BTreeSet<u8> = legs.iter().map(|leg| leg.leg).collect();
+        faults.unless(numbers.len() == legs.len(), || {
+            format!("{session}: records twice at {side:?}: {legs:?}")
+        });
+        for leg in legs {
+            faults.unless(leg.side == side, || format!("{session}: wrong side in {leg:?}"));
+            let was_answered = matches!(leg.state, FinalState::Answered | FinalState::Lost);
+            faults.unless(leg.answered.is_some() == was_answered, || {
+                format!("{session}: contradiction in {leg:?}")
+            });
+            let in_order = leg.started.mono <= leg.ended.mono
+                && leg
+                    .answered
+                    .is_none_or(|at| leg.started.mono <= at.mono && at.mono <= leg.ended.mono);
+            faults.unless(in_order, || format!("{session}: times out of order in {leg:?}"));
+        }
+        if let Some(first) = legs.iter().find(|leg| leg.leg == 0) {
+            faults.unless(first.answered.is_some() == numbers.contains(&1), || {
+                format!(
+                    "{session}: an answer with {} legs at {side:?}: {legs:?}",
+                    numbers.len()
+                )
+            });
+        }
+    }
+}
+
+/// Did this agent's answer stand? One that came too late gets its ACK and a BYE with the reason.
+fn stands(log: &CallLog) -> bool {
+    log.direction == Direction::In && log.answered.is_some() && !log.reason.contains("cause=200")
+}
+
+fn one_answer(session: &str, call: &Joined, faults: &mut Faults) {
+    // A phone whose 200 was never acknowledged did not win.
+    let winners: Vec<_> = call
+        .seen
+        .iter()
+        .filter(|(_, log)| stands(log) && log.outcome != Some(Outcome::Lost))
+        .map(|(node, log)| (node, log.answered, &log.outcome))
+        .collect();
+    let caller_gave_up = call.seen.iter().any(|(_, log)| {
+        log.direction == Direction::Out
+            && matches!(log.outcome, Some(Outcome::Cancelled | Outcome::Refused(_)))
+    });
+    faults.unless(winners.len() <= 1 || caller_gave_up, || {
+        format!("{session}: answered by {winners:?}")
+    });
+}
+
+/// The caller and the side that took its call tell the same story.
+fn agree(session: &str, caller: &CallLog, leg: &CallLeg, excuses: Excuses, faults: &mut Faults) {
+    let answered = matches!(caller.outcome, Some(Outcome::HungUpHere | Outcome::HungUpThere));
+    let fits = match (&caller.outcome, leg.state) {
+        (Some(Outcome::HungUpHere | Outcome::HungUpThere), FinalState::Answered | FinalState::Lost) => true,
+        (Some(Outcome::Cancelled), FinalState::Cancelled) => true,
+        (Some(Outcome::Refused(status)), state) => {
+            *status == leg.status && !matches!(state, FinalState::Answered | FinalState::Cancelled)
+        }
+        // The caller gave up without an answer to its CANCEL, or to its INVITE.
+        (Some(Outcome::TimedOut), _) => excuses.lossy || excuses.box_died || excuses.cloud_died,
+        _ => false,
+    };
+    let dead = excuses.box_died || excuses.cloud_died;
+    faults.unless(fits || dead || (excuses.lossy && !answered), || {
+        format!(
+            "{session}: the caller saw {:?}, recorded is {:?} {}",
+            caller.outcome, leg.state, leg.status
+        )
+    });
+}
+
+/// Box and cloud tell the same story of a call that crossed the line, unless the line was cut or one of them died.
+fn both_sides(session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
+    let first = |legs: &[CallLeg]| legs.iter().find(|leg| leg.leg == 0).cloned();
+    let (Some(b), Some(c)) = (first(&call.box_legs), first(&call.cloud_legs)) else {
+        return;
+    };
+    if excuses.cut || excuses.box_died || excuses.cloud_died {
+        return;
+    }
+    faults.unless(b.answered.is_some() == c.answered.is_some(), || {
+        format!("{session}: box says {:?}, cloud {:?}", b.state, c.state)
+    });
+}

@@ -1,0 +1,503 @@
+//! The cloud: the real synchronisation and call engines, with the broker and the database of a simulation around them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cloud::pbx::{self, Account, Directory, Pbx, Relays};
+use cloud::sync::{Desired, Encoded, Engine, MemoryStore, Outgoing, Received, Report, SyncError, SyncStore};
+use ed25519_dalek::SigningKey;
+use media::relay::{Guard, Relay, Remote, Side};
+use shared::factory::Factory;
+use shared::id::{BoxId, ContractId};
+use shared::record::CallLeg;
+use shared::site::{Hash, SectionKind, Site};
+use shared::sync::{EventId, Topic};
+use sip::digest::Ha1;
+use sip::{Flow, Instant, Transport};
+
+use crate::desk_box::now_or_never;
+use crate::network::{Act, Arrival, Conn, Millis, Piece};
+use crate::office::REALM;
+use crate::rng::Rng;
+use crate::world::Node;
+
+/// Wall clock at time zero, milliseconds since 1970.
+pub const EPOCH: u64 = 1_800_000_000_000;
+
+/// The database, which stays when the process goes, and which may fail: before anything was done, or after all was done
+/// and only the answer is lost.
+#[derive(Clone)]
+pub struct Database {
+    store: Arc<MemoryStore>,
+    trouble: Arc<Mutex<(Rng, u32)>>,
+}
+
+/// The database failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Down;
+
+impl std::fmt::Display for Down {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the database is down")
+    }
+}
+
+impl Database {
+    fn new(rng: Rng) -> Self {
+        Database {
+            store: Arc::default(),
+            trouble: Arc::new(Mutex::new((rng, 0))),
+        }
+    }
+
+    /// From now on so many operations in a thousand fail.
+    pub fn set_failures(&self, permille: u32) {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).1 = permille;
+    }
+
+    /// The events stored from a box, in the order of arrival.
+    pub fn events(&self, from: BoxId) -> Vec<Received> {
+        self.store.events(from)
+    }
+
+    async fn run<T>(
+        &self,
+        work: impl Future<Output = Result<T, <MemoryStore as SyncStore>::Error>>,
+    ) -> Result<T, Down> {
+        let (fails, late) = {
+            let (rng, permille) = &mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            (rng.chance(*permille), rng.chance(500))
+        };
+        if fails && !late {
+            return Err(Down);
+        }
+        let done = work.await.map_err(|_| Down)?;
+        if fails { Err(Down) } else { Ok(done) }
+    }
+}
+
+impl SyncStore for Database {
+    type Error = Down;
+
+    async fn desired(&self, of: BoxId) -> Result<Option<Desired>, Down> {
+        self.run(self.store.desired(of)).await
+    }
+    async fn section(&self, of: BoxId, kind: SectionKind, hash: &Hash) -> Result<Option<Vec<u8>>, Down> {
+        self.run(self.store.section(of, kind, hash)).await
+    }
+    async fn issue(
+        &self,
+        to: BoxId,
+        sections: &[Encoded; 4],
+        issued: u64,
+        above: u64,
+    ) -> Result<Desired, Down> {
+        self.run(self.store.issue(to, sections, issued, above)).await
+    }
+    async fn commit(&self, from: BoxId, events: &[Received], now: u64) -> Result<(), Down> {
+        self.run(self.store.commit(from, events, now)).await
+    }
+    async fn last_event(&self, from: BoxId) -> Result<Option<EventId>, Down> {
+        self.run(self.store.last_event(from)).await
+    }
+    async fn report(&self, from: BoxId, report: &Report) -> Result<(), Down> {
+        self.run(self.store.report(from, report)).await
+    }
+}
+
+/// The media relays: the real latching logic, ports of a simulation.
+#[derive(Default)]
+pub struct Ports {
+    ip: Option<IpAddr>,
+    open: BTreeMap<u32, (u16, Relay)>,
+    taken: BTreeSet<u16>,
+    /// What the engine did that it must not.
+    pub problems: Vec<String>,
+}
+
+/// First port of the relays; each call takes four.
+const FIRST_PORT: u16 = 20_000;
+
+impl Relays for Ports {
+    fn open(&mut self, call: u32) -> Option<[SocketAddr; 2]> {
+        let port = (FIRST_PORT..)
+            .step_by(4)
+            .take(1_000)
+            .find(|port| !self.taken.contains(port))?;
+        self.taken.insert(port);
+        if self
+            .open
+            .insert(call, (port, Relay::new(Guard::Any, Guard::Any)))
+            .is_some()
+        {
+            self.problems.push(format!("relay of call {call} opened twice"));
+        }
+        let ip = self.ip?;
+        Some([SocketAddr::new(ip, port), SocketAddr::new(ip, port + 2)])
+    }
+
+    fn remote(&mut self, call: u32, side: Side, remote: Remote, signalling: IpAddr) {
+        match self.open.get_mut(&call) {
+            Some((_, relay)) => {
+                relay.set_guard(side, Guard::Ip(signalling));
+                relay.set_remote(side, remote);
+            }
+            None => self.problems.push(format!("relay of call {call} is not open")),
+        }
+    }
+
+    fn close(&mut self, call: u32) {
+        match self.open.remove(&call) {
+            Some((port, _)) => {
+                self.taken.remove(&port);
+            }
+            None => self.problems.push(format!("relay of call {call} closed twice")),
+        }
+    }
+}
+
+impl Ports {
+    /// Relays in use.
+    pub fn in_use(&self) -> usize {
+        self.open.len()
+    }
+}
+
+/// The process, from start to end.
+struct Process {
+    engine: Engine<Database>,
+    pbx: Pbx<Ports>,
+    /// Broker connections, by box where it is known.
+    brokered: BTreeMap<Conn, Option<BoxId>>,
+    /// The connection each box was last heard on.
+    current: BTreeMap<BoxId, Conn>,
+    flows: HashMap<Flow, Conn>,
+    streams: BTreeMap<Conn, Flow>,
+}
+
+/// The cloud.
+pub struct CloudNode {
+    sip: SocketAddr,
+    mqtt: SocketAddr,
+    carrier: SocketAddr,
+    database: Database,
+    key: SigningKey,
+    sites: Vec<(Factory, Site)>,
+    process: Option<Process>,
+    started: Millis,
+    rng: Rng,
+    out: Vec<Act>,
+    buffer: Vec<u8>,
+    /// Records of calls, as they would go to the database.
+    pub records: Vec<(ContractId, CallLeg)>,
+    /// Messages that could not be handled because the database failed.
+    pub failures: u64,
+    /// What it did that it must not.
+    pub problems: Vec<String>,
+}
+
+impl CloudNode {
+    /// A cloud with these boxes and their sites, not yet running.
+    pub fn new(
+        address: IpAddr,
+        carrier: SocketAddr,
+        key: SigningKey,
+        sites: Vec<(Factory, Site)>,
+        mut rng: Rng,
+    ) -> Self {
+        CloudNode {
+            sip: SocketAddr::new(address, 5_060),
+            mqtt: SocketAddr::new(address, 1_883),
+            carrier,
+            database: Database::new(rng.split()),
+            key,
+            sites,
+            process: None,
+            started: 0,
+            rng,
+            out: Vec::new(),
+            buffer: vec![0; pbx::MESSAGE_MAX],
+            records: Vec::new(),
+            failures: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    /// What is in the database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The call engine, while the process runs.
+    pub fn pbx(&self) -> Option<&Pbx<Ports>> {
+        self.process.as_ref().map(|process| &process.pbx)
+    }
+
+    /// The relays, while the process runs.
+    pub fn ports(&mut self) -> Option<&mut Ports> {
+        self.process.as_mut().map(|process| process.pbx.relays_mut())
+    }
+
+    fn clock(&self, now: Millis) -> Instant {
+        Instant::from_millis(now - self.started)
+    }
+
+    /// Changes the site of a box, as an administrator does.
+    pub fn configure(&mut self, now: Millis, id: BoxId, site: Site) {
+        if let Some((_, known)) = self.sites.iter_mut().find(|(factory, _)| factory.box_id == id) {
+            *known = site;
+        }
+        self.offer(now);
+    }
+
+    /// Gives the engine the sites that may have changed.
+    fn offer(&mut self, now: Millis) {
+        let Some(process) = &mut self.process else { return };
+        let mut outgoing = Vec::new();
+        for (factory, site) in &self.sites {
+            match now_or_never(process.engine.configure(EPOCH + now, factory.box_id, site)) {
+                Ok((_, more)) => outgoing.extend(more),
+                Err(SyncError::Store(Down)) => self.failures += 1,
+                Err(error) => self.problems.push(format!("site not issued: {error}")),
+            }
+        }
+        self.publish(outgoing);
+        let directory = self.directory();
+        let clock = self.clock(now);
+        if let Some(process) = &mut self.process {
+            process
+                .pbx
+                .handle(clock, pbx::Input::Directory(Box::new(directory)));
+        }
+    }
+
+    fn directory(&self) -> Directory {
+        let sites = self.sites.iter().map(|(_, site)| site.clone()).collect();
+        let accounts = self.sites.iter().map(|(factory, site)| {
+            let id = factory.box_id.text();
+            let ha1 = Ha1::from_password(id.as_bytes(), REALM.as_bytes(), factory.password().as_bytes());
+            Account {
+                id: factory.box_id,
+                site: site.sys.site,
+                realm: REALM.into(),
+                ha1,
+            }
+        });
+        Directory::new(REALM, sites, accounts.collect::<Vec<_>>())
+    }
+
+    fn publish(&mut self, outgoing: Vec<Outgoing>) {
+        let Some(process) = &self.process else { return };
+        for Outgoing { topic, payload } in outgoing {
+            let Topic::Down(to, _) = topic else { continue };
+            // The broker drops what is for a box that is not there.
+            if let Some(&conn) = process.current.get(&to) {
+                let topic = topic.name().as_str().to_owned();
+                self.out.push(Act::Send {
+                    conn,
+                    piece: Piece::Message {
+                        topic: topic.clone(),
+                        payload: payload.clone(),
+                    },
+                });
+                // Delivery at least once.
+                if self.rng.chance(20) {
+                    self.out.push(Act::Send {
+                        conn,
+                        piece: Piece::Message { topic, payload },
+                    });
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, now: Millis, conn: Conn, topic: &str, payload: &[u8]) {
+        let Some(process) = &mut self.process else { return };
+        if let Some(Topic::Up(from, _)) = Topic::parse(topic)
+            && let Some(known) = process.brokered.get_mut(&conn)
+        {
+            *known = Some(from);
+            // A box that connects anew takes the place of its old connection (MQTT 5 §3.1.4).
+            if let Some(old) = process.current.insert(from, conn).filter(|old| *old != conn) {
+                self.out.push(Act::Close { conn: old });
+                process.brokered.remove(&old);
+            }
+        }
+        match now_or_never(process.engine.message(EPOCH + now, topic, payload)) {
+            Ok(outgoing) => self.publish(outgoing),
+            Err(_) => self.failures += 1,
+        }
+    }
+
+    fn closed(&mut self, now: Millis, conn: Conn) {
+        let clock = self.clock(now);
+        let Some(process) = &mut self.process else { return };
+        if let Some(flow) = process.streams.remove(&conn) {
+            process.flows.remove(&flow);
+            process.pbx.handle(clock, pbx::Input::StreamClosed { flow });
+        }
+        if let Some(Some(id)) = process.brokered.remove(&conn)
+            && process.current.get(&id) == Some(&conn)
+        {
+            process.current.remove(&id);
+            if now_or_never(process.engine.disconnected(id)).is_err() {
+                self.failures += 1;
+            }
+        }
+    }
+
+    fn drain(&mut self, now: Millis) {
+        let clock = self.clock(now);
+        let Some(process) = &mut self.process else { return };
+        while let Some(output) = process.pbx.poll(clock, &mut self.buffer) {
+            match output {
+                pbx::Output::Transmit { flow, bytes } if flow.transport == Transport::Udp => {
+                    self.out.push(Act::Datagram {
+                        from: self.sip,
+                        to: flow.peer,
+                        bytes: bytes.to_vec(),
+                    });
+                }
+                pbx::Output::Transmit { flow, bytes } => match process.flows.get(&flow) {
+                    Some(&conn) => self.out.push(Act::Send {
+                        conn,
+                        piece: Piece::Bytes(bytes.to_vec()),
+                    }),
+                    None => self
+                        .problems
+                        .push(format!("sent on a connection that is gone, at {now}")),
+                },
+                pbx::Output::CloseStream { flow } => {
+                    if let Some(conn) = process.flows.remove(&flow) {
+                        process.streams.remove(&conn);
+                        self.out.push(Act::Close { conn });
+                    }
+                }
+                pbx::Output::Record { contract, leg } => self.records.push((contract, leg)),
+                pbx::Output::Trunk { .. } => {}
+            }
+        }
+    }
+}
+
+impl Node for CloudNode {
+    fn handle(&mut self, now: Millis, arrival: Arrival) {
+        let clock = self.clock(now);
+        match arrival {
+            Arrival::Datagram { from, to, bytes } => {
+                let flow = Flow {
+                    transport: Transport::Udp,
+                    interface: 0,
+                    stream: 0,
+                    peer: from,
+                    local: to,
+                };
+                if let Some(process) = &mut self.process {
+                    process
+                        .pbx
+                        .handle(clock, pbx::Input::Datagram { flow, bytes: &bytes });
+                }
+            }
+            Arrival::Accepted { conn, local, peer } => {
+                let Some(process) = &mut self.process else { return };
+                if local == self.mqtt {
+                    process.brokered.insert(conn, None);
+                } else {
+                    let flow = Flow {
+                        transport: Transport::Tcp,
+                        interface: 0,
+                        stream: conn as u16,
+                        peer,
+                        local,
+                    };
+                    process.flows.insert(flow, conn);
+                    process.streams.insert(conn, flow);
+                }
+            }
+            Arrival::Data {
+                conn,
+                piece: Piece::Bytes(bytes),
+            } => {
+                if let Some(process) = &mut self.process
+                    && let Some(&flow) = process.streams.get(&conn)
+                {
+                    process
+                        .pbx
+                        .handle(clock, pbx::Input::Stream { flow, bytes: &bytes });
+                }
+            }
+            Arrival::Data {
+                conn,
+                piece: Piece::Message { topic, payload },
+            } => {
+                self.message(now, conn, &topic, &payload);
+                if self.rng.chance(20) {
+                    self.message(now, conn, &topic, &payload);
+                }
+            }
+            Arrival::Closed { conn: Some(conn), .. } => self.closed(now, conn),
+            Arrival::Closed { conn: None, .. } | Arrival::Opened { .. } => {}
+        }
+        self.drain(now);
+    }
+
+    fn poll(&mut self, now: Millis, out: &mut Vec<Act>) {
+        if let Some(process) = &mut self.process
+            && process.engine.next_deadline().is_some_and(|at| at <= EPOCH + now)
+        {
+            match now_or_never(process.engine.tick(EPOCH + now)) {
+                Ok(outgoing) => self.publish(outgoing),
+                Err(_) => self.failures += 1,
+            }
+        }
+        self.drain(now);
+        out.append(&mut self.out);
+    }
+
+    fn next_deadline(&self) -> Millis {
+        let Some(process) = &self.process else {
+            return Millis::MAX;
+        };
+        let pbx = process
+            .pbx
+            .next_deadline()
+            .map_or(Millis::MAX, |at| at.as_millis().saturating_add(self.started));
+        let engine = process
+            .engine
+            .next_deadline()
+            .map_or(Millis::MAX, |at| at.saturating_sub(EPOCH));
+        pbx.min(engine)
+    }
+
+    fn power_off(&mut self, _now: Millis) {
+        self.process = None;
+        self.out.clear();
+    }
+
+    fn power_on(&mut self, now: Millis) {
+        self.started = now;
+        let config = pbx::Config {
+            silence: Duration::from_secs(15),
+            ..pbx::Config::new(self.sip, self.carrier)
+        };
+        let ports = Ports {
+            ip: Some(self.sip.ip()),
+            ..Ports::default()
+        };
+        let seed = std::array::from_fn(|_| self.rng.next());
+        let mut pbx = Pbx::new(config, ports, seed);
+        pbx.handle(Instant::ZERO, pbx::Input::WallClock { unix_ms: EPOCH + now });
+        self.process = Some(Process {
+            engine: Engine::new(self.database.clone(), self.key.clone(), 1),
+            pbx,
+            brokered: BTreeMap::new(),
+            current: BTreeMap::new(),
+            flows: HashMap::new(),
+            streams: BTreeMap::new(),
+        });
+        self.offer(now);
+    }
+}

@@ -1,0 +1,100 @@
+//! A small office: its numbers, its people, its passwords.
+
+use shared::factory::Factory;
+use shared::id::{BoxId, ContractId, Extension, IdKey, SiteId};
+use shared::number::Number;
+use shared::site::{Credential, Id, Rep, Site, Sys, TerminalKind};
+use sip::digest::Ha1;
+
+/// SIP domain of the office.
+pub const REALM: &str = "office.example";
+/// The representative number.
+pub const REP: &str = "0312340000";
+/// The box.
+pub const BOX: BoxId = BoxId(0x0123_4567_89AB_CDEF);
+
+/// The direct number of the ID with this index.
+pub fn direct(index: u16) -> String {
+    format!("031234{:04}", index + 1)
+}
+
+/// The extension of the ID with this index.
+pub fn extension(index: u16) -> String {
+    format!("{}", 201 + index)
+}
+
+/// The password of the ID with this index.
+pub fn password(index: u16) -> String {
+    format!("secret-{index}")
+}
+
+fn number(digits: &str) -> Number {
+    Number::parse(digits).expect("a number of the office")
+}
+
+/// The configuration of an office with so many desk phones, all of them in the representative number's ring group, and so
+/// many channels.
+pub fn site(phones: u16, channels: u8) -> Site {
+    let mut site = Site {
+        sys: Sys {
+            contract: ContractId(1),
+            site: SiteId(1),
+            channels,
+            realm: REALM.try_into().expect("short"),
+            ..Sys::default()
+        },
+        ..Site::default()
+    };
+    for index in 0..phones {
+        let key = IdKey::new(index).expect("fewer than 64");
+        let ha1 = Ha1::from_password(
+            direct(index).as_bytes(),
+            REALM.as_bytes(),
+            password(index).as_bytes(),
+        );
+        let id = Id {
+            key,
+            direct: number(&direct(index)),
+            extension: extension(index).parse::<Extension>().expect("three digits"),
+            direct_in: true,
+            direct_out: true,
+            label: format!("Desk {index}").as_str().try_into().expect("short"),
+            kind: TerminalKind::Fixed,
+            outgoing: if index % 2 == 0 {
+                number(REP)
+            } else {
+                number(&direct(index))
+            },
+        };
+        let credential = Credential {
+            key,
+            ha1_md5: ha1.md5,
+            ha1_sha256: ha1.sha256,
+        };
+        site.ids.push(id).expect("fewer than 64");
+        site.credentials.push(credential).expect("fewer than 64");
+    }
+    let all = site.all();
+    let rep = Rep {
+        number: number(REP),
+        label: "Office".try_into().expect("short"),
+        members: all,
+        ring: all,
+        sub_cap: None,
+    };
+    assert!(site.reps.push(rep).is_ok());
+    site
+}
+
+/// What the box was given at the factory.
+pub fn factory(config_key: [u8; 32]) -> Factory {
+    Factory {
+        box_id: BOX,
+        secret: [7; 32],
+        cloud_host: "203.0.113.1".try_into().expect("short"),
+        sip_port: 5_060,
+        mqtt_port: 1_883,
+        realm: REALM.try_into().expect("short"),
+        config_key,
+    }
+}

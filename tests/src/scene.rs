@@ -1,0 +1,251 @@
+//! One office, its cloud and a carrier, put together.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ed25519_dalek::SigningKey;
+use shared::id::ContractId;
+
+use crate::cloud_node::CloudNode;
+use crate::desk_box::{DeskBox, Flash};
+use crate::network::{Act, Arrival, Millis, NodeId, Place, Quality};
+use crate::office;
+use crate::phone::{Action, Identity, Incoming, Manner, Phone};
+use crate::rng::Rng;
+use crate::world::{Node, World};
+
+/// The contract of the office.
+pub const CONTRACT: ContractId = ContractId(1);
+/// Node of the box.
+pub const BOX: NodeId = 0;
+/// Node of the cloud.
+pub const CLOUD: NodeId = 1;
+/// Node of the carrier.
+pub const CARRIER: NodeId = 2;
+/// Node of the first phone.
+pub const PHONES: NodeId = 3;
+
+const CLOUD_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+const CARRIER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
+const BOX_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
+
+/// Any node of the scene.
+#[expect(clippy::large_enum_variant, reason = "there are ten of them")]
+pub enum Actor {
+    /// The box.
+    Box(DeskBox),
+    /// The cloud.
+    Cloud(CloudNode),
+    /// A phone, or the carrier.
+    Phone(Phone),
+}
+
+impl Node for Actor {
+    fn handle(&mut self, now: Millis, arrival: Arrival) {
+        match self {
+            Actor::Box(node) => node.handle(now, arrival),
+            Actor::Cloud(node) => node.handle(now, arrival),
+            Actor::Phone(node) => node.handle(now, arrival),
+        }
+    }
+    fn poll(&mut self, now: Millis, out: &mut Vec<Act>) {
+        match self {
+            Actor::Box(node) => node.poll(now, out),
+            Actor::Cloud(node) => node.poll(now, out),
+            Actor::Phone(node) => node.poll(now, out),
+        }
+    }
+    fn next_deadline(&self) -> Millis {
+        match self {
+            Actor::Box(node) => node.next_deadline(),
+            Actor::Cloud(node) => node.next_deadline(),
+            Actor::Phone(node) => node.next_deadline(),
+        }
+    }
+    fn power_off(&mut self, now: Millis) {
+        match self {
+            Actor::Box(node) => node.power_off(now),
+            Actor::Cloud(node) => node.power_off(now),
+            Actor::Phone(node) => node.power_off(now),
+        }
+    }
+    fn power_on(&mut self, now: Millis) {
+        match self {
+            Actor::Box(node) => node.power_on(now),
+            Actor::Cloud(node) => node.power_on(now),
+            Actor::Phone(node) => node.power_on(now),
+        }
+    }
+}
+
+/// What an office is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Office {
+    /// Desk phones, all in the ring group.
+    pub phones: u16,
+    /// Channels of the contract, at least one a phone (R15).
+    pub channels: u8,
+    /// Within the office.
+    pub lan: Quality,
+    /// Office to cloud.
+    pub wan: Quality,
+    /// Cloud to carrier.
+    pub trunk: Quality,
+    /// The box's memory.
+    pub flash: Flash,
+}
+
+impl Office {
+    /// Four phones, four channels, no fault.
+    pub const QUIET: Self = Office {
+        phones: 4,
+        channels: 4,
+        lan: Quality::PERFECT,
+        wan: Quality {
+            delay: (5, 5),
+            loss: 0,
+            duplicate: 0,
+        },
+        trunk: Quality {
+            delay: (5, 5),
+            loss: 0,
+            duplicate: 0,
+        },
+        flash: Flash { time: (1, 3) },
+    };
+}
+
+/// The scene.
+pub struct Scene {
+    /// Everything that moves.
+    pub world: World<Actor>,
+    /// Chance for what is done to it.
+    pub rng: Rng,
+    /// What it is like.
+    pub office: Office,
+}
+
+impl Scene {
+    /// Everything is there and switched on; the phones register within the first seconds.
+    pub fn new(seed: u64, office: Office) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut world = World::new(rng.split());
+        world
+            .network
+            .set_quality(Place::Office, Place::Office, office.lan);
+        world.network.set_quality(Place::Office, Place::Cloud, office.wan);
+        world
+            .network
+            .set_quality(Place::Cloud, Place::Carrier, office.trunk);
+
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let factory = office::factory(key.verifying_key().to_bytes());
+        let site = office::site(office.phones, office.channels);
+        let mut desk = DeskBox::new(BOX_IP, &factory, rng.split(), office.flash);
+        desk.power_on(0);
+        world.add("box", Place::Office, &[BOX_IP.into()], Actor::Box(desk));
+        let carrier_at = SocketAddr::new(CARRIER_IP, 5_060);
+        let mut cloud = CloudNode::new(CLOUD_IP, carrier_at, key, vec![(factory, site)], rng.split());
+        cloud.power_on(0);
+        world.add("cloud", Place::Cloud, &[CLOUD_IP], Actor::Cloud(cloud));
+
+        let identity = Identity {
+            name: "carrier".into(),
+            user: "carrier".into(),
+            password: String::new(),
+            domain: CLOUD_IP.to_string(),
+            address: carrier_at,
+            proxy: SocketAddr::new(CLOUD_IP, 5_060),
+            sha256: false,
+        };
+        let carrier = Phone::new(identity, Manner::Always(Incoming::Ring), rng.split());
+        world.add("carrier", Place::Carrier, &[CARRIER_IP], Actor::Phone(carrier));
+
+        for index in 0..office.phones {
+            let ip: IpAddr = Ipv4Addr::new(192, 168, 1, 11 + index as u8).into();
+            let identity = Identity {
+                name: format!("phone{index}"),
+                user: office::direct(index),
+                password: office::password(index),
+                domain: office::REALM.into(),
+                address: SocketAddr::new(ip, 5_060),
+                proxy: SocketAddr::new(BOX_IP.into(), 5_060),
+                sha256: index % 2 == 1,
+            };
+            let mut phone = Phone::new(identity, Manner::Always(Incoming::Ring), rng.split());
+            phone.register(rng.range(2_000, 6_000));
+            world.add(
+                &format!("phone{index}"),
+                Place::Office,
+                &[ip],
+                Actor::Phone(phone),
+            );
+        }
+        Scene { world, rng, office }
+    }
+
+    /// The box.
+    pub fn desk(&mut self) -> &mut DeskBox {
+        match &mut self.world.nodes[BOX] {
+            Actor::Box(desk) => desk,
+            _ => unreachable!("node {BOX} is the box"),
+        }
+    }
+
+    /// The cloud.
+    pub fn cloud(&mut self) -> &mut CloudNode {
+        match &mut self.world.nodes[CLOUD] {
+            Actor::Cloud(cloud) => cloud,
+            _ => unreachable!("node {CLOUD} is the cloud"),
+        }
+    }
+
+    /// A phone, by its node; the carrier is one.
+    pub fn at(&mut self, node: NodeId) -> &mut Phone {
+        match &mut self.world.nodes[node] {
+            Actor::Phone(phone) => phone,
+            _ => unreachable!("node {node} is no phone"),
+        }
+    }
+
+    /// The carrier.
+    pub fn carrier(&mut self) -> &mut Phone {
+        self.at(CARRIER)
+    }
+
+    /// The desk phone with this index.
+    pub fn phone(&mut self, index: u16) -> &mut Phone {
+        self.at(PHONES + usize::from(index))
+    }
+
+    /// Nodes that speak SIP as a user agent: the carrier and the phones.
+    pub fn agents(&self) -> impl Iterator<Item = NodeId> + use<> {
+        CARRIER..PHONES + usize::from(self.office.phones)
+    }
+
+    /// Plans a call of a desk phone.
+    pub fn call(&mut self, at: Millis, phone: u16, to: &str, patience: Millis, talk: Millis) {
+        self.phone(phone).plan(
+            at,
+            Action::Call {
+                to: to.into(),
+                from: None,
+                patience,
+                talk,
+            },
+        );
+    }
+
+    /// Plans a call from outside.
+    pub fn call_in(&mut self, at: Millis, from: &str, to: &str, patience: Millis, talk: Millis) {
+        let from = Some(from.to_owned());
+        self.carrier().plan(
+            at,
+            Action::Call {
+                to: to.into(),
+                from,
+                patience,
+                talk,
+            },
+        );
+    }
+}

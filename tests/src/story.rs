@@ -1,0 +1,200 @@
+//! A random story: calls, cuts, deaths and a database that fails, all from one seed.
+
+use crate::check::{Excuses, Faults, at_rest};
+use crate::desk_box::Flash;
+use crate::network::{Cut, Millis, Place, Quality};
+use crate::office;
+use crate::phone::{Incoming, Manner};
+use crate::rng::Rng;
+use crate::scene::{BOX, CLOUD, CONTRACT, Office, Scene};
+use crate::world::Fault;
+
+/// Calls and faults happen from here…
+const BEGIN: Millis = 15_000;
+/// …to here; then everything is whole.
+const END: Millis = 150_000;
+/// And by then everything has come to rest.
+const REST: Millis = 480_000;
+
+/// How a story went.
+pub struct Told {
+    /// What did not hold.
+    pub faults: Faults,
+    /// What was done.
+    pub excuses: Excuses,
+    /// Calls that were tried.
+    pub calls: usize,
+    /// Of them answered.
+    pub answered: usize,
+}
+
+fn quality(rng: &mut Rng, far: Millis, worst_loss: u64) -> Quality {
+    let least = rng.range(1, far);
+    // Two stories in three have a path that loses nothing: there every outcome is certain.
+    let loss = if rng.chance(330) {
+        rng.range(0, worst_loss) as u32
+    } else {
+        0
+    };
+    Quality {
+        delay: (least, least + rng.range(0, far)),
+        loss,
+        duplicate: rng.range(0, 20) as u32,
+    }
+}
+
+fn manner(rng: &mut Rng) -> Manner {
+    let mut manners = Vec::new();
+    for _ in 0..4 {
+        let talk = rng.range(500, 60_000);
+        manners.push(match rng.range(0, 9) {
+            0..6 => Incoming::Answer(rng.range(0, 8_000), talk),
+            6 => Incoming::Refuse(486),
+            7 => Incoming::Refuse(603),
+            8 => Incoming::Ring,
+            _ => Incoming::Silent,
+        });
+    }
+    Manner::OneOf(manners)
+}
+
+fn plan_calls(scene: &mut Scene, rng: &mut Rng) -> usize {
+    let phones = u64::from(scene.office.phones);
+    let calls = rng.range(4, 20);
+    for call in 0..calls {
+        let at = rng.range(BEGIN, END);
+        let patience = rng.range(200, 50_000);
+        let talk = rng.range(100, 60_000);
+        let phone = rng.range(0, phones - 1) as u16;
+        let other = rng.range(0, phones - 1) as u16;
+        match rng.range(0, 9) {
+            0 | 1 => scene.call(at, phone, &office::extension(other), patience, talk),
+            2 | 3 => scene.call(at, phone, &format!("0901234{:04}", call), patience, talk),
+            4 | 5 => scene.call_in(at, &format!("0809876{:04}", call), office::REP, patience, talk),
+            6 => scene.call_in(
+                at,
+                &format!("0809876{:04}", call),
+                &office::direct(other),
+                patience,
+                talk,
+            ),
+            7 => scene.call(at, phone, office::REP, patience, talk),
+            8 => scene.call(
+                at,
+                phone,
+                rng.pick(&["119", "110", "184117", "117"]),
+                patience,
+                talk,
+            ),
+            _ => {
+                let wrong = ["299", "0", "*55", "+15551234567", "031234999"];
+                scene.call(at, phone, rng.pick(&wrong), patience, talk);
+            }
+        }
+    }
+    calls as usize
+}
+
+fn plan_faults(scene: &mut Scene, rng: &mut Rng, excuses: &mut Excuses) {
+    let mut at = BEGIN;
+    for _ in 0..rng.range(0, 3) {
+        at += rng.range(1_000, 40_000);
+        let long = rng.pick(&[300, 3_000, 20_000, 60_000]);
+        let until = at + rng.range(100, long);
+        if until > END {
+            break;
+        }
+        let how = rng.pick(&[Cut::Silent, Cut::Reset]);
+        scene.world.plan(at, Fault::Cut(Place::Office, Place::Cloud, how));
+        scene.world.plan(until, Fault::Join(Place::Office, Place::Cloud));
+        excuses.cut = true;
+        at = until;
+    }
+    for (node, permille, died) in [
+        (BOX, 300, &mut excuses.box_died),
+        (CLOUD, 150, &mut excuses.cloud_died),
+    ] {
+        if rng.chance(permille) {
+            let at = rng.range(BEGIN, END - 30_000);
+            scene.world.plan(at, Fault::Off(node));
+            scene.world.plan(at + rng.range(1_000, 30_000), Fault::On(node));
+            *died = true;
+        }
+    }
+}
+
+/// Tells the story of a seed.
+pub fn tell(seed: u64) -> Told {
+    let mut rng = Rng::new(seed ^ 0x5EED);
+    let phones = rng.range(2, 7);
+    let office = Office {
+        phones: phones as u16,
+        channels: (phones + rng.range(0, 1)) as u8,
+        lan: quality(&mut rng, 5, 30),
+        wan: quality(&mut rng, 60, 50),
+        trunk: quality(&mut rng, 40, 40),
+        flash: Flash {
+            time: (1, rng.range(1, 60)),
+        },
+    };
+    let mut scene = Scene::new(seed, office);
+    let mut excuses = Excuses {
+        lossy: office.lan.loss > 0 || office.trunk.loss > 0,
+        ..Excuses::default()
+    };
+    for node in scene.agents() {
+        let manner = manner(&mut rng);
+        scene.at(node).set_manner(manner);
+    }
+    let calls = plan_calls(&mut scene, &mut rng);
+    plan_faults(&mut scene, &mut rng, &mut excuses);
+
+    let mut faults = Faults::default();
+    let mut fails = false;
+    for now in (0..REST).step_by(1_000) {
+        if now == BEGIN || (now > BEGIN && now < END && now % 20_000 == 0) {
+            // The database fails now and then, and for a while almost altogether.
+            let permille = rng.pick(&[0, 0, 50, 200, 600]);
+            scene.cloud().database().set_failures(permille);
+            fails = true;
+        }
+        if now >= END && fails {
+            scene.cloud().database().set_failures(0);
+            fails = false;
+        }
+        if now == 60_000 && rng.chance(200) {
+            // An administrator gives the contract one channel more.
+            let site = office::site(office.phones, office.channels + 1);
+            scene.cloud().configure(now, office::BOX, site);
+        }
+        scene.world.run(now);
+        // R15; emergency calls are not refused.
+        let used = scene.cloud().pbx().map_or(0, |pbx| {
+            pbx.live()
+                .filter(|call| !matches!(call.to.as_str(), "110" | "118" | "119"))
+                .count()
+                .min(pbx.channels_used(CONTRACT))
+        });
+        if used > usize::from(office.channels) + 1 {
+            faults.0.push(format!("{used} channels in use at {now}"));
+        }
+    }
+    faults.0.extend(at_rest(&mut scene, excuses).0);
+    let answered = scene
+        .agents()
+        .map(|node| {
+            scene
+                .at(node)
+                .log()
+                .iter()
+                .filter(|log| log.answered.is_some())
+                .count()
+        })
+        .sum();
+    Told {
+        faults,
+        excuses,
+        calls,
+        answered,
+    }
+}
