@@ -42,6 +42,8 @@ pub use record::Kind;
 const AGENT: &str = concat!("denwaban-cloud/", env!("CARGO_PKG_VERSION"));
 /// Room for the largest answer made without a transaction: the request's own header lines and some more.
 const ANSWER_MAX: usize = 12_288;
+/// Calls for which room is kept beyond [`Config::calls`]: emergencies.
+const RESERVED: usize = 64;
 /// A buffer of this size holds every message that is sent.
 pub const MESSAGE_MAX: usize = 16_384;
 
@@ -55,7 +57,7 @@ pub struct Config {
     /// A registered connection that brings nothing for so long is lost. [`Duration::MAX`] where the caller answers pings
     /// by itself and closes silent connections.
     pub silence: Duration,
-    /// Most calls at once.
+    /// Most calls at once, up to 100,000; for emergency calls there is some more room.
     pub calls: usize,
     /// Most connections at once.
     pub connections: usize,
@@ -231,19 +233,22 @@ impl<R: Relays> Pbx<R> {
     /// No trunk, no call, nobody known. `seed` is fresh randomness.
     pub fn new(config: Config, relays: R, seed: [u64; 5]) -> Self {
         let [a, b, c, d, random] = seed;
+        let room = config.calls.saturating_add(RESERVED);
         let storage = b2bua::Storage {
-            transactions: transaction::Storage::growable(config.calls.saturating_mul(8)),
-            calls: sip::pool::Storage::growable(config.calls),
-            legs: sip::pool::Storage::growable(config.calls.saturating_mul(4)),
+            transactions: transaction::Storage::growable(room.saturating_mul(8)),
+            calls: sip::pool::Storage::growable(room),
+            legs: sip::pool::Storage::growable(room.saturating_mul(4)),
         };
-        let calls = b2bua::Config {
+        let settings = b2bua::Config {
             agent: AGENT,
             probe: Duration::from_secs(60),
             timers: Timers::default(),
         };
+        let mut calls = Calls::new(storage, [a, b], settings);
+        calls.reserve(RESERVED, 4 * RESERVED);
         Self {
             config,
-            calls: Calls::new(storage, [a, b], calls),
+            calls,
             media: Bridge::new(relays),
             directory: Box::default(),
             // A box challenges itself anew with every refresh: few nonces live at once.
@@ -387,7 +392,7 @@ impl<R: Relays> Pbx<R> {
             Err(rejected) => return self.on_rejected(flow, &rejected),
         };
         match self.receive(now, flow, &message) {
-            Receive::Invite { tx } => self.from_carrier(now, tx, flow, &message),
+            Receive::Invite { tx } => self.carrier_calls(now, tx, flow, &message),
             Receive::Request { tx } => self.on_request(now, tx, flow, &message),
             Receive::Done => {}
         }
@@ -418,7 +423,7 @@ impl<R: Relays> Pbx<R> {
             return;
         };
         match self.receive(now, flow, &message) {
-            Receive::Invite { tx } => self.from_box(now, tx, flow, id, &message),
+            Receive::Invite { tx } => self.box_calls(now, tx, flow, id, &message),
             Receive::Request { tx } => self.on_request(now, tx, flow, &message),
             Receive::Done => {}
         }
@@ -426,7 +431,11 @@ impl<R: Relays> Pbx<R> {
 
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Receive {
         self.media.source = flow.peer.ip();
-        self.calls.receive(now, flow, message, &mut self.media)
+        if route::is_emergency(message) {
+            self.calls.receive_reserved(now, flow, message, &mut self.media)
+        } else {
+            self.calls.receive(now, flow, message, &mut self.media)
+        }
     }
 
     /// A request outside any call, of somebody known.

@@ -8,7 +8,7 @@ use shared::{BoxId, ContractId, IdKey, Number};
 use sip::b2bua::{Cause, Event, Refusal, Target};
 use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
-use sip::{Flow, Instant, Message, Name, NameAddr, Scheme, Uri, uri};
+use sip::{Flow, Instant, Message, Method, Name, NameAddr, Scheme, Uri, uri};
 
 use super::directory::may_present;
 use super::{Kind, Meta, Pbx, Relays};
@@ -70,13 +70,13 @@ struct Wish {
 }
 
 impl<R: Relays> Pbx<R> {
-    pub(super) fn from_carrier(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) {
+    pub(super) fn carrier_calls(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) {
         if let Err(No(status, cause)) = self.incoming(now, tx, flow, message) {
             self.refuse_unopened(now, tx, flow, message, status, cause);
         }
     }
 
-    pub(super) fn from_box(&mut self, now: Instant, tx: TxId, flow: Flow, id: BoxId, message: &Message<'_>) {
+    pub(super) fn box_calls(&mut self, now: Instant, tx: TxId, flow: Flow, id: BoxId, message: &Message<'_>) {
         if let Err(No(status, cause)) = self.outgoing(now, tx, flow, id, message) {
             self.refuse_unopened(now, tx, flow, message, status, cause);
         }
@@ -499,6 +499,16 @@ impl<R: Relays> Pbx<R> {
 
 /// RFC 3323 §4.1.1.3.
 const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+
+/// Is it the INVITE of a call to 110, 118 or 119?
+pub(super) fn is_emergency(message: &Message<'_>) -> bool {
+    message.is_request()
+        && message.method() == Method::Invite
+        && message
+            .parsed_request_uri()
+            .and_then(number)
+            .is_some_and(Number::is_emergency)
+}
 
 /// The number in a SIP or tel URI. Parameters of a telephone number (RFC 3261 §19.1.6) are not part of it.
 fn number(uri: Uri<'_>) -> Option<Number> {

@@ -26,7 +26,7 @@ const fn address(a: u8, b: u8, c: u8, d: u8, port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port)
 }
 
-const SIP: SocketAddr = address(203, 0, 113, 1, 5060);
+pub const SIP: SocketAddr = address(203, 0, 113, 1, 5060);
 pub const CARRIER: Flow = Flow {
     transport: Transport::Udp,
     interface: 0,
@@ -336,6 +336,10 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
+        Self::configured(Config::new(SIP, CARRIER.peer))
+    }
+
+    pub fn configured(config: Config) -> Self {
         let ports = Ports {
             room: 100,
             next: 30_000,
@@ -343,7 +347,7 @@ impl Bench {
             remotes: Vec::new(),
         };
         let mut bench = Self {
-            pbx: Pbx::new(Config::new(SIP, CARRIER.peer), ports, [1, 2, 3, 4, 5]),
+            pbx: Pbx::new(config, ports, [1, 2, 3, 4, 5]),
             now: Instant::from_millis(10_000),
             seen: Vec::new(),
             records: Vec::new(),

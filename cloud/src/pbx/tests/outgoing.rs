@@ -1,0 +1,304 @@
+//! Calls of boxes: to the carrier and to each other.
+
+use super::*;
+
+#[test]
+fn a_phone_calls_outside() {
+    let mut b = Bench::with(&[TOKYO]);
+    let flow = home(TOKYO);
+    let mut phone = Caller::office(flow, "c1", "0335550009", "0312340001");
+    b.rx(flow, &phone.request("INVITE", "i"));
+    b.expect(flow, "100");
+    let invite = b.expect(CARRIER, "INVITE");
+    assert_eq!(invite.uri(), "sip:+81335550009@203.0.113.9:5060");
+    assert!(
+        invite
+            .header("From")
+            .unwrap()
+            .starts_with("<sip:+81312340001@203.0.113.1>;tag=")
+    );
+    assert_eq!(
+        invite.header("P-Asserted-Identity"),
+        Some("<sip:+81312340001@203.0.113.1>")
+    );
+    assert_eq!(invite.header("Privacy"), None);
+    assert_eq!(
+        invite.header("P-Served-User"),
+        None,
+        "what is the contract's own stays here"
+    );
+    assert_eq!(
+        invite.header("Session-ID"),
+        Some("00112233445566778899aabbccddee0f")
+    );
+    assert!(invite.body().contains("m=audio 30006") && !invite.body().contains("c=IN IP4 192.168"));
+    b.rx(CARRIER, &answer(&invite, 183, CARRIER_SDP));
+    assert!(b.expect(flow, "183").body().contains("m=audio 30004"));
+    b.rx(CARRIER, &answer(&invite, 200, CARRIER_SDP));
+    b.expect(CARRIER, "ACK");
+    phone.to_tag = b.expect(flow, "200").tag("To");
+    b.rx(flow, &phone.request("ACK", "a"));
+    b.hang_up(&phone, CARRIER);
+    let legs: Vec<_> = b.records.drain(..).map(|(_, leg)| leg).collect();
+    assert_eq!(legs.len(), 2);
+    assert_eq!(
+        legs[0].session.text().as_str(),
+        "00112233445566778899aabbccddee0f"
+    );
+    assert_eq!(legs[0].terminal.map(|key| key.index()), Some(10));
+    assert_eq!(
+        (legs[0].presented, legs[1].terminal),
+        (Some(number("0312340001")), None)
+    );
+    b.nothing_left();
+}
+
+#[test]
+fn which_number_a_call_may_present() {
+    // P-Asserted-Identity, P-Served-User, what the carrier sees.
+    let table: [(&str, Option<&str>, Option<&str>); 9] = [
+        ("0312340001", Some("0312340001"), Some("+81312340001")),
+        ("0312340000", Some("0312340002"), Some("+81312340000")),
+        ("0312340001", None, Some("+81312340001")),
+        // R9: another ID's direct number, a number of another site, of another contract, of nobody.
+        ("0312340001", Some("0312340002"), None),
+        ("0663000001", Some("0312340001"), None),
+        ("0521110001", Some("0312340001"), None),
+        ("0399999999", None, None),
+        // An ID that is not at this site.
+        ("0312340000", Some("0663000001"), None),
+        ("0312340000", Some("nonsense"), None),
+    ];
+    for (asserted, served, seen) in table {
+        let mut b = Bench::with(&[TOKYO, OSAKA]);
+        let flow = home(TOKYO);
+        let mut phone = Caller::office(flow, "c1", "0335550009", "0312340001");
+        phone.extra = format!("P-Asserted-Identity: <tel:{}>\r\n", number(asserted).e164());
+        if let Some(served) = served {
+            phone.extra += &format!("P-Served-User: <sip:{served}@{REALM}>\r\n");
+        }
+        b.rx(flow, &phone.request("INVITE", "i"));
+        b.expect(flow, "100");
+        match seen {
+            Some(seen) => {
+                let invite = b.expect(CARRIER, "INVITE");
+                assert!(
+                    invite.header("From").unwrap().contains(seen),
+                    "{asserted} {served:?}"
+                );
+            }
+            None => {
+                let refused = b.expect(flow, "403");
+                assert!(
+                    refused.header("Reason").unwrap().contains("not owned"),
+                    "{asserted} {served:?}"
+                );
+                b.rx(flow, &phone.request("ACK", "i"));
+                assert_eq!(
+                    b.states(),
+                    [(0, FinalState::Refused(403), 403)],
+                    "{asserted} {served:?}"
+                );
+                assert_eq!(b.pbx.channels_used(CONTRACT), 0);
+                b.nothing_left();
+            }
+        }
+    }
+    // Without P-Asserted-Identity, From says it.
+    let mut b = Bench::with(&[TOKYO]);
+    let mut phone = Caller::office(home(TOKYO), "c1", "0335550009", "0312340001");
+    phone.extra.clear();
+    b.ring(&phone, CARRIER);
+    phone.id = "c2".into();
+    phone.from = "<sip:201@pbx.example>".into();
+    b.rx(home(TOKYO), &phone.request("INVITE", "i"));
+    b.expect(home(TOKYO), "100");
+    b.expect(home(TOKYO), "403");
+}
+
+#[test]
+fn a_withheld_number() {
+    let mut b = Bench::with(&[TOKYO]);
+    let mut phone = Caller::office(home(TOKYO), "c1", "0335550009", "0312340001");
+    phone.from = "\"Anonymous\" <sip:anonymous@anonymous.invalid>".into();
+    phone.extra += "Privacy: id\r\n";
+    let invite = b.ring(&phone, CARRIER);
+    assert!(
+        invite
+            .header("From")
+            .unwrap()
+            .starts_with("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=")
+    );
+    assert_eq!(
+        invite.header("P-Asserted-Identity"),
+        Some("<sip:+81312340001@203.0.113.1>")
+    );
+    assert_eq!(invite.header("Privacy"), Some("id"));
+    b.rx(home(TOKYO), &phone.request("CANCEL", "i"));
+    assert_eq!(b.records.pop().unwrap().1.presented, None);
+
+    // From outside: what was withheld is not shown, whatever else the carrier tells us.
+    b.seen.clear();
+    let mut carrier = Caller::carrier("c2", "0312340001");
+    carrier.extra = "P-Asserted-Identity: <sip:+81335550001@x>\r\nPrivacy: user;id\r\n".into();
+    let invite = b.ring(&carrier, home(TOKYO));
+    assert!(
+        invite
+            .header("From")
+            .unwrap()
+            .starts_with("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=")
+    );
+    assert!(!invite.text.contains("335550001"));
+}
+
+#[test]
+fn emergency_calls_are_never_refused() {
+    for (asserted, privacy) in [
+        ("0312340001", ""),
+        ("0399999999", ""),
+        ("0312340001", "Privacy: id\r\n"),
+    ] {
+        let mut b = Bench::with(&[TOKYO]);
+        let mut phone = Caller::office(home(TOKYO), "c1", "110", "0312340001");
+        phone.extra = format!(
+            "P-Asserted-Identity: <sip:{asserted}@x>\r\nP-Served-User: <sip:0312340001@x>\r\n{privacy}"
+        );
+        let invite = b.ring(&phone, CARRIER);
+        assert_eq!(invite.uri(), "sip:110@203.0.113.9:5060");
+        assert!(
+            invite.header("From").unwrap().contains("+81312340001"),
+            "the number is shown"
+        );
+        assert_eq!(invite.header("Privacy"), None);
+    }
+}
+
+#[test]
+fn what_is_dialled() {
+    // What a box sends on, and what the carrier sees of it.
+    let table = [
+        ("0335550009", Ok("sip:+81335550009@")),
+        ("+81335550009", Ok("sip:+81335550009@")),
+        ("117", Ok("sip:117@")),
+        ("0521110001", Ok("sip:+81521110001@")),
+        ("0015550100", Err("404")),
+        ("+14155550100", Err("403")),
+        ("x", Err("404")),
+    ];
+    for (called, result) in table {
+        let mut b = Bench::with(&[TOKYO]);
+        let flow = home(TOKYO);
+        b.rx(
+            flow,
+            &Caller::office(flow, "c1", called, "0312340001").request("INVITE", "i"),
+        );
+        match result {
+            Ok(uri) => {
+                b.expect(flow, "100");
+                assert!(b.expect(CARRIER, "INVITE").uri().starts_with(uri), "{called}");
+            }
+            Err(status) => {
+                b.seen.retain(|seen| seen.what() != "100");
+                b.expect(flow, status);
+                b.quiet();
+                assert_eq!(b.pbx.channels_used(CONTRACT), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn between_sites_no_channel_is_used() {
+    let mut b = Bench::with(&[TOKYO, OSAKA]);
+    let mut phone = Caller::office(home(TOKYO), "c1", "0663000001", "0312340001");
+    let invite = b.ring(&phone, home(OSAKA));
+    assert!(
+        invite
+            .header("From")
+            .unwrap()
+            .starts_with("<sip:0312340001@pbx.example>;tag=")
+    );
+    assert_eq!(b.pbx.channels_used(CONTRACT), 0);
+    assert_eq!(b.pbx.live().next().unwrap().kind, Kind::Internal);
+    b.rx(home(OSAKA), &answer(&invite, 200, PHONE_SDP));
+    b.expect(home(OSAKA), "ACK");
+    phone.to_tag = b.expect(home(TOKYO), "200").tag("To");
+    b.rx(home(TOKYO), &phone.request("ACK", "a"));
+    b.hang_up(&phone, home(OSAKA));
+    assert_eq!(b.states().len(), 2);
+    // A number of the box's own site does not come back to it: its phones it rings itself.
+    b.rx(
+        home(TOKYO),
+        &Caller::office(home(TOKYO), "c2", "0312340002", "0312340001").request("INVITE", "i"),
+    );
+    b.expect(home(TOKYO), "100");
+    b.expect(home(TOKYO), "480");
+    b.quiet();
+    assert_eq!(b.states(), [(0, FinalState::Unavailable, 480)]);
+}
+
+#[test]
+fn the_carrier_refuses() {
+    let table = [
+        (486, "486", FinalState::Busy),
+        (404, "404", FinalState::Refused(404)),
+        (503, "503", FinalState::Unavailable),
+        (407, "500", FinalState::Refused(500)),
+        (302, "500", FinalState::Refused(500)),
+    ];
+    for (status, told, state) in table {
+        let mut b = Bench::with(&[TOKYO]);
+        let phone = Caller::office(home(TOKYO), "c1", "0335550009", "0312340001");
+        b.rx(home(TOKYO), &phone.request("INVITE", "i"));
+        b.expect(home(TOKYO), "100");
+        let invite = b.expect(CARRIER, "INVITE");
+        b.rx(CARRIER, &answer(&invite, status, ""));
+        b.expect(CARRIER, "ACK");
+        b.expect(home(TOKYO), told);
+        b.rx(home(TOKYO), &phone.request("ACK", "i"));
+        assert_eq!(b.states(), [(0, state, told.parse().unwrap())]);
+        b.nothing_left();
+    }
+}
+
+#[test]
+fn a_carrier_that_does_not_answer() {
+    let mut b = Bench::with(&[TOKYO]);
+    let phone = Caller::office(home(TOKYO), "c1", "0335550009", "0312340001");
+    b.rx(home(TOKYO), &phone.request("INVITE", "i"));
+    b.expect(home(TOKYO), "100");
+    b.wait_alive(33_000, &[home(TOKYO)]);
+    assert_eq!(
+        b.seen.iter().filter(|seen| seen.what() == "INVITE").count(),
+        7,
+        "timers A and B"
+    );
+    b.seen.retain(|seen| seen.flow != CARRIER);
+    b.expect(home(TOKYO), "504");
+    b.rx(home(TOKYO), &phone.request("ACK", "i"));
+    assert_eq!(b.states().len(), 1);
+    b.nothing_left();
+}
+
+#[test]
+fn emergency_calls_have_room_where_others_have_none() {
+    let config = Config {
+        calls: 1,
+        ..Config::new(SIP, CARRIER.peer)
+    };
+    let mut b = Bench::configured(config);
+    b.register(TOKYO, home(TOKYO), 1);
+    b.ring(&Caller::carrier("c1", "0312340001"), home(TOKYO));
+    b.rx(
+        CARRIER,
+        &Caller::carrier("c2", "0521110001").request("INVITE", "i"),
+    );
+    assert!(b.expect(CARRIER, "503").header("Retry-After").is_some());
+    for n in 0..10 {
+        b.ring(
+            &Caller::office(home(TOKYO), &format!("e{n}"), "119", "0312340001"),
+            CARRIER,
+        );
+    }
+    assert_eq!(b.pbx.live().count(), 11);
+}
