@@ -7,9 +7,7 @@ use embassy_net::{IpEndpoint, Stack};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::zerocopy_channel::{Receiver, Sender};
 use embassy_time::{Duration, Timer, with_timeout};
-use gateway::{
-    Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput, budget,
-};
+use gateway::{Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
@@ -20,16 +18,16 @@ use crate::{log, player, trunk, uplink, watchdog, work};
 const SEND_PATIENCE: Duration = Duration::from_millis(50);
 /// Datagrams waiting to be read, and to be sent.
 const WAITING: (usize, usize) = (32, 8);
-/// Bytes for them: four of the largest, and two.
-const ROOM: (usize, usize) = (4 * budget::DATAGRAM_MAX, 2 * budget::DATAGRAM_MAX);
+/// Bytes for them: three of the largest, and one with some small ones behind it.
+const ROOM: (usize, usize) = (3 * budget::DATAGRAM_MAX, budget::DATAGRAM_MAX + 1_024);
 
 /// Memory of the SIP socket and the messages in hand. In pieces, so that the zeros are not part of the image.
 pub struct Memory {
     meta: &'static mut Meta,
     rx: &'static mut [u8; ROOM.0],
     tx: &'static mut [u8; ROOM.1],
+    /// The datagram that came; later what goes out because of it.
     message: &'static mut [u8; budget::STREAM_MAX],
-    datagram: &'static mut [u8; budget::DATAGRAM_MAX],
 }
 
 struct Meta {
@@ -39,13 +37,19 @@ struct Meta {
 
 /// The memory; once.
 pub fn memory() -> Memory {
-    static META: ConstStaticCell<Meta> =
-        ConstStaticCell::new(Meta { rx: [PacketMetadata::EMPTY; WAITING.0], tx: [PacketMetadata::EMPTY; WAITING.1] });
+    static META: ConstStaticCell<Meta> = ConstStaticCell::new(Meta {
+        rx: [PacketMetadata::EMPTY; WAITING.0],
+        tx: [PacketMetadata::EMPTY; WAITING.1],
+    });
     static RX: ConstStaticCell<[u8; ROOM.0]> = ConstStaticCell::new([0; ROOM.0]);
     static TX: ConstStaticCell<[u8; ROOM.1]> = ConstStaticCell::new([0; ROOM.1]);
     static MESSAGE: ConstStaticCell<[u8; budget::STREAM_MAX]> = ConstStaticCell::new([0; budget::STREAM_MAX]);
-    static DATAGRAM: ConstStaticCell<[u8; budget::DATAGRAM_MAX]> = ConstStaticCell::new([0; budget::DATAGRAM_MAX]);
-    Memory { meta: META.take(), rx: RX.take(), tx: TX.take(), message: MESSAGE.take(), datagram: DATAGRAM.take() }
+    Memory {
+        meta: META.take(),
+        rx: RX.take(),
+        tx: TX.take(),
+        message: MESSAGE.take(),
+    }
 }
 
 /// The brain's ends of the queues.
@@ -53,9 +57,9 @@ pub struct Links {
     /// From the trunk.
     pub trunk: Receiver<'static, NoopRawMutex, trunk::Slot>,
     /// From MQTT.
-    pub from_uplink: Receiver<'static, NoopRawMutex, uplink::Slot>,
+    pub from_uplink: Receiver<'static, NoopRawMutex, uplink::Incoming>,
     /// To MQTT.
-    pub to_uplink: Sender<'static, NoopRawMutex, uplink::Slot>,
+    pub to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
 }
 
 /// What was lost on the way out, since start.
@@ -90,12 +94,21 @@ pub async fn run(
     memory: Memory,
     mut links: Links,
 ) -> ! {
-    let Memory { meta, rx, tx, message, datagram } = memory;
+    let Memory {
+        meta,
+        rx,
+        tx,
+        message,
+    } = memory;
     let mut socket = UdpSocket::new(stack, &mut meta.rx, rx, &mut meta.tx, tx);
     if let Err(error) = socket.bind(budget::SIP_PORT) {
         panic!("port {}: {error:?}", budget::SIP_PORT);
     }
-    let mut outside = Outside { socket, to_uplink: &mut links.to_uplink, lost: Lost::default() };
+    let mut outside = Outside {
+        socket,
+        to_uplink: &mut links.to_uplink,
+        lost: Lost::default(),
+    };
     let mut address = Ipv4Addr::UNSPECIFIED;
     loop {
         while let Some(output) = gateway.poll(now(), message) {
@@ -108,7 +121,12 @@ pub async fn run(
             links.from_uplink.receive(),
             work::DONE.receive(),
         );
-        let rest = select4(net::EVENTS.receive(), player::PLAYED.receive(), at(deadline), core::future::pending::<()>());
+        let rest = select4(
+            net::EVENTS.receive(),
+            player::PLAYED.receive(),
+            at(deadline),
+            core::future::pending::<()>(),
+        );
         let wake = match watchdog::patient(watchdog::Part::Brain, select(events, rest)).await {
             Either::First(Either4::First(())) => Wake::Datagram,
             Either::First(Either4::Second(_)) => Wake::Trunk,
@@ -120,29 +138,48 @@ pub async fn run(
         };
         let now = now();
         match wake {
-            Wake::Datagram => match outside.socket.recv_from(datagram).await {
+            Wake::Datagram => match outside
+                .socket
+                .recv_from(&mut message[..budget::DATAGRAM_MAX])
+                .await
+            {
                 Ok((length, UdpMetadata { endpoint, .. })) => {
-                    let bytes = datagram.get(..length).unwrap_or_default();
-                    gateway.handle(now, Input::Datagram { flow: flow(address, endpoint), bytes });
+                    let bytes = message.get(..length).unwrap_or_default();
+                    gateway.handle(
+                        now,
+                        Input::Datagram {
+                            flow: flow(address, endpoint),
+                            bytes,
+                        },
+                    );
                 }
                 Err(_) => outside.lost.too_long += 1,
             },
             Wake::Trunk => {
-                let Some(slot) = links.trunk.try_receive() else { continue };
+                let Some(slot) = links.trunk.try_receive() else {
+                    continue;
+                };
                 let input = match slot.event {
                     trunk::Event::Connected { local, peer } => TrunkInput::Connected { local, peer },
-                    trunk::Event::Data(length) => TrunkInput::Data(slot.bytes.get(..length).unwrap_or_default()),
+                    trunk::Event::Data(length) => {
+                        TrunkInput::Data(slot.bytes.get(..length).unwrap_or_default())
+                    }
                     trunk::Event::Closed => TrunkInput::Closed,
                 };
                 gateway.handle(now, Input::Trunk(input));
                 links.trunk.receive_done();
             }
             Wake::Uplink => {
-                let Some(slot) = links.from_uplink.try_receive() else { continue };
+                let Some(slot) = links.from_uplink.try_receive() else {
+                    continue;
+                };
                 let input = match slot.item {
                     uplink::Item::Connected => UplinkInput::Connected,
                     uplink::Item::Disconnected => UplinkInput::Disconnected,
-                    uplink::Item::Message => UplinkInput::Message { topic: &slot.topic, payload: &slot.payload },
+                    uplink::Item::Message => UplinkInput::Message {
+                        topic: &slot.topic,
+                        payload: &slot.payload,
+                    },
                 };
                 gateway.handle(now, Input::Uplink(input));
                 links.from_uplink.receive_done();
@@ -181,7 +218,7 @@ fn flow(own: Ipv4Addr, from: IpEndpoint) -> Flow {
 /// Where outputs go.
 struct Outside<'a> {
     socket: UdpSocket<'a>,
-    to_uplink: &'a mut Sender<'static, NoopRawMutex, uplink::Slot>,
+    to_uplink: &'a mut Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
 }
 
@@ -231,8 +268,22 @@ impl Outside<'_> {
             }
             Output::Reconnect => uplink::RECONNECT.signal(()),
             Output::Store(token, op) => work::run(token, op).await,
-            Output::Media(MediaOutput::Play { player, to, law, prompt, times }) => {
-                command(player, player::Command::Play { to, law, prompt, times });
+            Output::Media(MediaOutput::Play {
+                player,
+                to,
+                law,
+                prompt,
+                times,
+            }) => {
+                command(
+                    player,
+                    player::Command::Play {
+                        to,
+                        law,
+                        prompt,
+                        times,
+                    },
+                );
             }
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),
         }

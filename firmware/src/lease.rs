@@ -25,8 +25,12 @@ pub fn encode(lease: &Lease) -> Vec<u8, MAX_VALUE> {
 
 /// The lease; `None` if the setting is of another version or damaged.
 pub fn decode(value: &[u8]) -> Option<Lease> {
-    let [VERSION, prefix @ 0..=32, words @ ..] = value else { return None };
-    let (words, []) = words.as_chunks::<4>() else { return None };
+    let [VERSION, prefix @ 0..=32, words @ ..] = value else {
+        return None;
+    };
+    let (words, []) = words.as_chunks::<4>() else {
+        return None;
+    };
     let (&[address, router, server, seconds], dns) = words.split_first_chunk::<4>()?;
     Some(Lease {
         address: address.into(),

@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 use critical_section::Mutex;
 use heapless::{Deque, String};
 
-const RING: usize = 4096;
+const RING: usize = 2048;
 const LINE: usize = 160;
 
 struct Ring {
@@ -15,7 +15,10 @@ struct Ring {
     dropped: u32,
 }
 
-static LOG: Mutex<RefCell<Ring>> = Mutex::new(RefCell::new(Ring { bytes: Deque::new(), dropped: 0 }));
+static LOG: Mutex<RefCell<Ring>> = Mutex::new(RefCell::new(Ring {
+    bytes: Deque::new(),
+    dropped: 0,
+}));
 
 /// Appends one line, with the uptime in milliseconds before it. A line longer than 160 bytes is cut.
 pub fn line(arguments: fmt::Arguments<'_>) {
@@ -47,7 +50,14 @@ pub fn drain(mut write: impl FnMut(&[u8])) -> bool {
                 *slot = byte;
                 length += 1;
             }
-            (length, if length == 0 { core::mem::take(&mut ring.dropped) } else { 0 })
+            (
+                length,
+                if length == 0 {
+                    core::mem::take(&mut ring.dropped)
+                } else {
+                    0
+                },
+            )
         });
         if length == 0 {
             if dropped != 0 {

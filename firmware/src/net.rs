@@ -18,8 +18,9 @@ use crate::{board, lease, log, work};
 
 /// Hosts of the office network kept in mind: as many as there may be registrations.
 const HOSTS: usize = budget::BINDINGS;
-/// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of sixteen phones.
-const HELD: usize = 16 * 1024;
+/// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of twelve phones. More than one cold start of the
+/// box with a ring group needs: phones that are registered are kept known.
+const HELD: usize = 12 * 1024;
 /// The SIP socket, a player each, the trunk, MQTT, and the stack's own for DNS.
 const SOCKETS: usize = 1 + budget::PLAYERS + 1 + 1 + 1;
 /// How long a name server may take.
@@ -59,7 +60,11 @@ pub fn stack(
     mac: &'static mut board::Mac,
     last: Option<Lease>,
     seed: u64,
-) -> (Stack<'static>, &'static mut Runner<'static, Shim>, &'static Shared) {
+) -> (
+    Stack<'static>,
+    &'static mut Runner<'static, Shim>,
+    &'static Shared,
+) {
     static SHARED: StaticCell<Shared> = StaticCell::new();
     static RUNNER: StaticCell<Runner<'static, Shim>> = StaticCell::new();
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
@@ -87,7 +92,12 @@ pub async fn address(stack: Stack<'static>, shared: &'static Shared, mut kept: O
         let event = poll_fn(|cx| shared.borrow_mut().poll_event(cx)).await;
         let event = match event {
             Event::Address { lease, fresh } => {
-                log!("net: {}/{} {}", lease.address, lease.prefix, if fresh { "granted" } else { "kept" });
+                log!(
+                    "net: {}/{} {}",
+                    lease.address,
+                    lease.prefix,
+                    if fresh { "granted" } else { "kept" }
+                );
                 stack.set_config_v4(ConfigV4::Static(StaticConfigV4 {
                     address: Ipv4Cidr::new(lease.address, lease.prefix),
                     gateway: lease.router,
@@ -95,7 +105,14 @@ pub async fn address(stack: Stack<'static>, shared: &'static Shared, mut kept: O
                 }));
                 let address = lease.address;
                 if fresh && kept.as_ref() != Some(&lease) {
-                    work::run(work::LEASE, Op::Put { key: Key::LEASE, value: lease::encode(&lease) }).await;
+                    work::run(
+                        work::LEASE,
+                        Op::Put {
+                            key: Key::LEASE,
+                            value: lease::encode(&lease),
+                        },
+                    )
+                    .await;
                     kept = Some(lease);
                 }
                 NetEvent::Network(Network::Up { address })
@@ -134,15 +151,19 @@ pub struct Resolver {
 impl Resolver {
     /// Nothing found yet.
     pub const fn new(stack: Stack<'static>) -> Self {
-        Resolver { stack, last: RefCell::new(None) }
+        Resolver {
+            stack,
+            last: RefCell::new(None),
+        }
     }
 
     /// The address of `host`, which is always the same name.
     pub async fn find(&self, host: &str) -> Option<Ipv4Addr> {
         let answer = with_timeout(DNS_PATIENCE, self.stack.dns_query(host, DnsQueryType::A)).await;
-        let found = answer.ok().and_then(Result::ok).and_then(|all| {
-            all.into_iter().map(|IpAddress::Ipv4(ip)| ip).next()
-        });
+        let found = answer
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|all| all.into_iter().map(|IpAddress::Ipv4(ip)| ip).next());
         if found.is_some() {
             *self.last.borrow_mut() = found;
         }

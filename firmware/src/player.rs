@@ -71,17 +71,30 @@ pub fn memory() -> impl Iterator<Item = &'static mut Memory> {
 /// Player `index`; `start` is where its first stream starts.
 #[embassy_executor::task(pool_size = budget::PLAYERS)]
 pub async fn run(stack: Stack<'static>, index: u8, memory: &'static mut Memory, start: Start) -> ! {
-    let Memory { rx_meta, rx, tx_meta, tx } = memory;
+    let Memory {
+        rx_meta,
+        rx,
+        tx_meta,
+        tx,
+    } = memory;
     let mut socket = UdpSocket::new(stack, rx_meta, rx, tx_meta, tx);
     let port = budget::RTP_PORT + 2 * u16::from(index);
     if let Err(error) = socket.bind(port) {
         panic!("port {port}: {error:?}");
     }
-    let Some(commands) = COMMANDS.get(usize::from(index)) else { panic!("player {index}") };
+    let Some(commands) = COMMANDS.get(usize::from(index)) else {
+        panic!("player {index}")
+    };
     let mut stream = start;
     let mut next = commands.wait().await;
     loop {
-        let Command::Play { to, law, prompt, times } = next else {
+        let Command::Play {
+            to,
+            law,
+            prompt,
+            times,
+        } = next
+        else {
             next = commands.wait().await;
             continue;
         };

@@ -56,7 +56,9 @@ pub fn start() {
     };
     let storage = once!(BoxStorage = BoxStorage::new());
     let gateway = GATEWAY.init_with(|| Gateway::new(storage.lend(), factory.clone(), board.seed));
-    let [_, _, _, _, _, _, _, first] = *board.seed.as_chunks::<4>().0 else { return };
+    let [_, _, _, _, _, _, _, first] = *board.seed.as_chunks::<4>().0 else {
+        return;
+    };
     let boot = Boot {
         first: u32::from_le_bytes(first),
         reason: reason(last_run.reset),
@@ -76,14 +78,24 @@ pub fn start() {
     let executors = board::start_executors();
     executors.work.spawn(token(watchdog::run(board.watchdog.start())));
     executors.work.spawn(token(work::store(store)));
-    let setup = Setup { mac: MAC.init(board.mac), gateway, factory, lease, seed: board.seed };
+    let setup = Setup {
+        mac: MAC.init(board.mac),
+        gateway,
+        factory,
+        lease,
+        seed: board.seed,
+    };
     executors.net.spawn(token(network(setup)));
 }
 
 /// Who the box is.
 async fn factory(store: &mut Store<board::Flash>) -> Result<Factory, &'static str> {
     let mut image = [0; shared::factory::MAX_FACTORY];
-    store.flash().read(map::FACTORY.start, &mut image).await.map_err(|_| "the flash does not answer")?;
+    store
+        .flash()
+        .read(map::FACTORY.start, &mut image)
+        .await
+        .map_err(|_| "the flash does not answer")?;
     Factory::decode(&image).map_err(|error| match error {
         FactoryError::Absent => "none",
         FactoryError::Version => "of an unknown version",
@@ -95,39 +107,64 @@ async fn factory(store: &mut Store<board::Flash>) -> Result<Factory, &'static st
 #[embassy_executor::task]
 async fn network(setup: Setup) {
     static RESOLVER: StaticCell<Resolver> = StaticCell::new();
-    let Setup { mac, gateway, factory, lease, seed } = setup;
+    let Setup {
+        mac,
+        gateway,
+        factory,
+        lease,
+        seed,
+    } = setup;
     let spawner = board::spawner().await;
     // Each random word has one use.
-    let [_, _, _, words @ ..] = seed.as_chunks::<4>().0 else { return };
+    let [_, _, _, words @ ..] = seed.as_chunks::<4>().0 else {
+        return;
+    };
     let [a, b, c, d, e] = *words else { return };
     let stack_seed = u64::from_le_bytes([a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]);
     let (stack, runner, shared) = net::stack(mac, lease.clone(), stack_seed);
     let resolver = RESOLVER.init(Resolver::new(stack));
 
-    let (trunk_out, trunk_in) = queue(once!([trunk::Slot; 4] = [const { trunk::Slot::NEW }; 4]), {
+    let (trunk_out, trunk_in) = queue(once!([trunk::Slot; 2] = [trunk::Slot::NEW; 2]), {
         static CHANNEL: StaticCell<Queue<trunk::Slot>> = StaticCell::new();
         &CHANNEL
     });
-    let (up_to_brain, brain_from_up) = queue(once!([uplink::Slot; 2] = [const { uplink::Slot::NEW }; 2]), {
-        static CHANNEL: StaticCell<Queue<uplink::Slot>> = StaticCell::new();
+    let (up_to_brain, brain_from_up) = queue(once!([uplink::Incoming; 1] = [uplink::Incoming::NEW; 1]), {
+        static CHANNEL: StaticCell<Queue<uplink::Incoming>> = StaticCell::new();
         &CHANNEL
     });
-    let (brain_to_up, up_from_brain) = queue(once!([uplink::Slot; 3] = [const { uplink::Slot::NEW }; 3]), {
-        static CHANNEL: StaticCell<Queue<uplink::Slot>> = StaticCell::new();
+    let (brain_to_up, up_from_brain) = queue(once!([uplink::Outgoing; 3] = [uplink::Outgoing::NEW; 3]), {
+        static CHANNEL: StaticCell<Queue<uplink::Outgoing>> = StaticCell::new();
         &CHANNEL
     });
 
     spawner.spawn(token(net::run(runner)));
     spawner.spawn(token(net::address(stack, shared, lease)));
-    let links = brain::Links { trunk: trunk_in, from_uplink: brain_from_up, to_uplink: brain_to_up };
+    let links = brain::Links {
+        trunk: trunk_in,
+        from_uplink: brain_from_up,
+        to_uplink: brain_to_up,
+    };
     spawner.spawn(token(brain::run(stack, gateway, brain::memory(), links)));
-    let buffers = (&mut once!([u8; 4096] = [0; 4096])[..], &mut once!([u8; 4096] = [0; 4096])[..]);
+    let buffers = (
+        &mut once!([u8; 4096] = [0; 4096])[..],
+        &mut once!([u8; 2048] = [0; 2048])[..],
+    );
     spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, trunk_out)));
     let memory = uplink::Memory {
         tcp: (once!([u8; 2048] = [0; 2048]), once!([u8; 2048] = [0; 2048])),
-        mqtt: (once!([u8; uplink::PACKET] = [0; uplink::PACKET]), once!([u8; uplink::IN_FLIGHT] = [0; uplink::IN_FLIGHT])),
+        mqtt: (
+            once!([u8; uplink::PACKET] = [0; uplink::PACKET]),
+            once!([u8; uplink::IN_FLIGHT] = [0; uplink::IN_FLIGHT]),
+        ),
     };
-    spawner.spawn(token(uplink::run(stack, resolver, factory, memory, up_to_brain, up_from_brain)));
+    spawner.spawn(token(uplink::run(
+        stack,
+        resolver,
+        factory,
+        memory,
+        up_to_brain,
+        up_from_brain,
+    )));
     for (index, memory) in (0..).zip(player::memory()) {
         // Streams that start far apart (RFC 3550 §5.1).
         let start = Start {
@@ -140,7 +177,10 @@ async fn network(setup: Setup) {
 }
 
 type Queue<T> = Channel<'static, NoopRawMutex, T>;
-type Ends<T> = (Sender<'static, NoopRawMutex, T>, Receiver<'static, NoopRawMutex, T>);
+type Ends<T> = (
+    Sender<'static, NoopRawMutex, T>,
+    Receiver<'static, NoopRawMutex, T>,
+);
 
 fn queue<T>(slots: &'static mut [T], cell: &'static StaticCell<Queue<T>>) -> Ends<T> {
     cell.init_with(|| Channel::new(slots)).split()
@@ -174,5 +214,8 @@ fn note(last_run: &LastRun) -> Option<PanicNote> {
             break;
         }
     }
-    Some(PanicNote { message, uptime: last_run.uptime_ms })
+    Some(PanicNote {
+        message,
+        uptime: last_run.uptime_ms,
+    })
 }

@@ -2,14 +2,15 @@
 
 use core::net::SocketAddr;
 use embassy_futures::select::{Either, Either3, select, select3};
-use embassy_net::tcp::TcpSocket;
 use embassy_net::Stack;
+use embassy_net::tcp::TcpSocket;
 use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
 use embassy_sync::pipe::Pipe;
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::Write;
+use gateway::budget;
 
 use shared::factory::Factory;
 
@@ -18,8 +19,9 @@ use crate::net::{Resolver, address_of};
 
 /// Bytes handed to the brain at a time.
 pub const CHUNK: usize = 1460;
-/// What the brain may have written and the cloud not yet taken: one message of the largest size and a few more.
-pub const BACKLOG: usize = 12 * 1024;
+/// What the brain may have written and the cloud not yet taken: one message of the largest size. A cloud that leaves more
+/// standing has its connection closed.
+pub const BACKLOG: usize = budget::STREAM_MAX;
 /// How long opening may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Nothing acknowledged for so long: the connection is dead.
@@ -62,7 +64,10 @@ pub struct Slot {
 
 impl Slot {
     /// An empty one.
-    pub const NEW: Slot = Slot { event: Event::Closed, bytes: [0; CHUNK] };
+    pub const NEW: Slot = Slot {
+        event: Event::Closed,
+        bytes: [0; CHUNK],
+    };
 }
 
 /// The last command counts.
@@ -102,7 +107,10 @@ pub async fn run(
                 continue;
             }
         };
-        let ends = (socket.local_endpoint().map(address_of), socket.remote_endpoint().map(address_of));
+        let ends = (
+            socket.local_endpoint().map(address_of),
+            socket.remote_endpoint().map(address_of),
+        );
         command = Command::Close;
         if let (true, (Some(local), Some(peer))) = (opened, ends) {
             log!("trunk: open to {peer}");
@@ -123,7 +131,11 @@ pub async fn run(
                 let mut bytes = [0; 256];
                 loop {
                     let length = OUT.read(&mut bytes).await;
-                    if writer.write_all(bytes.get(..length).unwrap_or_default()).await.is_err() {
+                    if writer
+                        .write_all(bytes.get(..length).unwrap_or_default())
+                        .await
+                        .is_err()
+                    {
                         return;
                     }
                 }

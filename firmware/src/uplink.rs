@@ -9,9 +9,10 @@ use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::{Receiver, Sender};
 use embassy_time::{Duration, Timer, with_timeout};
-use shared::factory::Factory;
+use gateway::store::MAX_BATCH;
 use heapless::{String, Vec};
 use minimq::{Buffers, ConfigBuilder, Connection, Error, Io, Publication, QoS, Session, TopicFilter, Will};
+use shared::factory::Factory;
 use shared::sync::{MAX_MESSAGE, MAX_TOPIC, Topic, Up};
 
 use crate::log;
@@ -23,10 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: u16 = 20;
 /// First and longest wait between two attempts.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// A packet of the protocol: payload, topic, and MQTT's own.
+/// A packet of the cloud: payload, topic, and MQTT's own.
 pub const PACKET: usize = MAX_MESSAGE + 64;
-/// Unacknowledged packets kept for the broker: two of the largest.
-pub const IN_FLIGHT: usize = 2 * PACKET + 256;
+/// Largest payload of ours: a batch of events.
+pub const MAX_OUT: usize = MAX_BATCH;
+/// Unacknowledged packets kept for the broker: two of our largest, and room for CONNECT.
+pub const IN_FLIGHT: usize = 2 * (MAX_OUT + 64) + 512;
 
 /// A message on its way, or news of the connection. The first variant is all zeros, so that empty slots are not part of
 /// the image.
@@ -40,20 +43,29 @@ pub enum Item {
     Message,
 }
 
-/// A slot of the queues to and from the brain.
-pub struct Slot {
+/// A slot of the queues to and from the brain, for payloads of `N` bytes.
+pub struct Slot<const N: usize> {
     /// What.
     pub item: Item,
     /// Topic of `Message`.
     pub topic: String<MAX_TOPIC>,
     /// Payload of `Message`.
-    pub payload: Vec<u8, MAX_MESSAGE>,
+    pub payload: Vec<u8, N>,
 }
 
-impl Slot {
+impl<const N: usize> Slot<N> {
     /// An empty one.
-    pub const NEW: Slot = Slot { item: Item::Disconnected, topic: String::new(), payload: Vec::new() };
+    pub const NEW: Self = Slot {
+        item: Item::Disconnected,
+        topic: String::new(),
+        payload: Vec::new(),
+    };
 }
+
+/// From the cloud.
+pub type Incoming = Slot<MAX_MESSAGE>;
+/// To the cloud.
+pub type Outgoing = Slot<MAX_OUT>;
 
 /// Memory of the connection.
 pub struct Memory {
@@ -66,8 +78,8 @@ pub struct Memory {
 /// The brain finds the connection silent.
 pub static RECONNECT: Signal<CriticalSectionRawMutex, ()> = Signal::new();
 
-type ToBrain = Sender<'static, NoopRawMutex, Slot>;
-type FromBrain = Receiver<'static, NoopRawMutex, Slot>;
+type ToBrain = Sender<'static, NoopRawMutex, Incoming>;
+type FromBrain = Receiver<'static, NoopRawMutex, Outgoing>;
 
 /// Owns the connection.
 #[embassy_executor::task]
@@ -182,7 +194,9 @@ async fn serve<I: Io>(
             Either3::First(Err(error)) => break error,
             Either3::Third(()) => break Error::Disconnected,
             Either3::Second(()) => {
-                let Some(slot) = from_brain.try_receive() else { continue };
+                let Some(slot) = from_brain.try_receive() else {
+                    continue;
+                };
                 let message = Publication::bytes(&slot.topic, &slot.payload).qos(QoS::AtLeastOnce);
                 let result = with_timeout(PATIENCE, connection.publish(message)).await;
                 match result {

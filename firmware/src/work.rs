@@ -7,7 +7,7 @@ use gateway::store::{Done, Fault, Op, Store, Token};
 use crate::{board, log, watchdog};
 
 /// Operations and results on their way; an operation carries up to a kibibyte.
-const DEPTH: usize = 4;
+const DEPTH: usize = 2;
 
 /// Token of the network's own operation (the lease); never given by the brain.
 pub const LEASE: Token = Token(u32::MAX);

@@ -468,7 +468,10 @@ fn a_link_that_comes_back_has_its_address_at_once() {
     let mut cx = Context::from_waker(Waker::noop());
     stack.segment.borrow_mut().cut = true;
     stack.run_until(stack.clock.now() + 10);
-    assert_eq!(state.borrow_mut().poll_event(&mut cx), Poll::Ready(Event::AddressLost));
+    assert_eq!(
+        state.borrow_mut().poll_event(&mut cx),
+        Poll::Ready(Event::AddressLost)
+    );
     stack.segment.borrow_mut().cut = false;
     stack.run_until(stack.clock.now() + 10);
     assert!(matches!(

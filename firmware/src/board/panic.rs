@@ -25,5 +25,9 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 // SAFETY: does not return, so it does not matter what the fault left half done.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    stop(format_args!("hard fault, pc {:#010x} lr {:#010x}", frame.pc(), frame.lr()))
+    stop(format_args!(
+        "hard fault, pc {:#010x} lr {:#010x}",
+        frame.pc(),
+        frame.lr()
+    ))
 }

@@ -74,7 +74,9 @@ impl LastRun {
         let bytes = self.text.get(..self.length).unwrap_or_default();
         match core::str::from_utf8(bytes) {
             Ok(text) => text,
-            Err(cut) => core::str::from_utf8(bytes.get(..cut.valid_up_to()).unwrap_or_default()).unwrap_or_default(),
+            Err(cut) => {
+                core::str::from_utf8(bytes.get(..cut.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+            }
         }
     }
 }
@@ -97,7 +99,11 @@ pub fn take() -> LastRun {
         reset,
         uptime_ms: if keep { record.uptime_ms } else { 0 },
         text: record.text,
-        length: if keep { (record.length as usize).min(TEXT) } else { 0 },
+        length: if keep {
+            (record.length as usize).min(TEXT)
+        } else {
+            0
+        },
     }
 }
 
@@ -115,7 +121,14 @@ pub fn put_commanded(uptime_ms: u64) {
 }
 
 fn store(mark: u32, uptime_ms: u64, bytes: &[u8]) {
-    let mut record = Record { magic: MAGIC, mark, uptime_ms, length: 0, text: [0; TEXT], check: 0 };
+    let mut record = Record {
+        magic: MAGIC,
+        mark,
+        uptime_ms,
+        length: 0,
+        text: [0; TEXT],
+        check: 0,
+    };
     for (to, from) in record.text.iter_mut().zip(bytes) {
         *to = *from;
         record.length += 1;

@@ -42,9 +42,17 @@ impl Flash {
     /// The chip; once.
     pub fn take() -> Self {
         let mut psram = Psram::take();
-        let cut_at = if psram.word(wire::SHARED_MAGIC) == wire::MAGIC { psram.word(wire::SHARED_CUT_AT) } else { 0 };
+        let cut_at = if psram.word(wire::SHARED_MAGIC) == wire::MAGIC {
+            psram.word(wire::SHARED_CUT_AT)
+        } else {
+            0
+        };
         psram.set_word(wire::SHARED_PROGRESS, 0);
-        Flash { psram, progress: 0, cut_at }
+        Flash {
+            psram,
+            progress: 0,
+            cut_at,
+        }
     }
 
     fn check(&self, offset: u32, length: u32, unit: usize) -> Result<(), Error> {

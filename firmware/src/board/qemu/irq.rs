@@ -50,7 +50,10 @@ fn set_priority(line: Line, priority: u8) {
 pub fn start_executors() -> Executors {
     set_priority(Line::Net, 0x80);
     set_priority(Line::Work, 0xC0);
-    Executors { net: NET.start(Line::Net), work: WORK.start(Line::Work) }
+    Executors {
+        net: NET.start(Line::Net),
+        work: WORK.start(Line::Work),
+    }
 }
 
 /// The spawner of the executor that runs the calling task, for tasks that share what cannot cross executors.

@@ -42,5 +42,10 @@ pub fn init() -> Result<Board, lan9118::Error> {
     irq::enable_devices();
     let mut seed = [0; wire::SEED_LEN];
     mmio::shared_bytes(wire::SHARED_SEED, &mut seed);
-    Ok(Board { mac, flash: Flash::take(), watchdog: Watchdog::take(), seed })
+    Ok(Board {
+        mac,
+        flash: Flash::take(),
+        watchdog: Watchdog::take(),
+        seed,
+    })
 }
