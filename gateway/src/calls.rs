@@ -198,13 +198,12 @@ impl Gateway<'_> {
     ) -> Result<(), No> {
         let meta = self.meta(now, Kind::Inside, message, Some(caller));
         let call = self.open(now, tx, flow, message, meta)?;
-        let mut from: String<ADDRESS_MAX> = String::new();
-        let mut to: String<ADDRESS_MAX> = String::new();
         let realm = &self.site.sys.realm;
-        if let Some(id) = self.site.id(caller) {
-            let _ = write!(from, "\"{}\" <sip:{}@{realm}>", Quoted(&id.label), id.extension);
-        }
-        let _ = write!(to, "<sip:{called}@{realm}>");
+        let from = match self.site.id(caller) {
+            Some(id) => address(&id.label, id.extension, realm),
+            None => address("", "anonymous", realm),
+        };
+        let to = address("", called, realm);
         if self.present(now, call, &from, &to, "") {
             self.fork(now, call, offer);
         }
@@ -230,19 +229,13 @@ impl Gateway<'_> {
         let (presented, direct) = (id.outgoing, id.direct);
         let withheld = wish == Privacy::Withhold;
         let realm = self.site.sys.realm.clone();
-        let mut from: String<ADDRESS_MAX> = String::new();
-        let mut to: String<ADDRESS_MAX> = String::new();
-        let mut extra: String<EXTRA_MAX> = String::new();
-        let _ = match withheld {
-            true => write!(from, "\"Anonymous\" <sip:anonymous@anonymous.invalid>"),
-            false => write!(
-                from,
-                "\"{}\" <sip:{}@{realm}>",
-                Quoted(&id.label),
-                presented.digits()
-            ),
+        let from = match withheld {
+            true => address("Anonymous", "anonymous", "anonymous.invalid"),
+            false => address(&id.label, presented.digits(), &realm),
         };
-        let _ = write!(to, "<sip:{}@{realm}>", number.digits());
+        let to = address("", number.digits(), &realm);
+        let mut extra: String<EXTRA_MAX> = String::new();
+        // Both lines fit for every realm.
         let _ = write!(
             extra,
             "P-Asserted-Identity: <sip:{}@{realm}>\r\nP-Served-User: <sip:{}@{realm}>\r\n",
@@ -301,32 +294,29 @@ impl Gateway<'_> {
         let caller = meta.from.clone();
         let call = self.open(now, tx, flow, message, meta)?;
         let realm = &self.site.sys.realm;
-        let mut from: String<ADDRESS_MAX> = String::new();
-        let mut to: String<ADDRESS_MAX> = String::new();
         let mut extra: String<EXTRA_MAX> = String::new();
         let name = message
             .from()
             .and_then(|from| from.display)
-            .and_then(|name| core::str::from_utf8(name).ok());
-        let _ = match name
-            .map(|name| name.trim_matches('"'))
-            .filter(|name| !name.is_empty() && name.len() <= 48)
-        {
-            Some(name) => write!(from, "\"{}\" <sip:{caller}@{realm}>", Quoted(name)),
-            None => write!(from, "<sip:{caller}@{realm}>"),
-        };
-        let _ = write!(to, "<sip:{}@{realm}>", number.digits());
+            .and_then(|name| core::str::from_utf8(name).ok())
+            .map(|name| name.trim_matches('"'));
+        let from = address(name.unwrap_or_default(), &caller, realm);
+        let to = address("", number.digits(), realm);
         // R3, R26: which number was called, by its label.
         let label = match called {
             Called::Rep(index) => self.site.reps.get(index).map(|rep| rep.label.as_str()),
             Called::Direct(key) => self.site.id(key).map(|id| id.label.as_str()),
         };
-        let _ = write!(
+        // A line that does not fit is left out.
+        let line = write!(
             extra,
             "P-Called-Party-ID: \"{}\" <sip:{}@{realm}>\r\n",
             Quoted(label.unwrap_or_default()),
             number.digits()
         );
+        if line.is_err() {
+            extra.clear();
+        }
         if self.present(now, call, &from, &to, &extra) {
             self.fork(now, call, decision.offer);
         }
@@ -727,6 +717,19 @@ fn unescape<'b>(user: &[u8], buffer: &'b mut [u8; 40]) -> Option<&'b str> {
     let end = plain.iter().position(|byte| *byte == b';').unwrap_or(plain.len());
     core::str::from_utf8(plain.get(..end)?).ok()
 }
+
+/// A From or To for the called side; without the name if that makes it too long.
+fn address(name: &str, user: impl core::fmt::Display, realm: &str) -> String<ADDRESS_MAX> {
+    let mut text = String::new();
+    if name.is_empty() || write!(text, "\"{}\" <sip:{user}@{realm}>", Quoted(name)).is_err() {
+        text.clear();
+        // The longest user and realm fit.
+        let _ = write!(text, "<sip:{user}@{realm}>");
+    }
+    text
+}
+
+const _: () = assert!(ADDRESS_MAX >= "<sip:@>".len() + 32 + 64);
 
 /// The user part of what the called side sees.
 fn user(digits: impl core::fmt::Display) -> String<24> {
