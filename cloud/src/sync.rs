@@ -21,17 +21,14 @@ use shared::sync::{
     Manifest, Message, MessageError, Nack, NackCode, SignedManifest, Topic, Up,
 };
 
-pub use memory::MemoryStore;
+pub use memory::{Failed, Fault, MemoryStore, When};
 pub use store::{Desired, Encoded, Received, Report, SyncStore};
 
-/// First wait for the answer to a manifest, in milliseconds; doubled with every repetition.
-const MANIFEST_WAIT: u64 = 10_000;
+/// First wait before a manifest is offered again, in milliseconds; doubled with every repetition.
+const FIRST_WAIT: u64 = 10_000;
 
-/// How often a manifest is sent on one connection before the box's next `hello` is waited for.
-const MANIFEST_TRIES: u32 = 6;
-
-/// How often a configuration is offered again after the box found a damaged section.
-const REPAIRS: u32 = 2;
+/// Longest wait before a manifest is offered again. A box that refuses for a good reason is asked so often too.
+const LONGEST_WAIT: u64 = 600_000;
 
 /// A message for a box.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,17 +74,23 @@ impl<E> From<MessageError> for SyncError<E> {
 /// What is worth remembering about a connected box; losing it costs a repetition, no more.
 #[derive(Debug, Default)]
 struct Peer {
-    /// The epoch offered and not yet answered, and when to offer it again.
+    /// The epoch offered and not yet taken, and when to offer it again.
     offered: Option<Offer>,
-    /// Damaged sections reported for the epoch.
-    repairs: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Offer {
     epoch: u64,
     again: u64,
     tries: u32,
+}
+
+impl Offer {
+    /// It was sent: when to send it again.
+    fn sent(&mut self, now: u64) {
+        self.again = now + (FIRST_WAIT << self.tries.min(10)).min(LONGEST_WAIT);
+        self.tries += 1;
+    }
 }
 
 /// The engine, one for all boxes. Times are milliseconds since 1970.
@@ -143,7 +146,10 @@ impl<S: SyncStore> Engine<S> {
             Up::Get => self.get(from, Get::decode(payload)?).await,
             Up::Ack => {
                 let ack = Ack::decode(payload)?;
-                self.peers().entry(from).or_default().offered = None;
+                // An acknowledgement of an older configuration does not take back the offer of a newer one.
+                if let Some(peer) = self.peers().get_mut(&from) {
+                    peer.offered.take_if(|offer| offer.epoch <= ack.epoch);
+                }
                 self.report(from, Report::Applied(ack)).await?;
                 Ok(Vec::new())
             }
@@ -199,12 +205,7 @@ impl<S: SyncStore> Engine<S> {
                 .iter_mut()
                 .filter_map(|(id, peer)| {
                     let offer = peer.offered.as_mut().filter(|offer| offer.again <= now)?;
-                    if offer.tries >= MANIFEST_TRIES {
-                        peer.offered = None;
-                        return None;
-                    }
-                    offer.again = now + (MANIFEST_WAIT << offer.tries);
-                    offer.tries += 1;
+                    offer.sent(now);
                     Some(*id)
                 })
                 .collect()
@@ -304,24 +305,12 @@ impl<S: SyncStore> Engine<S> {
 
     async fn nack(&self, now: u64, from: BoxId, nack: Nack) -> Result<Vec<Outgoing>, SyncError<S::Error>> {
         self.report(from, Report::Refused(nack)).await?;
-        let repairs = {
-            let mut peers = self.peers();
-            let peer = peers.entry(from).or_default();
-            peer.offered = None;
-            peer.repairs += 1;
-            peer.repairs
-        };
-        let Some(desired) = self.store.desired(from).await.map_err(SyncError::Store)? else {
-            return Ok(Vec::new());
-        };
-        match nack.code {
-            _ if repairs > REPAIRS => Ok(Vec::new()),
-            NackCode::HashMismatch(_) if nack.epoch == desired.epoch => self.offer(now, from, &desired),
-            NackCode::StaleEpoch if nack.have >= desired.epoch => {
+        match self.store.desired(from).await.map_err(SyncError::Store)? {
+            Some(desired) if nack.code == NackCode::StaleEpoch && nack.have >= desired.epoch => {
                 let desired = self.above(now, from, desired, nack.have).await?;
                 self.offer(now, from, &desired)
             }
-            // Offering the same again would be refused again.
+            // It is offered again when its time has come: the reason may pass, and a damaged message is not sent twice.
             _ => Ok(Vec::new()),
         }
     }
@@ -352,11 +341,15 @@ impl<S: SyncStore> Engine<S> {
             let Some(peer) = peers.get_mut(&to) else {
                 return Ok(Vec::new());
             };
-            peer.offered = Some(Offer {
-                epoch: desired.epoch,
-                again: now + MANIFEST_WAIT,
-                tries: 1,
-            });
+            let offer = peer.offered.get_or_insert_default();
+            if offer.epoch != desired.epoch {
+                *offer = Offer {
+                    epoch: desired.epoch,
+                    again: 0,
+                    tries: 0,
+                };
+            }
+            offer.sent(now);
         }
         Ok(vec![self.manifest(to, desired)?])
     }

@@ -39,6 +39,9 @@ pub const WAITING: usize = 32;
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait for an answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Time after which a quiet cloud is asked again whether it is there and has something new: it may have been replaced
+/// behind a broker that stayed.
+const REST: Duration = Duration::from_secs(600);
 /// Unanswered `hello`s after which the connection is given up.
 const HELLOS: u32 = 4;
 
@@ -247,8 +250,13 @@ impl<'s> Uplink<'s> {
 
     fn app_ack(&mut self, now: Instant, ack: AppAck) {
         self.clock = Some((now, ack.unix));
-        if let Some(link) = &mut self.link {
-            link.welcomed = true;
+        if let Some(link) = self.link.as_mut().filter(|link| !link.welcomed) {
+            // Not all boxes at the same moment.
+            let rest = REST + Duration::from_millis(self.box_id.0 % 60_000);
+            *link = Link {
+                hello: Repeat::new(now + rest),
+                welcomed: true,
+            };
         }
         if let Some(up_to) = ack.up_to {
             self.outbox.acknowledged(up_to, self.memory.batch.as_ref());
@@ -327,7 +335,8 @@ impl<'s> Uplink<'s> {
 
     fn next_publish(&mut self, now: Instant) -> Option<Next> {
         let link = self.link.as_mut()?;
-        if !link.welcomed && link.hello.is_due(now) {
+        if link.hello.is_due(now) {
+            link.welcomed = false;
             if link.hello.tries == HELLOS {
                 link.hello.sent(now);
                 link.hello.tries = 0;
@@ -388,11 +397,10 @@ impl<'s> Uplink<'s> {
             };
         };
         if let Some(link) = &self.link {
+            consider(Some(link.hello.at));
             if link.welcomed {
                 consider(self.config.next_deadline());
                 consider(self.outbox.next_publish(self.memory.batch.as_ref().is_some()));
-            } else {
-                consider(Some(link.hello.at));
             }
         }
         if self.asked.is_none() {

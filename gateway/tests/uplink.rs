@@ -746,7 +746,13 @@ fn an_event_is_in_the_flash_before_it_is_sent_and_until_the_cloud_has_it() {
         []
     );
     assert_eq!(it.ops.len(), 1);
-    assert_eq!(it.uplink.next_deadline(), None);
+    let (waited, did) = it.wait().unwrap();
+    assert!(
+        (540_000..=660_000).contains(&waited),
+        "quiet for a while: {waited}"
+    );
+    assert!(matches!(did[..], [Did::Hello(_)]), "is the cloud still the same?");
+    assert_eq!(it.welcome(), []);
     // The next event goes out at once.
     it.uplink.event(it.now, Stamp::default(), event(1));
     assert_eq!(it.poll(), [Did::Events(ids(2, 1..2))]);

@@ -1,0 +1,13 @@
+//! The box by its behaviour: phones, cloud, line, power, bad input, load.
+
+#[path = "../office/mod.rs"]
+mod office;
+
+mod bad_input;
+mod inside;
+mod line;
+mod load;
+mod outside;
+mod registration;
+mod restart;
+mod size;

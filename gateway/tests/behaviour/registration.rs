@@ -1,0 +1,152 @@
+//! Phones register at the box and nowhere else.
+
+use super::office::*;
+use shared::IdKey;
+use shared::sync::EventBody;
+
+fn registered(office: &Office) -> Vec<u16> {
+    office.gateway.registered().map(u16::from).collect()
+}
+
+#[test]
+fn a_phone_registers_with_sha_256_or_md5() {
+    let mut o = Office::new(&site(3, 8));
+    let a = Phone::new(0);
+    let b = Phone::new(1).md5();
+    for phone in [&a, &b] {
+        let ok = o.register(phone);
+        assert!(ok.header("Contact").starts_with(&format!("<sip:phone@{}>;expires=", phone.address)));
+    }
+    assert_eq!(registered(&o), [0, 1]);
+    o.quiet();
+    let told: Vec<_> = o.events.iter().filter(|e| matches!(e, EventBody::Registration { .. })).collect();
+    let key = |n| IdKey::new(n).unwrap();
+    assert_eq!(
+        told,
+        [0, 1].map(|n| EventBody::Registration { terminal: key(n), registered: true }).iter().collect::<Vec<_>>()
+    );
+    assert_eq!(o.usage(), (0, 0, 0), "a REGISTER leaves no transaction");
+}
+
+#[test]
+fn both_algorithms_are_offered_the_better_one_first() {
+    let mut o = Office::new(&site(1, 8));
+    let a = Phone::new(0);
+    o.rx(a.address, &a.register(1, ""));
+    let challenge = o.expect(a.address, "401");
+    let offered: Vec<&str> = challenge.headers("WWW-Authenticate").collect();
+    assert!(offered[0].contains("SHA-256") && offered[1].contains("MD5"), "{offered:?}");
+    // Via as it came in, with the source filled in (RFC 3581).
+    assert!(challenge.header("Via").contains(";rport=5060"), "{}", challenge.text);
+}
+
+#[test]
+fn a_wrong_password_is_refused() {
+    let mut o = Office::new(&site(2, 8));
+    let mut a = Phone::new(0);
+    a.password = "guess".into();
+    for round in 0..3 {
+        o.rx(a.address, &a.register(2 * round + 1, ""));
+        let challenge = o.expect(a.address, "401");
+        let line = a.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+        o.rx(a.address, &a.register(2 * round + 2, &line));
+        o.expect(a.address, "401");
+    }
+    assert_eq!(registered(&o), [0u16; 0]);
+    // A name that is not there is refused in the same way.
+    let mut nobody = Phone::new(1);
+    nobody.user = "0399999999".into();
+    o.rx(nobody.address, &nobody.register(1, ""));
+    let challenge = o.expect(nobody.address, "401");
+    let line = nobody.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+    o.rx(nobody.address, &nobody.register(2, &line));
+    o.expect(nobody.address, "401");
+    // The right one is still welcome, from elsewhere.
+    let mut right = Phone::new(0);
+    right.address.set_ip([192, 168, 1, 99].into());
+    o.register(&right);
+    assert_eq!(registered(&o), [0]);
+}
+
+#[test]
+fn nobody_takes_a_registered_address_without_its_password() {
+    let mut o = Office::with_phones(2);
+    // Phone 1, with its own right password, claims phone 0's address of record.
+    let mut thief = Phone::new(1);
+    let own = thief.register(3, "");
+    o.rx(thief.address, &own);
+    let challenge = o.expect(thief.address, "401");
+    let line = thief.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+    let claim = thief.register(4, &line).replace("To: <sip:0312340001@", "To: <sip:0312340000@");
+    o.rx(thief.address, &claim);
+    o.expect(thief.address, "403");
+    // And with a guess, in phone 0's name.
+    thief.user = "0312340000".into();
+    thief.password = "guess".into();
+    o.rx(thief.address, &thief.register(5, ""));
+    let challenge = o.expect(thief.address, "401");
+    let line = thief.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+    o.rx(thief.address, &thief.register(6, &line));
+    o.expect(thief.address, "401");
+    // Calls still go where they went.
+    let caller = Phone::new(1);
+    o.dial(&caller, "200", "c1");
+    assert_eq!(o.expect(Phone::new(0).address, "INVITE").uri(), "sip:phone@192.168.1.10:5060");
+}
+
+#[test]
+fn a_phone_that_is_gone_is_forgotten_and_told_of() {
+    let mut o = Office::with_phones(1);
+    let a = Phone::new(0);
+    o.events.clear();
+    o.wait(400_000);
+    assert_eq!(registered(&o), [0u16; 0]);
+    let terminal = IdKey::new(0).unwrap();
+    assert_eq!(o.events, [EventBody::Registration { terminal, registered: false }]);
+    o.register(&a);
+    // It signs off.
+    let off = Phone { expires: 0, ..a.clone() };
+    o.rx(a.address, &off.register(3, ""));
+    let challenge = o.expect(a.address, "401");
+    let line = off.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+    o.rx(a.address, &off.register(4, &line));
+    o.expect(a.address, "200");
+    assert_eq!(registered(&o), [0u16; 0]);
+    assert_eq!(o.gateway.next_deadline(), None, "a box without phones and line has nothing to do");
+}
+
+/// A refresh is not written to flash; a phone that is new or has moved is, once.
+#[test]
+fn flash_is_written_on_change_only() {
+    let mut o = Office::with_phones(1);
+    let a = Phone::new(0);
+    let stored = o.stored;
+    for cseq in 0..20 {
+        o.rx(a.address, &a.register(10 + 2 * cseq, ""));
+        let challenge = o.expect(a.address, "401");
+        let line = a.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+        o.rx(a.address, &a.register(11 + 2 * cseq, &line));
+        o.expect(a.address, "200");
+        o.wait(60_000);
+    }
+    assert_eq!(o.stored, stored);
+}
+
+/// A binding that could not be written is written later: nothing else would bring the phone back after a power cut.
+#[test]
+fn a_failing_store_is_tried_again() {
+    let mut o = Office::new(&site(2, 8));
+    o.broken = true;
+    o.register(&Phone::new(0));
+    o.wait(10_000);
+    assert!(o.gateway.counters().unstored >= 3);
+    let tried = o.stored;
+    o.wait(3_600_000);
+    assert!(o.stored - tried < 200, "it is tried with growing pauses");
+    o.register(&Phone::new(0));
+    o.register(&Phone::new(1));
+    o.broken = false;
+    o.wait(70_000);
+    let o = o.restart();
+    assert_eq!(registered(&o), [0, 1]);
+}
