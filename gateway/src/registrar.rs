@@ -11,6 +11,7 @@
 //! ```
 
 mod binding;
+mod offer;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,9 @@ use binding::Device;
 use core::fmt::Write;
 use core::time::Duration;
 use shared::id::{IdKey, IdSet};
-use sip::digest::{Credentials, Ha1, Nonces, Protected, Used, Verdict, write_challenges};
+use sip::digest::{
+    Algorithm, Credentials, Ha1, Nonces, Protected, Used, Verdict, write_challenge, write_challenges,
+};
 use sip::{Flow, Full, Instant, Message, Name, NameAddr, Scheme, Writer, write_response_head};
 use sources::Sources;
 
@@ -158,13 +161,30 @@ impl Asked<'_, '_> {
 struct Judged {
     key: IdKey,
     verdict: Verdict,
+    algorithm: Algorithm,
     nonce: u32,
+}
+
+impl Judged {
+    /// Right, but the nonce is not: another one, for which nobody has to type a password.
+    fn stale(&self) -> No {
+        No::Challenge {
+            stale: true,
+            read: Some(self.algorithm),
+        }
+    }
 }
 
 /// Why a request is not accepted.
 enum No {
-    Challenge { stale: bool },
-    Limited { retry: Duration },
+    /// `read`: the algorithm of the credentials that came.
+    Challenge {
+        stale: bool,
+        read: Option<Algorithm>,
+    },
+    Limited {
+        retry: Duration,
+    },
     TooBrief,
     Status(u16),
 }
@@ -245,7 +265,7 @@ impl<'s> Registrar<'s> {
             random,
         };
         let no = match self.judge(asked, accounts, &[Name::ProxyAuthorization, Name::Authorization]) {
-            Ok(judged) if judged.verdict != Verdict::Accepted => No::Challenge { stale: true },
+            Ok(judged) if judged.verdict != Verdict::Accepted => judged.stale(),
             Ok(judged) if self.at(flow) == Some(judged.key) => return Ok(Caller::Known(judged.key)),
             Ok(_) => {
                 self.counters.foreign = self.counters.foreign.wrapping_add(1);
@@ -270,7 +290,13 @@ impl<'s> Registrar<'s> {
             request,
             random,
         } = asked;
-        let Judged { key, verdict, nonce } = self.judge(asked, accounts, &[Name::Authorization])?;
+        let judged = self.judge(asked, accounts, &[Name::Authorization])?;
+        let Judged {
+            key,
+            verdict,
+            algorithm,
+            nonce,
+        } = judged;
         let to = request.to().and_then(|to| to.parsed_uri());
         let (Some(to), Some(cseq), Some(call_id)) = (to, request.cseq(), request.call_id()) else {
             return Err(No::Status(400));
@@ -281,7 +307,7 @@ impl<'s> Registrar<'s> {
             let same = |b: &&Binding| b.call == call && b.cseq == cseq && b.nonce == nonce && b.flow == *flow;
             return match self.of(key).find(same).filter(|_| verdict == Verdict::Replayed) {
                 Some(binding) => Ok((key, Some(binding.remaining(now)))),
-                None => Err(No::Challenge { stale: true }),
+                None => Err(judged.stale()),
             };
         }
         // Nobody learns from here which other users there are.
@@ -330,6 +356,7 @@ impl<'s> Registrar<'s> {
                 device,
                 call,
                 cseq,
+                algorithm,
                 nonce,
                 expires_at,
                 restored: false,
@@ -358,12 +385,16 @@ impl<'s> Registrar<'s> {
             .iter()
             .find_map(|&header| Credentials::find(request, header, realm));
         let (Some(credentials), Some(protected)) = (credentials, Protected::of(request)) else {
-            return Err(No::Challenge { stale: false });
+            return Err(No::Challenge {
+                stale: false,
+                read: None,
+            });
         };
         if let Some(retry) = self.sources.must_wait(now, from) {
             self.counters.limited = self.counters.limited.wrapping_add(1);
             return Err(No::Limited { retry });
         }
+        let algorithm = credentials.algorithm;
         let account = accounts.account(credentials.username);
         let ha1 = account.as_ref().map(|account| &account.ha1);
         let verdict = self.nonces.verify(now, from, &credentials, protected, ha1);
@@ -375,13 +406,18 @@ impl<'s> Registrar<'s> {
                 }
             }
             Verdict::Replayed => self.counters.replayed = self.counters.replayed.wrapping_add(1),
-            Verdict::Accepted | Verdict::Stale => {}
+            Verdict::Accepted => self.sources.answered(from),
+            Verdict::Stale => {}
         }
         match (account, verdict) {
-            (None, _) | (_, Verdict::Refused { .. }) => Err(No::Challenge { stale: false }),
+            (None, _) | (_, Verdict::Refused { .. }) => Err(No::Challenge {
+                stale: false,
+                read: Some(algorithm),
+            }),
             (Some(account), verdict) => Ok(Judged {
                 key: account.key,
                 verdict,
+                algorithm,
                 nonce: credentials.nonce_number(),
             }),
         }
@@ -397,11 +433,15 @@ impl<'s> Registrar<'s> {
         out: &mut [u8],
     ) -> Result<usize, Full> {
         let mut w = match no {
-            No::Challenge { stale } => {
+            No::Challenge { stale, read } => {
                 self.counters.challenged = self.counters.challenged.wrapping_add(1);
+                let only = read.or_else(|| self.only(asked));
                 let mut w = asked.answer(challenge, out);
                 let nonce = self.nonces.issue(asked.now, asked.flow.peer.ip());
-                write_challenges(&mut w, header, realm, nonce, stale);
+                match only {
+                    Some(algorithm) => write_challenge(&mut w, header, realm, nonce, stale, algorithm),
+                    None => write_challenges(&mut w, header, realm, nonce, stale),
+                }
                 w
             }
             No::Limited { retry } => {
@@ -417,6 +457,16 @@ impl<'s> Registrar<'s> {
             }
         };
         w.finish_empty()
+    }
+
+    /// The one algorithm to challenge a client with that brought no credentials; `None`: all, for it to choose.
+    fn only(&mut self, asked: Asked<'_, '_>) -> Option<Algorithm> {
+        let simple = self.sources.challenged(asked.now, asked.flow.peer.ip());
+        if simple || offer::is_simple(asked.request.header(Name::UserAgent)) {
+            return Some(Algorithm::Md5);
+        }
+        // What the phone registered with it can do, and with nothing less it need be content.
+        self.iter().find(|b| b.leads_to(asked.flow)).map(|b| b.algorithm)
     }
 
     /// The place of the same phone, else a free one, else that of the ID's binding that ends first if it has all it may.

@@ -9,7 +9,7 @@ mod nonces;
 mod tests;
 
 pub use challenge::Challenge;
-pub use nonces::{Nonce, Nonces, Used, Verdict, write_challenges};
+pub use nonces::{Nonce, Nonces, Used, Verdict, write_challenge, write_challenges};
 
 use crate::fields::Auth;
 use crate::header::Name;
@@ -209,12 +209,13 @@ impl<'a> Credentials<'a> {
         core::hint::black_box(differ) == 0
     }
 
-    /// The protected URI is the request's own (RFC 7616 §3.4.6).
+    /// The protected URI names what the request does (RFC 7616 §3.4.6): the same user. The host is not looked at, and a URI
+    /// without user taken for any: clients write there how they reached the server (SIPp: its address and port).
     fn covers(&self, uri: &[u8]) -> bool {
         self.uri == uri
             || Uri::parse(self.uri)
                 .zip(Uri::parse(uri))
-                .is_some_and(|(ours, theirs)| ours.equivalent(&theirs))
+                .is_some_and(|(ours, asked)| ours.user.is_none() || ours.user == asked.user)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Addresses that gave wrong passwords, and how long they have to wait.
+//! What is remembered of addresses: wrong passwords, for which they have to wait, and challenges they made nothing of.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -8,6 +8,10 @@ use sip::Instant;
 const BURST: u8 = 8;
 /// Time after which one of them is forgiven.
 const FORGIVE: Duration = Duration::from_secs(10);
+/// A client that asks again so much later without credentials could not read the challenge.
+const GIVEN_UP: Duration = Duration::from_secs(5);
+/// How long that is believed of it.
+const BELIEVED: Duration = Duration::from_secs(3_600);
 
 /// One address. Hand in an array of [`Source::NONE`].
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +19,10 @@ pub struct Source {
     address: Option<IpAddr>,
     failures: u8,
     since: Instant,
+    /// When it was challenged and has not answered since.
+    challenged: Option<Instant>,
+    /// It reads one challenge only.
+    simple: bool,
 }
 
 impl Source {
@@ -23,6 +31,8 @@ impl Source {
         address: None,
         failures: 0,
         since: Instant::ZERO,
+        challenged: None,
+        simple: false,
     };
 
     /// Forgives what time has forgiven.
@@ -49,24 +59,59 @@ impl<'s> Sources<'s> {
         (source.failures >= BURST).then(|| source.since + FORGIVE - now)
     }
 
-    /// Counts a wrong password. Without room the address with the fewest gives way, the longest ago first.
+    /// Counts a wrong password.
     pub fn failed(&mut self, now: Instant, address: IpAddr) {
+        let Some(source) = self.entry(now, address) else {
+            return;
+        };
+        if source.failures == 0 {
+            source.since = now;
+        }
+        source.failures = source.failures.saturating_add(1).min(BURST);
+    }
+
+    /// A challenge goes to this address, which brought no credentials. True: it has not made anything of one before, so
+    /// this one should be of the simplest kind.
+    pub fn challenged(&mut self, now: Instant, address: IpAddr) -> bool {
+        let Some(source) = self.entry(now, address) else {
+            return false;
+        };
+        match source.challenged {
+            Some(at) if now - at < if source.simple { BELIEVED } else { GIVEN_UP } => {}
+            Some(at) if now - at < BELIEVED => source.simple = true,
+            _ => (source.challenged, source.simple) = (Some(now), false),
+        }
+        source.simple
+    }
+
+    /// This address has answered a challenge.
+    pub fn answered(&mut self, address: IpAddr) {
+        if let Some(source) = self.0.iter_mut().find(|s| s.address == Some(address))
+            && !source.simple
+        {
+            source.challenged = None;
+        }
+    }
+
+    /// The entry of an address, new if need be. Without room the one with the fewest failures gives way, the longest ago
+    /// first.
+    fn entry(&mut self, now: Instant, address: IpAddr) -> Option<&mut Source> {
         self.0.iter_mut().for_each(|source| source.settle(now));
         let known = self.0.iter().position(|s| s.address == Some(address));
         let at = known.or_else(|| {
-            let fewest = |(_, s): &(usize, &Source)| (s.address.is_some(), s.failures, s.since);
-            self.0.iter().enumerate().min_by_key(fewest).map(|(at, _)| at)
+            let least = |(_, s): &(usize, &Source)| {
+                (s.address.is_some(), s.failures, s.simple, s.challenged, s.since)
+            };
+            self.0.iter().enumerate().min_by_key(least).map(|(at, _)| at)
         });
-        let Some(source) = at.and_then(|at| self.0.get_mut(at)) else {
-            return;
-        };
-        if source.address != Some(address) || source.failures == 0 {
+        let source = self.0.get_mut(at?)?;
+        if source.address != Some(address) {
             *source = Source {
                 address: Some(address),
-                failures: 0,
                 since: now,
+                ..Source::NONE
             };
         }
-        source.failures = source.failures.saturating_add(1).min(BURST);
+        Some(source)
     }
 }

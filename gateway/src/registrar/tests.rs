@@ -148,6 +148,7 @@ struct Phone {
     expires: String,
     challenge: String,
     count: u32,
+    agent: String,
 }
 
 impl Phone {
@@ -170,6 +171,7 @@ impl Phone {
             expires: String::from("3600"),
             challenge: String::new(),
             count: 0,
+            agent: String::from("User-Agent: Desk 1\r\n"),
             user,
         }
     }
@@ -219,13 +221,14 @@ impl Phone {
         };
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5062;rport;branch=z9hG4bK{}\r\nMax-Forwards: 70\r\n\
-             From: <sip:{}@{REALM}>;tag=7\r\nTo: <sip:{}@{REALM}>\r\nCall-ID: {}\r\nCSeq: {} {method}\r\n{contact}{expires}{}\
+             From: <sip:{}@{REALM}>;tag=7\r\nTo: <sip:{}@{REALM}>\r\nCall-ID: {}\r\nCSeq: {} {method}\r\n{contact}{expires}{}{}\
              Content-Length: 0\r\n\r\n",
             self.cseq,
             self.user,
             self.to,
             self.call_id,
             self.cseq,
+            self.agent,
             str::from_utf8(&authorization[..len]).unwrap(),
         )
     }

@@ -212,17 +212,31 @@ impl Used {
 
 /// Writes two challenges, SHA-256 first (RFC 8760 §2.3), as `WWW-Authenticate` or `Proxy-Authenticate`. The realm must be
 /// able to stand in a quoted string.
+///
+/// Not every client can read past a challenge it does not know: libre before 3.12 (baresip before 3.11), pjsip before 2.11
+/// and SIPp fail at the first line. For those there is [`write_challenge`].
 pub fn write_challenges(w: &mut Writer<'_>, name: Name, realm: &str, nonce: Nonce, stale: bool) {
-    for algorithm in [Algorithm::Sha256, Algorithm::Md5] {
-        let stale = if stale { ", stale=true" } else { "" };
-        let algorithm = algorithm.as_str();
-        w.header(
-            name,
-            format_args!(
-                "Digest realm=\"{realm}\", nonce=\"{nonce}\"{stale}, algorithm={algorithm}, qop=\"auth\""
-            ),
-        );
-    }
+    write_challenge(w, name, realm, nonce, stale, Algorithm::Sha256);
+    write_challenge(w, name, realm, nonce, stale, Algorithm::Md5);
+}
+
+/// Writes one challenge.
+pub fn write_challenge(
+    w: &mut Writer<'_>,
+    name: Name,
+    realm: &str,
+    nonce: Nonce,
+    stale: bool,
+    algorithm: Algorithm,
+) {
+    let stale = if stale { ", stale=true" } else { "" };
+    let algorithm = algorithm.as_str();
+    w.header(
+        name,
+        format_args!(
+            "Digest realm=\"{realm}\", nonce=\"{nonce}\"{stale}, algorithm={algorithm}, qop=\"auth\""
+        ),
+    );
 }
 
 /// Whole seconds since boot; what is beyond 2^32 does not matter for an age.

@@ -153,7 +153,7 @@ fn a_request_of_a_phone_is_challenged_and_known() {
     let challenged = phone.ask(&mut office, at(1), "INVITE");
     assert_eq!(
         (challenged.status, challenged.headers("Proxy-Authenticate").len()),
-        (407, 2)
+        (407, 1)
     );
     let request = phone.request("INVITE");
     assert_eq!(office.ask(at(1), &phone.flow, &request).caller, Some(key(1)));
@@ -173,4 +173,63 @@ fn a_request_of_a_phone_is_challenged_and_known() {
     // A wrong one.
     other.password = String::from("guess");
     assert_eq!(other.ask(&mut office, at(3), "INVITE").status, 407);
+}
+
+/// Old clients fail at a choice: they get what they can read, at once if known, else the second time.
+#[test]
+fn a_client_is_offered_what_it_can_read() {
+    let offers = |answer: &Answer| {
+        let lines = answer
+            .headers("WWW-Authenticate")
+            .into_iter()
+            .chain(answer.headers("Proxy-Authenticate"));
+        let algorithm = |line: &str| {
+            line.split("algorithm=")
+                .nth(1)
+                .unwrap()
+                .split(',')
+                .next()
+                .unwrap()
+                .to_string()
+        };
+        lines.map(algorithm).collect::<Vec<_>>().join(" ")
+    };
+    let mut office = Office::new(8, 1);
+    let mut phone = Phone::new(1, 11);
+    // It repeats its request because the answer was lost; then it has chosen.
+    for now in [0, 1, 3] {
+        let mut again = phone.clone();
+        assert_eq!(
+            offers(&again.ask(&mut office, at(now), "REGISTER")),
+            "SHA-256 MD5"
+        );
+    }
+    assert_eq!(phone.register(&mut office, at(3)).status, 200);
+    phone.challenge = String::new();
+    assert_eq!(offers(&phone.ask(&mut office, at(100), "REGISTER")), "SHA-256");
+    assert_eq!(phone.ask(&mut office, at(100), "REGISTER").status, 200);
+    phone.challenge = String::new();
+    assert_eq!(offers(&phone.ask(&mut office, at(200), "INVITE")), "SHA-256");
+    assert_eq!(phone.ask(&mut office, at(200), "INVITE").caller, Some(key(1)));
+
+    let mut unknown = Phone::new(2, 12);
+    for (now, offered) in [(0, "SHA-256 MD5"), (20, "MD5"), (50, "MD5")] {
+        unknown.challenge = String::new();
+        assert_eq!(offers(&unknown.ask(&mut office, at(now), "REGISTER")), offered);
+    }
+    assert_eq!(unknown.ask(&mut office, at(51), "REGISTER").status, 200);
+    unknown.challenge = String::new();
+    assert_eq!(offers(&unknown.ask(&mut office, at(100), "INVITE")), "MD5");
+    // A nonce that is too old is replaced by one for what the client has used.
+    assert_eq!(unknown.ask(&mut office, at(101), "REGISTER").status, 200);
+    assert_eq!(
+        offers(&unknown.ask(&mut office, at(100 + 3_700), "REGISTER")),
+        "MD5"
+    );
+
+    let mut named = Phone::new(3, 13);
+    for agent in ["", "User-Agent: baresip v1.0.0 (x86_64/linux)\r\n"] {
+        (named.agent, named.challenge) = (agent.into(), String::new());
+        assert_eq!(offers(&named.ask(&mut office, at(0), "REGISTER")), "MD5");
+    }
 }
