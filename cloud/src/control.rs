@@ -61,6 +61,34 @@ pub struct CallInfo {
 /// A question with the way back.
 pub type Question = (Ask, oneshot::Sender<Answer>);
 
+/// The socket in the data directory, reachable whatever the length of the directory's name: a socket's own name has at
+/// most 107 bytes. Use the path while the file is open.
+struct Place {
+    path: PathBuf,
+    _directory: Option<std::fs::File>,
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        use std::os::fd::AsRawFd;
+        if path.as_os_str().len() < 100 {
+            return Ok(Self {
+                path: path.into(),
+                _directory: None,
+            });
+        }
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let directory = std::fs::File::open(parent)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
+        Ok(Self {
+            path,
+            _directory: Some(directory),
+        })
+    }
+}
+
 /// The listening socket; removed when dropped.
 pub struct Control {
     listener: UnixListener,
@@ -70,14 +98,15 @@ pub struct Control {
 impl Control {
     /// Takes the data directory for this server: a second one on it is refused.
     pub async fn bind(path: &Path) -> anyhow::Result<Self> {
-        let listener = match UnixListener::bind(path) {
+        let place = Place::of(path).context("data directory")?;
+        let listener = match UnixListener::bind(&place.path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                if UnixStream::connect(path).await.is_ok() {
+                if UnixStream::connect(&place.path).await.is_ok() {
                     anyhow::bail!("another server runs on this data directory");
                 }
                 // Left behind by one that was killed.
                 std::fs::remove_file(path).context("removing a stale control socket")?;
-                UnixListener::bind(path)
+                UnixListener::bind(&place.path)
             }
             other => other,
         }
@@ -121,7 +150,8 @@ async fn converse(mut stream: UnixStream, questions: mpsc::Sender<Question>) -> 
 }
 
 async fn ask(db: &Db, ask: Ask) -> anyhow::Result<Option<Answer>> {
-    let Ok(mut stream) = UnixStream::connect(db.control_socket()).await else {
+    let place = Place::of(&db.control_socket()).context("data directory")?;
+    let Ok(mut stream) = UnixStream::connect(&place.path).await else {
         return Ok(None);
     };
     let mut text = serde_json::to_string(&ask)?;

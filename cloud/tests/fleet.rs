@@ -253,6 +253,47 @@ async fn the_server_restarts() {
     server.stop().await;
 }
 
+/// Garbage, half a packet, packets beyond the bound: whoever sends them loses the connection, others notice nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_mqtt() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let world = World::new().await;
+    let server = world.serve(None).await;
+    let broker = server.mqtt.unwrap();
+    let mut script = ScriptedBox::connect(broker, &world.factory).await;
+    let id = world.factory.box_id.to_string();
+    // A CONNECT that never ends stays open for a while and is in nobody's way.
+    let mut half = tokio::net::TcpStream::connect(broker).await.unwrap();
+    half.write_all(&[0x10, 0x7f, 0, 4]).await.unwrap();
+    for bytes in [
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        vec![0xff; 5_000],
+        [&[0x10, 0xff, 0xff, 0xff, 0x7f][..], &[0; 5_000]].concat(),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(broker).await.unwrap();
+        // The other side may close while this is being written.
+        let _ = stream.write_all(&bytes).await;
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(world::PATIENCE, stream.read_to_end(&mut rest))
+            .await
+            .expect("closed");
+    }
+    script.hello(0, [0; 32]).await;
+    script.manifest().await;
+    // A box that breaks the bound loses its own connection only; what is not the protocol is not answered.
+    let (_, other) = office(&world.db, 100).await;
+    let mut other = ScriptedBox::connect(broker, &other).await;
+    script.publish(&format!("b/{id}/hello"), b"\xff\xff").await;
+    script.publish(&format!("b/{id}/nonsense"), b"").await;
+    script.publish(&format!("b/{id}/ev"), &[1, 0xff, 0xff]).await;
+    script.publish(&format!("b/{id}/hello"), &vec![1; 5_000]).await;
+    assert!(script.is_cut().await);
+    other.hello(0, [0; 32]).await;
+    other.manifest().await;
+    assert_eq!(world.db.last_event(world.factory.box_id).await.unwrap(), None);
+    server.stop().await;
+}
+
 /// A second server on one data directory is refused; the socket of a killed one is not in the way.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_server_per_data_directory() {

@@ -5,8 +5,8 @@ mod world;
 use cloud::db::{Db, IdChange, NewId, NewRep};
 use cloud::refusal::Error;
 use cloud::sync::{Encoded, Received, Report, SyncStore, encode};
-use shared::id::{BoxId, ContractId, Extension, IdKey};
-use shared::record::Stamp;
+use shared::id::{BoxId, ContractId, Extension, IdKey, SessionId};
+use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
 use shared::site::{SectionKind, TerminalKind, root_hash};
 use shared::sync::{Ack, BootReason, Event, EventBody, EventId, MAX_EVENT, Message as _};
 use world::{World, direct, make_box, office};
@@ -316,6 +316,96 @@ async fn events_are_stored_once_and_wholly() {
         1
     );
     assert_eq!(db.last_event(of).await.unwrap(), Some(unknown.id));
+}
+
+/// The legs of box and cloud become one call by their session, whichever side writes first.
+#[tokio::test]
+async fn legs_are_joined_by_session() {
+    let world = World::new().await;
+    let (db, of) = (&world.db, world.factory.box_id);
+    let leg = |side, number: u8, state| CallLeg {
+        session: SessionId::from_random([number; 16]),
+        leg: 0,
+        side,
+        direction: Direction::In,
+        from: "09012345678".try_into().unwrap(),
+        to: "0312340000".try_into().unwrap(),
+        presented: Some("09012345678".parse().unwrap()),
+        terminal: None,
+        started: Stamp {
+            mono: 1_000,
+            unix: Some(1_800_000_000_000),
+        },
+        ringing: None,
+        answered: None,
+        ended: Stamp {
+            mono: 4_000,
+            unix: Some(1_800_000_003_000),
+        },
+        state,
+        status: 486,
+    };
+    let event = |seq, leg| Event {
+        id: EventId { boot: 1, seq },
+        at: Stamp::default(),
+        body: EventBody::CallLeg(leg),
+    };
+    let wire = |event: &Event| {
+        let mut buf = [0; MAX_EVENT];
+        Received {
+            id: event.id,
+            bytes: event.encode(&mut buf).unwrap().to_vec(),
+            event: Some(event.clone()),
+        }
+    };
+    let own = |seq, number, state| (world.contract, event(seq, leg(Side::Cloud, number, state)));
+    db.commit_own(&[own(0, 1, FinalState::Busy), own(1, 2, FinalState::ChannelLimit)])
+        .await
+        .unwrap();
+    let box_leg = wire(&event(0, leg(Side::Box, 1, FinalState::Busy)));
+    for _ in 0..2 {
+        db.commit_events(of, std::slice::from_ref(&box_leg), 9)
+            .await
+            .unwrap();
+        db.commit_own(&[own(0, 1, FinalState::Busy)]).await.unwrap();
+    }
+    let calls = db.records(10).await.unwrap();
+    let counts: Vec<_> = calls
+        .iter()
+        .map(|call| (call.legs, call.box_legs, call.cloud_legs))
+        .collect();
+    assert_eq!(counts.len(), 2);
+    assert!(
+        counts.contains(&(2, 1, 1)) && counts.contains(&(1, 0, 1)),
+        "{counts:?}"
+    );
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.contract == Some(world.contract.0) && !call.was_answered)
+    );
+    let of_call: Vec<_> = calls
+        .iter()
+        .flat_map(|call| &call.detail)
+        .map(|leg| (leg.side.as_str(), leg.ended_ms))
+        .collect();
+    assert!(of_call.iter().all(|(_, ended)| *ended == 3_000));
+}
+
+/// A data directory may have any name.
+#[tokio::test]
+async fn a_long_way_to_the_control_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("a".repeat(90)).join("b".repeat(90));
+    let db = Db::open(&deep).await.unwrap();
+    assert!(cloud::control::calls(&db).await.unwrap().is_none());
+    let control = cloud::control::Control::bind(&db.control_socket()).await.unwrap();
+    assert!(
+        cloud::control::Control::bind(&db.control_socket()).await.is_err(),
+        "it is found there"
+    );
+    drop(control);
+    assert!(!db.control_socket().exists());
 }
 
 #[tokio::test]

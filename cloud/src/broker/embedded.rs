@@ -85,7 +85,7 @@ impl Embedded {
         let loopback = (Ipv4Addr::LOCALHOST, 0).into();
         let own = base("server", loopback)
             .max_packet_size(64 * 1024)
-            .max_mqueue_len(100_000)
+            .max_mqueue_len(20_000)
             .bind()?
             .tcp()?;
         let addr = boxes.local_addr()?;

@@ -427,6 +427,19 @@ pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
 }
 
 impl ScriptedBox {
+    /// Waits for the broker to end the connection.
+    pub async fn is_cut(&mut self) -> bool {
+        let cut = async {
+            loop {
+                match self.packets.recv().await {
+                    Some(Ok(Packet::Disconnect(_)) | Err(_)) | None => return,
+                    Some(Ok(_)) => {}
+                }
+            }
+        };
+        timeout(PATIENCE, cut).await.is_ok()
+    }
+
     /// Messages that were not for this box.
     pub fn strangers(&self) -> Vec<&str> {
         let own = format!("c/{}/", self.factory.box_id);
