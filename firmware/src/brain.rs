@@ -18,8 +18,8 @@ use crate::{log, player, trunk, uplink, watchdog, work};
 const SEND_PATIENCE: Duration = Duration::from_millis(50);
 /// Datagrams waiting to be read, and to be sent.
 const WAITING: (usize, usize) = (32, 8);
-/// Bytes for them: three of the largest, and one with some small ones behind it.
-const ROOM: (usize, usize) = (3 * budget::DATAGRAM_MAX, budget::DATAGRAM_MAX + 1_024);
+/// Bytes for them: two of the largest (or a dozen REGISTERs), and one with some small ones behind it.
+const ROOM: (usize, usize) = (2 * budget::DATAGRAM_MAX, budget::DATAGRAM_MAX + 1_024);
 
 /// Memory of the SIP socket and the messages in hand. In pieces, so that the zeros are not part of the image.
 pub struct Memory {

@@ -39,6 +39,7 @@ struct Setup {
 pub fn start() {
     static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
     static MAC: StaticCell<board::Mac> = StaticCell::new();
+    static STORE: StaticCell<Store<board::Flash>> = StaticCell::new();
     static FACTORY: StaticCell<Factory> = StaticCell::new();
 
     let last_run = retained::take();
@@ -48,8 +49,8 @@ pub fn start() {
     };
     log!("boot: {:?} {}", last_run.reset, last_run.panic());
 
-    let mut store = Store::new(board.flash);
-    let factory = match block_on(factory(&mut store)) {
+    let store = STORE.init_with(|| Store::new(board.flash));
+    let factory = match block_on(factory(store)) {
         Ok(factory) => FACTORY.init(factory),
         // Nobody to be and nobody to call: the box says so and waits for its factory data.
         Err(what) => return log!("factory: {what}"),
@@ -65,7 +66,7 @@ pub fn start() {
         panic: note(&last_run),
     };
     let mut lease = None;
-    let loading = gateway.start(brain::now(), &mut store, boot, |key, value| {
+    let loading = gateway.start(brain::now(), store, boot, |key, value| {
         if key == Key::LEASE {
             lease = lease::decode(value);
         }
@@ -132,7 +133,7 @@ async fn network(setup: Setup) {
         static CHANNEL: StaticCell<Queue<uplink::Incoming>> = StaticCell::new();
         &CHANNEL
     });
-    let (brain_to_up, up_from_brain) = queue(once!([uplink::Outgoing; 3] = [uplink::Outgoing::NEW; 3]), {
+    let (brain_to_up, up_from_brain) = queue(once!([uplink::Outgoing; 2] = [uplink::Outgoing::NEW; 2]), {
         static CHANNEL: StaticCell<Queue<uplink::Outgoing>> = StaticCell::new();
         &CHANNEL
     });
@@ -146,7 +147,7 @@ async fn network(setup: Setup) {
     };
     spawner.spawn(token(brain::run(stack, gateway, brain::memory(), links)));
     let buffers = (
-        &mut once!([u8; 4096] = [0; 4096])[..],
+        &mut once!([u8; 2920] = [0; 2920])[..],
         &mut once!([u8; 2048] = [0; 2048])[..],
     );
     spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, trunk_out)));

@@ -24,7 +24,7 @@ pub async fn run(token: Token, operation: Op) {
 
 /// Owns the flash.
 #[embassy_executor::task]
-pub async fn store(mut store: Store<board::Flash>) -> ! {
+pub async fn store(store: &'static mut Store<board::Flash>) -> ! {
     loop {
         let (token, operation) = watchdog::patient(watchdog::Part::Work, OPERATIONS.receive()).await;
         let done = store.execute(token, &operation).await;

@@ -46,6 +46,11 @@ impl<const BYTES: usize> Hold<BYTES> {
         })
     }
 
+    /// Bytes of the largest packet that still fits.
+    pub fn room(&self) -> usize {
+        (BYTES - self.used).saturating_sub(HEAD)
+    }
+
     /// Keeps a packet for `host`. `false`: no room, it is lost.
     pub fn push(&mut self, host: Ipv4Addr, packet: &[u8]) -> bool {
         let Ok(length) = u16::try_from(packet.len()) else {

@@ -134,6 +134,10 @@ impl<D: Driver, C: Clock, const HOSTS: usize, const HELD: usize> Driver for NetS
     }
 
     fn transmit(&mut self, cx: &mut Context) -> Option<Self::TxToken<'_>> {
+        if let Some(until) = self.state.borrow().congested(self.clock.now()) {
+            self.clock.wake_at(until, cx.waker());
+            return None;
+        }
         let token = self.driver.transmit(cx)?;
         Some(TxToken {
             token,

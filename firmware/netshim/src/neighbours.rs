@@ -12,6 +12,8 @@ use heapless::Vec;
 pub const ASK_EVERY: u64 = 250;
 /// Questions before a host is given up.
 pub const ASK_TIMES: u8 = 3;
+/// A host on a working segment answers the first question within this time, ms.
+pub const HOPE: u64 = 20;
 /// How long a host given up is not asked for again, ms.
 pub const SILENT_FOR: u64 = 1_000;
 /// A packet for a host not heard for so long is sent, and the host asked for at the same time, ms.
@@ -184,6 +186,19 @@ impl<const N: usize> Neighbours<N> {
         }
     }
 
+    /// Until when a host asked for just now may still be expected to answer, ms; `None`: no such host.
+    pub fn hopeful_until(&self, now: u64) -> Option<u64> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match (entry.phase, entry.mac) {
+                (Phase::Asking { asked: 0, next }, None) => Some(next + HOPE),
+                (Phase::Asking { asked: 1, next }, None) => Some(next - ASK_EVERY + HOPE),
+                _ => None,
+            })
+            .max()
+            .filter(|until| now < *until)
+    }
+
     /// One thing that is due at `now`; call until `None`.
     pub fn due(&mut self, now: u64) -> Option<Due> {
         for entry in &mut self.entries {
@@ -265,6 +280,20 @@ mod tests {
         assert_eq!(table.route(1_749, ip(1)), Route::Silent);
         assert_eq!(table.route(1_750, ip(1)), Route::Hold);
         assert_eq!(table.due(1_750), Some(Due::Ask(ip(1))));
+    }
+
+    #[test]
+    fn hope_ends_with_the_answer_and_with_time() {
+        let mut table = Neighbours::<4>::new();
+        assert_eq!(table.hopeful_until(0), None);
+        table.route(100, ip(1));
+        assert_eq!(table.hopeful_until(100), Some(100 + HOPE));
+        table.due(100);
+        assert_eq!(table.hopeful_until(100 + HOPE - 1), Some(100 + HOPE));
+        assert_eq!(table.hopeful_until(100 + HOPE), None);
+        table.route(200, ip(2));
+        table.heard_arp(201, ip(2), mac(2), true);
+        assert_eq!(table.hopeful_until(201), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The shim's state: our address, who is where, what waits, what is to be told. No I/O and no clock.
 
+use crate::FRAME;
 use crate::arp::{self, Arp};
 use crate::dhcp::{self, Action, Answer, Dhcp, Lease};
 use crate::ethernet::{self, BROADCAST, HEADER, Mac, UDP_PAYLOAD};
@@ -144,6 +145,16 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The stack should keep its packets for a moment: no more can be held here, and hosts just asked for will answer in
+    /// time. Until when, ms.
+    pub(crate) fn congested(&self, now: u64) -> Option<u64> {
+        if self.hold.room() >= FRAME - HEADER {
+            None
+        } else {
+            self.neighbours.hopeful_until(now)
+        }
     }
 
     /// The neighbour that takes packets for `ip`.

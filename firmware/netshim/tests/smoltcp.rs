@@ -253,7 +253,7 @@ impl<D: Driver> Stack<D> {
     }
 }
 
-type Shared = RefCell<State<64, 24_576>>;
+type Shared = RefCell<State<128, 8_192>>;
 
 /// The state of a box that kept its lease over the restart, and is past the time in which a DHCP server may answer.
 fn shared() -> &'static Shared {
@@ -278,7 +278,7 @@ fn segment(alive: impl IntoIterator<Item = u8>) -> Rc<RefCell<Segment>> {
 fn with_shim(
     alive: impl IntoIterator<Item = u8>,
 ) -> (
-    Stack<NetShim<'static, Mac, TestClock, 64, 24_576>>,
+    Stack<NetShim<'static, Mac, TestClock, 128, 8_192>>,
     &'static Shared,
 ) {
     let (segment, clock, state) = (segment(alive), TestClock::default(), shared());
@@ -382,6 +382,33 @@ fn twenty_four_phones_are_reached_from_a_cold_cache_without_a_wait__smoltcp_1101
     );
     assert_eq!(segment.arp_requests, 24);
     assert_eq!(state.borrow().counters().dropped_full, 0);
+}
+
+/// Phones that are off do not hold the others up for longer than an answer takes, however many they are.
+#[test]
+fn many_phones_that_are_off_do_not_hold_the_others_up() {
+    let (mut stack, state) = with_shim(25..=48);
+    let start = stack.clock.now();
+    (1..=24).for_each(|phone| stack.send(phone, &[b'x'; 900]));
+    stack.run_until(start);
+    (25..=32).for_each(|phone| stack.send(phone, &[b'x'; 900]));
+    stack.run_until(start + 1_000);
+    let segment = stack.segment.borrow();
+    let counters = state.borrow().counters();
+    // What does not fit is lost and repeated by SIP after 500 ms; nothing waits, and the socket is free.
+    let last = segment
+        .arrived
+        .iter()
+        .map(|(at, ..)| at - start)
+        .max()
+        .unwrap_or(0);
+    assert!(last <= 25 * netshim::neighbours::HOPE, "{last}");
+    assert_eq!(
+        segment.arrived.len() + (counters.dropped_full + counters.dropped_silent) as usize,
+        32
+    );
+    drop(segment);
+    assert!(!stack.queued());
 }
 
 /// A burst that does not fit is dropped and counted; what fits arrives.

@@ -21,12 +21,12 @@ use static_cell::ConstStaticCell;
 /// The Ethernet MAC with its driver.
 pub type Mac = Ethernet<'static, ETH, GenericPhy<Sma<'static, ETH_SMA>>>;
 
-/// Frames on their way to and from the MAC.
-const FRAMES: usize = 4;
+/// Frames on their way to the MAC, and from it.
+const FRAMES: (usize, usize) = (2, 4);
 
 /// The DMA reads and writes these: they must lie where it reaches, which AXI SRAM is and DTCM is not, and no data cache may
 /// stand between (it is off).
-static FRAMES_CELL: ConstStaticCell<PacketQueue<FRAMES, FRAMES>> = ConstStaticCell::new(PacketQueue::new());
+static FRAMES_CELL: ConstStaticCell<PacketQueue<{ FRAMES.0 }, { FRAMES.1 }>> = ConstStaticCell::new(PacketQueue::new());
 
 static CONSOLE: Mutex<RefCell<Option<UartTx<'static, Blocking>>>> = Mutex::new(RefCell::new(None));
 
