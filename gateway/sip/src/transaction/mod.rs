@@ -1,6 +1,6 @@
 //! The transaction layer of RFC 3261 §17 with RFC 6026 (Accepted state) and RFC 4320 (non-INVITE).
 //!
-//! Four small state machines ([`ict`], [`nict`], [`ist`], [`nist`]) say what an event means; [`Transactions`] is
+//! Four small state machines (`ict`, `nict`, `ist`, `nist`) say what an event means; [`Transactions`] is
 //! the table that holds them, finds the one a message belongs to and keeps their timers. No entry holds message
 //! bytes: when something has to go out, first or again, [`Transactions::poll`] says what and the owner of the
 //! transaction renders it from its own state.
