@@ -1,6 +1,9 @@
 //! Sites, and what a cloud makes of them, for the tests of store and uplink.
 #![allow(dead_code)]
 
+pub mod flash;
+pub mod rig;
+
 use gateway::store::{Committed, Op};
 use shared::site::{Credential, Id, MAX_SECTION, Rep, Section, SectionKind, Site, Sys, root_hash};
 use shared::sync::MAX_CHUNK;
