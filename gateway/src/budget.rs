@@ -8,7 +8,7 @@ pub const BINDINGS_PER_ID: usize = 2;
 /// Registrations: one an ID and half as many again for phones that take another's place, about 250 bytes each, 24 KiB.
 pub const BINDINGS: usize = IDS + IDS / 2;
 /// Addresses that are remembered for giving wrong passwords.
-pub const SOURCES: usize = 32;
+pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
 /// Calls at once: 32 and those kept for emergencies, about 4 KiB each (two session descriptions of 1 KiB, one block of

@@ -33,11 +33,11 @@ pub use config::{Bank, Committed};
 pub use ops::{Batch, Done, Fault, Key, MAX_BATCH, MAX_VALUE, Op, Reply, Token};
 
 use config::Active;
-use map::{EVENTS, FACTORY, SETTINGS};
+use map::{EVENTS, FACTORY, SECTOR, SETTINGS};
 use tolerant::Tolerant;
 
-const EVENT_PAGES: usize = EVENTS.sectors() as usize;
-const SETTING_PAGES: usize = SETTINGS.sectors() as usize;
+const EVENT_PAGES: usize = (EVENTS.len / SECTOR) as usize;
+const SETTING_PAGES: usize = (SETTINGS.len / SECTOR) as usize;
 
 type EventCache = Cache<ArrayPageStates<EVENT_PAGES>, ArrayPagePointers<EVENT_PAGES>, NoKeys>;
 type NoKeys = sequential_storage::cache::Uncached;
@@ -186,7 +186,7 @@ impl<F: MultiwriteNorFlash> Store<F> {
                 sequential_storage::cache::Uncached,
             )
         });
-        let config = const { QueueConfig::new(EVENTS.start..EVENTS.end()) };
+        let config = const { QueueConfig::new(EVENTS.start..EVENTS.start + EVENTS.len) };
         let mut queue = QueueStorage::new(&mut self.flash, config, cache);
         let result = work(&mut queue).await;
         self.events = Some(queue.destroy().1);
@@ -204,7 +204,7 @@ impl<F: MultiwriteNorFlash> Store<F> {
                 ArrayKeyPointers::new(),
             )
         });
-        let config = const { MapConfig::new(SETTINGS.start..SETTINGS.end()) };
+        let config = const { MapConfig::new(SETTINGS.start..SETTINGS.start + SETTINGS.len) };
         let mut settings = MapStorage::new(&mut self.flash, config, cache);
         let result = work(&mut settings).await;
         self.settings = Some(settings.destroy().1);

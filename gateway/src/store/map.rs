@@ -40,11 +40,6 @@ pub struct Partition {
 }
 
 impl Partition {
-    const fn new(name: &'static str, start: u32, len: u32) -> Self {
-        assert!(start.is_multiple_of(SECTOR) && len.is_multiple_of(SECTOR) && len > 0 && start + len <= SIZE);
-        Self { name, start, len }
-    }
-
     /// First byte behind it.
     pub const fn end(self) -> u32 {
         self.start + self.len
@@ -57,25 +52,65 @@ impl Partition {
 }
 
 /// Who the box is (`shared::Factory`).
-pub const FACTORY: Partition = Partition::new("factory", 0x00_0000, 0x1000);
+pub const FACTORY: Partition = Partition {
+    name: "factory",
+    start: 0x00_0000,
+    len: 0x1000,
+};
 /// Which configuration bank is active: two pages in turn.
-pub const COMMIT: Partition = Partition::new("commit", 0x00_1000, 0x2000);
+pub const COMMIT: Partition = Partition {
+    name: "commit",
+    start: 0x00_1000,
+    len: 0x2000,
+};
 /// Configuration, first bank.
-pub const CONFIG_A: Partition = Partition::new("config A", 0x01_0000, 0x1_0000);
+pub const CONFIG_A: Partition = Partition {
+    name: "config A",
+    start: 0x01_0000,
+    len: 0x1_0000,
+};
 /// Configuration, second bank.
-pub const CONFIG_B: Partition = Partition::new("config B", 0x02_0000, 0x1_0000);
+pub const CONFIG_B: Partition = Partition {
+    name: "config B",
+    start: 0x02_0000,
+    len: 0x1_0000,
+};
 /// Small values: registrations, last lease, number of starts.
-pub const SETTINGS: Partition = Partition::new("settings", 0x03_0000, 0x2_0000);
+pub const SETTINGS: Partition = Partition {
+    name: "settings",
+    start: 0x03_0000,
+    len: 0x2_0000,
+};
 /// The event queue: room for about 5,000 events.
-pub const EVENTS: Partition = Partition::new("events", 0x05_0000, 0x10_0000);
+pub const EVENTS: Partition = Partition {
+    name: "events",
+    start: 0x05_0000,
+    len: 0x10_0000,
+};
 /// What the panic handler keeps where memory does not survive the reset.
-pub const CRASH: Partition = Partition::new("crash", 0x15_0000, 0x1_0000);
+pub const CRASH: Partition = Partition {
+    name: "crash",
+    start: 0x15_0000,
+    len: 0x1_0000,
+};
 /// Spoken announcements.
-pub const PROMPTS: Partition = Partition::new("prompts", 0x16_0000, 0x2A_0000);
+pub const PROMPTS: Partition = Partition {
+    name: "prompts",
+    start: 0x16_0000,
+    len: 0x2A_0000,
+};
 /// The next firmware image.
-pub const NEXT_IMAGE: Partition = Partition::new("next image", 0x40_0000, 0x20_0000);
+pub const NEXT_IMAGE: Partition = Partition {
+    name: "next image",
+    start: 0x40_0000,
+    len: 0x20_0000,
+};
 /// Firmware for the phones.
-pub const PHONE_FIRMWARE: Partition = Partition::new("phone firmware", 0x60_0000, SIZE - 0x60_0000);
+pub const PHONE_FIRMWARE: Partition = Partition {
+    name: "phone firmware",
+    start: 0x60_0000,
+    len: SIZE - 0x60_0000,
+};
 
 /// All partitions, by address.
 pub const ALL: [Partition; 10] = [
@@ -90,3 +125,17 @@ pub const ALL: [Partition; 10] = [
     NEXT_IMAGE,
     PHONE_FIRMWARE,
 ];
+
+// Plain constants and a check apart: lengths of types are made of them, and rustc 1.95 finds a cycle in a constant function
+// of this crate below such a length.
+const _: () = {
+    let mut at = 0;
+    let mut end = 0;
+    while at < ALL.len() {
+        let Partition { start, len, .. } = ALL[at];
+        assert!(start.is_multiple_of(SECTOR) && len.is_multiple_of(SECTOR) && len > 0);
+        assert!(start >= end && start + len <= SIZE);
+        end = start + len;
+        at += 1;
+    }
+};
