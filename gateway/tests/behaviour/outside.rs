@@ -1,1 +1,408 @@
+//! Calls with the outside, over the line to the cloud.
 
+use std::net::SocketAddr;
+
+use super::office::*;
+use gateway::MediaOutput;
+use media::g711::Law;
+use media::prompt::Prompt;
+use shared::IdKey;
+use shared::record::{Direction, FinalState};
+use shared::sync::{Alarm, EventBody};
+
+fn cloud() -> SocketAddr {
+    address(CLOUD)
+}
+
+/// Phone 0 has called outside and the carrier has answered.
+fn talking(o: &mut Office) -> (Dialog, Dialog) {
+    let a = Phone::new(0);
+    let caller = o.dial(&a, "0665550001", "c1");
+    let invite = o.expect(cloud(), "INVITE");
+    o.answer(&invite, 100);
+    o.answer(&invite, 180);
+    o.expect(a.address, "180");
+    let callee = o.take(&invite);
+    (o.connected(caller), callee)
+}
+
+/// R9, R22: the number presented, and who presents it.
+#[test]
+fn outgoing_with_the_right_caller_id() {
+    let shown = "\"Phone 0\" <sip:0312345678@office.example>";
+    let hidden = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+    for (dialled, number, from, privacy) in [
+        ("0665550001", "0665550001", shown, None),
+        ("06-6555-0001", "0665550001", shown, None),
+        ("1860665550001", "0665550001", shown, None),
+        ("1840665550001", "0665550001", hidden, Some("id")),
+        ("117", "117", shown, None),
+    ] {
+        let mut o = Office::online(2);
+        let a = Phone::new(0);
+        let caller = o.dial(&a, dialled, "c1");
+        let invite = o.expect(cloud(), "INVITE");
+        assert_eq!(invite.uri(), format!("sip:{number}@office.example"));
+        assert!(invite.header("From").starts_with(&format!("{from};tag=")), "{dialled}: {}", invite.text);
+        assert_eq!(invite.header("To"), format!("<sip:{number}@office.example>"));
+        // For the cloud alone: which number, and which ID (R9).
+        assert_eq!(invite.header("P-Asserted-Identity"), "<sip:+81312345678@office.example>");
+        assert_eq!(invite.header("P-Served-User"), "<sip:0312340000@office.example>");
+        assert_eq!(invite.headers("Privacy").next(), privacy, "{dialled}");
+        assert!(invite.contact().ends_with(";transport=tcp"), "{}", invite.text);
+        o.answer(&invite, 180);
+        o.expect(a.address, "180");
+        let callee = o.take(&invite);
+        let mut caller = o.connected(caller);
+        o.wait(2_000);
+        o.seen.clear();
+        o.hang_up(&mut caller, &callee);
+        o.quiet();
+        let records = o.records();
+        let [first, second] = &records[..] else {
+            panic!("{records:?}")
+        };
+        assert_eq!((first.direction, first.terminal), (Direction::In, IdKey::new(0)));
+        assert_eq!((second.direction, second.terminal), (Direction::Out, None), "a trunk is no terminal");
+        let presented = first.presented.map(|number| number.digits().to_string());
+        assert_eq!(presented.as_deref(), privacy.is_none().then_some(REP));
+        assert_eq!(first.session.to_string(), invite.header("Session-ID"));
+        o.nothing_left();
+    }
+}
+
+/// The carrier calls; the phones see who and which number; the first to answer has it.
+#[test]
+fn incoming_rings_the_group() {
+    let mut o = Office::online(3);
+    let mut carrier = o.carrier_calls(REP, "k1");
+    let invites: Vec<Seen> = (0..3).map(|n| o.expect(Phone::new(n).address, "INVITE")).collect();
+    o.quiet();
+    for invite in &invites {
+        assert!(
+            invite.header("From").starts_with("\"Customer\" <sip:+81665550001@office.example>;tag="),
+            "{}",
+            invite.text
+        );
+        assert_eq!(invite.header("P-Called-Party-ID"), "\"Front desk\" <sip:0312345678@office.example>");
+        assert_eq!(invite.header("Session-ID"), "0123456789abcdef0123456789abcdef");
+        assert!(invite.body().contains("c=IN IP4 198.51.100.1"), "the cloud's relay");
+        o.answer(invite, 180);
+    }
+    o.expect(cloud(), "180");
+    let callee = o.take(&invites[2]);
+    let ok = o.expect(cloud(), "200");
+    assert!(ok.body().contains("c=IN IP4 192.168.1.12"));
+    carrier = carrier.confirmed(&ok);
+    o.send(&carrier, "ACK", "ack");
+    for loser in &invites[..2] {
+        let cancel = o.expect(loser.peer, "CANCEL");
+        assert_eq!(cancel.header("Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+        o.reply(&cancel, &answer(&cancel, 200, ""));
+        o.reply(loser, &answer(loser, 487, ""));
+        o.expect(loser.peer, "ACK");
+    }
+    o.quiet();
+    o.hang_up(&mut carrier, &callee);
+    o.quiet();
+    let records = o.records();
+    let legs: Vec<_> = records.iter().map(|r| (r.leg, r.terminal, r.state)).collect();
+    let answered = FinalState::Answered;
+    assert_eq!(legs, [(0, None, answered), (1, IdKey::new(2), answered)]);
+    assert_eq!(records[0].session.to_string(), "0123456789abcdef0123456789abcdef");
+    assert_eq!(records[0].presented.unwrap().digits().to_string(), "0665550001");
+    o.nothing_left();
+}
+
+#[test]
+fn incoming_to_a_direct_number_rings_one_phone() {
+    let mut o = Office::online(3);
+    for (call, number) in ["0312340001", "+81312340001"].into_iter().enumerate() {
+        let carrier = o.carrier_calls(number, &format!("k{call}"));
+        let invite = o.expect(Phone::new(1).address, "INVITE");
+        o.quiet();
+        o.answer(&invite, 486);
+        o.expect(invite.peer, "ACK");
+        o.refused(&carrier, "486");
+    }
+    // A number of somebody else's.
+    let stray = carrier("0399990000", "k9");
+    o.trunk_rx(stray.request("INVITE", "2", "", OFFER).as_bytes());
+    o.refused(&stray, "404");
+    o.quiet();
+    o.nothing_left();
+}
+
+#[test]
+fn incoming_cancelled_and_hung_up() {
+    let mut o = Office::online(2);
+    let carrier = o.carrier_calls("0312340001", "k1");
+    let invite = o.expect(Phone::new(1).address, "INVITE");
+    o.answer(&invite, 180);
+    o.expect(cloud(), "180");
+    o.send(&carrier, "CANCEL", "2");
+    o.expect(cloud(), "200");
+    o.refused(&carrier, "487");
+    let cancel = o.expect(invite.peer, "CANCEL");
+    o.reply(&cancel, &answer(&cancel, 200, ""));
+    o.reply(&invite, &answer(&invite, 487, ""));
+    o.expect(invite.peer, "ACK");
+    o.quiet();
+    // Answered by an app: the cloud says so, and this office's phones show no missed call.
+    let carrier = o.carrier_calls("0312340001", "k2");
+    let invite = o.expect(Phone::new(1).address, "INVITE");
+    o.answer(&invite, 180);
+    o.expect(cloud(), "180");
+    let elsewhere = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n";
+    o.trunk_rx(carrier.request("CANCEL", "2", elsewhere, "").as_bytes());
+    let cancel = o.expect(invite.peer, "CANCEL");
+    assert_eq!(cancel.header("Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+    o.seen.clear();
+    o.nothing_left();
+}
+
+/// What the cloud says is what the phone hears.
+#[test]
+fn outgoing_refused_by_the_cloud() {
+    let no_channel = "Q.850;cause=34;text=\"No channel available\"";
+    for (said, reason, heard, state) in [
+        ("486", None, "486", FinalState::Busy),
+        ("486", Some("Q.850;cause=17"), "486", FinalState::Busy),
+        ("486", Some(no_channel), "486", FinalState::ChannelLimit),
+        ("404", Some("Q.850;cause=1"), "404", FinalState::Refused(404)),
+        ("401", None, "500", FinalState::Refused(500)),
+        ("302", None, "500", FinalState::Refused(500)),
+    ] {
+        let mut o = Office::online(1);
+        let a = Phone::new(0);
+        let caller = o.dial(&a, "0665550001", "c1");
+        let invite = o.expect(cloud(), "INVITE");
+        let extra = reason.map_or(String::new(), |reason| format!("Reason: {reason}\r\n"));
+        let text = answer(&invite, said.parse().unwrap(), "").replace("Content-Length", &format!("{extra}Content-Length"));
+        o.reply(&invite, &text);
+        o.expect(cloud(), "ACK");
+        let refusal = o.refused(&caller, heard);
+        if reason == Some(no_channel) {
+            assert_eq!(refusal.header("Reason"), no_channel);
+        }
+        assert_eq!(o.records()[0].state, state, "{said} {reason:?}");
+        o.nothing_left();
+    }
+}
+
+/// R15: a call more than the contract has channels hears why, and is refused with the cause; an emergency call is not.
+#[test]
+fn more_than_the_channels() {
+    let mut o = Office::new(&site(2, 2));
+    (0..2).for_each(|n| drop(o.register(&Phone::new(n))));
+    o.connect();
+    o.events.clear();
+    let (mut outgoing, carrier_side) = talking(&mut o);
+    let incoming = o.carrier_calls("0312340001", "k1");
+    let ringing = o.expect(Phone::new(1).address, "INVITE");
+    // Two channels, two calls. Inside calls need none.
+    let inside = o.dial(&Phone::new(1), "200", "c2");
+    o.expect(Phone::new(0).address, "INVITE");
+    o.send(&inside, "CANCEL", "2");
+    o.seen.clear();
+    o.media.clear();
+    let at = o.now;
+    let third = o.dial(&Phone::new(1), "0665550003", "c3");
+    let progress = o.expect(third.peer, "183");
+    assert_eq!(progress.at, at);
+    let no_channel = "Q.850;cause=34;text=\"No channel available\"";
+    assert_eq!(progress.header("Reason"), no_channel);
+    assert!(progress.body().contains("c=IN IP4 192.168.1.1\r\n") && progress.body().contains("m=audio 16384 RTP/AVP 0\r\n"));
+    let play = MediaOutput::Play {
+        player: 0,
+        to: address("192.168.1.11:4000"),
+        law: Law::Pcmu,
+        prompt: Prompt::ChannelsBusy,
+        times: 2,
+    };
+    assert_eq!(o.media.pop_front(), Some(play));
+    o.quiet();
+    o.wait(3_000);
+    o.seen.clear();
+    o.handle(gateway::Input::Played { player: 0 });
+    let refusal = o.refused(&third, "486");
+    assert_eq!(refusal.header("Reason"), no_channel);
+    let record = o.records().pop().unwrap();
+    assert_eq!((record.state, record.status), (FinalState::ChannelLimit, 486));
+    // 119 goes.
+    let emergency = o.dial_emergency(&Phone::new(1), "119", "c4");
+    let invite = o.expect(cloud(), "INVITE");
+    assert_eq!(invite.uri(), "sip:119@office.example");
+    o.answer(&invite, 180);
+    o.expect(emergency.peer, "180");
+    // One channel is free again.
+    o.hang_up(&mut outgoing, &carrier_side);
+    o.seen.clear();
+    o.answer(&ringing, 486);
+    o.expect(ringing.peer, "ACK");
+    o.refused(&incoming, "486");
+    o.send(&emergency, "CANCEL", "2");
+    o.seen.clear();
+    o.dial(&Phone::new(1), "0665550003", "c5");
+    o.expect(cloud(), "INVITE");
+}
+
+/// The cloud says nothing for 1.5 s: the call does not wait for the line's state, the phone hears why.
+#[test]
+fn a_silent_cloud_fails_over_by_itself() {
+    let mut o = Office::online(2);
+    let a = Phone::new(0);
+    let caller = o.dial(&a, "0665550001", "c1");
+    let invite = o.expect(cloud(), "INVITE");
+    o.wait(1_499);
+    o.quiet();
+    o.wait(1);
+    let progress = o.expect(a.address, "183");
+    assert_eq!(progress.at - invite.at, 1_500);
+    assert_eq!(progress.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert!(matches!(o.media.pop_front(), Some(MediaOutput::Play { prompt: Prompt::OutsideLineDown, .. })));
+    // The answer comes after all: nobody waits for it any more.
+    o.answer(&invite, 200);
+    o.expect(cloud(), "ACK");
+    let bye = o.expect(cloud(), "BYE");
+    assert_eq!(bye.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    o.reply(&bye, &answer(&bye, 200, ""));
+    o.handle(gateway::Input::Played { player: 0 });
+    o.refused(&caller, "503");
+    o.quiet();
+    let records = o.records();
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].state, records[0].status), (FinalState::Unavailable, 503));
+    o.nothing_left();
+}
+
+/// The same, and the cloud rings late: it is told that nobody waits.
+#[test]
+fn a_late_ringing_gets_a_cancel() {
+    let mut o = Office::online(2);
+    let a = Phone::new(0);
+    let caller = o.dial(&a, "0665550001", "c1");
+    let invite = o.expect(cloud(), "INVITE");
+    o.wait(1_600);
+    o.expect(a.address, "183");
+    o.answer(&invite, 180);
+    let cancel = o.expect(cloud(), "CANCEL");
+    o.reply(&cancel, &answer(&cancel, 200, ""));
+    o.reply(&invite, &answer(&invite, 487, ""));
+    o.expect(cloud(), "ACK");
+    // The caller hangs up during the announcement: it stops.
+    o.media.clear();
+    o.send(&caller, "CANCEL", "2");
+    o.expect(a.address, "200");
+    o.refused(&caller, "487");
+    assert_eq!(o.media.pop_front(), Some(MediaOutput::Stop { player: 0 }));
+    o.quiet();
+    o.nothing_left();
+}
+
+/// The line is down: the announcement comes at once, with the cause; then the refusal.
+#[test]
+fn with_the_line_away_the_phone_hears_why_at_once() {
+    let mut o = Office::with_phones(2);
+    let a = Phone::new(0);
+    let at = o.now;
+    let caller = o.dial(&a, "0665550001", "c1");
+    let progress = o.expect(a.address, "183");
+    assert_eq!(progress.at, at);
+    assert_eq!(progress.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert!(progress.body().contains("m=audio 16384 RTP/AVP 0\r\n"));
+    let Some(MediaOutput::Play { player: 0, to, prompt, .. }) = o.media.pop_front() else {
+        panic!()
+    };
+    assert_eq!((to, prompt), (address("192.168.1.10:4000"), Prompt::OutsideLineDown));
+    // A second caller has a player of its own, a fifth has none and is told at once.
+    for n in 1..4 {
+        o.dial(&Phone::new(1), "0665550001", &format!("p{n}"));
+        let progress = o.expect(Phone::new(1).address, "183");
+        assert!(progress.body().contains(&format!("m=audio {} ", 16_384 + 2 * n)));
+    }
+    let fifth = o.dial(&Phone::new(1), "0665550001", "p9");
+    let refusal = o.refused(&fifth, "503");
+    assert_eq!(refusal.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    // A player that never reports its end does not hold the call.
+    o.handle(gateway::Input::Played { player: 0 });
+    o.refused(&caller, "503");
+    o.wait(40_000);
+    assert_eq!(o.seen.iter().filter(|seen| seen.what() == "503").count(), 3);
+    assert!(o.records().iter().all(|record| record.state == FinalState::Unavailable));
+    o.nothing_left();
+}
+
+/// An emergency call that cannot go out is never silent: its own words, a cause, an alarm; and it comes before others.
+#[test]
+fn an_emergency_call_without_a_line_is_told_so() {
+    let mut o = Office::with_phones(6);
+    o.events.clear();
+    for n in 0..4 {
+        o.dial(&Phone::new(n), "0665550001", &format!("p{n}"));
+        o.expect(Phone::new(n).address, "183");
+    }
+    o.media.clear();
+    let at = o.now;
+    let e = Phone::new(5);
+    let caller = o.dial_emergency(&e, "119", "e1");
+    let progress = o.expect(e.address, "183");
+    assert_eq!(progress.at, at);
+    assert_eq!(progress.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    // All players were in use: one other caller was told its end now.
+    assert_eq!(o.seen.iter().filter(|seen| seen.what() == "503").count(), 1);
+    let Some(MediaOutput::Stop { player }) = o.media.pop_front() else {
+        panic!()
+    };
+    let Some(MediaOutput::Play { player: same, prompt, .. }) = o.media.pop_front() else {
+        panic!()
+    };
+    assert_eq!((same, prompt, o.media.len()), (player, Prompt::EmergencyImpossible, 0));
+    let alarm = Alarm::EmergencyUnroutable(IdKey::new(5).unwrap());
+    assert!(o.events.contains(&EventBody::Alarm { alarm, raised: true }), "{:?}", o.events);
+    o.handle(gateway::Input::Played { player });
+    o.refused(&caller, "503");
+    o.wait(50_000);
+    o.nothing_left();
+}
+
+/// Whatever goes wrong with it beyond the box, an emergency call ends with words.
+#[test]
+fn an_emergency_call_that_fails_outside_is_told_so() {
+    for status in [404, 408, 480, 500, 503] {
+        let mut o = Office::online(1);
+        let a = Phone::new(0);
+        let caller = o.dial_emergency(&a, "0119", "e1");
+        let invite = o.expect(cloud(), "INVITE");
+        assert_eq!(invite.uri(), "sip:119@office.example");
+        assert!(!invite.has("Privacy"));
+        o.answer(&invite, 100);
+        o.answer(&invite, status);
+        o.expect(cloud(), "ACK");
+        o.expect(a.address, "183");
+        assert!(matches!(
+            o.media.pop_front(),
+            Some(MediaOutput::Play { prompt: Prompt::EmergencyImpossible, .. })
+        ));
+        o.handle(gateway::Input::Played { player: 0 });
+        o.refused(&caller, "503");
+        o.nothing_left();
+    }
+}
+
+/// Without a description to answer there is nothing to play to: the refusal comes at once.
+#[test]
+fn no_announcement_without_an_offer() {
+    let mut o = Office::with_phones(1);
+    let a = Phone::new(0);
+    let mut dialog = a.calls("0665550001", "c1");
+    o.rx(a.address, &dialog.request("INVITE", "1", "", ""));
+    let challenge = o.expect(a.address, "407");
+    dialog.cseq = 2;
+    let line = a.authorization(&challenge, "INVITE", &dialog.target);
+    o.rx(a.address, &dialog.request("INVITE", "2", &line, ""));
+    o.expect(a.address, "100");
+    o.refused(&dialog, "503");
+    assert!(o.media.is_empty());
+    o.nothing_left();
+}

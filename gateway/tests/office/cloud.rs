@@ -2,7 +2,7 @@
 
 use gateway::{Input, TrunkInput};
 
-use super::phone::{Algorithm, answer_with, credentials, offer};
+use super::phone::{Algorithm, answer_with, offer};
 use super::{BOX, CLOUD, Dialog, Office, Seen, TrunkDid, address, factory};
 
 /// The cloud and the line to it.
@@ -156,14 +156,6 @@ impl Office {
         let id = factory.box_id.to_string();
         let uri = "sip:trunk.example";
         assert_eq!(register.uri(), uri);
-        let wanted = credentials(
-            &[CHALLENGE],
-            Algorithm::Sha256,
-            &id,
-            &factory.password(),
-            "REGISTER",
-            uri,
-        );
         let part = |text: &str, name: &str| {
             let start = text.find(name).unwrap_or_else(|| panic!("{name} in {text}")) + name.len();
             text[start..].split([',', '"']).next().unwrap().to_owned()
@@ -176,7 +168,7 @@ impl Office {
         let ha2 = hash(format!("REGISTER:{uri}"));
         let nc = part(line, "nc=");
         let response = hash(format!("{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}"));
-        assert_eq!(part(line, "response=\""), response, "{line} {wanted}");
+        assert_eq!(part(line, "response=\""), response, "{line}");
         assert_eq!(register.header("Require"), "gin");
         let contact = register.header("Contact");
         assert!(

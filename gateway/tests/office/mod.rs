@@ -22,8 +22,8 @@ use shared::sync::{BootReason, Event, EventBody, Message as _};
 use shared::{BoxId, ContractId, Factory, IdKey, IdSet, Number, SiteId, TerminalKind};
 use sip::{Flow, Instant, Transport};
 
-pub use cloud::Cloud;
-pub use phone::{Algorithm, Dialog, OFFER, Phone, Seen, answer, offer};
+pub use cloud::{Cloud, carrier};
+pub use phone::{Dialog, OFFER, Phone, Seen, answer, offer};
 
 /// The realm of the office.
 pub const REALM: &str = "office.example";

@@ -176,10 +176,12 @@ pub fn credentials(
     method: &str,
     uri: &str,
 ) -> String {
-    let challenge = challenges
-        .iter()
-        .find(|challenge| challenge.contains(&format!("algorithm={}", algorithm.name())))
-        .unwrap_or_else(|| panic!("{challenges:?}"));
+    let with = |algorithm: Algorithm| {
+        let name = format!("algorithm={}", algorithm.name());
+        let challenge = challenges.iter().find(|challenge| challenge.contains(&name))?;
+        Some((challenge, algorithm))
+    };
+    let (challenge, algorithm) = with(algorithm).or(with(Algorithm::Md5)).expect("a challenge");
     let quoted = |name: &str| {
         let start = challenge.find(&format!("{name}=\"")).expect(name) + name.len() + 2;
         challenge[start..].split('"').next().unwrap()
@@ -244,7 +246,7 @@ impl Phone {
             "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKr{cseq}{user};rport\r\n\
              Max-Forwards: 70\r\nFrom: <sip:{user}@{REALM}>;tag=r{user}\r\nTo: <sip:{user}@{REALM}>\r\n\
              Call-ID: register-{address}\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:phone@{address}>\r\n\
-             Expires: {expires}\r\n{authorization}Content-Length: 0\r\n\r\n"
+             Expires: {expires}\r\nUser-Agent: Deskphone 1.0\r\n{authorization}Content-Length: 0\r\n\r\n"
         )
     }
 
@@ -322,7 +324,7 @@ impl Dialog {
             format!(
                 "{method} {target} SIP/2.0\r\nVia: SIP/2.0/{transport} {peer};branch=z9hG4bK{call_id}{branch};rport\r\n\
                  Max-Forwards: 70\r\nFrom: {own}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
-                 {contact}{extra}"
+                 User-Agent: Deskphone 1.0\r\n{contact}{extra}"
             ),
             body,
         )
@@ -374,6 +376,16 @@ impl Office {
         dialog.cseq = 2;
         let line = phone.authorization(&challenge, "INVITE", &dialog.target);
         self.rx(phone.address, &dialog.request("INVITE", "2", &line, &sdp));
+        dialog
+    }
+
+    /// A registered phone dials an emergency number: nobody asks it for its password. 100.
+    #[track_caller]
+    pub fn dial_emergency(&mut self, phone: &Phone, to: &str, call_id: &str) -> Dialog {
+        let dialog = phone.calls(to, call_id);
+        let sdp = offer(&phone.address.ip().to_string(), 4_000);
+        self.rx(phone.address, &dialog.request("INVITE", "2", "", &sdp));
+        self.expect(phone.address, "100");
         dialog
     }
 
