@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 use critical_section::Mutex;
 use heapless::{Deque, String};
 
-const RING: usize = 2048;
+const RING: usize = 1536;
 const LINE: usize = 160;
 
 struct Ring {

@@ -18,9 +18,9 @@ use crate::{board, lease, log, work};
 
 /// Hosts of the office network kept in mind: as many as there may be registrations.
 const HOSTS: usize = budget::BINDINGS;
-/// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of eight phones. More than one cold start of the
-/// box with a ring group needs: phones that are registered are kept known.
-const HELD: usize = 8 * 1024;
+/// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of six phones. More wait in the SIP socket until the
+/// first have answered.
+const HELD: usize = 6 * 1024;
 /// The SIP socket, a player each, the trunk, MQTT, and the stack's own for DNS.
 const SOCKETS: usize = 1 + budget::PLAYERS + 1 + 1 + 1;
 /// How long a name server may take.

@@ -147,12 +147,12 @@ async fn network(setup: Setup) {
     };
     spawner.spawn(token(brain::run(stack, gateway, brain::memory(), links)));
     let buffers = (
-        &mut once!([u8; 2920] = [0; 2920])[..],
+        &mut once!([u8; 2048] = [0; 2048])[..],
         &mut once!([u8; 2048] = [0; 2048])[..],
     );
     spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, trunk_out)));
     let memory = uplink::Memory {
-        tcp: (once!([u8; 2048] = [0; 2048]), once!([u8; 2048] = [0; 2048])),
+        tcp: (once!([u8; 2048] = [0; 2048]), once!([u8; 1460] = [0; 1460])),
         mqtt: (
             once!([u8; uplink::PACKET] = [0; uplink::PACKET]),
             once!([u8; uplink::IN_FLIGHT] = [0; uplink::IN_FLIGHT]),

@@ -11,14 +11,13 @@ use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::Write;
 use gateway::budget;
+use gateway::trunk::CHUNK_MAX;
 
 use shared::factory::Factory;
 
 use crate::log;
 use crate::net::{Resolver, address_of};
 
-/// Bytes handed to the brain at a time.
-pub const CHUNK: usize = 1460;
 /// What the brain may have written and the cloud not yet taken: one message of the largest size. A cloud that leaves more
 /// standing has its connection closed.
 pub const BACKLOG: usize = budget::STREAM_MAX;
@@ -59,14 +58,14 @@ pub struct Slot {
     /// What.
     pub event: Event,
     /// Bytes of `Data`.
-    pub bytes: [u8; CHUNK],
+    pub bytes: [u8; CHUNK_MAX],
 }
 
 impl Slot {
     /// An empty one.
     pub const NEW: Slot = Slot {
         event: Event::Closed,
-        bytes: [0; CHUNK],
+        bytes: [0; CHUNK_MAX],
     };
 }
 

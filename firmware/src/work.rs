@@ -6,7 +6,7 @@ use gateway::store::{Done, Fault, Op, Store, Token};
 
 use crate::{board, log, watchdog};
 
-/// Operations and results on their way; an operation carries up to a kibibyte.
+/// Operations on their way; each carries up to a kibibyte.
 const DEPTH: usize = 2;
 
 /// Token of the network's own operation (the lease); never given by the brain.
@@ -15,7 +15,7 @@ pub const LEASE: Token = Token(u32::MAX);
 static OPERATIONS: Channel<CriticalSectionRawMutex, (Token, Op), DEPTH> = Channel::new();
 
 /// Results for the brain.
-pub static DONE: Channel<CriticalSectionRawMutex, Done, DEPTH> = Channel::new();
+pub static DONE: Channel<CriticalSectionRawMutex, Done, 1> = Channel::new();
 
 /// Hands an operation over; waits while the queue is full.
 pub async fn run(token: Token, operation: Op) {

@@ -253,7 +253,7 @@ impl<D: Driver> Stack<D> {
     }
 }
 
-type Shared = RefCell<State<128, 8_192>>;
+type Shared = RefCell<State<128, 6_144>>;
 
 /// The state of a box that kept its lease over the restart, and is past the time in which a DHCP server may answer.
 fn shared() -> &'static Shared {
@@ -278,7 +278,7 @@ fn segment(alive: impl IntoIterator<Item = u8>) -> Rc<RefCell<Segment>> {
 fn with_shim(
     alive: impl IntoIterator<Item = u8>,
 ) -> (
-    Stack<NetShim<'static, Mac, TestClock, 128, 8_192>>,
+    Stack<NetShim<'static, Mac, TestClock, 128, 6_144>>,
     &'static Shared,
 ) {
     let (segment, clock, state) = (segment(alive), TestClock::default(), shared());
