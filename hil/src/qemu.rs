@@ -164,6 +164,11 @@ impl Board {
             .unwrap_or_default()
     }
 
+    /// How often it has started, by whatever cause.
+    pub fn starts(&self) -> usize {
+        self.log().lines().filter(|line| line.contains("boot: ")).count()
+    }
+
     /// Length of the log so far: "from here on".
     pub fn log_mark(&self) -> usize {
         self.log().len()

@@ -29,16 +29,9 @@ fn a_call(stage: &mut Stage) -> Result<Duration> {
     Ok(delay)
 }
 
-/// The box has started `times` times since its first, by whatever cause.
+/// The box has started `times` times, by whatever cause.
 fn starts(stage: &Stage, times: usize) -> Result<()> {
-    let log = stage.board.log();
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("boot: ")).collect();
-    ensure!(
-        lines.len() == times,
-        "{} starts instead of {times}: {lines:?}",
-        lines.len()
-    );
-    Ok(())
+    same("starts of the box", stage.board.starts(), times)
 }
 
 /// DHCP is gone when the box boots: it uses its last lease.

@@ -108,7 +108,7 @@ pub fn phones(run: &Run) -> Result<()> {
     let words = [
         ("user", "0312340000"),
         ("ring", "100"),
-        ("caller", "0901111222"),
+        ("caller", "09011112222"),
         ("hold", "1500"),
     ];
     let cloud = sipp::Options {

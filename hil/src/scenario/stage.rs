@@ -20,7 +20,7 @@ pub const DOMAIN: &str = "pbx.denwaban.test";
 /// 代表番号.
 pub const REP: &str = "0312340000";
 /// Numbers of the outside world: who calls in, who is called.
-pub const OUTSIDE: &str = "0901111222";
+pub const OUTSIDE: &str = "09011112222";
 /// Tones played by phones A, B, C and by the carrier, Hz; no two share a harmonic.
 pub const TONES: [f64; 3] = [697.0, 1209.0, 1633.0];
 /// The carrier's tone, Hz.
