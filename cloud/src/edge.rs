@@ -4,6 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use media::g711::Law;
+use media::prompt::Prompt;
 use media::relay::{Remote, Side};
 use shared::id::{BoxId, ContractId};
 use shared::record::{CallLeg, Stamp};
@@ -50,7 +52,7 @@ struct Sockets {
 
 impl Relays for Sockets {
     fn open(&mut self, call: u32) -> Option<[SocketAddr; 2]> {
-        match self.pool.open(u64::from(call)) {
+        match self.pool.open(call) {
             Ok(relay) => {
                 let ends = [relay.target(Side::A), relay.target(Side::B)];
                 self.calls.insert(call, relay);
@@ -69,6 +71,13 @@ impl Relays for Sockets {
         }
     }
 
+    fn play(&mut self, call: u32, prompt: Prompt, law: Law) -> bool {
+        let relay = self.calls.get(&call);
+        relay
+            .inspect(|relay| relay.play(Side::A, prompt, law, 2))
+            .is_some()
+    }
+
     fn close(&mut self, call: u32) {
         self.calls.remove(&call);
     }
@@ -79,6 +88,7 @@ pub struct Edge {
     pbx: Pbx<Sockets>,
     io: SipIo,
     arrivals: mpsc::Receiver<Arrival>,
+    played: mpsc::UnboundedReceiver<u32>,
     began: tokio::time::Instant,
     boot: u32,
     seq: u32,
@@ -96,8 +106,8 @@ impl Edge {
     ) -> anyhow::Result<Self> {
         let boot = db.count_boot().await?;
         let (io, arrivals) = SipIo::bind(sip, Limits::default()).await?;
-        let (played, _) = mpsc::unbounded_channel();
-        let pool = RelayPool::new(io.local().ip(), rtp_ports, played);
+        let (over, played) = mpsc::unbounded_channel();
+        let pool = RelayPool::new(io.local().ip(), rtp_ports, over);
         let sockets = Sockets {
             pool,
             calls: HashMap::new(),
@@ -111,6 +121,7 @@ impl Edge {
             pbx,
             io,
             arrivals,
+            played,
             began,
             boot,
             seq: 0,
@@ -135,6 +146,7 @@ impl Edge {
                     Some(arrival) => self.arrived(&arrival),
                     None => break,
                 },
+                Some(call) = self.played.recv() => self.pbx.handle(self.now(), Input::Played { call }),
                 event = events.recv() => match event {
                     Some(event) => self.event(event),
                     None => break,

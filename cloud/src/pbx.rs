@@ -6,7 +6,7 @@
 //! next_deadline()        when to poll again at the latest
 //! ```
 //!
-//! Who may call where is decided here ([`route`]); how a call is carried on is `sip::b2bua`'s business. Sockets, ports
+//! Who may call where is decided here (`route`); how a call is carried on is `sip::b2bua`'s business. Sockets, ports
 //! and the clock are the caller's: the server runs it, and so does the simulation.
 
 mod bridge;
@@ -26,6 +26,7 @@ use shared::record::{CallLeg, Stamp};
 use shared::{BoxId, ContractId, Number, SessionId};
 use sip::b2bua::{self, Calls, Cause, Receive};
 use sip::digest::{Nonces, Used};
+use sip::pool::Key;
 use sip::transaction::{self, Timers, TxId};
 use sip::{Fault, Flow, Instant, Message, Method, Name, Rejected, Transport, Writer};
 
@@ -100,6 +101,11 @@ pub enum Input<'a> {
     },
     /// What the contracts say now.
     Directory(Box<Directory>),
+    /// An announcement that [`Relays::play`] began is over.
+    Played {
+        /// The call's number there.
+        call: u32,
+    },
     /// The wall clock, for the times in records; milliseconds since 1970 (UTC).
     WallClock {
         /// Now.
@@ -276,6 +282,7 @@ impl<R: Relays> Pbx<R> {
                 self.directory = directory;
                 self.on_directory(now);
             }
+            Input::Played { call } => self.on_played(now, Key::from_bits(call)),
             Input::WallClock { unix_ms } => self.wall = Some((now, unix_ms)),
         }
     }

@@ -26,7 +26,7 @@ pub struct RelayPool {
     pairs: usize,
     next: AtomicUsize,
     used: Arc<AtomicUsize>,
-    played: mpsc::UnboundedSender<u64>,
+    played: mpsc::UnboundedSender<u32>,
 }
 
 /// What a call's relay is told.
@@ -43,7 +43,6 @@ enum Command {
         law: Law,
         times: u8,
     },
-    Stop,
 }
 
 /// The relay of one call: a port pair for each side. It ends when this is dropped.
@@ -57,7 +56,7 @@ pub struct CallRelay {
 impl RelayPool {
     /// Relays on `address` with RTP on the even ports from `low` to `high`, RTCP on the next ones. `played` hears the
     /// number of each call whose announcement is over.
-    pub fn new(address: IpAddr, (low, high): (u16, u16), played: mpsc::UnboundedSender<u64>) -> Self {
+    pub fn new(address: IpAddr, (low, high): (u16, u16), played: mpsc::UnboundedSender<u32>) -> Self {
         let first = low.saturating_add(low % 2);
         let pairs = usize::from(high.saturating_sub(first).saturating_add(1) / 2);
         let next = AtomicUsize::new(if pairs == 0 {
@@ -76,7 +75,7 @@ impl RelayPool {
     }
 
     /// Opens the sockets of a call. `number` names it in what `played` hears.
-    pub fn open(&self, number: u64) -> io::Result<CallRelay> {
+    pub fn open(&self, number: u32) -> io::Result<CallRelay> {
         let a = self.pair()?;
         let b = self.pair()?;
         let ports = [a.0, b.0];
@@ -153,11 +152,6 @@ impl CallRelay {
         });
     }
 
-    /// Stops the announcement.
-    pub fn stop(&self) {
-        self.order(Command::Stop);
-    }
-
     fn order(&self, command: Command) {
         // The task ends only after this is dropped.
         let _ = self.commands.send(command);
@@ -165,14 +159,14 @@ impl CallRelay {
 }
 
 struct Task {
-    number: u64,
+    number: u32,
     relay: Relay,
     /// By side: RTP and RTCP.
     sockets: [[UdpSocket; 2]; 2],
     /// Addresses a side may be heard from: that of its description and that of its signalling.
     allowed: [Option<[IpAddr; 2]>; 2],
     player: Option<(Side, Player)>,
-    played: mpsc::UnboundedSender<u64>,
+    played: mpsc::UnboundedSender<u32>,
     began: Instant,
     used: Arc<AtomicUsize>,
 }
@@ -261,7 +255,6 @@ impl Task {
                 };
                 self.player = Some((side, Player::prompt(prompt, times, law, start, self.now())));
             }
-            Command::Stop => self.player = None,
         }
     }
 

@@ -208,6 +208,94 @@ async fn wrong_password_and_foreign_hands() {
     server.stop().await;
 }
 
+/// A box calls out: the right number is presented, and one call more than the contract has channels hears why not.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_to_the_carrier_and_one_too_many() {
+    let Office {
+        world,
+        server,
+        mut trunk,
+        mut carrier,
+    } = office().await;
+    let local = trunk.local();
+    let (desk, desk_addr) = phone().await;
+    let invite = |number: u32, presented: &str| {
+        format!(
+            "INVITE sip:0901234567{number}@denwaban.example SIP/2.0\r\n\
+             Via: SIP/2.0/TCP {local};branch=z9hG4bKout{number};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{presented}@denwaban.example>;tag=o{number}\r\nTo: <sip:0901234567{number}@denwaban.example>\r\n\
+             Call-ID: out-{number}\r\nCSeq: 1 INVITE\r\nContact: <sip:box@{local};transport=tcp>\r\n\
+             P-Asserted-Identity: <sip:{presented}@denwaban.example>\r\n\
+             P-Served-User: <sip:{}@denwaban.example>\r\nSession-ID: {:032x};remote={:032x}\r\n{}",
+            direct(1),
+            0xabc0 + number,
+            0,
+            with_body(&sdp(desk_addr))
+        )
+    };
+    // R9: not a number of this ID.
+    trunk.send(&invite(9, &direct(2))).await;
+    assert_eq!(trunk.response(Method::Invite).await.status_code.code(), 403);
+    for number in 0..3 {
+        let presented = if number == 0 { REP.to_string() } else { direct(1) };
+        trunk.send(&invite(number, &presented)).await;
+        let offered = carrier.request(Method::Invite).await;
+        assert_eq!(offered.uri.user(), Some(format!("+81901234567{number}").as_str()));
+        let from = offered.from_header().unwrap().typed().unwrap();
+        assert_eq!(from.uri.user(), Some(format!("+81{}", &presented[1..]).as_str()));
+        assert!(
+            other(&offered, "Session-ID")
+                .unwrap()
+                .starts_with(&format!("{:032x}", 0xabc0 + number))
+        );
+        carrier
+            .answer(
+                &offered,
+                "180 Ringing",
+                &format!("Contact: <sip:x@{}>\r\n", carrier.local()),
+                "",
+            )
+            .await;
+    }
+
+    // R15: the contract has three channels.
+    trunk.send(&invite(3, &direct(1))).await;
+    let early = loop {
+        if let rsip::SipMessage::Response(response) = trunk.next().await
+            && response.call_id_header().unwrap().value() == "out-3"
+            && response.status_code.code() > 100
+        {
+            break response;
+        }
+    };
+    assert_eq!(early.status_code.code(), 183);
+    assert!(audio(early.body()).ip().is_loopback());
+    let mut packets = 0;
+    let refused = loop {
+        let mut buffer = [0; 1_500];
+        tokio::select! {
+            message = trunk.next() => if let rsip::SipMessage::Response(response) = message
+                && response.call_id_header().unwrap().value() == "out-3" { break response },
+            packet = desk.recv_from(&mut buffer) => {
+                assert_eq!(packet.unwrap().0, 172, "20 ms of G.711");
+                packets += 1;
+            }
+        }
+    };
+    assert_eq!(refused.status_code.code(), 486);
+    assert!(
+        refused.to_string().contains("Reason: Q.850;cause=34"),
+        "{refused}"
+    );
+    assert!(packets > 50, "{packets} packets of the announcement");
+    until("the refused calls recorded", async || {
+        let records = world.db.records(10).await.unwrap();
+        records.len() == 2 && records.iter().any(|call| call.detail[0].state == "channel_limit")
+    })
+    .await;
+    server.stop().await;
+}
+
 /// The server is stopped in the middle of a call: both sides are told, and the record is written.
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_ends_calls_and_keeps_their_records() {

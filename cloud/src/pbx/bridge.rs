@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+use media::g711::Law;
+use media::prompt::Prompt;
 use media::relay::{Remote, Side as End};
 use sip::b2bua::{Media, SDP_MAX, Side, Text};
 use sip::pool::Key;
@@ -17,6 +19,11 @@ pub trait Relays {
     /// Takes where a side receives, from its session description. It may be heard from there, and from the address that
     /// its signalling comes from.
     fn remote(&mut self, call: u32, side: End, remote: Remote, signalling: IpAddr);
+
+    /// Plays an announcement to the caller; [`super::Input::Played`] tells its end. False: it cannot be played.
+    fn play(&mut self, _call: u32, _prompt: Prompt, _law: Law) -> bool {
+        false
+    }
 
     /// The call is over.
     fn close(&mut self, call: u32);
@@ -58,6 +65,12 @@ impl<R: Relays> Bridge<R> {
             .filter(|call| !exists(*call))
             .collect();
         gone.into_iter().for_each(|call| self.close(call));
+    }
+
+    /// Where the caller of a call is to send its audio.
+    pub fn caller_end(&self, call: Key) -> Option<SocketAddr> {
+        let [caller, _] = *self.sessions.get(&call)?;
+        Some(caller)
     }
 
     pub fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use shared::record::{CallLeg, Direction, FinalState, Party, Side as Writer, Stamp};
 use shared::{BoxId, ContractId, IdKey, Number, SessionId};
-use sip::b2bua::{End, Side};
+use sip::b2bua::{Cause, End, Side};
 use sip::pool::Key;
 
 /// Between whom a call is.
@@ -38,6 +38,8 @@ pub(super) struct Meta {
     pub limited: bool,
     /// Somebody said something of it.
     pub progressed: bool,
+    /// The answer after the announcement that it hears.
+    pub verdict: Option<(u16, Cause)>,
     /// The boxes it rings, and their branches.
     pub branches: Vec<(BoxId, Key)>,
 }

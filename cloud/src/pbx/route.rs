@@ -3,10 +3,13 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use media::g711::Law;
+use media::prompt::Prompt;
 use shared::record::{Party, Stamp};
 use shared::{BoxId, ContractId, IdKey, Number};
-use sip::b2bua::{Cause, Event, Refusal, Target};
+use sip::b2bua::{Cause, Event, Refusal, Side, Target};
 use sip::pool::Key;
+use sip::sdp::{Audio, Codec, Direction, Sdp};
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Method, Name, NameAddr, Scheme, Uri, uri};
 
@@ -17,6 +20,8 @@ use super::{Kind, Meta, Pbx, Relays};
 const FIRST_ANSWER: Duration = Duration::from_secs(4);
 /// How long a call may ring.
 const RING_MAX: Duration = Duration::from_secs(180);
+/// An announcement that never reports its end is given up after this.
+const ANNOUNCEMENT_MAX: Duration = Duration::from_secs(40);
 /// Longest user part of a URI that is looked at, in bytes.
 const USER_MAX: usize = 64;
 
@@ -184,7 +189,7 @@ impl<R: Relays> Pbx<R> {
             self.calls.refuse(now, call, 403, Some(BARRED));
         } else if limited {
             self.counters.channels += 1;
-            self.calls.refuse(now, call, 486, Some(Cause::NO_CHANNEL));
+            self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
         } else if wish.own {
             let realm = self.directory.realm();
             let from = match withheld {
@@ -197,6 +202,53 @@ impl<R: Relays> Pbx<R> {
             self.ring_carrier(now, call, called, presented, withheld && !emergency, emergency);
         }
         Ok(())
+    }
+
+    /// Says to the caller why its call fails, and then lets it fail; at once where nothing can be said.
+    fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
+        let codec = self
+            .calls
+            .sdp(call, Side::Callee)
+            .and_then(Sdp::parse)
+            .and_then(|sdp| sdp.audio()?.codecs().next());
+        let (Some((codec, _)), Some(target)) = (codec, self.media.caller_end(call)) else {
+            return self.calls.refuse(now, call, status, Some(cause));
+        };
+        let audio = Audio {
+            session: self.random() >> 1,
+            version: 1,
+            target,
+            codecs: &[codec],
+            telephone_event: None,
+            direction: Direction::SendRecv,
+        };
+        let law = match codec {
+            Codec::Pcmu => Law::Pcmu,
+            Codec::Pcma => Law::Pcma,
+        };
+        let said = self.media.relays.play(call.to_bits(), prompt, law)
+            && self
+                .calls
+                .progress(now, call, 183, Some(audio.to_string().as_bytes()), Some(cause))
+                .is_ok();
+        if !said {
+            return self.calls.refuse(now, call, status, Some(cause));
+        }
+        if let Some(meta) = self.calls.meta_mut(call) {
+            meta.verdict = Some((status, cause));
+        }
+        self.calls.set_deadline(call, Some(now + ANNOUNCEMENT_MAX));
+    }
+
+    fn is_announcing(&self, call: Key) -> bool {
+        self.calls.meta(call).is_some_and(|meta| meta.verdict.is_some())
+    }
+
+    /// An announcement is over: now the final answer.
+    pub(super) fn on_played(&mut self, now: Instant, call: Key) {
+        if let Some((status, cause)) = self.calls.meta(call).and_then(|meta| meta.verdict) {
+            self.calls.refuse(now, call, status, Some(cause));
+        }
     }
 
     /// What a box's INVITE asks for, and whether it may.
@@ -404,6 +456,7 @@ impl<R: Relays> Pbx<R> {
             channel: false,
             limited: false,
             progressed: false,
+            verdict: None,
             branches: Vec::new(),
         }
     }
@@ -425,6 +478,7 @@ impl<R: Relays> Pbx<R> {
                     meta.branches.clear();
                 }
             }
+            Event::Deadline { call } if self.is_announcing(call) => self.on_played(now, call),
             Event::Deadline { call } => {
                 let rang = self.calls.meta(call).is_some_and(|meta| meta.progressed);
                 let cause = if rang { Cause::NO_ANSWER } else { ABSENT };
