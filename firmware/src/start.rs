@@ -200,7 +200,6 @@ fn reason(reset: Reset) -> BootReason {
         Reset::PowerOn => BootReason::PowerOn,
         Reset::Panic => BootReason::Panic,
         Reset::Watchdog => BootReason::Watchdog,
-        Reset::Commanded => BootReason::Command,
     }
 }
 

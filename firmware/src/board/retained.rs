@@ -16,7 +16,7 @@ const MAGIC: u32 = u32::from_le_bytes(*b"KEEP");
 #[derive(Clone, Copy)]
 struct Record {
     magic: u32,
-    /// 0 running, 1 panicked, 2 reset on command.
+    /// 0 running, 1 panicked.
     mark: u32,
     uptime_ms: u64,
     length: u32,
@@ -54,8 +54,6 @@ pub enum Reset {
     Panic,
     /// The last run was stopped by the watchdog, or reset from outside.
     Watchdog,
-    /// The last run reset itself on purpose.
-    Commanded,
 }
 
 /// What the last run left behind.
@@ -90,7 +88,6 @@ pub fn take() -> LastRun {
     let reset = match (valid, record.mark) {
         (false, _) => Reset::PowerOn,
         (true, 1) => Reset::Panic,
-        (true, 2) => Reset::Commanded,
         (true, _) => Reset::Watchdog,
     };
     let keep = reset == Reset::Panic;
@@ -113,11 +110,6 @@ pub fn put_panic(uptime_ms: u64, what: core::fmt::Arguments<'_>) {
     // A message that is too long is cut; the place comes first.
     let _ = text.write_fmt(what);
     store(1, uptime_ms, text.as_bytes());
-}
-
-/// Notes that the coming reset is on purpose. Interrupts must be off.
-pub fn put_commanded(uptime_ms: u64) {
-    store(2, uptime_ms, &[]);
 }
 
 fn store(mark: u32, uptime_ms: u64, bytes: &[u8]) {
