@@ -11,14 +11,14 @@ pub const BINDINGS: usize = IDS + IDS / 2;
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, about 4 KiB each (two session descriptions of 1 KiB, one block of
-/// header lines), 136 KiB.
+/// Calls at once: 32 and those kept for emergencies, 4,008 bytes each (two session descriptions of 896 bytes, 768 of header
+/// lines), 133 KiB.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
-/// One leg a caller, one a branch: 288, about 540 bytes each, 152 KiB.
+/// One leg a caller, one a branch: 290, 424 bytes each, 120 KiB.
 pub const LEGS: usize = CALLS + BRANCHES;
-/// An INVITE and a CANCEL a branch, an INVITE a call, a BYE each way a call, and probes: 672, about 88 bytes each, 58 KiB.
+/// An INVITE and a CANCEL a branch, an INVITE a call, a BYE each way a call, and probes: 680, 96 bytes each, 64 KiB.
 pub const TRANSACTIONS: usize = 2 * BRANCHES + CALLS + 2 * CALLS + CALLS + 32;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
@@ -34,3 +34,10 @@ pub const STREAM_MAX: usize = 8_192;
 pub const RING_MS: u64 = 180_000;
 
 const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
+
+/// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
+/// messages, 25 KiB for the next configuration and the events on their way; 379 KiB with 64-bit addresses, fewer on the
+/// part.
+pub const STORAGE_MAX: usize = 384 * 1_024;
+/// Most bytes of the brain's own state: the configuration in use (18 KiB) and the answers that are being written.
+pub const BRAIN_MAX: usize = 28 * 1_024;

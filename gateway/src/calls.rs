@@ -109,12 +109,12 @@ impl Gateway<'_> {
             });
         }
         let taken = if self.is_trunk(flow) {
-            self.from_cloud(now, tx, flow, message)
+            self.call_from_cloud(now, tx, flow, message)
         } else {
             // A registered phone's emergency call does not wait for its credentials.
             let known = self.registrar.at(&flow).filter(|_| emergency);
             match known.or_else(|| self.authenticate(now, flow, message)) {
-                Some(key) => self.from_phone(now, tx, flow, message, key),
+                Some(key) => self.call_from_phone(now, tx, flow, message, key),
                 None => {
                     // The challenge is the answer; the transaction has nothing to remember.
                     self.calls.forget(tx);
@@ -138,7 +138,7 @@ impl Gateway<'_> {
             .is_some_and(|dialled| matches!(dial(&self.site, dialled), Dialled::Emergency(_)))
     }
 
-    fn from_phone(
+    fn call_from_phone(
         &mut self,
         now: Instant,
         tx: TxId,
@@ -283,7 +283,13 @@ impl Gateway<'_> {
         Ok(())
     }
 
-    fn from_cloud(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) -> Result<(), No> {
+    fn call_from_cloud(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+    ) -> Result<(), No> {
         let mut buffer = [0; 40];
         let number = dialled(message, &mut buffer)
             .and_then(|text| Number::parse(text).ok())

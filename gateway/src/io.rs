@@ -9,6 +9,10 @@ use crate::store;
 
 /// Something that happened in the world.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "what an operation gave carries its bytes inline: there is no heap to put them on"
+)]
 pub enum Input<'a> {
     /// The office network came, changed or went.
     Network(Network),

@@ -102,6 +102,7 @@ pub struct Gateway<'s> {
 }
 
 const _: () = assert!(budget::BINDINGS <= u128::BITS as usize);
+const _: () = assert!(core::mem::size_of::<Gateway<'static>>() <= budget::BRAIN_MAX);
 
 /// Token of the operations that keep bindings.
 const BINDINGS: Token = Token(1);

@@ -4,7 +4,7 @@ use sip::b2bua::{self, Call, Leg};
 use sip::digest::Used;
 use sip::{pool, transaction};
 
-use crate::budget::{BINDINGS, CALLS, LEGS, SOURCES, TRANSACTIONS};
+use crate::budget::{BINDINGS, CALLS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, trunk, uplink};
 
@@ -31,6 +31,8 @@ pub struct BoxStorage {
     trunk: [u8; trunk::BUFFER],
     uplink: uplink::Memory,
 }
+
+const _: () = assert!(core::mem::size_of::<BoxStorage>() <= STORAGE_MAX);
 
 impl BoxStorage {
     /// Empty; for a static.

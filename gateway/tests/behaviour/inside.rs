@@ -29,7 +29,13 @@ fn by_extension_and_hung_up_by_the_caller() {
     let (invite, mut caller, callee) = talking(&mut o, "201");
     // What the called phone sees: who calls, by name and extension; the media goes from phone to phone.
     assert_eq!(invite.uri(), "sip:phone@192.168.1.11:5060");
-    assert!(invite.header("From").starts_with("\"Phone 0\" <sip:200@office.example>;tag="), "{}", invite.text);
+    assert!(
+        invite
+            .header("From")
+            .starts_with("\"Phone 0\" <sip:200@office.example>;tag="),
+        "{}",
+        invite.text
+    );
     assert_eq!(invite.header("To"), "<sip:201@office.example>");
     assert!(invite.body().contains("c=IN IP4 192.168.1.10\r\n") && invite.body().contains("m=audio 4000 "));
     assert_eq!(invite.contact(), o.contact());
@@ -45,7 +51,10 @@ fn by_extension_and_hung_up_by_the_caller() {
     assert_eq!(first.session.to_string(), invite.header("Session-ID"));
     for (leg, record) in [first, second].into_iter().enumerate() {
         assert_eq!((record.leg, record.side), (leg as u8, Side::Box));
-        assert_eq!((record.session, record.state, record.status), (first.session, FinalState::Answered, 200));
+        assert_eq!(
+            (record.session, record.state, record.status),
+            (first.session, FinalState::Answered, 200)
+        );
         assert_eq!((record.from.as_str(), record.to.as_str()), ("0312340000", "201"));
         assert_eq!(record.presented, None, "inside nothing is presented");
         assert_eq!(record.ended.mono - record.answered.unwrap().mono, 5_000);
@@ -58,10 +67,19 @@ fn by_extension_and_hung_up_by_the_caller() {
 
 #[test]
 fn by_direct_number_and_hung_up_by_the_called_side() {
-    for dialled in ["0312340001", "03-1234-0001", "%2B81312340001", "0312340001;phone-context=x"] {
+    for dialled in [
+        "0312340001",
+        "03-1234-0001",
+        "%2B81312340001",
+        "0312340001;phone-context=x",
+    ] {
         let mut o = Office::with_phones(2);
         let (invite, caller, mut callee) = talking(&mut o, dialled);
-        assert_eq!(invite.header("To"), "<sip:0312340001@office.example>", "{dialled}");
+        assert_eq!(
+            invite.header("To"),
+            "<sip:0312340001@office.example>",
+            "{dialled}"
+        );
         o.hang_up(&mut callee, &caller);
         o.quiet();
         let states: Vec<_> = o.records().iter().map(|r| (r.leg, r.state)).collect();
@@ -82,7 +100,10 @@ fn cancelled_by_the_caller() {
     o.expect(a.address, "200");
     o.refused(&caller, "487");
     let cancel = o.expect(b.address, "CANCEL");
-    assert_eq!(cancel.header("Reason"), "SIP;cause=487;text=\"Request terminated\"");
+    assert_eq!(
+        cancel.header("Reason"),
+        "SIP;cause=487;text=\"Request terminated\""
+    );
     assert_eq!(cancel.header("Via"), invite.header("Via"));
     o.reply(&cancel, &answer(&cancel, 200, ""));
     o.reply(&invite, &answer(&invite, 487, ""));
@@ -90,7 +111,10 @@ fn cancelled_by_the_caller() {
     o.quiet();
     let records = o.records();
     assert_eq!(records.len(), 1, "nobody answered: one leg");
-    assert_eq!((records[0].state, records[0].status), (FinalState::Cancelled, 487));
+    assert_eq!(
+        (records[0].state, records[0].status),
+        (FinalState::Cancelled, 487)
+    );
     o.nothing_left();
 }
 
@@ -183,10 +207,16 @@ fn a_representative_number_rings_all_others() {
     let a = Phone::new(0);
     let caller = o.dial(&a, REP, "c1");
     let at = o.now;
-    let invites: Vec<Seen> = (1..4).map(|n| o.expect(Phone::new(n).address, "INVITE")).collect();
+    let invites: Vec<Seen> = (1..4)
+        .map(|n| o.expect(Phone::new(n).address, "INVITE"))
+        .collect();
     o.quiet();
     assert!(invites.iter().all(|invite| invite.at == at));
-    assert!(invites.iter().all(|invite| invite.header("To") == "<sip:0312345678@office.example>"));
+    assert!(
+        invites
+            .iter()
+            .all(|invite| invite.header("To") == "<sip:0312345678@office.example>")
+    );
     for invite in &invites {
         o.answer(invite, 180);
     }
@@ -195,7 +225,10 @@ fn a_representative_number_rings_all_others() {
     let mut caller = o.connected(caller);
     for loser in [&invites[0], &invites[2]] {
         let cancel = o.expect(loser.peer, "CANCEL");
-        assert_eq!(cancel.header("Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+        assert_eq!(
+            cancel.header("Reason"),
+            "SIP;cause=200;text=\"Call completed elsewhere\""
+        );
         o.reply(&cancel, &answer(&cancel, 200, ""));
         o.reply(loser, &answer(loser, 487, ""));
         o.expect(loser.peer, "ACK");
@@ -223,7 +256,10 @@ fn a_late_answer_gets_ack_and_bye() {
     o.expect(second.peer, "CANCEL");
     o.take(&second);
     let bye = o.expect(second.peer, "BYE");
-    assert_eq!(bye.header("Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+    assert_eq!(
+        bye.header("Reason"),
+        "SIP;cause=200;text=\"Call completed elsewhere\""
+    );
     o.reply(&bye, &answer(&bye, 200, ""));
     o.quiet();
     assert!(o.records().is_empty(), "the call goes on");
@@ -279,11 +315,22 @@ fn a_call_with_a_phone_that_is_gone_ends() {
     let asked = o.expect(caller.peer, "OPTIONS");
     o.reply(&asked, &answer(&asked, 200, ""));
     o.wait(33_000);
-    let bye = o.seen.iter().find(|seen| seen.what() == "BYE").cloned().expect("BYE");
+    let bye = o
+        .seen
+        .iter()
+        .find(|seen| seen.what() == "BYE")
+        .cloned()
+        .expect("BYE");
     assert_eq!(bye.peer, caller.peer);
-    assert_eq!(bye.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert_eq!(
+        bye.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
     let records = o.records();
-    assert_eq!(records.iter().map(|r| r.state).collect::<Vec<_>>(), [FinalState::Lost; 2]);
+    assert_eq!(
+        records.iter().map(|r| r.state).collect::<Vec<_>>(),
+        [FinalState::Lost; 2]
+    );
     o.nothing_left();
 }
 

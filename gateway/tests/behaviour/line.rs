@@ -36,7 +36,10 @@ fn the_trunk_registers_and_refreshes() {
     }
     let first = o.expect(cloud(), "REGISTER");
     assert_eq!(first.uri(), "sip:trunk.example");
-    assert_eq!(first.header("From").split(";tag=").next(), Some(first.header("To")));
+    assert_eq!(
+        first.header("From").split(";tag=").next(),
+        Some(first.header("To"))
+    );
     assert!(!first.has("Authorization"));
     let contact = first.header("Contact").to_owned();
     assert!(contact.contains(";transport=tcp;bnc>;boot=2"), "{contact}");
@@ -45,10 +48,14 @@ fn the_trunk_registers_and_refreshes() {
     o.trunk_rx(challenged.as_bytes());
     let second = o.expect(cloud(), "REGISTER");
     o.check_register(&second);
-    assert_eq!((second.cseq(), second.header("Call-ID")), (first.cseq() + 1, first.header("Call-ID")));
+    assert_eq!(
+        (second.cseq(), second.header("Call-ID")),
+        (first.cseq() + 1, first.header("Call-ID"))
+    );
     assert_eq!(mode(&o), Mode::Down, "not before it is accepted");
     let granted = contact.replace("expires=300", "expires=100");
-    let accepted = answer(&second, 200, "").replace("Content-Length", &format!("Contact: {granted}\r\nContent-Length"));
+    let accepted =
+        answer(&second, 200, "").replace("Content-Length", &format!("Contact: {granted}\r\nContent-Length"));
     o.trunk_rx(accepted.as_bytes());
     assert_eq!(mode(&o), Mode::Probation);
     // The refresh comes before the end of what was granted, not of what was asked for.
@@ -58,7 +65,11 @@ fn the_trunk_registers_and_refreshes() {
         o.wait(100);
     }
     assert!((60_000..90_000).contains(&(o.now - at)), "{} ms", o.now - at);
-    assert_eq!((o.cloud.connects, mode(&o)), (connects, Mode::Up), "on the same connection");
+    assert_eq!(
+        (o.cloud.connects, mode(&o)),
+        (connects, Mode::Up),
+        "on the same connection"
+    );
 }
 
 #[test]
@@ -73,7 +84,8 @@ fn a_wrong_secret_is_tried_with_growing_pauses() {
             let register = o.seen.remove(place).unwrap();
             let challenge = "WWW-Authenticate: Digest realm=\"trunk.example\", nonce=\"abc\", algorithm=SHA-256, qop=\"auth\"\r\n";
             tries.push(register.has("Authorization"));
-            let text = answer(&register, 401, "").replace("Content-Length", &format!("{challenge}Content-Length"));
+            let text =
+                answer(&register, 401, "").replace("Content-Length", &format!("{challenge}Content-Length"));
             o.trunk_rx(text.as_bytes());
         }
     }
@@ -104,7 +116,10 @@ fn pings_that_go_unanswered() {
     }
     let modes: Vec<Mode> = seen.iter().map(|(_, mode)| *mode).collect();
     assert_eq!(modes, [Mode::Up, Mode::Suspect, Mode::Down]);
-    assert!(seen[1].0 <= 6_100 && (9_000..=12_100).contains(&seen[2].0), "{seen:?}");
+    assert!(
+        seen[1].0 <= 6_100 && (9_000..=12_100).contains(&seen[2].0),
+        "{seen:?}"
+    );
     assert!(o.events.contains(&unreachable(true)));
     // Back: on probation first, and then up.
     o.events.clear();
@@ -113,7 +128,10 @@ fn pings_that_go_unanswered() {
         o.wait(100);
     }
     assert_eq!(mode(&o), Mode::Probation);
-    assert!(o.now - cut < 15_000 + 22_000, "a connection is tried at least every 16 s");
+    assert!(
+        o.now - cut < 15_000 + 22_000,
+        "a connection is tried at least every 16 s"
+    );
     assert!(o.events.contains(&unreachable(false)));
     o.wait(31_000);
     assert_eq!(mode(&o), Mode::Up);
@@ -221,10 +239,19 @@ fn cut_while_it_rings_outside() {
     o.quiet();
     o.wait(200);
     o.expect(a.address, "183");
-    assert!(matches!(o.media.pop_front(), Some(MediaOutput::Play { prompt: Prompt::OutsideLineDown, .. })));
+    assert!(matches!(
+        o.media.pop_front(),
+        Some(MediaOutput::Play {
+            prompt: Prompt::OutsideLineDown,
+            ..
+        })
+    ));
     o.handle(Input::Played { player: 0 });
     let refusal = o.refused(&caller, "503");
-    assert_eq!(refusal.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert_eq!(
+        refusal.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
     assert_eq!(o.records()[0].state, FinalState::Unavailable);
     o.nothing_left();
 }
@@ -252,7 +279,10 @@ fn cut_in_calls() {
     }
     assert!((15_000..=18_100).contains(&(o.now - cut)), "{} ms", o.now - cut);
     let bye = o.expect(outside.peer, "BYE");
-    assert_eq!(bye.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert_eq!(
+        bye.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
     o.reply(&bye, &answer(&bye, 200, ""));
     o.quiet();
     let records = o.records();
@@ -262,7 +292,10 @@ fn cut_in_calls() {
     o.hang_up(&mut inside, &callee);
     assert_eq!(o.records().len(), 2);
     let caller = o.dial(&Phone::new(1), REP, "c3");
-    let invites: Vec<Seen> = [0, 2, 3].iter().map(|n| o.expect(Phone::new(*n).address, "INVITE")).collect();
+    let invites: Vec<Seen> = [0, 2, 3]
+        .iter()
+        .map(|n| o.expect(Phone::new(*n).address, "INVITE"))
+        .collect();
     o.take(&invites[0]);
     o.connected(caller);
     for loser in &invites[1..] {
@@ -304,7 +337,12 @@ fn a_new_connection_takes_the_dialogs_along() {
     o.wait(3_000);
     assert!(o.cloud.port > port && mode(&o) == Mode::Probation);
     let bye = o.expect(cloud(), "BYE");
-    assert!(bye.header("Via").contains(&format!("192.168.1.1:{}", o.cloud.port)), "{}", bye.text);
+    assert!(
+        bye.header("Via")
+            .contains(&format!("192.168.1.1:{}", o.cloud.port)),
+        "{}",
+        bye.text
+    );
     o.reply(&bye, &answer(&bye, 200, ""));
     // The cloud is asked whether it still knows the other one.
     let asked = o.expect(cloud(), "OPTIONS");
@@ -349,13 +387,21 @@ fn another_address_is_another_connection() {
     assert_eq!(mode(&o), Mode::Down);
     o.wait(60_000);
     assert_eq!(o.cloud.connects, connects, "no network, no tries");
-    let up = |last| Input::Network(Network::Up { address: [192, 168, 1, last].into() });
+    let up = |last| {
+        Input::Network(Network::Up {
+            address: [192, 168, 1, last].into(),
+        })
+    };
     o.handle(up(1));
     o.wait(100);
     assert_eq!((o.cloud.connects, mode(&o)), (connects + 1, Mode::Probation));
     o.handle(up(1));
     o.wait(100);
-    assert_eq!(o.cloud.connects, connects + 1, "the same address again is no change");
+    assert_eq!(
+        o.cloud.connects,
+        connects + 1,
+        "the same address again is no change"
+    );
     o.handle(up(2));
     o.wait(1_000);
     assert_eq!(o.cloud.connects, connects + 2);

@@ -43,10 +43,17 @@ fn outgoing_with_the_right_caller_id() {
         let caller = o.dial(&a, dialled, "c1");
         let invite = o.expect(cloud(), "INVITE");
         assert_eq!(invite.uri(), format!("sip:{number}@office.example"));
-        assert!(invite.header("From").starts_with(&format!("{from};tag=")), "{dialled}: {}", invite.text);
+        assert!(
+            invite.header("From").starts_with(&format!("{from};tag=")),
+            "{dialled}: {}",
+            invite.text
+        );
         assert_eq!(invite.header("To"), format!("<sip:{number}@office.example>"));
         // For the cloud alone: which number, and which ID (R9).
-        assert_eq!(invite.header("P-Asserted-Identity"), "<sip:+81312345678@office.example>");
+        assert_eq!(
+            invite.header("P-Asserted-Identity"),
+            "<sip:+81312345678@office.example>"
+        );
         assert_eq!(invite.header("P-Served-User"), "<sip:0312340000@office.example>");
         assert_eq!(invite.headers("Privacy").next(), privacy, "{dialled}");
         assert!(invite.contact().ends_with(";transport=tcp"), "{}", invite.text);
@@ -63,7 +70,11 @@ fn outgoing_with_the_right_caller_id() {
             panic!("{records:?}")
         };
         assert_eq!((first.direction, first.terminal), (Direction::In, IdKey::new(0)));
-        assert_eq!((second.direction, second.terminal), (Direction::Out, None), "a trunk is no terminal");
+        assert_eq!(
+            (second.direction, second.terminal),
+            (Direction::Out, None),
+            "a trunk is no terminal"
+        );
         let presented = first.presented.map(|number| number.digits().to_string());
         assert_eq!(presented.as_deref(), privacy.is_none().then_some(REP));
         assert_eq!(first.session.to_string(), invite.header("Session-ID"));
@@ -76,17 +87,27 @@ fn outgoing_with_the_right_caller_id() {
 fn incoming_rings_the_group() {
     let mut o = Office::online(3);
     let mut carrier = o.carrier_calls(REP, "k1");
-    let invites: Vec<Seen> = (0..3).map(|n| o.expect(Phone::new(n).address, "INVITE")).collect();
+    let invites: Vec<Seen> = (0..3)
+        .map(|n| o.expect(Phone::new(n).address, "INVITE"))
+        .collect();
     o.quiet();
     for invite in &invites {
         assert!(
-            invite.header("From").starts_with("\"Customer\" <sip:+81665550001@office.example>;tag="),
+            invite
+                .header("From")
+                .starts_with("\"Customer\" <sip:+81665550001@office.example>;tag="),
             "{}",
             invite.text
         );
-        assert_eq!(invite.header("P-Called-Party-ID"), "\"Front desk\" <sip:0312345678@office.example>");
+        assert_eq!(
+            invite.header("P-Called-Party-ID"),
+            "\"Front desk\" <sip:0312345678@office.example>"
+        );
         assert_eq!(invite.header("Session-ID"), "0123456789abcdef0123456789abcdef");
-        assert!(invite.body().contains("c=IN IP4 198.51.100.1"), "the cloud's relay");
+        assert!(
+            invite.body().contains("c=IN IP4 198.51.100.1"),
+            "the cloud's relay"
+        );
         o.answer(invite, 180);
     }
     o.expect(cloud(), "180");
@@ -97,7 +118,10 @@ fn incoming_rings_the_group() {
     o.send(&carrier, "ACK", "ack");
     for loser in &invites[..2] {
         let cancel = o.expect(loser.peer, "CANCEL");
-        assert_eq!(cancel.header("Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+        assert_eq!(
+            cancel.header("Reason"),
+            "SIP;cause=200;text=\"Call completed elsewhere\""
+        );
         o.reply(&cancel, &answer(&cancel, 200, ""));
         o.reply(loser, &answer(loser, 487, ""));
         o.expect(loser.peer, "ACK");
@@ -156,7 +180,10 @@ fn incoming_cancelled_and_hung_up() {
     let elsewhere = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n";
     o.trunk_rx(carrier.request("CANCEL", "2", elsewhere, "").as_bytes());
     let cancel = o.expect(invite.peer, "CANCEL");
-    assert_eq!(cancel.header("Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+    assert_eq!(
+        cancel.header("Reason"),
+        "SIP;cause=200;text=\"Call completed elsewhere\""
+    );
     o.seen.clear();
     o.nothing_left();
 }
@@ -178,7 +205,8 @@ fn outgoing_refused_by_the_cloud() {
         let caller = o.dial(&a, "0665550001", "c1");
         let invite = o.expect(cloud(), "INVITE");
         let extra = reason.map_or(String::new(), |reason| format!("Reason: {reason}\r\n"));
-        let text = answer(&invite, said.parse().unwrap(), "").replace("Content-Length", &format!("{extra}Content-Length"));
+        let text = answer(&invite, said.parse().unwrap(), "")
+            .replace("Content-Length", &format!("{extra}Content-Length"));
         o.reply(&invite, &text);
         o.expect(cloud(), "ACK");
         let refusal = o.refused(&caller, heard);
@@ -212,7 +240,10 @@ fn more_than_the_channels() {
     assert_eq!(progress.at, at);
     let no_channel = "Q.850;cause=34;text=\"No channel available\"";
     assert_eq!(progress.header("Reason"), no_channel);
-    assert!(progress.body().contains("c=IN IP4 192.168.1.1\r\n") && progress.body().contains("m=audio 16384 RTP/AVP 0\r\n"));
+    assert!(
+        progress.body().contains("c=IN IP4 192.168.1.1\r\n")
+            && progress.body().contains("m=audio 16384 RTP/AVP 0\r\n")
+    );
     let play = MediaOutput::Play {
         player: 0,
         to: address("192.168.1.11:4000"),
@@ -259,20 +290,35 @@ fn a_silent_cloud_fails_over_by_itself() {
     o.wait(1);
     let progress = o.expect(a.address, "183");
     assert_eq!(progress.at - invite.at, 1_500);
-    assert_eq!(progress.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
-    assert!(matches!(o.media.pop_front(), Some(MediaOutput::Play { prompt: Prompt::OutsideLineDown, .. })));
+    assert_eq!(
+        progress.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
+    assert!(matches!(
+        o.media.pop_front(),
+        Some(MediaOutput::Play {
+            prompt: Prompt::OutsideLineDown,
+            ..
+        })
+    ));
     // The answer comes after all: nobody waits for it any more.
     o.answer(&invite, 200);
     o.expect(cloud(), "ACK");
     let bye = o.expect(cloud(), "BYE");
-    assert_eq!(bye.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert_eq!(
+        bye.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
     o.reply(&bye, &answer(&bye, 200, ""));
     o.handle(gateway::Input::Played { player: 0 });
     o.refused(&caller, "503");
     o.quiet();
     let records = o.records();
     assert_eq!(records.len(), 1);
-    assert_eq!((records[0].state, records[0].status), (FinalState::Unavailable, 503));
+    assert_eq!(
+        (records[0].state, records[0].status),
+        (FinalState::Unavailable, 503)
+    );
     o.nothing_left();
 }
 
@@ -309,12 +355,24 @@ fn with_the_line_away_the_phone_hears_why_at_once() {
     let caller = o.dial(&a, "0665550001", "c1");
     let progress = o.expect(a.address, "183");
     assert_eq!(progress.at, at);
-    assert_eq!(progress.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert_eq!(
+        progress.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
     assert!(progress.body().contains("m=audio 16384 RTP/AVP 0\r\n"));
-    let Some(MediaOutput::Play { player: 0, to, prompt, .. }) = o.media.pop_front() else {
+    let Some(MediaOutput::Play {
+        player: 0,
+        to,
+        prompt,
+        ..
+    }) = o.media.pop_front()
+    else {
         panic!()
     };
-    assert_eq!((to, prompt), (address("192.168.1.10:4000"), Prompt::OutsideLineDown));
+    assert_eq!(
+        (to, prompt),
+        (address("192.168.1.10:4000"), Prompt::OutsideLineDown)
+    );
     // A second caller has a player of its own, a fifth has none and is told at once.
     for n in 1..4 {
         o.dial(&Phone::new(1), "0665550001", &format!("p{n}"));
@@ -323,13 +381,20 @@ fn with_the_line_away_the_phone_hears_why_at_once() {
     }
     let fifth = o.dial(&Phone::new(1), "0665550001", "p9");
     let refusal = o.refused(&fifth, "503");
-    assert_eq!(refusal.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert_eq!(
+        refusal.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
     // A player that never reports its end does not hold the call.
     o.handle(gateway::Input::Played { player: 0 });
     o.refused(&caller, "503");
     o.wait(40_000);
     assert_eq!(o.seen.iter().filter(|seen| seen.what() == "503").count(), 3);
-    assert!(o.records().iter().all(|record| record.state == FinalState::Unavailable));
+    assert!(
+        o.records()
+            .iter()
+            .all(|record| record.state == FinalState::Unavailable)
+    );
     o.nothing_left();
 }
 
@@ -348,18 +413,31 @@ fn an_emergency_call_without_a_line_is_told_so() {
     let caller = o.dial_emergency(&e, "119", "e1");
     let progress = o.expect(e.address, "183");
     assert_eq!(progress.at, at);
-    assert_eq!(progress.header("Reason"), "Q.850;cause=38;text=\"Network out of order\"");
+    assert_eq!(
+        progress.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
     // All players were in use: one other caller was told its end now.
     assert_eq!(o.seen.iter().filter(|seen| seen.what() == "503").count(), 1);
     let Some(MediaOutput::Stop { player }) = o.media.pop_front() else {
         panic!()
     };
-    let Some(MediaOutput::Play { player: same, prompt, .. }) = o.media.pop_front() else {
+    let Some(MediaOutput::Play {
+        player: same, prompt, ..
+    }) = o.media.pop_front()
+    else {
         panic!()
     };
-    assert_eq!((same, prompt, o.media.len()), (player, Prompt::EmergencyImpossible, 0));
+    assert_eq!(
+        (same, prompt, o.media.len()),
+        (player, Prompt::EmergencyImpossible, 0)
+    );
     let alarm = Alarm::EmergencyUnroutable(IdKey::new(5).unwrap());
-    assert!(o.events.contains(&EventBody::Alarm { alarm, raised: true }), "{:?}", o.events);
+    assert!(
+        o.events.contains(&EventBody::Alarm { alarm, raised: true }),
+        "{:?}",
+        o.events
+    );
     o.handle(gateway::Input::Played { player });
     o.refused(&caller, "503");
     o.wait(50_000);
@@ -382,7 +460,10 @@ fn an_emergency_call_that_fails_outside_is_told_so() {
         o.expect(a.address, "183");
         assert!(matches!(
             o.media.pop_front(),
-            Some(MediaOutput::Play { prompt: Prompt::EmergencyImpossible, .. })
+            Some(MediaOutput::Play {
+                prompt: Prompt::EmergencyImpossible,
+                ..
+            })
         ));
         o.handle(gateway::Input::Played { player: 0 });
         o.refused(&caller, "503");

@@ -15,15 +15,28 @@ fn a_phone_registers_with_sha_256_or_md5() {
     let b = Phone::new(1).md5();
     for phone in [&a, &b] {
         let ok = o.register(phone);
-        assert!(ok.header("Contact").starts_with(&format!("<sip:phone@{}>;expires=", phone.address)));
+        assert!(
+            ok.header("Contact")
+                .starts_with(&format!("<sip:phone@{}>;expires=", phone.address))
+        );
     }
     assert_eq!(registered(&o), [0, 1]);
     o.quiet();
-    let told: Vec<_> = o.events.iter().filter(|e| matches!(e, EventBody::Registration { .. })).collect();
+    let told: Vec<_> = o
+        .events
+        .iter()
+        .filter(|e| matches!(e, EventBody::Registration { .. }))
+        .collect();
     let key = |n| IdKey::new(n).unwrap();
     assert_eq!(
         told,
-        [0, 1].map(|n| EventBody::Registration { terminal: key(n), registered: true }).iter().collect::<Vec<_>>()
+        [0, 1]
+            .map(|n| EventBody::Registration {
+                terminal: key(n),
+                registered: true
+            })
+            .iter()
+            .collect::<Vec<_>>()
     );
     assert_eq!(o.usage(), (0, 0, 0), "a REGISTER leaves no transaction");
 }
@@ -35,9 +48,16 @@ fn both_algorithms_are_offered_the_better_one_first() {
     o.rx(a.address, &a.register(1, ""));
     let challenge = o.expect(a.address, "401");
     let offered: Vec<&str> = challenge.headers("WWW-Authenticate").collect();
-    assert!(offered[0].contains("SHA-256") && offered[1].contains("MD5"), "{offered:?}");
+    assert!(
+        offered[0].contains("SHA-256") && offered[1].contains("MD5"),
+        "{offered:?}"
+    );
     // Via as it came in, with the source filled in (RFC 3581).
-    assert!(challenge.header("Via").contains(";rport=5060"), "{}", challenge.text);
+    assert!(
+        challenge.header("Via").contains(";rport=5060"),
+        "{}",
+        challenge.text
+    );
 }
 
 #[test]
@@ -77,7 +97,9 @@ fn nobody_takes_a_registered_address_without_its_password() {
     o.rx(thief.address, &own);
     let challenge = o.expect(thief.address, "401");
     let line = thief.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
-    let claim = thief.register(4, &line).replace("To: <sip:0312340001@", "To: <sip:0312340000@");
+    let claim = thief
+        .register(4, &line)
+        .replace("To: <sip:0312340001@", "To: <sip:0312340000@");
     o.rx(thief.address, &claim);
     o.expect(thief.address, "403");
     // And with a guess, in phone 0's name.
@@ -91,7 +113,10 @@ fn nobody_takes_a_registered_address_without_its_password() {
     // Calls still go where they went.
     let caller = Phone::new(1);
     o.dial(&caller, "200", "c1");
-    assert_eq!(o.expect(Phone::new(0).address, "INVITE").uri(), "sip:phone@192.168.1.10:5060");
+    assert_eq!(
+        o.expect(Phone::new(0).address, "INVITE").uri(),
+        "sip:phone@192.168.1.10:5060"
+    );
 }
 
 #[test]
@@ -102,10 +127,19 @@ fn a_phone_that_is_gone_is_forgotten_and_told_of() {
     o.wait(400_000);
     assert_eq!(registered(&o), [0u16; 0]);
     let terminal = IdKey::new(0).unwrap();
-    assert_eq!(o.events, [EventBody::Registration { terminal, registered: false }]);
+    assert_eq!(
+        o.events,
+        [EventBody::Registration {
+            terminal,
+            registered: false
+        }]
+    );
     o.register(&a);
     // It signs off.
-    let off = Phone { expires: 0, ..a.clone() };
+    let off = Phone {
+        expires: 0,
+        ..a.clone()
+    };
     o.rx(a.address, &off.register(3, ""));
     let challenge = o.expect(a.address, "401");
     let line = off.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));

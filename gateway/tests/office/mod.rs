@@ -2,9 +2,10 @@
 //! cloud, and a clock that moves only when told to.
 #![allow(dead_code)]
 
+mod cloud;
 #[path = "../common/mod.rs"]
 mod common;
-mod cloud;
+mod mqtt;
 mod phone;
 
 use std::collections::VecDeque;
@@ -147,7 +148,7 @@ impl Office {
 
     /// Phones 0 to n - 1 are registered.
     pub fn with_phones(phones: u16) -> Self {
-        let mut office = Self::new(&site(phones, 8));
+        let mut office = Self::new(&site(phones, phones.max(8) as u8));
         for index in 0..phones {
             office.register(&Phone::new(index));
         }
@@ -160,6 +161,11 @@ impl Office {
         office.connect();
         office.events.clear();
         office
+    }
+
+    /// A box as it comes from the factory.
+    pub fn blank() -> Self {
+        Self::start(Store::new(RamNor::new(vec![0xFF; EVENTS.end() as usize])))
     }
 
     fn start(mut store: Store<Flash>) -> Self {

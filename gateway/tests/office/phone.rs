@@ -134,7 +134,11 @@ pub fn answer_with(request: &Seen, status: u16, extra: &str, body: &str) -> Stri
 
 /// The tag of whoever got this request.
 fn tag_at(request: &Seen) -> String {
-    format!("tag-{}-{}", request.peer.port(), request.peer.ip().to_string().replace('.', "-"))
+    format!(
+        "tag-{}-{}",
+        request.peer.port(),
+        request.peer.ip().to_string().replace('.', "-")
+    )
 }
 
 fn contact_at(request: &Seen) -> String {
@@ -241,7 +245,12 @@ impl Phone {
 
     /// A REGISTER.
     pub fn register(&self, cseq: u32, authorization: &str) -> String {
-        let Self { user, address, expires, .. } = self;
+        let Self {
+            user,
+            address,
+            expires,
+            ..
+        } = self;
         format!(
             "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKr{cseq}{user};rport\r\n\
              Max-Forwards: 70\r\nFrom: <sip:{user}@{REALM}>;tag=r{user}\r\nTo: <sip:{user}@{REALM}>\r\n\
@@ -257,7 +266,14 @@ impl Phone {
             _ => ("Proxy-Authenticate", "Proxy-Authorization"),
         };
         let challenges: Vec<&str> = challenge.headers(asks).collect();
-        let credentials = credentials(&challenges, self.algorithm, &self.user, &self.password, method, uri);
+        let credentials = credentials(
+            &challenges,
+            self.algorithm,
+            &self.user,
+            &self.password,
+            method,
+            uri,
+        );
         format!("{answers}: {credentials}\r\n")
     }
 
@@ -392,7 +408,11 @@ impl Office {
     /// Somebody answers an INVITE of the box.
     pub fn answer(&mut self, invite: &Seen, status: u16) {
         let host = invite.peer.ip().to_string();
-        let body = if (200..300).contains(&status) { offer(&host, 6_000) } else { String::new() };
+        let body = if (200..300).contains(&status) {
+            offer(&host, 6_000)
+        } else {
+            String::new()
+        };
         self.reply(invite, &answer(invite, status, &body));
     }
 

@@ -171,6 +171,8 @@ pub struct Call<M> {
     pub(super) lingering: u16,
     /// When it was over.
     pub(super) ended: Instant,
+    /// It may use the room that is kept for what must not be refused.
+    pub(super) reserved: bool,
 }
 
 impl<M> Call<M> {

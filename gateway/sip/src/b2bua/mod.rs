@@ -340,8 +340,9 @@ impl<'s, M> Calls<'s, M> {
             told: false,
             lingering: 0,
             ended: Instant::NEVER,
+            reserved: self.reserved == Some(tx),
         };
-        let priority = if self.reserved == Some(tx) {
+        let priority = if call.reserved {
             Priority::Reserved
         } else {
             Priority::Normal
@@ -510,7 +511,7 @@ impl<'s, M> Calls<'s, M> {
     /// Is there a leg to be had? If need be the place of the branch that has longest done nothing but wait for
     /// repetitions of its answer.
     fn has_room_for_leg(&mut self, priority: Priority) -> bool {
-        let kept = if priority == Priority::Reserved { 0 } else { self.kept.1 };
+        let kept = self.kept_from(priority, self.kept.1, |call| usize::from(call.legs));
         if self.legs.room() <= kept {
             let lingering = self.legs.iter().filter(|(_, leg)| leg.is_lingering());
             if let Some((key, _)) = lingering.min_by_key(|(_, leg)| leg.timer) {
@@ -522,7 +523,7 @@ impl<'s, M> Calls<'s, M> {
 
     /// Is there a call to be had? If need be the place of the one that has longest been over but for such branches.
     fn has_room_for_call(&mut self, priority: Priority) -> bool {
-        let kept = if priority == Priority::Reserved { 0 } else { self.kept.0 };
+        let kept = self.kept_from(priority, self.kept.0, |_| 1);
         if self.calls.room() <= kept {
             let over = |call: &Call<M>| call.stage == Stage::Ended && call.told && call.legs == call.lingering;
             let over = self.calls.iter().filter(|(_, call)| over(call));
@@ -534,6 +535,15 @@ impl<'s, M> Calls<'s, M> {
             }
         }
         self.calls.room() > kept
+    }
+
+    /// How much of the room that is kept nobody uses yet for what it is kept for.
+    fn kept_from(&self, priority: Priority, kept: usize, uses: impl Fn(&Call<M>) -> usize) -> usize {
+        if kept == 0 || priority == Priority::Reserved {
+            return 0;
+        }
+        let reserved = self.calls.iter().filter(|(_, call)| call.reserved);
+        kept.saturating_sub(reserved.map(|(_, call)| uses(call)).sum())
     }
 
     fn drop_lingering(&mut self, leg: Key) {
