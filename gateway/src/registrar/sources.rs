@@ -1,6 +1,6 @@
 //! What is remembered of addresses: wrong passwords, for which they have to wait, and challenges they made nothing of.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use sip::Instant;
 
@@ -13,10 +13,14 @@ const GIVEN_UP: Duration = Duration::from_secs(5);
 /// How long that is believed of it.
 const BELIEVED: Duration = Duration::from_secs(3_600);
 
+/// No phone sends from it.
+const FREE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// One address. Hand in an array of [`Source::NONE`].
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
-    address: Option<IpAddr>,
+    /// [`FREE`]: nothing here. Not an `Option`, so that an unused entry is all zeros and costs no room in the image.
+    address: IpAddr,
     failures: u8,
     since: Instant,
     /// When it was challenged and has not answered since.
@@ -28,7 +32,7 @@ pub struct Source {
 impl Source {
     /// An unused entry.
     pub const NONE: Self = Self {
-        address: None,
+        address: FREE,
         failures: 0,
         since: Instant::ZERO,
         challenged: None,
@@ -54,7 +58,7 @@ impl<'s> Sources<'s> {
 
     /// How long this address still has to wait before its credentials are looked at.
     pub fn must_wait(&mut self, now: Instant, address: IpAddr) -> Option<Duration> {
-        let source = self.0.iter_mut().find(|s| s.address == Some(address))?;
+        let source = self.0.iter_mut().find(|s| s.address == address)?;
         source.settle(now);
         (source.failures >= BURST).then(|| source.since + FORGIVE - now)
     }
@@ -86,7 +90,7 @@ impl<'s> Sources<'s> {
 
     /// This address has answered a challenge.
     pub fn answered(&mut self, address: IpAddr) {
-        if let Some(source) = self.0.iter_mut().find(|s| s.address == Some(address))
+        if let Some(source) = self.0.iter_mut().find(|s| s.address == address)
             && !source.simple
         {
             source.challenged = None;
@@ -97,17 +101,16 @@ impl<'s> Sources<'s> {
     /// first.
     fn entry(&mut self, now: Instant, address: IpAddr) -> Option<&mut Source> {
         self.0.iter_mut().for_each(|source| source.settle(now));
-        let known = self.0.iter().position(|s| s.address == Some(address));
+        let known = self.0.iter().position(|s| s.address == address);
         let at = known.or_else(|| {
-            let least = |(_, s): &(usize, &Source)| {
-                (s.address.is_some(), s.failures, s.simple, s.challenged, s.since)
-            };
+            let least =
+                |(_, s): &(usize, &Source)| (s.address != FREE, s.failures, s.simple, s.challenged, s.since);
             self.0.iter().enumerate().min_by_key(least).map(|(at, _)| at)
         });
         let source = self.0.get_mut(at?)?;
-        if source.address != Some(address) {
+        if source.address != address {
             *source = Source {
-                address: Some(address),
+                address,
                 since: now,
                 ..Source::NONE
             };
