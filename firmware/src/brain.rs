@@ -14,6 +14,8 @@ use static_cell::ConstStaticCell;
 use crate::net::{self, NetEvent, address_of, endpoint};
 use crate::{log, player, trunk, uplink, watchdog, work};
 
+/// How often losses are written to the log, if there were any.
+const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
 /// How long a datagram waits for room; longer means that the link is gone.
 const SEND_PATIENCE: Duration = Duration::from_millis(50);
 /// Datagrams waiting to be read, and to be sent.
@@ -63,7 +65,7 @@ pub struct Links {
 }
 
 /// What was lost on the way out, since start.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Lost {
     datagrams: u32,
     publications: u32,
@@ -110,9 +112,19 @@ pub async fn run(
         lost: Lost::default(),
     };
     let mut address = Ipv4Addr::UNSPECIFIED;
+    let mut told = (Lost::default(), gateway.counters());
+    let mut tell_at = now() + REPORT;
     loop {
         while let Some(output) = gateway.poll(now(), message) {
             outside.act(output).await;
+        }
+        if now() >= tell_at {
+            tell_at = now() + REPORT;
+            let lost = (outside.lost, gateway.counters());
+            if lost != told {
+                told = lost;
+                log!("brain: {:?} {:?}", lost.0, lost.1);
+            }
         }
         let deadline = gateway.next_deadline();
         let events = select4(

@@ -8,7 +8,7 @@ use critical_section::Mutex;
 use heapless::{Deque, String};
 
 const RING: usize = 1536;
-const LINE: usize = 160;
+const LINE: usize = 240;
 
 struct Ring {
     bytes: Deque<u8, RING>,
@@ -20,7 +20,7 @@ static LOG: Mutex<RefCell<Ring>> = Mutex::new(RefCell::new(Ring {
     dropped: 0,
 }));
 
-/// Appends one line, with the uptime in milliseconds before it. A line longer than 160 bytes is cut.
+/// Appends one line, with the uptime in milliseconds before it. A line longer than 240 bytes is cut.
 pub fn line(arguments: fmt::Arguments<'_>) {
     let mut text = String::<LINE>::new();
     let _ = write!(text, "{:>8} ", embassy_time::Instant::now().as_millis());

@@ -8,7 +8,7 @@ use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
-use embassy_time::{Duration, Instant, with_timeout};
+use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gateway::store::{Key, Op};
 use gateway::{Network, budget};
 use netshim::{Clock, Event, Lease, NetShim};
@@ -88,21 +88,16 @@ pub async fn run(runner: &'static mut Runner<'static, Shim>) -> ! {
 /// Configures the stack with what DHCP says, keeps the lease in flash, and tells the brain.
 #[embassy_executor::task]
 pub async fn address(stack: Stack<'static>, shared: &'static Shared, mut kept: Option<Lease>) -> ! {
+    let mut current = None;
     loop {
         let event = poll_fn(|cx| shared.borrow_mut().poll_event(cx)).await;
         let event = match event {
             Event::Address { lease, fresh } => {
-                log!(
-                    "net: {}/{} {}",
-                    lease.address,
-                    lease.prefix,
-                    if fresh { "granted" } else { "kept" }
-                );
-                stack.set_config_v4(ConfigV4::Static(StaticConfigV4 {
+                let config = StaticConfigV4 {
                     address: Ipv4Cidr::new(lease.address, lease.prefix),
                     gateway: lease.router,
                     dns_servers: lease.dns.clone(),
-                }));
+                };
                 let address = lease.address;
                 if fresh && kept.as_ref() != Some(&lease) {
                     work::run(
@@ -115,16 +110,47 @@ pub async fn address(stack: Stack<'static>, shared: &'static Shared, mut kept: O
                     .await;
                     kept = Some(lease);
                 }
+                // A lease that was only prolonged changes nothing.
+                if current.as_ref() == Some(&config) {
+                    continue;
+                }
+                log!(
+                    "net: {} {}",
+                    config.address,
+                    if fresh { "granted" } else { "kept" }
+                );
+                stack.set_config_v4(ConfigV4::Static(config.clone()));
+                current = Some(config);
                 NetEvent::Network(Network::Up { address })
             }
             Event::AddressLost => {
                 log!("net: no address");
+                current = None;
                 stack.set_config_v4(ConfigV4::None);
                 NetEvent::Network(Network::Down)
             }
             Event::Unreachable(ip) => NetEvent::Unreachable(ip),
         };
         EVENTS.send(event).await;
+    }
+}
+
+/// Says every ten seconds what was lost, if anything was.
+#[embassy_executor::task]
+pub async fn report(shared: &'static Shared) -> ! {
+    let mut last = netshim::Counters::default();
+    loop {
+        Timer::after_secs(10).await;
+        // Frames of others' protocols and our own questions are no loss.
+        let now = netshim::Counters {
+            ignored: 0,
+            asked: 0,
+            ..shared.borrow().counters()
+        };
+        if now != last {
+            log!("net: {now:?}");
+            last = now;
+        }
     }
 }
 

@@ -140,6 +140,7 @@ async fn network(setup: Setup) {
 
     spawner.spawn(token(net::run(runner)));
     spawner.spawn(token(net::address(stack, shared, lease)));
+    spawner.spawn(token(net::report(shared)));
     let links = brain::Links {
         trunk: trunk_in,
         from_uplink: brain_from_up,

@@ -26,7 +26,8 @@ const FRAMES: (usize, usize) = (2, 4);
 
 /// The DMA reads and writes these: they must lie where it reaches, which AXI SRAM is and DTCM is not, and no data cache may
 /// stand between (it is off).
-static FRAMES_CELL: ConstStaticCell<PacketQueue<{ FRAMES.0 }, { FRAMES.1 }>> = ConstStaticCell::new(PacketQueue::new());
+static FRAMES_CELL: ConstStaticCell<PacketQueue<{ FRAMES.0 }, { FRAMES.1 }>> =
+    ConstStaticCell::new(PacketQueue::new());
 
 static CONSOLE: Mutex<RefCell<Option<UartTx<'static, Blocking>>>> = Mutex::new(RefCell::new(None));
 
