@@ -1,6 +1,6 @@
 //! An office for the tests: the box with its store, phones that write and read their messages by string alone, a scripted
 //! cloud, and a clock that moves only when told to.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod cloud;
 #[path = "../common/mod.rs"]
@@ -15,7 +15,7 @@ use gateway::budget::{SIP_PORT, STREAM_MAX};
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
-use gateway::store::{Done, Fault, Op, Store};
+use gateway::store::{Done, Fault, Op, Reply, Store};
 use gateway::{Boot, Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput};
 use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
@@ -126,6 +126,8 @@ pub struct Office {
     pub cloud: Cloud,
     /// The store fails.
     pub broken: bool,
+    /// The store says that it has stored, and forgets.
+    pub forgetful: bool,
     /// Operations that reached the store.
     pub stored: usize,
     /// What was published on MQTT.
@@ -187,6 +189,7 @@ impl Office {
             events: Vec::new(),
             cloud: Cloud::default(),
             broken: false,
+            forgetful: false,
             stored: 0,
             published: Vec::new(),
             deaf: false,
@@ -211,7 +214,7 @@ impl Office {
 
     /// Something happens, with everything it causes.
     pub fn handle(&mut self, input: Input<'_>) {
-        self.gateway.handle(Instant(self.now), input);
+        brain_handles(&mut self.gateway, self.now, input);
         self.drain();
     }
 
@@ -220,7 +223,7 @@ impl Office {
         for _ in 0..100_000 {
             let mut done = None;
             let mut trunk: Option<TrunkDid> = None;
-            match self.gateway.poll(Instant(self.now), &mut self.poll) {
+            match brain_polls(&mut self.gateway, self.now, &mut self.poll) {
                 None => {
                     let next = self.gateway.next_deadline();
                     assert!(
@@ -248,8 +251,11 @@ impl Office {
             }
             if let Some((token, op)) = done {
                 self.stored += 1;
-                let done = if self.broken {
-                    let result = Err(Fault::Flash);
+                let done = if self.broken || self.forgetful {
+                    let result = match self.broken {
+                        true => Err(Fault::Flash),
+                        false => Ok(Reply::Stored),
+                    };
                     Done { token, result }
                 } else {
                     if let Op::PushEvent(event) = &op {
@@ -257,7 +263,7 @@ impl Office {
                     }
                     run(self.store.execute(token, &op))
                 };
-                self.gateway.handle(Instant(self.now), Input::Stored(done));
+                brain_handles(&mut self.gateway, self.now, Input::Stored(done));
             }
             if let Some(did) = trunk {
                 self.on_trunk(did);
@@ -351,6 +357,17 @@ impl Office {
         assert_eq!(self.gateway.counters().overflow, 0);
         assert_eq!(self.gateway.counters().media, 0);
     }
+}
+
+/// The brain at work, apart from everything around it: what is counted where instructions are counted.
+#[inline(never)]
+fn brain_handles(gateway: &mut Gateway<'_>, now: u64, input: Input<'_>) {
+    gateway.handle(Instant(now), input);
+}
+
+#[inline(never)]
+fn brain_polls<'b>(gateway: &'b mut Gateway<'_>, now: u64, buffer: &'b mut [u8]) -> Option<Output<'b>> {
+    gateway.poll(Instant(now), buffer)
 }
 
 /// What the box did with its connection to the cloud.

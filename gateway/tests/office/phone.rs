@@ -174,6 +174,7 @@ impl Algorithm {
 /// The credentials that answer a challenge (RFC 7616 §3.4).
 pub fn credentials(
     challenges: &[&str],
+    count: u32,
     algorithm: Algorithm,
     user: &str,
     password: &str,
@@ -193,10 +194,10 @@ pub fn credentials(
     let (realm, nonce) = (quoted("realm"), quoted("nonce"));
     let ha1 = algorithm.hash(&format!("{user}:{realm}:{password}"));
     let ha2 = algorithm.hash(&format!("{method}:{uri}"));
-    let response = algorithm.hash(&format!("{ha1}:{nonce}:00000001:c0ffee:auth:{ha2}"));
+    let response = algorithm.hash(&format!("{ha1}:{nonce}:{count:08x}:c0ffee:auth:{ha2}"));
     format!(
         "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", \
-         algorithm={}, qop=auth, nc=00000001, cnonce=\"c0ffee\"",
+         algorithm={}, qop=auth, nc={count:08x}, cnonce=\"c0ffee\"",
         algorithm.name()
     )
 }
@@ -261,6 +262,11 @@ impl Phone {
 
     /// The header line that answers a challenge in this response.
     pub fn authorization(&self, challenge: &Seen, method: &str, uri: &str) -> String {
+        self.authorization_again(challenge, 1, method, uri)
+    }
+
+    /// The same for the `count`-th request with the nonce of this challenge.
+    pub fn authorization_again(&self, challenge: &Seen, count: u32, method: &str, uri: &str) -> String {
         let (asks, answers) = match challenge.what() {
             "401" => ("WWW-Authenticate", "Authorization"),
             _ => ("Proxy-Authenticate", "Proxy-Authorization"),
@@ -268,6 +274,7 @@ impl Phone {
         let challenges: Vec<&str> = challenge.headers(asks).collect();
         let credentials = credentials(
             &challenges,
+            count,
             self.algorithm,
             &self.user,
             &self.password,

@@ -47,6 +47,9 @@ pub struct Transactions<'s> {
 /// Most entries looked at to find one that may be evicted: all of the box's.
 const SEARCH_MAX: usize = 1_024;
 
+/// Most entries evicted at once.
+const EVICTED_MAX: usize = 16;
+
 /// Most entries evicted between two calls of [`Transactions::poll`]: a fork to all phones of the box, twice.
 const GONE_MAX: usize = 128;
 
@@ -459,39 +462,59 @@ impl<'s> Transactions<'s> {
         })
     }
 
-    /// Ends the transaction nearest to its end among those that only wait for stragglers. False: there is none.
+    /// Ends the transactions nearest to their end among those that only wait for stragglers: one, or a few in a large table,
+    /// so that not every new transaction has to search. False: there are none.
     fn evict(&mut self, priority: Priority) -> bool {
         let slots = self.storage.slots();
-        if slots.is_empty() || self.gone.is_full() {
+        let room = self.gone.capacity() - self.gone.len();
+        let wanted = (slots.len() / 64).clamp(1, EVICTED_MAX).min(room);
+        if slots.is_empty() || wanted == 0 {
             return false;
         }
         let start = self.hand % slots.len();
         let seen = slots.len().min(SEARCH_MAX);
         let (after, before) = slots.split_at(start);
-        let round = (start..).zip(after).chain((0..).zip(before)).take(seen);
-        let chosen = round
-            .filter_map(|(index, slot)| {
-                let value = slot.value()?;
-                // The answer that its client still waits for gives way to a BYE, a CANCEL or an emergency call only.
-                let allowed = value < Slot::UNACKNOWLEDGED || priority == Priority::Reserved;
-                allowed.then_some(((value, slot.deadline_at, slot.key), index as u32))
-            })
-            .min()
-            .map(|(_, index)| index);
-        self.hand = start + seen;
-        let Some(index) = chosen else { return false };
-        let slot = self.storage.at(index);
-        let (told, gone) = (
-            slot.class != Class::ClientCancel,
-            (self.storage.id(index), slot.user),
-        );
-        self.storage.remove(index);
-        self.counters.evicted = self.counters.evicted.wrapping_add(1);
-        if told {
-            // There is room: seen above.
-            let _ = self.gone.push_back(gone);
+        // The answer that its client still waits for gives way to a BYE, a CANCEL or an emergency call only.
+        let limit = match priority {
+            Priority::Normal => Slot::UNACKNOWLEDGED,
+            Priority::Reserved => Slot::UNACKNOWLEDGED + 1,
+        };
+        let mut chosen: heapless::Vec<(u8, Instant, u64, u32), EVICTED_MAX> = heapless::Vec::new();
+        let mut left = seen;
+        for (first, part) in [(start, after), (0, before)] {
+            let len = part.len().min(left);
+            left -= len;
+            for (index, slot) in (first as u32..).zip(part.iter().take(len)) {
+                let Some(value) = slot.value().filter(|value| *value < limit) else {
+                    continue;
+                };
+                let candidate = (value, slot.deadline_at, slot.key, index);
+                if chosen.len() >= wanted {
+                    match chosen.last() {
+                        Some(worst) if candidate < *worst => chosen.pop(),
+                        _ => continue,
+                    };
+                }
+                let place = chosen.partition_point(|other| *other < candidate);
+                // One was taken out if there was no room.
+                let _ = chosen.insert(place, candidate);
+            }
         }
-        true
+        self.hand = start + seen;
+        for (.., index) in &chosen {
+            let slot = self.storage.at(*index);
+            let (told, gone) = (
+                slot.class != Class::ClientCancel,
+                (self.storage.id(*index), slot.user),
+            );
+            self.storage.remove(*index);
+            self.counters.evicted = self.counters.evicted.wrapping_add(1);
+            if told {
+                // There is room: seen above.
+                let _ = self.gone.push_back(gone);
+            }
+        }
+        !chosen.is_empty()
     }
 
     /// Lets a waiting CANCEL go once its INVITE is Proceeding.
