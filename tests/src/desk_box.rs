@@ -49,7 +49,7 @@ enum Told {
     UplinkConnected,
     UplinkDisconnected,
     UplinkMessage(String, Vec<u8>),
-    Stored(Done),
+    Stored(Box<Done>),
     Played(u8),
 }
 
@@ -176,7 +176,7 @@ impl DeskBox {
                 Told::UplinkConnected => Input::Uplink(UplinkInput::Connected),
                 Told::UplinkDisconnected => Input::Uplink(UplinkInput::Disconnected),
                 Told::UplinkMessage(topic, payload) => Input::Uplink(UplinkInput::Message { topic, payload }),
-                Told::Stored(done) => Input::Stored(done.clone()),
+                Told::Stored(done) => Input::Stored(Done::clone(done)),
                 Told::Played(player) => Input::Played { player: *player },
             };
             brain.handle(clock, input);
@@ -277,7 +277,7 @@ impl DeskBox {
                 return;
             };
             let done = now_or_never(self.store.execute(token, &op));
-            self.told.push_back(Told::Stored(done));
+            self.told.push_back(Told::Stored(Box::new(done)));
             self.store_done = match self.stores.is_empty() {
                 true => Millis::MAX,
                 false => now + self.rng.range(self.flash.time.0, self.flash.time.1),
