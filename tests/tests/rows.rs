@@ -455,3 +455,33 @@ fn a_wrong_password_is_refused() {
             .all(|phone| scene.phone(phone).is_registered(now))
     );
 }
+
+/// A request to call outside that was on its way when the connection broke is repeated on the new one: the outside rings
+/// once, also where the caller has been told meanwhile that it is impossible.
+#[test]
+fn a_call_repeated_on_a_new_connection_is_one_call() {
+    for back in [20_400, 23_000] {
+        for ring in [50, 5_000] {
+            let mut scene = scene();
+            scene.carrier().set_manner(answers(ring, NEVER));
+            scene.call(20_000, 0, "119", 30_000, 4_000);
+            // Sent by the box, not yet answered by the cloud.
+            cut(&mut scene, 20_006, Cut::Reset);
+            join_line(&mut scene, back);
+            scene.world.run(60_000);
+            assert_eq!(
+                scene.carrier().log().len(),
+                1,
+                "back at {back}, answered after {ring} ms"
+            );
+            assert_eq!(scene.carrier().busy(), 0);
+            rest(
+                &mut scene,
+                Excuses {
+                    cut: true,
+                    ..Excuses::default()
+                },
+            );
+        }
+    }
+}

@@ -572,9 +572,10 @@ fn head<M>(
 ) {
     let flow = &leg.flow;
     w.request(method, &leg.target);
+    let sent_by = SentBy(flow);
     w.header(
         Name::Via,
-        format_args!("SIP/2.0/{} {};branch={branch};rport", flow.transport, flow.local),
+        format_args!("SIP/2.0/{} {sent_by};branch={branch};rport", flow.transport),
     );
     w.header(Name::MaxForwards, if in_dialog { 70 } else { call.max_forwards });
     if !leg.route.is_empty() {
@@ -644,5 +645,19 @@ impl Display for Ascii<'_> {
 impl Display for Cause {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{};cause={};text=\"{}\"", self.protocol, self.cause, self.text)
+    }
+}
+
+/// Our name in a Via. A connection's own port is left out: it changes when the flow moves, and with it the name of the
+/// transaction (RFC 3261 §17.2.3), so that the other side would take a repeated request for a new one.
+struct SentBy<'f>(&'f crate::flow::Flow);
+
+impl Display for SentBy<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0.local {
+            local if !self.0.is_reliable() => write!(f, "{local}"),
+            core::net::SocketAddr::V4(local) => write!(f, "{}", local.ip()),
+            core::net::SocketAddr::V6(local) => write!(f, "[{}]", local.ip()),
+        }
     }
 }
