@@ -1,6 +1,7 @@
 //! Where calls go: inside the office, to the cloud, or to an announcement.
 
 use core::fmt::Write;
+use core::net::SocketAddr;
 
 use heapless::String;
 use media::g711::Law;
@@ -19,13 +20,15 @@ use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name, Uri};
 
 use crate::Gateway;
-use crate::budget::{PLAYERS, RING_MS, RTP_PORT};
+use crate::budget::{CALLS, PLAYERS, RING_MS, RTP_PORT};
 use crate::io::MediaOutput;
 use crate::link::FIRST_ANSWER;
 use crate::registrar::Binding;
 
 /// [`Target::user`] of the trunk.
 const TRUNK: u32 = u32::MAX;
+/// What a phone is told that found no room, seconds.
+const RETRY_AFTER: u8 = 2;
 /// An announcement that never reports its end is given up after this.
 const ANNOUNCEMENT_MAX_MS: u64 = 40_000;
 
@@ -126,6 +129,9 @@ impl Gateway<'_> {
             self.calls.reply(now, tx, flow, message, status, |w| {
                 if let Some(cause) = cause {
                     w.header(Name::Reason, cause);
+                }
+                if status == 503 {
+                    w.header(Name::RetryAfter, RETRY_AFTER);
                 }
             });
         }
@@ -398,9 +404,14 @@ impl Gateway<'_> {
             .iter()
             .filter_map(|(_, meta, _)| meta.player)
             .fold(0u8, |busy, p| busy | 1 << p);
-        let free = (0..PLAYERS as u8).find(|player| busy >> player & 1 == 0);
-        if free.is_some() || !emergency {
-            return free;
+        let first = self.next_player;
+        let mut round = (0..PLAYERS as u8).map(|n| (first + n) % PLAYERS as u8);
+        if let Some(player) = round.find(|player| busy >> player & 1 == 0) {
+            self.next_player = (player + 1) % PLAYERS as u8;
+            return Some(player);
+        }
+        if !emergency {
+            return None;
         }
         let other = self
             .calls
@@ -422,39 +433,19 @@ impl Gateway<'_> {
         meta.verdict = (status, Some(cause));
         let emergency = meta.emergency;
         let player = self.player_for(now, emergency);
-        let listener = self
-            .calls
-            .sdp(call, Side::Callee)
-            .and_then(Sdp::parse)
-            .and_then(|sdp| {
-                let audio = sdp.audio()?;
-                let (codec, _) = audio.codecs().next()?;
-                Some((audio.target()?, codec))
-            });
-        let (Some(player), Some((to, codec)), Some(address)) = (player, listener, self.address) else {
+        let (Some(player), Some(address)) = (player, self.address) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };
-        let law = match codec {
-            Codec::Pcmu => Law::Pcmu,
-            Codec::Pcma => Law::Pcma,
+        let session = self.random() & 0x7FFF_FFFF;
+        let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
+        let offer = self.calls.sdp(call, Side::Callee).unwrap_or_default();
+        let Some((to, law, sdp)) = announced(offer, session, ours) else {
+            return self.calls.refuse(now, call, status, Some(cause));
         };
-        let session = self.random();
-        let mut sdp: String<512> = String::new();
-        let target = (address, RTP_PORT + 2 * u16::from(player)).into();
-        let audio = Audio {
-            session: session & 0x7FFF_FFFF,
-            version: 1,
-            target,
-            codecs: &[codec],
-            telephone_event: None,
-            direction: sip::sdp::Direction::SendRecv,
-        };
-        let written = write!(sdp, "{audio}").is_ok();
-        if !written
-            || self
-                .calls
-                .progress(now, call, 183, Some(sdp.as_bytes()), Some(cause))
-                .is_err()
+        if self
+            .calls
+            .progress(now, call, 183, Some(sdp.as_bytes()), Some(cause))
+            .is_err()
         {
             return self.calls.refuse(now, call, status, Some(cause));
         }
@@ -470,6 +461,20 @@ impl Gateway<'_> {
             prompt,
             times: 2,
         });
+    }
+
+    /// The line is away: what waits for the cloud's first word waits no more.
+    pub(crate) fn on_line_gone(&mut self, now: Instant) {
+        let waits = |meta: &Meta| meta.kind == Kind::Outgoing && !meta.progressed && meta.player.is_none();
+        let waiting: heapless::Vec<Key, CALLS> = self
+            .calls
+            .iter()
+            .filter(|(_, meta, talking)| waits(meta) && !talking)
+            .map(|(call, ..)| call)
+            .collect();
+        for call in waiting {
+            self.calls.set_deadline(call, Some(now));
+        }
     }
 
     /// An announcement is over: now the final answer.
@@ -722,6 +727,38 @@ fn unescape<'b>(user: &[u8], buffer: &'b mut [u8; 40]) -> Option<&'b str> {
     // Parameters of a telephone number (RFC 3261 §19.1.6) are not dialled.
     let end = plain.iter().position(|byte| *byte == b';').unwrap_or(plain.len());
     core::str::from_utf8(plain.get(..end)?).ok()
+}
+
+/// The answer to an offer for an announcement of ours: where to play, how, and the description. Nothing for an offer
+/// without G.711 audio as its first medium.
+fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr, Law, String<512>)> {
+    let offer = Sdp::parse(offer)?;
+    let audio = offer
+        .media()
+        .next()
+        .filter(|first| Some(*first) == offer.audio())?;
+    let (codec, _) = audio.codecs().next()?;
+    let law = match codec {
+        Codec::Pcmu => Law::Pcmu,
+        Codec::Pcma => Law::Pcma,
+    };
+    let answer = Audio {
+        session,
+        version: 1,
+        target: ours,
+        codecs: &[codec],
+        telephone_event: None,
+        direction: sip::sdp::Direction::SendRecv,
+    };
+    let mut sdp = String::new();
+    write!(sdp, "{answer}").ok()?;
+    // Every other medium is refused (RFC 3264 §6).
+    for other in offer.media().skip(1) {
+        let [kind, protocol, formats] =
+            [other.kind, other.protocol, other.formats].map(|bytes| core::str::from_utf8(bytes).ok());
+        write!(sdp, "m={} 0 {} {}\r\n", kind?, protocol?, formats?).ok()?;
+    }
+    Some((audio.target()?, law, sdp))
 }
 
 /// A From or To for the called side; without the name if that makes it too long.

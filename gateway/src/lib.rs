@@ -91,6 +91,9 @@ pub struct Gateway<'s> {
     clock: Option<(Instant, u64)>,
     /// Bit n: place n of the registrar differs from the flash.
     unstored: u128,
+    /// Where the search for a free player begins: the one that was free the longest, so that no late word of its end is
+    /// taken for the next one's.
+    next_player: u8,
     /// The place that is being written.
     storing: Option<usize>,
     /// After a fault of the store: not before this moment again.
@@ -164,6 +167,7 @@ impl<'s> Gateway<'s> {
             trunk_flow: None,
             clock: None,
             unstored: 0,
+            next_player: 0,
             storing: None,
             store_hold: Instant::ZERO,
             store_faults: 0,
@@ -408,6 +412,7 @@ impl<'s> Gateway<'s> {
             );
             if is == Mode::Down {
                 self.trunk.give_up(now);
+                self.on_line_gone(now);
             }
         }
     }
@@ -675,6 +680,16 @@ impl<'s> Gateway<'s> {
     /// What went wrong on the trunk.
     pub fn trunk_counters(&self) -> trunk::Counters {
         self.trunk.counters()
+    }
+
+    /// What went wrong with calls; refusals for want of room among it.
+    pub fn call_counters(&self) -> b2bua::Counters {
+        self.calls.counters()
+    }
+
+    /// What went wrong with registrations and credentials.
+    pub fn registrar_counters(&self) -> registrar::Counters {
+        self.registrar.counters()
     }
 
     /// Counted drops and refusals.

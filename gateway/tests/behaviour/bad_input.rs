@@ -335,7 +335,10 @@ fn a_full_table_of_calls() {
     }
     let one_more = o.dial_only(&Phone::new(0), "201", "more");
     let refusal = o.refused(&one_more, "503");
-    assert!(!refusal.header("To").is_empty());
+    assert_eq!(
+        (refusal.header("Retry-After"), o.gateway.call_counters().no_room),
+        ("2", 1)
+    );
     assert_eq!(o.usage().0, CALLS - EMERGENCY_CALLS);
     // Emergencies.
     for n in 0..EMERGENCY_CALLS {

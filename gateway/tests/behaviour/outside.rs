@@ -471,6 +471,56 @@ fn an_emergency_call_that_fails_outside_is_told_so() {
     }
 }
 
+/// A phone with a camera: the announcement takes its audio and refuses the rest (RFC 3264 §6).
+#[test]
+fn an_announcement_answers_every_medium() {
+    let mut o = Office::with_phones(1);
+    let a = Phone::new(0);
+    let mut dialog = a.calls("0665550001", "c1");
+    o.rx(a.address, &dialog.request("INVITE", "1", "", OFFER));
+    let challenge = o.expect(a.address, "407");
+    dialog.cseq = 2;
+    let line = a.authorization(&challenge, "INVITE", &dialog.target);
+    let sdp =
+        OFFER.to_owned() + "m=video 4002 RTP/AVP 31 34\r\na=rtpmap:31 H261/90000\r\nm=text 0 RTP/AVP 98\r\n";
+    o.rx(a.address, &dialog.request("INVITE", "2", &line, &sdp));
+    o.expect(a.address, "100");
+    let progress = o.expect(a.address, "183");
+    let media: Vec<&str> = progress
+        .body()
+        .lines()
+        .filter(|line| line.starts_with("m="))
+        .collect();
+    assert_eq!(
+        media,
+        [
+            "m=audio 16384 RTP/AVP 0",
+            "m=video 0 RTP/AVP 31 34",
+            "m=text 0 RTP/AVP 98"
+        ]
+    );
+    assert_eq!(o.media.len(), 1);
+}
+
+/// A player that was just used rests: a late word of its end must not be taken for the next announcement's.
+#[test]
+fn players_take_turns() {
+    let mut o = Office::with_phones(1);
+    for n in 0..6u8 {
+        let caller = o.dial(&Phone::new(0), "0665550001", &format!("c{n}"));
+        o.expect(caller.peer, "183");
+        let Some(MediaOutput::Play { player, .. }) = o.media.pop_front() else {
+            panic!()
+        };
+        assert_eq!(player, n % 4);
+        o.send(&caller, "CANCEL", "2");
+        o.expect(caller.peer, "200");
+        o.refused(&caller, "487");
+        assert_eq!(o.media.pop_front(), Some(MediaOutput::Stop { player }));
+    }
+    o.nothing_left();
+}
+
 /// Without a description to answer there is nothing to play to: the refusal comes at once.
 #[test]
 fn no_announcement_without_an_offer() {

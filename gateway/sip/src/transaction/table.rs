@@ -335,7 +335,8 @@ impl<'s> Transactions<'s> {
             }
             slot.path = new;
             let unconfirmed = match slot.machine {
-                Machine::Ict(state) => state == ict::State::Calling,
+                // Nobody waits for a cancelled one any more.
+                Machine::Ict(state) => state == ict::State::Calling && !slot.cancelled,
                 Machine::Nict(state) => state == nict::State::Trying,
                 Machine::Ist(ist::State::Proceeding) => slot.status > 100,
                 Machine::Ist(state) => state == ist::State::Completed,

@@ -183,6 +183,8 @@ fn a_moved_flow_repeats_what_was_not_confirmed() {
         };
         let calling = client(table, ClientKind::Invite, 1);
         let ringing = client(table, ClientKind::Invite, 2);
+        let given_up = client(table, ClientKind::Invite, 4);
+        table.cancel(ms(0), given_up).unwrap();
         let bye = client(table, ClientKind::NonInvite, 3);
         let server = |table: &mut Transactions<'_>, branch: &str, status| {
             let text = request("INVITE", &format!("h;branch=z9hG4bK{branch}"));
