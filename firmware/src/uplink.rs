@@ -8,7 +8,7 @@ use embassy_net::tcp::TcpSocket;
 use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::{Receiver, Sender};
-use embassy_time::{Duration, Timer, with_timeout};
+use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gateway::store::MAX_BATCH;
 use heapless::{String, Vec};
 use minimq::{Buffers, ConfigBuilder, Connection, Error, Io, Publication, QoS, Session, TopicFilter, Will};
@@ -22,8 +22,9 @@ use crate::net::Resolver;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// An idle connection is probed as often, s; minimq waits 5 s for the answer.
 const KEEP_ALIVE: u16 = 20;
-/// First and longest wait between two attempts.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// First and longest wait between two attempts, less up to a quarter: a million boxes that lost their broker together do
+/// not come back together.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(16));
 /// A packet of the cloud: payload, topic, and MQTT's own.
 pub const PACKET: usize = MAX_MESSAGE + 64;
 /// Largest payload of ours: a batch of events.
@@ -130,7 +131,8 @@ pub async fn run(
         } else {
             log!("mqtt: no connection");
         }
-        Timer::after(wait).await;
+        let spread = Instant::now().as_ticks() % (wait.as_ticks() / 4);
+        Timer::after(wait - Duration::from_ticks(spread)).await;
         wait = (wait * 2).min(RETRY.1);
     }
 }

@@ -89,7 +89,7 @@ impl Chip {
             0x58 => self.int_sts,
             0x64 => self.byte_test,
             0x74 => 0,
-            0x7C => (self.statuses.len() as u32) << 16 | 4 * self.words.len() as u32,
+            0x7C => ((self.statuses.len() as u32) << 16) | (4 * self.words.len() as u32),
             0x80 => self.tx_statuses << 16 | self.tx_free,
             0xA4 => 0,
             0xA8 => self.mac_data,

@@ -48,20 +48,13 @@ pub struct Board {
     pub seed: [u8; 32],
 }
 
-/// What may be missing.
-#[derive(Clone, Copy, Debug)]
-pub enum Error {
-    /// The log port refused its settings.
-    Console(usart::ConfigError),
-}
-
 /// Clocks, log, Ethernet, flash, randomness.
 ///
 /// # Errors
 /// The log port refuses its settings.
-pub fn init() -> Result<Board, Error> {
+pub fn init() -> Result<Board, usart::ConfigError> {
     let p = embassy_stm32::init(clocks());
-    let console = UartTx::new_blocking(p.USART3, p.PD8, usart::Config::default()).map_err(Error::Console)?;
+    let console = UartTx::new_blocking(p.USART3, p.PD8, usart::Config::default())?;
     critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).replace(console));
 
     let mut seed = [0; 32];
