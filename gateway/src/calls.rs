@@ -1,27 +1,26 @@
 //! Where calls go: inside the office, to the cloud, or to an announcement.
 
+mod announce;
+mod events;
+
 use core::fmt::Write;
-use core::net::SocketAddr;
+use core::time::Duration;
 
 use heapless::String;
-use media::g711::Law;
 use media::prompt::Prompt;
 use shared::dial::{Dialled, Privacy, Refusal as DialRefusal, dial};
 use shared::id::{Extension, IdKey, IdSet, SessionId};
 use shared::number::Number;
-use shared::record::{CallLeg, Direction, FinalState, Party, Side as Writer, Stamp};
+use shared::record::{Party, Stamp};
 use shared::ring::{Facts, ring};
 use shared::site::{Called, TerminalKind};
-use shared::sync::{Alarm, EventBody};
-use sip::b2bua::{ADDRESS_MAX, Cause, Direct, EXTRA_MAX, End, Event, Refusal, Side, Target};
+use sip::b2bua::{ADDRESS_MAX, Cause, Direct, EXTRA_MAX, Refusal, Target};
 use sip::pool::Key;
-use sip::sdp::{Audio, Codec, Sdp};
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name, Uri};
 
 use crate::Gateway;
-use crate::budget::{CALLS, PLAYERS, RING_MS, RTP_PORT};
-use crate::io::MediaOutput;
+use crate::budget::RING_MS;
 use crate::link::FIRST_ANSWER;
 use crate::registrar::Binding;
 
@@ -29,8 +28,6 @@ use crate::registrar::Binding;
 const TRUNK: u32 = u32::MAX;
 /// What a phone is told that found no room, seconds.
 const RETRY_AFTER: u8 = 2;
-/// An announcement that never reports its end is given up after this.
-const ANNOUNCEMENT_MAX_MS: u64 = 40_000;
 
 /// Which way a call crosses the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,259 +365,12 @@ impl Gateway<'_> {
             }
         }
         if rung {
-            let limit = now + core::time::Duration::from_millis(RING_MS);
+            let limit = now + Duration::from_millis(RING_MS);
             self.calls.set_deadline(call, Some(limit));
         } else if full {
             self.calls.refuse(now, call, Refusal::NoRoom.status(), None);
         } else {
             self.calls.refuse(now, call, 480, Some(ABSENT));
-        }
-    }
-
-    /// The line is away and there is no other: say so, at once and with a reason.
-    fn no_way_out(&mut self, now: Instant, call: Key) {
-        let Some(meta) = self.calls.meta(call) else { return };
-        let (emergency, caller) = (meta.emergency, meta.caller);
-        let prompt = match emergency {
-            true => Prompt::EmergencyImpossible,
-            false => Prompt::OutsideLineDown,
-        };
-        if let Some(caller) = caller.filter(|_| emergency) {
-            self.tell(
-                now,
-                EventBody::Alarm {
-                    alarm: Alarm::EmergencyUnroutable(caller),
-                    raised: true,
-                },
-            );
-        }
-        self.announce(now, call, prompt, 503, Cause::OUT_OF_ORDER);
-    }
-
-    /// A player that plays nothing. An emergency call takes one away from another call, which gets its answer now.
-    fn player_for(&mut self, now: Instant, emergency: bool) -> Option<u8> {
-        let busy = self
-            .calls
-            .iter()
-            .filter_map(|(_, meta, _)| meta.player)
-            .fold(0u8, |busy, p| busy | 1 << p);
-        let first = self.next_player;
-        let mut round = (0..PLAYERS as u8).map(|n| (first + n) % PLAYERS as u8);
-        if let Some(player) = round.find(|player| busy >> player & 1 == 0) {
-            self.next_player = (player + 1) % PLAYERS as u8;
-            return Some(player);
-        }
-        if !emergency {
-            return None;
-        }
-        let other = self
-            .calls
-            .iter()
-            .find(|(_, meta, _)| meta.player.is_some() && !meta.emergency)?
-            .0;
-        let meta = self.calls.meta_mut(other)?;
-        let (player, (status, cause)) = (meta.player.take()?, meta.verdict);
-        self.calls.refuse(now, other, status, cause);
-        self.media(MediaOutput::Stop { player });
-        Some(player)
-    }
-
-    /// Plays a prompt to the caller before its final answer; without a free player or a usable session description, answers.
-    fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
-        let Some(meta) = self.calls.meta_mut(call) else {
-            return;
-        };
-        meta.verdict = (status, Some(cause));
-        let emergency = meta.emergency;
-        let player = self.player_for(now, emergency);
-        let (Some(player), Some(address)) = (player, self.address) else {
-            return self.calls.refuse(now, call, status, Some(cause));
-        };
-        let session = self.random() & 0x7FFF_FFFF;
-        let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
-        let offer = self.calls.sdp(call, Side::Callee).unwrap_or_default();
-        let Some((to, law, sdp)) = announced(offer, session, ours) else {
-            return self.calls.refuse(now, call, status, Some(cause));
-        };
-        if self
-            .calls
-            .progress(now, call, 183, Some(sdp.as_bytes()), Some(cause))
-            .is_err()
-        {
-            return self.calls.refuse(now, call, status, Some(cause));
-        }
-        if let Some(meta) = self.calls.meta_mut(call) {
-            meta.player = Some(player);
-        }
-        let give_up = now + core::time::Duration::from_millis(ANNOUNCEMENT_MAX_MS);
-        self.calls.set_deadline(call, Some(give_up));
-        self.media(MediaOutput::Play {
-            player,
-            to,
-            law,
-            prompt,
-            times: 2,
-        });
-    }
-
-    /// The line is away: what waits for the cloud's first word waits no more.
-    pub(crate) fn on_line_gone(&mut self, now: Instant) {
-        let waits = |meta: &Meta| meta.kind == Kind::Outgoing && !meta.progressed && meta.player.is_none();
-        let waiting: heapless::Vec<Key, CALLS> = self
-            .calls
-            .iter()
-            .filter(|(_, meta, talking)| waits(meta) && !talking)
-            .map(|(call, ..)| call)
-            .collect();
-        for call in waiting {
-            self.calls.set_deadline(call, Some(now));
-        }
-    }
-
-    /// An announcement is over: now the final answer.
-    pub(crate) fn on_played(&mut self, now: Instant, player: u8) {
-        let call = self
-            .calls
-            .iter()
-            .find(|(_, meta, _)| meta.player == Some(player))
-            .map(|(call, ..)| call);
-        if let Some(call) = call {
-            self.after_announcement(now, call);
-        }
-    }
-
-    fn after_announcement(&mut self, now: Instant, call: Key) {
-        if let Some(meta) = self.calls.meta(call) {
-            let (status, cause) = meta.verdict;
-            self.calls.refuse(now, call, status, cause);
-        }
-    }
-
-    /// What became of a call.
-    pub(crate) fn on_call_event(&mut self, now: Instant, event: Event) {
-        let stamp = self.stamp(now);
-        match event {
-            Event::Progress { call, status, .. } => {
-                let Some(meta) = self.calls.meta_mut(call) else {
-                    return;
-                };
-                if status >= 180 && meta.ringing.is_none() {
-                    meta.ringing = Some(stamp);
-                }
-                if meta.kind == Kind::Outgoing && !core::mem::replace(&mut meta.progressed, true) {
-                    self.link.answered(now);
-                    let limit = now + core::time::Duration::from_millis(RING_MS);
-                    self.calls.set_deadline(call, Some(limit));
-                }
-            }
-            Event::Failed { .. } => {}
-            Event::Exhausted { call, status } => self.on_exhausted(now, call, status),
-            Event::Answered { call, leg } => {
-                let by = self.calls.leg_user(leg);
-                self.calls.set_deadline(call, None);
-                if let Some(meta) = self.calls.meta_mut(call) {
-                    meta.answered = Some(stamp);
-                    meta.answered_by = by;
-                    if meta.kind == Kind::Outgoing {
-                        self.link.answered(now);
-                    }
-                }
-            }
-            Event::Deadline { call } => self.on_deadline(now, call),
-            Event::Ended { call, end } => self.on_ended(now, call, end),
-        }
-    }
-
-    fn on_deadline(&mut self, now: Instant, call: Key) {
-        let Some(meta) = self.calls.meta(call) else { return };
-        if meta.player.is_some() {
-            self.after_announcement(now, call);
-        } else if meta.kind == Kind::Outgoing && !meta.progressed {
-            // The call fails over before the mode does. A late answer gets its ACK and BYE.
-            self.on_silence(now);
-            self.calls.cancel_all(now, call, Some(Cause::OUT_OF_ORDER));
-            self.no_way_out(now, call);
-        } else {
-            self.calls.refuse(now, call, 480, Some(Cause::NO_ANSWER));
-        }
-    }
-
-    fn on_exhausted(&mut self, now: Instant, call: Key, status: u16) {
-        let Some(meta) = self.calls.meta(call) else { return };
-        let line_is_away = matches!(status, 408 | 503) && (!meta.progressed || !self.link.is_tried());
-        // Nothing but the called side's own word ends an emergency call without the announcement.
-        let must_speak = meta.emergency && !matches!(status, 486 | 600 | 603);
-        match meta.kind {
-            Kind::Outgoing if line_is_away || must_speak => self.no_way_out(now, call),
-            // A challenge or a redirection of the cloud's is nothing a phone could answer.
-            Kind::Outgoing if matches!(status, 300..=399 | 401 | 407) => {
-                self.calls.refuse(now, call, 500, None)
-            }
-            Kind::Outgoing => {
-                let cause = self.calls.failure_cause(call).and_then(q850);
-                if let Some(meta) = self.calls.meta_mut(call) {
-                    meta.verdict = (status, cause);
-                }
-                self.calls.refuse(now, call, status, cause);
-            }
-            // Phones say "not now" in several ways (403 is one maker's do-not-disturb).
-            _ if matches!(status, 403 | 486 | 600 | 603) => self.calls.refuse(now, call, 486, None),
-            _ if matches!(status, 300..=399 | 401 | 407 | 408 | 503) => {
-                self.calls.refuse(now, call, 480, Some(ABSENT));
-            }
-            _ => self.calls.refuse(now, call, status, None),
-        }
-    }
-
-    fn on_ended(&mut self, now: Instant, call: Key, end: End) {
-        let ended = self.stamp(now);
-        let Some(meta) = self.calls.meta_mut(call) else {
-            return;
-        };
-        let player = meta.player.take();
-        let (state, status) = match end {
-            End::HungUp(_) | End::Released => (FinalState::Answered, 200),
-            End::Lost(_) => (FinalState::Lost, 200),
-            End::Cancelled => (FinalState::Cancelled, 487),
-            End::Refused(status) => {
-                let state = match status {
-                    486 if meta.verdict.1 == Some(Cause::NO_CHANNEL) => FinalState::ChannelLimit,
-                    486 | 600 => FinalState::Busy,
-                    480 if meta.ringing.is_some() => FinalState::NotAnswered,
-                    480 | 503 => FinalState::Unavailable,
-                    _ => FinalState::Refused(status),
-                };
-                (state, status)
-            }
-        };
-        let leg = CallLeg {
-            session: meta.session,
-            leg: 0,
-            side: Writer::Box,
-            direction: Direction::In,
-            from: meta.from.clone(),
-            to: meta.to.clone(),
-            presented: meta.presented,
-            terminal: meta.caller,
-            started: meta.started,
-            ringing: meta.ringing,
-            answered: meta.answered,
-            ended,
-            state,
-            status,
-        };
-        let second = meta.answered_by.map(|by| CallLeg {
-            leg: 1,
-            direction: Direction::Out,
-            terminal: u16::try_from(by).ok().and_then(IdKey::new),
-            ..leg.clone()
-        });
-        self.tell(now, EventBody::CallLeg(leg));
-        if let Some(second) = second {
-            self.tell(now, EventBody::CallLeg(second));
-        }
-        if let Some(player) = player {
-            self.media(MediaOutput::Stop { player });
         }
     }
 
@@ -729,38 +479,6 @@ fn unescape<'b>(user: &[u8], buffer: &'b mut [u8; 40]) -> Option<&'b str> {
     core::str::from_utf8(plain.get(..end)?).ok()
 }
 
-/// The answer to an offer for an announcement of ours: where to play, how, and the description. Nothing for an offer
-/// without G.711 audio as its first medium.
-fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr, Law, String<512>)> {
-    let offer = Sdp::parse(offer)?;
-    let audio = offer
-        .media()
-        .next()
-        .filter(|first| Some(*first) == offer.audio())?;
-    let (codec, _) = audio.codecs().next()?;
-    let law = match codec {
-        Codec::Pcmu => Law::Pcmu,
-        Codec::Pcma => Law::Pcma,
-    };
-    let answer = Audio {
-        session,
-        version: 1,
-        target: ours,
-        codecs: &[codec],
-        telephone_event: None,
-        direction: sip::sdp::Direction::SendRecv,
-    };
-    let mut sdp = String::new();
-    write!(sdp, "{answer}").ok()?;
-    // Every other medium is refused (RFC 3264 §6).
-    for other in offer.media().skip(1) {
-        let [kind, protocol, formats] =
-            [other.kind, other.protocol, other.formats].map(|bytes| core::str::from_utf8(bytes).ok());
-        write!(sdp, "m={} 0 {} {}\r\n", kind?, protocol?, formats?).ok()?;
-    }
-    Some((audio.target()?, law, sdp))
-}
-
 /// A From or To for the called side; without the name if that makes it too long.
 fn address(name: &str, user: impl core::fmt::Display, realm: &str) -> String<ADDRESS_MAX> {
     let mut text = String::new();
@@ -780,34 +498,6 @@ fn user(digits: impl core::fmt::Display) -> String<24> {
     // An extension or a telephone number is shorter.
     let _ = write!(user, "{digits}");
     user
-}
-
-/// A cause of Q.850 as it is passed on.
-fn q850(cause: u16) -> Option<Cause> {
-    let text = match cause {
-        17 => "User busy",
-        18 => "No user responding",
-        27 => "Destination out of order",
-        28 => "Invalid number format",
-        41 => "Temporary failure",
-        42 => "Switching equipment congestion",
-        _ => {
-            let known = [
-                UNALLOCATED,
-                BARRED,
-                ABSENT,
-                Cause::NO_CHANNEL,
-                Cause::OUT_OF_ORDER,
-                Cause::NO_ANSWER,
-            ];
-            return known.into_iter().find(|known| known.cause == cause);
-        }
-    };
-    Some(Cause {
-        protocol: "Q.850",
-        cause,
-        text,
-    })
 }
 
 fn refused(why: DialRefusal) -> No {

@@ -12,7 +12,9 @@ extern crate std;
 pub mod budget;
 mod calls;
 mod io;
+mod line;
 pub mod link;
+mod phones;
 pub mod registrar;
 pub mod storage;
 pub mod store;
@@ -27,20 +29,19 @@ use shared::factory::Factory;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::{Alarm, EventBody};
-use sip::b2bua::{self, Calls, Receive};
-use sip::digest::Ha1;
+use shared::sync::EventBody;
+use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
-use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
+use sip::{Flow, Instant};
 
 pub use calls::Meta;
 pub use io::{Boot, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput};
 pub use storage::Storage;
 
 use link::{HOLD_OUT, Link, Mode};
-use registrar::{Account, Accounts, Caller, Registrar};
+use registrar::Registrar;
 use store::{Loaded, Store, Token};
-use trunk::{Change, Do, Trunk};
+use trunk::{Do, Trunk};
 use uplink::Uplink;
 
 /// What the box calls itself.
@@ -48,9 +49,6 @@ pub const AGENT: &str = concat!("Denwaban/", env!("CARGO_PKG_VERSION"));
 
 /// How often the other end of a silent dialog is asked whether it is still there.
 const PROBE: Duration = Duration::from_secs(60);
-
-/// First wait after the store failed; doubled every time.
-const STORE_WAIT: Duration = Duration::from_secs(1);
 
 const REPLY_MAX: usize = 2_048;
 
@@ -109,25 +107,6 @@ const _: () = assert!(core::mem::size_of::<Gateway<'static>>() <= budget::BRAIN_
 
 /// Token of the operations that keep bindings.
 const BINDINGS: Token = Token(1);
-
-/// The site configuration as the registrar wants it.
-struct Office<'a>(&'a Site);
-
-impl Accounts for Office<'_> {
-    fn realm(&self) -> &str {
-        &self.0.sys.realm
-    }
-
-    fn account(&self, user: &[u8]) -> Option<Account> {
-        let id = self.0.by_user(core::str::from_utf8(user).ok()?)?;
-        let credential = self.0.credential(id.key)?;
-        let ha1 = Ha1 {
-            md5: credential.ha1_md5,
-            sha256: credential.ha1_sha256,
-        };
-        Some(Account { key: id.key, ha1 })
-    }
-}
 
 impl<'s> Gateway<'s> {
     /// A box that has just been switched on. `seed` is fresh randomness of this start.
@@ -357,231 +336,6 @@ impl<'s> Gateway<'s> {
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
 
-    fn on_network(&mut self, now: Instant, network: Network) {
-        let was = self.address;
-        self.address = match network {
-            Network::Up { address } => Some(address),
-            Network::Down => None,
-        };
-        if was.is_some() && was != self.address {
-            // No connection survives a change of address.
-            let change = self.trunk.network(now, false);
-            self.on_trunk(now, change);
-        }
-        let change = self.trunk.network(now, self.address.is_some());
-        self.on_trunk(now, change);
-    }
-
-    fn on_trunk(&mut self, now: Instant, change: Option<Change>) {
-        let was = self.link.mode();
-        match change {
-            Some(Change::Registered) => {
-                // The same start of the box on a new connection: its dialogs go on there.
-                let flow = self.trunk.flow();
-                if let (Some(old), Some(new)) = (self.trunk_flow, flow) {
-                    self.calls.flow_moved(old, new);
-                }
-                self.trunk_flow = flow;
-                self.link.registered(now);
-            }
-            Some(Change::Answered) => self.link.answered(now),
-            Some(Change::Missed) => self.link.missed(now),
-            Some(Change::Lost) => self.link.lost(now),
-            None => return,
-        }
-        self.on_mode(now, was);
-    }
-
-    /// The cloud left a call without any answer.
-    pub(crate) fn on_silence(&mut self, now: Instant) {
-        let was = self.link.mode();
-        self.link.missed(now);
-        self.on_mode(now, was);
-    }
-
-    /// The alarm that goes with the line's mode; and a connection that brings nothing any more is opened anew.
-    fn on_mode(&mut self, now: Instant, was: Mode) {
-        let is = self.link.mode();
-        if (was == Mode::Down) != (is == Mode::Down) {
-            self.tell(
-                now,
-                EventBody::Alarm {
-                    alarm: Alarm::CloudUnreachable,
-                    raised: is == Mode::Down,
-                },
-            );
-            if is == Mode::Down {
-                self.trunk.give_up(now);
-                self.on_line_gone(now);
-            }
-        }
-    }
-
-    /// The line has been away for so long that nobody still holds on at the other end.
-    fn hold_out_over(&mut self, now: Instant) -> bool {
-        if self.link.mode() != Mode::Down || now < self.link.since() + HOLD_OUT {
-            return false;
-        }
-        match self.trunk_flow.take() {
-            Some(flow) => {
-                self.calls.flow_lost(now, flow);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn on_trunk_message(&mut self, now: Instant, bytes: &[u8]) {
-        let Ok(message) = Message::parse_stream(bytes) else {
-            self.counters.unreadable += 1;
-            return;
-        };
-        let (ours, change) = self.trunk.response(now, &message, &self.factory);
-        self.on_trunk(now, change);
-        if let Some(flow) = self.trunk.flow().filter(|_| !ours) {
-            self.on_sip(now, flow, &message);
-        }
-    }
-
-    fn on_message(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        if bytes.len() > budget::DATAGRAM_MAX {
-            self.counters.oversized += 1;
-            return;
-        }
-        match Message::parse_datagram(bytes) {
-            Ok(message) => self.on_sip(now, flow, &message),
-            Err(rejected) if rejected.fault == sip::Fault::KeepAlive => self.counters.keep_alives += 1,
-            Err(rejected) => match (rejected.status(), rejected.request()) {
-                (Some(status), Some(request)) if request.method() != Method::Ack => {
-                    self.counters.faulty += 1;
-                    self.reply(flow, &request, status, |_| {});
-                }
-                _ => self.counters.unreadable += 1,
-            },
-        }
-    }
-
-    fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
-        let mut emergency = false;
-        if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
-            // What is no call is answered without a transaction: a repetition is answered again.
-            let status = match message.method() {
-                Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
-                Method::Invite => {
-                    emergency = !self.is_trunk(flow) && self.is_emergency(message);
-                    0
-                }
-                Method::Ack | Method::Cancel => 0,
-                Method::Options => 200,
-                Method::Subscribe | Method::Publish => 489,
-                Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => 481,
-                _ => 405,
-            };
-            if status != 0 {
-                return self.reply(flow, message, status, |_| {});
-            }
-        }
-        let media = &mut b2bua::Direct;
-        let received = match emergency {
-            true => self.calls.receive_reserved(now, flow, message, media),
-            false => self.calls.receive(now, flow, message, media),
-        };
-        match received {
-            Receive::Invite { tx } => self.on_invite(now, tx, flow, message, emergency),
-            Receive::Request { tx } => self.calls.reply(now, tx, flow, message, 405, |_| {}),
-            Receive::Done => {}
-        }
-    }
-
-    /// Answers a request from the request itself.
-    fn reply(&mut self, flow: Flow, message: &Message<'_>, status: u16, more: impl FnOnce(&mut Writer<'_>)) {
-        let _ = self.reply.resize(REPLY_MAX, 0);
-        let mut w = Writer::new(&mut self.reply);
-        write_response_head(&mut w, message, status, Some("denwaban"), flow.peer);
-        w.header(Name::Server, AGENT);
-        w.header(Name::Allow, b2bua::ALLOW);
-        more(&mut w);
-        match w.finish_empty() {
-            Ok(len) => {
-                self.reply.truncate(len);
-                self.reply_to = Some(flow);
-            }
-            Err(_) => self.counters.overflow += 1,
-        }
-    }
-
-    fn on_register(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
-        let random = self.random();
-        let _ = self.reply.resize(REPLY_MAX, 0);
-        let accounts = Office(&self.site);
-        match self
-            .registrar
-            .register(now, &flow, message, &accounts, random, &mut self.reply)
-        {
-            Ok(len) => {
-                self.reply.truncate(len);
-                self.reply_to = Some(flow);
-            }
-            Err(_) => self.counters.overflow += 1,
-        }
-    }
-
-    /// Whose phone this request comes from; if nobody's, the challenge or refusal is on its way.
-    pub(crate) fn authenticate(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Option<IdKey> {
-        let random = self.random();
-        let _ = self.reply.resize(REPLY_MAX, 0);
-        let accounts = Office(&self.site);
-        match self
-            .registrar
-            .authenticate(now, &flow, message, &accounts, random, &mut self.reply)
-        {
-            Ok(Caller::Known(key)) => return Some(key),
-            Ok(Caller::Refused(len)) => {
-                self.reply.truncate(len);
-                self.reply_to = Some(flow);
-            }
-            Err(_) => self.counters.overflow += 1,
-        }
-        None
-    }
-
-    /// Takes one change of the bindings to flash and to the cloud. False: there was none.
-    fn poll_registrar(&mut self, now: Instant) -> bool {
-        let Some(change) = self.registrar.poll(now) else {
-            return false;
-        };
-        if change.kind.is_stored() {
-            self.unstored |= 1 << change.place;
-        }
-        let registered = self.registrar.registered().contains(change.key);
-        if registered != self.told.contains(change.key) {
-            self.told.set(change.key, registered);
-            self.tell(
-                now,
-                EventBody::Registration {
-                    terminal: change.key,
-                    registered,
-                },
-            );
-        }
-        true
-    }
-
-    /// The next binding for the flash.
-    fn next_put(&mut self, now: Instant) -> Option<store::Op> {
-        if self.storing.is_some() || self.unstored == 0 || now < self.store_hold {
-            return None;
-        }
-        let place = self.unstored.trailing_zeros() as usize;
-        self.unstored &= self.unstored - 1;
-        let key = store::Key::place(place)?;
-        let mut bytes = [0; registrar::STORED_MAX];
-        let bytes = self.registrar.store(place, &mut bytes).unwrap_or_default();
-        let value = heapless::Vec::from_slice(bytes).ok()?;
-        self.storing = Some(place);
-        Some(store::Op::Put { key, value })
-    }
-
     fn on_stored(&mut self, now: Instant, done: store::Done) {
         if done.token == BINDINGS {
             self.on_put(now, done.result.is_ok());
@@ -591,24 +345,6 @@ impl<'s> Gateway<'s> {
             let site = &self.site;
             self.registrar.retain(|key| site.credential(key).is_some());
         }
-    }
-
-    /// A binding is in flash, or will be tried again: nothing else would bring the phone back after a power cut.
-    fn on_put(&mut self, now: Instant, is_stored: bool) {
-        let Some(place) = self.storing.take() else { return };
-        let raised = !is_stored;
-        if raised != (self.store_faults > 0) {
-            let alarm = Alarm::Storage;
-            self.tell(now, EventBody::Alarm { alarm, raised });
-        }
-        if is_stored {
-            self.store_faults = 0;
-            return;
-        }
-        self.unstored |= 1 << place;
-        self.counters.unstored += 1;
-        self.store_hold = now + STORE_WAIT * (1 << self.store_faults.min(6));
-        self.store_faults = self.store_faults.saturating_add(1);
     }
 
     /// Is this the trunk's connection?

@@ -1,0 +1,160 @@
+//! What a caller hears when there is no way for its call: spoken words with a cause, then the refusal.
+
+use core::fmt::Write;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use heapless::String;
+use media::g711::Law;
+use media::prompt::Prompt;
+use shared::sync::{Alarm, EventBody};
+use sip::Instant;
+use sip::b2bua::{Cause, Side};
+use sip::pool::Key;
+use sip::sdp::{Audio, Codec, Direction, Sdp};
+
+use crate::Gateway;
+use crate::budget::{PLAYERS, RTP_PORT};
+use crate::io::MediaOutput;
+
+/// An announcement that never reports its end is given up after this.
+const ANNOUNCEMENT_MAX: Duration = Duration::from_secs(40);
+
+impl Gateway<'_> {
+    /// The line is away and there is no other: say so, at once and with a reason.
+    pub(super) fn no_way_out(&mut self, now: Instant, call: Key) {
+        let Some(meta) = self.calls.meta(call) else { return };
+        let (emergency, caller) = (meta.emergency, meta.caller);
+        let prompt = match emergency {
+            true => Prompt::EmergencyImpossible,
+            false => Prompt::OutsideLineDown,
+        };
+        if let Some(caller) = caller.filter(|_| emergency) {
+            self.tell(
+                now,
+                EventBody::Alarm {
+                    alarm: Alarm::EmergencyUnroutable(caller),
+                    raised: true,
+                },
+            );
+        }
+        self.announce(now, call, prompt, 503, Cause::OUT_OF_ORDER);
+    }
+
+    /// A player that plays nothing. An emergency call takes one away from another call, which gets its answer now.
+    fn player_for(&mut self, now: Instant, emergency: bool) -> Option<u8> {
+        let busy = self
+            .calls
+            .iter()
+            .filter_map(|(_, meta, _)| meta.player)
+            .fold(0u8, |busy, p| busy | 1 << p);
+        let first = self.next_player;
+        let mut round = (0..PLAYERS as u8).map(|n| (first + n) % PLAYERS as u8);
+        if let Some(player) = round.find(|player| busy >> player & 1 == 0) {
+            self.next_player = (player + 1) % PLAYERS as u8;
+            return Some(player);
+        }
+        if !emergency {
+            return None;
+        }
+        let other = self
+            .calls
+            .iter()
+            .find(|(_, meta, _)| meta.player.is_some() && !meta.emergency)?
+            .0;
+        let meta = self.calls.meta_mut(other)?;
+        let (player, (status, cause)) = (meta.player.take()?, meta.verdict);
+        self.calls.refuse(now, other, status, cause);
+        self.media(MediaOutput::Stop { player });
+        Some(player)
+    }
+
+    /// Plays a prompt to the caller before its final answer; without a free player or a usable session description, answers.
+    pub(super) fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return;
+        };
+        meta.verdict = (status, Some(cause));
+        let emergency = meta.emergency;
+        let player = self.player_for(now, emergency);
+        let (Some(player), Some(address)) = (player, self.address) else {
+            return self.calls.refuse(now, call, status, Some(cause));
+        };
+        let session = self.random() & 0x7FFF_FFFF;
+        let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
+        let offer = self.calls.sdp(call, Side::Callee).unwrap_or_default();
+        let Some((to, law, sdp)) = announced(offer, session, ours) else {
+            return self.calls.refuse(now, call, status, Some(cause));
+        };
+        if self
+            .calls
+            .progress(now, call, 183, Some(sdp.as_bytes()), Some(cause))
+            .is_err()
+        {
+            return self.calls.refuse(now, call, status, Some(cause));
+        }
+        if let Some(meta) = self.calls.meta_mut(call) {
+            meta.player = Some(player);
+        }
+        let give_up = now + ANNOUNCEMENT_MAX;
+        self.calls.set_deadline(call, Some(give_up));
+        self.media(MediaOutput::Play {
+            player,
+            to,
+            law,
+            prompt,
+            times: 2,
+        });
+    }
+
+    /// An announcement is over: now the final answer.
+    pub(crate) fn on_played(&mut self, now: Instant, player: u8) {
+        let call = self
+            .calls
+            .iter()
+            .find(|(_, meta, _)| meta.player == Some(player))
+            .map(|(call, ..)| call);
+        if let Some(call) = call {
+            self.after_announcement(now, call);
+        }
+    }
+
+    pub(super) fn after_announcement(&mut self, now: Instant, call: Key) {
+        if let Some(meta) = self.calls.meta(call) {
+            let (status, cause) = meta.verdict;
+            self.calls.refuse(now, call, status, cause);
+        }
+    }
+}
+
+/// The answer to an offer for an announcement of ours: where to play, how, and the description. Nothing for an offer
+/// without G.711 audio as its first medium.
+fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr, Law, String<512>)> {
+    let offer = Sdp::parse(offer)?;
+    let audio = offer
+        .media()
+        .next()
+        .filter(|first| Some(*first) == offer.audio())?;
+    let (codec, _) = audio.codecs().next()?;
+    let law = match codec {
+        Codec::Pcmu => Law::Pcmu,
+        Codec::Pcma => Law::Pcma,
+    };
+    let answer = Audio {
+        session,
+        version: 1,
+        target: ours,
+        codecs: &[codec],
+        telephone_event: None,
+        direction: Direction::SendRecv,
+    };
+    let mut sdp = String::new();
+    write!(sdp, "{answer}").ok()?;
+    // Every other medium is refused (RFC 3264 §6).
+    for other in offer.media().skip(1) {
+        let [kind, protocol, formats] =
+            [other.kind, other.protocol, other.formats].map(|bytes| core::str::from_utf8(bytes).ok());
+        write!(sdp, "m={} 0 {} {}\r\n", kind?, protocol?, formats?).ok()?;
+    }
+    Some((audio.target()?, law, sdp))
+}

@@ -1,0 +1,187 @@
+//! What became of a call: its times, its way on, its records.
+
+use core::time::Duration;
+
+use shared::id::IdKey;
+use shared::record::{CallLeg, Direction, FinalState, Side as Writer};
+use shared::sync::EventBody;
+use sip::Instant;
+use sip::b2bua::{Cause, End, Event};
+use sip::pool::Key;
+
+use super::{ABSENT, BARRED, Kind, Meta, UNALLOCATED};
+use crate::Gateway;
+use crate::budget::{CALLS, RING_MS};
+use crate::io::MediaOutput;
+
+impl Gateway<'_> {
+    /// The line is away: what waits for the cloud's first word waits no more.
+    pub(crate) fn on_line_gone(&mut self, now: Instant) {
+        let waits = |meta: &Meta| meta.kind == Kind::Outgoing && !meta.progressed && meta.player.is_none();
+        let waiting: heapless::Vec<Key, CALLS> = self
+            .calls
+            .iter()
+            .filter(|(_, meta, talking)| waits(meta) && !talking)
+            .map(|(call, ..)| call)
+            .collect();
+        for call in waiting {
+            self.calls.set_deadline(call, Some(now));
+        }
+    }
+
+    /// What became of a call.
+    pub(crate) fn on_call_event(&mut self, now: Instant, event: Event) {
+        let stamp = self.stamp(now);
+        match event {
+            Event::Progress { call, status, .. } => {
+                let Some(meta) = self.calls.meta_mut(call) else {
+                    return;
+                };
+                if status >= 180 && meta.ringing.is_none() {
+                    meta.ringing = Some(stamp);
+                }
+                if meta.kind == Kind::Outgoing && !core::mem::replace(&mut meta.progressed, true) {
+                    self.link.answered(now);
+                    let limit = now + Duration::from_millis(RING_MS);
+                    self.calls.set_deadline(call, Some(limit));
+                }
+            }
+            Event::Failed { .. } => {}
+            Event::Exhausted { call, status } => self.on_exhausted(now, call, status),
+            Event::Answered { call, leg } => {
+                let by = self.calls.leg_user(leg);
+                self.calls.set_deadline(call, None);
+                if let Some(meta) = self.calls.meta_mut(call) {
+                    meta.answered = Some(stamp);
+                    meta.answered_by = by;
+                    if meta.kind == Kind::Outgoing {
+                        self.link.answered(now);
+                    }
+                }
+            }
+            Event::Deadline { call } => self.on_deadline(now, call),
+            Event::Ended { call, end } => self.on_ended(now, call, end),
+        }
+    }
+
+    fn on_deadline(&mut self, now: Instant, call: Key) {
+        let Some(meta) = self.calls.meta(call) else { return };
+        if meta.player.is_some() {
+            self.after_announcement(now, call);
+        } else if meta.kind == Kind::Outgoing && !meta.progressed {
+            // The call fails over before the mode does. A late answer gets its ACK and BYE.
+            self.on_silence(now);
+            self.calls.cancel_all(now, call, Some(Cause::OUT_OF_ORDER));
+            self.no_way_out(now, call);
+        } else {
+            self.calls.refuse(now, call, 480, Some(Cause::NO_ANSWER));
+        }
+    }
+
+    fn on_exhausted(&mut self, now: Instant, call: Key, status: u16) {
+        let Some(meta) = self.calls.meta(call) else { return };
+        let line_is_away = matches!(status, 408 | 503) && (!meta.progressed || !self.link.is_tried());
+        // Nothing but the called side's own word ends an emergency call without the announcement.
+        let must_speak = meta.emergency && !matches!(status, 486 | 600 | 603);
+        match meta.kind {
+            Kind::Outgoing if line_is_away || must_speak => self.no_way_out(now, call),
+            // A challenge or a redirection of the cloud's is nothing a phone could answer.
+            Kind::Outgoing if matches!(status, 300..=399 | 401 | 407) => {
+                self.calls.refuse(now, call, 500, None)
+            }
+            Kind::Outgoing => {
+                let cause = self.calls.failure_cause(call).and_then(q850);
+                if let Some(meta) = self.calls.meta_mut(call) {
+                    meta.verdict = (status, cause);
+                }
+                self.calls.refuse(now, call, status, cause);
+            }
+            // Phones say "not now" in several ways (403 is one maker's do-not-disturb).
+            _ if matches!(status, 403 | 486 | 600 | 603) => self.calls.refuse(now, call, 486, None),
+            _ if matches!(status, 300..=399 | 401 | 407 | 408 | 503) => {
+                self.calls.refuse(now, call, 480, Some(ABSENT));
+            }
+            _ => self.calls.refuse(now, call, status, None),
+        }
+    }
+
+    fn on_ended(&mut self, now: Instant, call: Key, end: End) {
+        let ended = self.stamp(now);
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return;
+        };
+        let player = meta.player.take();
+        let (state, status) = match end {
+            End::HungUp(_) | End::Released => (FinalState::Answered, 200),
+            End::Lost(_) => (FinalState::Lost, 200),
+            End::Cancelled => (FinalState::Cancelled, 487),
+            End::Refused(status) => {
+                let state = match status {
+                    486 if meta.verdict.1 == Some(Cause::NO_CHANNEL) => FinalState::ChannelLimit,
+                    486 | 600 => FinalState::Busy,
+                    480 if meta.ringing.is_some() => FinalState::NotAnswered,
+                    480 | 503 => FinalState::Unavailable,
+                    _ => FinalState::Refused(status),
+                };
+                (state, status)
+            }
+        };
+        let leg = CallLeg {
+            session: meta.session,
+            leg: 0,
+            side: Writer::Box,
+            direction: Direction::In,
+            from: meta.from.clone(),
+            to: meta.to.clone(),
+            presented: meta.presented,
+            terminal: meta.caller,
+            started: meta.started,
+            ringing: meta.ringing,
+            answered: meta.answered,
+            ended,
+            state,
+            status,
+        };
+        let second = meta.answered_by.map(|by| CallLeg {
+            leg: 1,
+            direction: Direction::Out,
+            terminal: u16::try_from(by).ok().and_then(IdKey::new),
+            ..leg.clone()
+        });
+        self.tell(now, EventBody::CallLeg(leg));
+        if let Some(second) = second {
+            self.tell(now, EventBody::CallLeg(second));
+        }
+        if let Some(player) = player {
+            self.media(MediaOutput::Stop { player });
+        }
+    }
+}
+
+/// A cause of Q.850 as it is passed on.
+fn q850(cause: u16) -> Option<Cause> {
+    let text = match cause {
+        17 => "User busy",
+        18 => "No user responding",
+        27 => "Destination out of order",
+        28 => "Invalid number format",
+        41 => "Temporary failure",
+        42 => "Switching equipment congestion",
+        _ => {
+            let known = [
+                UNALLOCATED,
+                BARRED,
+                ABSENT,
+                Cause::NO_CHANNEL,
+                Cause::OUT_OF_ORDER,
+                Cause::NO_ANSWER,
+            ];
+            return known.into_iter().find(|known| known.cause == cause);
+        }
+    };
+    Some(Cause {
+        protocol: "Q.850",
+        cause,
+        text,
+    })
+}

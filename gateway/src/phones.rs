@@ -1,0 +1,200 @@
+//! The phones' side: what they send, who they are, where they are, and what flash keeps of it.
+
+use core::time::Duration;
+
+use shared::id::IdKey;
+use shared::site::Site;
+use shared::sync::{Alarm, EventBody};
+use sip::b2bua::{self, Receive};
+use sip::digest::Ha1;
+use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
+
+use crate::registrar::{Account, Accounts, Caller};
+use crate::{AGENT, Gateway, REPLY_MAX, budget, registrar, store};
+
+/// First wait after the store failed; doubled every time.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
+/// The site configuration as the registrar wants it.
+struct Office<'a>(&'a Site);
+
+impl Accounts for Office<'_> {
+    fn realm(&self) -> &str {
+        &self.0.sys.realm
+    }
+
+    fn account(&self, user: &[u8]) -> Option<Account> {
+        let id = self.0.by_user(core::str::from_utf8(user).ok()?)?;
+        let credential = self.0.credential(id.key)?;
+        let ha1 = Ha1 {
+            md5: credential.ha1_md5,
+            sha256: credential.ha1_sha256,
+        };
+        Some(Account { key: id.key, ha1 })
+    }
+}
+
+impl Gateway<'_> {
+    pub(crate) fn on_message(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        if bytes.len() > budget::DATAGRAM_MAX {
+            self.counters.oversized += 1;
+            return;
+        }
+        match Message::parse_datagram(bytes) {
+            Ok(message) => self.on_sip(now, flow, &message),
+            Err(rejected) if rejected.fault == sip::Fault::KeepAlive => self.counters.keep_alives += 1,
+            Err(rejected) => match (rejected.status(), rejected.request()) {
+                (Some(status), Some(request)) if request.method() != Method::Ack => {
+                    self.counters.faulty += 1;
+                    self.reply(flow, &request, status, |_| {});
+                }
+                _ => self.counters.unreadable += 1,
+            },
+        }
+    }
+
+    pub(crate) fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
+        let mut emergency = false;
+        if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
+            // What is no call is answered without a transaction: a repetition is answered again.
+            let status = match message.method() {
+                Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
+                Method::Invite => {
+                    emergency = !self.is_trunk(flow) && self.is_emergency(message);
+                    0
+                }
+                Method::Ack | Method::Cancel => 0,
+                Method::Options => 200,
+                Method::Subscribe | Method::Publish => 489,
+                Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => 481,
+                _ => 405,
+            };
+            if status != 0 {
+                return self.reply(flow, message, status, |_| {});
+            }
+        }
+        let media = &mut b2bua::Direct;
+        let received = match emergency {
+            true => self.calls.receive_reserved(now, flow, message, media),
+            false => self.calls.receive(now, flow, message, media),
+        };
+        match received {
+            Receive::Invite { tx } => self.on_invite(now, tx, flow, message, emergency),
+            Receive::Request { tx } => self.calls.reply(now, tx, flow, message, 405, |_| {}),
+            Receive::Done => {}
+        }
+    }
+
+    /// Answers a request from the request itself.
+    pub(crate) fn reply(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        status: u16,
+        more: impl FnOnce(&mut Writer<'_>),
+    ) {
+        let _ = self.reply.resize(REPLY_MAX, 0);
+        let mut w = Writer::new(&mut self.reply);
+        write_response_head(&mut w, message, status, Some("denwaban"), flow.peer);
+        w.header(Name::Server, AGENT);
+        w.header(Name::Allow, b2bua::ALLOW);
+        more(&mut w);
+        match w.finish_empty() {
+            Ok(len) => {
+                self.reply.truncate(len);
+                self.reply_to = Some(flow);
+            }
+            Err(_) => self.counters.overflow += 1,
+        }
+    }
+
+    pub(crate) fn on_register(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
+        let random = self.random();
+        let _ = self.reply.resize(REPLY_MAX, 0);
+        let accounts = Office(&self.site);
+        match self
+            .registrar
+            .register(now, &flow, message, &accounts, random, &mut self.reply)
+        {
+            Ok(len) => {
+                self.reply.truncate(len);
+                self.reply_to = Some(flow);
+            }
+            Err(_) => self.counters.overflow += 1,
+        }
+    }
+
+    /// Whose phone this request comes from; if nobody's, the challenge or refusal is on its way.
+    pub(crate) fn authenticate(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Option<IdKey> {
+        let random = self.random();
+        let _ = self.reply.resize(REPLY_MAX, 0);
+        let accounts = Office(&self.site);
+        match self
+            .registrar
+            .authenticate(now, &flow, message, &accounts, random, &mut self.reply)
+        {
+            Ok(Caller::Known(key)) => return Some(key),
+            Ok(Caller::Refused(len)) => {
+                self.reply.truncate(len);
+                self.reply_to = Some(flow);
+            }
+            Err(_) => self.counters.overflow += 1,
+        }
+        None
+    }
+
+    /// Takes one change of the bindings to flash and to the cloud. False: there was none.
+    pub(crate) fn poll_registrar(&mut self, now: Instant) -> bool {
+        let Some(change) = self.registrar.poll(now) else {
+            return false;
+        };
+        if change.kind.is_stored() {
+            self.unstored |= 1 << change.place;
+        }
+        let registered = self.registrar.registered().contains(change.key);
+        if registered != self.told.contains(change.key) {
+            self.told.set(change.key, registered);
+            self.tell(
+                now,
+                EventBody::Registration {
+                    terminal: change.key,
+                    registered,
+                },
+            );
+        }
+        true
+    }
+
+    /// The next binding for the flash.
+    pub(crate) fn next_put(&mut self, now: Instant) -> Option<store::Op> {
+        if self.storing.is_some() || self.unstored == 0 || now < self.store_hold {
+            return None;
+        }
+        let place = self.unstored.trailing_zeros() as usize;
+        self.unstored &= self.unstored - 1;
+        let key = store::Key::place(place)?;
+        let mut bytes = [0; registrar::STORED_MAX];
+        let bytes = self.registrar.store(place, &mut bytes).unwrap_or_default();
+        let value = heapless::Vec::from_slice(bytes).ok()?;
+        self.storing = Some(place);
+        Some(store::Op::Put { key, value })
+    }
+
+    /// A binding is in flash, or will be tried again: nothing else would bring the phone back after a power cut.
+    pub(crate) fn on_put(&mut self, now: Instant, is_stored: bool) {
+        let Some(place) = self.storing.take() else { return };
+        let raised = !is_stored;
+        if raised != (self.store_faults > 0) {
+            let alarm = Alarm::Storage;
+            self.tell(now, EventBody::Alarm { alarm, raised });
+        }
+        if is_stored {
+            self.store_faults = 0;
+            return;
+        }
+        self.unstored |= 1 << place;
+        self.counters.unstored += 1;
+        self.store_hold = now + STORE_WAIT * (1 << self.store_faults.min(6));
+        self.store_faults = self.store_faults.saturating_add(1);
+    }
+}
