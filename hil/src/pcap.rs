@@ -1,5 +1,6 @@
-//! Writing captures in the pcapng format (draft-ietf-opsawg-pcapng): one interface per port of a switch, and for a
-//! frame that a fault took a comment that says so. Wireshark and tshark read them.
+//! Captures: writing them in the pcapng format (draft-ietf-opsawg-pcapng): one interface per port of a switch, and for a
+//! frame that a fault took a comment that says so; Wireshark and tshark read them. And reading the older format (libpcap)
+//! that QEMU's `filter-dump` writes.
 
 use std::fs::File;
 use std::io::{BufWriter, Result, Write};
@@ -75,6 +76,40 @@ impl Capture {
         self.file.write_all(body)?;
         self.file.write_all(&total)
     }
+}
+
+/// A packet of a capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Its time, in whole microseconds.
+    pub nanoseconds: u64,
+    /// The frame, as far as it was kept.
+    pub frame: Vec<u8>,
+}
+
+/// Reads a capture in the libpcap format, written on this machine; one that is cut short to its last whole packet.
+pub fn read(path: &Path) -> Result<Vec<Packet>> {
+    let bytes = std::fs::read(path)?;
+    let Some((head, mut rest)) = bytes.split_first_chunk::<24>() else {
+        return Ok(Vec::new());
+    };
+    if !head.starts_with(&0xA1B2_C3D4_u32.to_ne_bytes()) {
+        return Err(std::io::Error::other(format!("{} is no capture", path.display())));
+    }
+    let mut packets = Vec::new();
+    while let Some((head, after)) = rest.split_first_chunk::<16>() {
+        let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let Some((frame, after)) = after.split_at_checked(word(8) as usize) else {
+            break;
+        };
+        let nanoseconds = u64::from(word(0)) * 1_000_000_000 + u64::from(word(4)) * 1000;
+        packets.push(Packet {
+            nanoseconds,
+            frame: frame.to_vec(),
+        });
+        rest = after;
+    }
+    Ok(packets)
 }
 
 fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {

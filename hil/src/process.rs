@@ -30,6 +30,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    /// Where its part of the log begins.
+    begin: usize,
 }
 
 impl Process {
@@ -41,19 +43,20 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file);
+        let begin = std::fs::metadata(&log)?.len() as usize;
         let child = command.spawn().with_context(|| format!("{command:?}"))?;
         Ok(Process {
             name: name.into(),
             child,
             log,
+            begin,
         })
     }
 
     /// What it has printed so far.
     pub fn output(&self) -> String {
-        std::fs::read(&self.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(bytes.get(self.begin..).unwrap_or_default()).into_owned()
     }
 
     /// Waits for a line of output that contains `text`, and gives it; fails at once when the program ends before.

@@ -1,6 +1,7 @@
 //! One run of a scenario: its folder, its clock and its timeline.
 
 use anyhow::{Context, Result};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,12 +13,19 @@ pub struct Run {
     pub start: Instant,
     /// Drives the switches' faults; printed, and taken from `DENWABAN_SEED` if that is set.
     pub seed: u64,
+    /// Held as long as the run lasts: two runs must not share a folder.
+    _lock: File,
 }
 
 impl Run {
     /// Begins one.
     pub fn begin(name: &str) -> Result<Run> {
-        let folder = target().join("hil").join(name);
+        let runs = target().join("hil");
+        std::fs::create_dir_all(&runs)?;
+        let lock = File::create(runs.join(format!("{name}.lock")))?;
+        lock.try_lock()
+            .with_context(|| format!("another run of {name} is going on"))?;
+        let folder = runs.join(name);
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
@@ -33,6 +41,7 @@ impl Run {
             folder,
             start: Instant::now(),
             seed,
+            _lock: lock,
         })
     }
 

@@ -72,14 +72,19 @@ fn registration(stage: &mut Stage) -> Result<()> {
     let from = stage.office.sniffer.mark();
     let mut thief = stage.sipp_phone("phone-refused", None, "0", "wrong-password")?;
     ensure!(thief.ends(s(10))?, "the refused phone: {}", thief.output());
-    let answers = stage.office.sniffer.messages(from, |sip| {
-        sip.port == PHONE_PORTS[2]
-            && sip.direction == Received
-            && sip.header("CSeq").is_some_and(|c| c.ends_with("REGISTER"))
-    });
-    let codes: Vec<_> = answers.iter().filter_map(Sip::status).collect();
+    let codes = wait_for("two answers to the refused phone", s(2), || {
+        let answers = stage.office.sniffer.messages(from, |sip| {
+            sip.port == PHONE_PORTS[2]
+                && sip.direction == Received
+                && sip
+                    .header("CSeq")
+                    .is_some_and(|value| value.ends_with("REGISTER"))
+        });
+        let codes: Vec<_> = answers.iter().filter_map(Sip::status).collect();
+        (codes.len() >= 2).then_some(codes)
+    })?;
     ensure!(
-        codes.len() >= 2 && codes.iter().all(|code| [401, 403].contains(code)),
+        codes.iter().all(|code| [401, 403].contains(code)),
         "answers {codes:?}"
     );
     let start = Instant::now();

@@ -2,7 +2,7 @@
 
 use super::stage::{REP, Stage, same};
 use crate::dhcp::{Lease, Server};
-use crate::office::{BOX, CLOUD, PHONES, ROUTER};
+use crate::office::{BOX, BOX_MAC, CLOUD, PHONES, ROUTER};
 use crate::run::Run;
 use crate::switch::Direction::{Received, Sent};
 use crate::switch::Faults;
@@ -135,6 +135,10 @@ pub fn garbage(run: &Run) -> Result<()> {
     let large = answered("an answer to a fragmented message", &|good| filled(&good, 4000))?;
     same("answers", [&bare, &large], [&ok, &ok])?;
     run.say("one without Content-Length and one of 4,000 bytes in fragments: the same");
+    orphans(&stage)?;
+    let after = answered("an answer in spite of orphaned fragments", &|good| good)?;
+    same("answer", &after, &ok)?;
+    run.say("200 first fragments whose rest never comes: the next message is answered");
     let oversized = filled(&options(PHONES[2]), 9000);
     match probe(&stage, &oversized) {
         Some(answer) => ensure!(answer.starts_with("SIP/2.0 513"), "9,000 bytes: {answer}"),
@@ -303,6 +307,36 @@ pub fn bad_network(run: &Run) -> Result<()> {
     ensure!(carrier.ends(s(30))?, "the carrier's call: {}", carrier.output());
     stage.all_quiet(s(40))?;
     starts(&stage, 1)
+}
+
+/// Two hundred first fragments of datagrams to the box's SIP port, each of another datagram.
+fn orphans(stage: &Stage) -> Result<()> {
+    let (_port, stranger) = stage.office.lan.socket("stranger")?;
+    let mac = |text: &str| {
+        text.split(':')
+            .map(|pair| u8::from_str_radix(pair, 16))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    for identity in 0..200_u16 {
+        let mut packet = vec![0x45, 0];
+        packet.extend(532_u16.to_be_bytes());
+        packet.extend(identity.to_be_bytes());
+        // More fragments, offset 0, TTL 64, UDP.
+        packet.extend([0x20, 0, 64, 17, 0, 0]);
+        packet.extend(std::net::Ipv4Addr::new(192, 168, 50, 99).octets());
+        packet.extend(BOX.parse::<std::net::Ipv4Addr>()?.octets());
+        let sum: u32 = packet
+            .chunks(2)
+            .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+            .sum();
+        let sum = !(((sum & 0xFFFF) + (sum >> 16)) as u16);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+        packet.extend([0x13, 0xC4, 0x13, 0xC4, 0x0F, 0xA0, 0, 0]);
+        packet.resize(532, b'x');
+        let frame = [mac(BOX_MAC)?, mac("02:00:00:00:00:99")?, vec![8, 0], packet].concat();
+        wait_for("room at the switch", s(2), || stranger.send(&frame).ok())?;
+    }
+    Ok(())
 }
 
 /// A request of a phone at `address`.

@@ -3,6 +3,7 @@
 use crate::run::Run;
 use anyhow::Result;
 
+mod bench;
 mod demo;
 mod faults;
 mod rig;
@@ -80,4 +81,12 @@ pub const DEMO: Scenario = Scenario {
     about: "an office with a box: calls with the cloud alive and with the cloud dead",
     image: true,
     tell: demo::tell,
+};
+
+/// The figures of the image.
+pub const BENCH: Scenario = Scenario {
+    name: "bench-firmware",
+    about: "how fast the image starts and how many instructions a request takes",
+    image: true,
+    tell: bench::tell,
 };
