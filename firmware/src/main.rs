@@ -8,7 +8,6 @@
 
 mod board;
 mod brain;
-mod lease;
 mod log;
 mod net;
 mod player;

@@ -14,7 +14,7 @@ use gateway::{Network, budget};
 use netshim::{Clock, Event, Lease, NetShim};
 use static_cell::StaticCell;
 
-use crate::{board, lease, log, work};
+use crate::{board, log, work};
 
 /// Hosts of the office network kept in mind: as many as there may be registrations.
 const HOSTS: usize = budget::BINDINGS;
@@ -100,14 +100,16 @@ pub async fn address(stack: Stack<'static>, shared: &'static Shared, mut kept: O
                 };
                 let address = lease.address;
                 if fresh && kept.as_ref() != Some(&lease) {
-                    work::run(
-                        work::LEASE,
-                        Op::Put {
-                            key: Key::LEASE,
-                            value: lease::encode(&lease),
-                        },
-                    )
-                    .await;
+                    if let Ok(value) = heapless::Vec::from_slice(&lease.encode()) {
+                        work::run(
+                            work::LEASE,
+                            Op::Put {
+                                key: Key::LEASE,
+                                value,
+                            },
+                        )
+                        .await;
+                    }
                     kept = Some(lease);
                 }
                 // A lease that was only prolonged changes nothing.

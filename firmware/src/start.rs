@@ -16,7 +16,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::retained::{self, LastRun, Reset};
 use crate::net::Resolver;
-use crate::{board, brain, lease, log, net, player, trunk, uplink, watchdog, work};
+use crate::{board, brain, log, net, player, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
 macro_rules! once {
@@ -68,7 +68,7 @@ pub fn start() {
     let mut lease = None;
     let loading = gateway.start(brain::now(), store, boot, |key, value| {
         if key == Key::LEASE {
-            lease = lease::decode(value);
+            lease = Lease::decode(value);
         }
     });
     match block_on(loading) {

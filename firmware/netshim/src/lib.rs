@@ -6,6 +6,7 @@ mod arp;
 pub mod dhcp;
 pub mod ethernet;
 mod hold;
+mod lease;
 pub mod neighbours;
 mod state;
 
