@@ -1,10 +1,12 @@
 //! `cargo x bench`: figures of speed.
 
-use crate::{build, hil_command};
-use anyhow::Result;
+use crate::build::{self, cargo, must};
+use crate::{hil_command, setup};
+use anyhow::{Context, Result, ensure};
+use hil::run::{figure, target};
 use hil::scenario::BENCH;
 use hil::world;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -17,17 +19,68 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum What {
-    /// The image in QEMU: start-up times and instruction counts
+    /// The image in QEMU: start-up times, and instructions from datagram to datagram
     Firmware,
+    /// The brain alone on this machine: instructions of an operation, by valgrind
+    Gateway,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let What::Firmware = arguments.what;
-    if world::inside() {
-        return hil_command::tell(&BENCH);
+    match arguments.what {
+        What::Firmware if world::inside() => hil_command::tell(&BENCH),
+        What::Firmware => {
+            if !arguments.no_build {
+                build::rig()?;
+            }
+            world::enter(&["bench", "firmware"])
+        }
+        What::Gateway => {
+            setup::valgrind()?;
+            if !arguments.no_build {
+                let example = [
+                    "build",
+                    "--quiet",
+                    "--release",
+                    "--package",
+                    "gateway",
+                    "--example",
+                    "instructions",
+                ];
+                must(cargo().args(example))?;
+            }
+            for operation in ["register", "invite"] {
+                // The difference of two runs is free of what happens once.
+                let (few, many) = (200, 1200);
+                let instructions =
+                    (collected(operation, many)? - collected(operation, few)?) / u64::from(many - few);
+                figure(
+                    &format!("gateway.{operation}.instructions"),
+                    instructions,
+                    "instructions",
+                );
+            }
+            Ok(ExitCode::SUCCESS)
+        }
     }
-    if !arguments.no_build {
-        build::rig()?;
-    }
-    world::enter(&["bench", "firmware"])
+}
+
+/// Instructions of the brain in a run of so many operations.
+fn collected(operation: &str, count: u32) -> Result<u64> {
+    let mut command = Command::new("valgrind");
+    command.args([
+        "--tool=callgrind",
+        "--callgrind-out-file=/dev/null",
+        "--toggle-collect=*brain_*",
+    ]);
+    command
+        .arg(target().join("release/examples/instructions"))
+        .args([operation, &count.to_string()]);
+    let output = command.output().context("valgrind")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{operation}: {said}");
+    let number = said
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .context("valgrind counted nothing")?;
+    Ok(number.1.trim().parse()?)
 }

@@ -19,7 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 9] = [
     tool("cc", "build-essential", "links host programs and builds SQLite"),
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
@@ -33,12 +33,10 @@ const TOOLS: [Tool; 10] = [
         "the second MQTT broker that the cloud is tested with",
     ),
     tool("setpriv", "util-linux", "lets nothing outlive a run"),
-    tool(
-        "tshark",
-        "tshark",
-        "reads the captures, for people; no test needs it",
-    ),
 ];
+
+/// Only for `cargo x bench gateway`.
+const VALGRIND: Tool = tool("valgrind", "valgrind", "counts instructions");
 
 /// The firmware's target.
 pub const TARGET: &str = "thumbv7em-none-eabihf";
@@ -61,6 +59,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.check {
         ensure()?;
+        components()?;
         toolchain()?;
         println!("everything is here");
         return Ok(ExitCode::SUCCESS);
@@ -100,6 +99,36 @@ pub fn ensure() -> Result<()> {
     } else {
         bail!("cannot be had here: {} ({installed:?})", missing.join(", "))
     }
+}
+
+/// Installs valgrind if it is missing.
+pub fn valgrind() -> Result<()> {
+    if !on_path(VALGRIND.program) {
+        println!(
+            "setup: {} is missing ({}): installing {}",
+            VALGRIND.program, VALGRIND.reason, VALGRIND.package
+        );
+        install(&[VALGRIND.package])?;
+    }
+    Ok(())
+}
+
+/// Brings rustfmt and clippy where rustup was installed without them.
+pub fn components() -> Result<()> {
+    for (program, component) in [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")] {
+        if sysroot().join("bin").join(program).exists() || on_path(program) {
+            continue;
+        }
+        println!("setup: {component} is missing: rustup component add {component}");
+        let added = Command::new("rustup")
+            .args(["component", "add", component])
+            .stdin(Stdio::null())
+            .status();
+        if !added.is_ok_and(|status| status.success()) {
+            bail!("{component} cannot be had here: rustup component add {component} failed");
+        }
+    }
+    Ok(())
 }
 
 /// Finds or brings a compiler for the firmware.

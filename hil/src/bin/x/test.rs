@@ -37,6 +37,7 @@ const IMAGE: [Step; 3] = [
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     setup::ensure()?;
+    setup::components()?;
     let steps = HOST.iter().chain(if arguments.host_only {
         [].iter()
     } else {
