@@ -304,11 +304,11 @@ impl Gateway<'_> {
         let call = self.open(now, tx, flow, message, meta)?;
         let realm = &self.site.sys.realm;
         let mut extra: String<EXTRA_MAX> = String::new();
+        let mut name = [0; ADDRESS_MAX];
         let name = message
             .from()
-            .and_then(|from| from.display)
-            .and_then(|name| core::str::from_utf8(name).ok())
-            .map(|name| name.trim_matches('"'));
+            .and_then(|from| sip::fields::unescape_quoted(from.display?, &mut name))
+            .and_then(|name| core::str::from_utf8(name).ok());
         let from = address(name.unwrap_or_default(), &caller, realm);
         let to = address("", number.digits(), realm);
         // R3, R26: which number was called, by its label.

@@ -373,6 +373,21 @@ fn only_registered_phones_call() {
     o.nothing_left();
 }
 
+/// The name under which the cloud joins records is the box's: a phone could give the one of another call.
+#[test]
+fn a_phone_does_not_name_its_call() {
+    let mut o = Office::with_phones(2);
+    let [a, b] = [0, 1].map(Phone::new);
+    let mut dialog = a.calls("201", "c1");
+    o.rx(a.address, &dialog.request("INVITE", "1", "", OFFER));
+    let challenge = o.expect(a.address, "407");
+    dialog.cseq = 2;
+    let own = "0123456789abcdef0123456789abcdef";
+    let lines = a.authorization(&challenge, "INVITE", &dialog.target) + &format!("Session-ID: {own}\r\n");
+    o.rx(a.address, &dialog.request("INVITE", "2", &lines, OFFER));
+    assert_ne!(o.expect(b.address, "INVITE").header("Session-ID"), own);
+}
+
 /// The INVITE again, because the answer was lost.
 #[test]
 fn a_repeated_invite_makes_no_second_call() {

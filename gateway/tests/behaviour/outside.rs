@@ -138,6 +138,30 @@ fn incoming_rings_the_group() {
     o.nothing_left();
 }
 
+/// Whatever a caller calls itself, the phones get well-formed lines, and nothing of the caller's making among them.
+#[test]
+fn hostile_names() {
+    let long = format!("\"{}\" <sip:06@x>", "あ".repeat(100));
+    for (from, shown) in [
+        (
+            "\"a\\\"b\" <sip:%0d%0aEvil%3a%20x@x>",
+            "\"a\\\"b\" <sip:Evilx@office.example>",
+        ),
+        ("<sip:%3e;x@x>", "<sip:anonymous@office.example>"),
+        ("<sip:x.example>", "<sip:anonymous@office.example>"),
+        (long.as_str(), "<sip:06@office.example>"),
+    ] {
+        let mut o = Office::online(2);
+        let mut call = carrier("0312340001", "k1");
+        call.own = format!("{from};tag=t");
+        o.trunk_rx(call.request("INVITE", "2", "", OFFER).as_bytes());
+        let invite = o.expect(Phone::new(1).address, "INVITE");
+        assert!(!invite.text.contains("\r\nEvil"), "{}", invite.text);
+        let value = invite.header("From");
+        assert!(value.contains(&format!("{shown};tag=")), "{value}");
+    }
+}
+
 #[test]
 fn incoming_to_a_direct_number_rings_one_phone() {
     let mut o = Office::online(3);
