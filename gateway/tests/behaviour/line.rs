@@ -31,9 +31,7 @@ fn the_trunk_registers_and_refreshes() {
     assert_eq!(o.cloud.connects, 1, "as soon as there is a network");
     o.cloud.registers = false;
     o.cloud.reachable = true;
-    while o.seen.is_empty() {
-        o.wait(10);
-    }
+    o.until(20_000, |o| !o.seen.is_empty());
     let first = o.expect(cloud(), "REGISTER");
     assert_eq!(first.uri(), "sip:trunk.example");
     assert_eq!(
@@ -61,9 +59,7 @@ fn the_trunk_registers_and_refreshes() {
     // The refresh comes before the end of what was granted, not of what was asked for.
     o.cloud.registers = true;
     let (at, registered, connects) = (o.now, o.cloud.registered, o.cloud.connects);
-    while o.cloud.registered == registered {
-        o.wait(100);
-    }
+    o.until(100_000, |o| o.cloud.registered > registered);
     assert!((60_000..90_000).contains(&(o.now - at)), "{} ms", o.now - at);
     assert_eq!(
         (o.cloud.connects, mode(&o)),
@@ -124,9 +120,7 @@ fn pings_that_go_unanswered() {
     // Back: on probation first, and then up.
     o.events.clear();
     o.cloud.reachable = true;
-    while mode(&o) == Mode::Down {
-        o.wait(100);
-    }
+    o.until(22_000, |o| mode(o) != Mode::Down);
     assert_eq!(mode(&o), Mode::Probation);
     assert!(
         o.now - cut < 15_000 + 22_000,
@@ -142,9 +136,7 @@ fn one_lost_pong_changes_nothing_for_calls() {
     let mut o = Office::online(1);
     o.wait(60_000);
     o.cloud.pongs = false;
-    while mode(&o) == Mode::Up {
-        o.wait(100);
-    }
+    o.until(10_000, |o| mode(o) != Mode::Up);
     assert_eq!(mode(&o), Mode::Suspect);
     o.dial(&Phone::new(0), "0665550001", "c1");
     let invite = o.expect(cloud(), "INVITE");
@@ -162,15 +154,11 @@ fn a_flapping_line() {
     for _ in 0..4 {
         o.close();
         assert_eq!(mode(&o), Mode::Down);
-        while mode(&o) == Mode::Down {
-            o.wait(100);
-        }
+        o.until(20_000, |o| mode(o) != Mode::Down);
         o.wait(2_000);
     }
     let since = o.now;
-    while mode(&o) != Mode::Up {
-        o.wait(1_000);
-    }
+    o.until(500_000, |o| mode(o) == Mode::Up);
     assert!(o.now - since > 230_000, "{} ms", o.now - since);
 }
 
@@ -205,13 +193,8 @@ fn cut_while_it_rings() {
     o.expect(cloud(), "180");
     o.cut();
     let cut = o.now;
-    let cancel = loop {
-        o.wait(100);
-        if let Some(cancel) = o.seen.pop_front() {
-            break cancel;
-        }
-    };
-    assert_eq!((cancel.what(), cancel.peer), ("CANCEL", invite.peer));
+    o.until(20_000, |o| !o.seen.is_empty());
+    let cancel = o.expect(invite.peer, "CANCEL");
     assert!((15_000..=18_100).contains(&(o.now - cut)), "{} ms", o.now - cut);
     o.reply(&cancel, &answer(&cancel, 200, ""));
     o.reply(&invite, &answer(&invite, 487, ""));
@@ -293,9 +276,7 @@ fn cut_in_calls() {
     o.quiet();
     o.cut();
     let cut = o.now;
-    while o.seen.is_empty() {
-        o.wait(100);
-    }
+    o.until(20_000, |o| !o.seen.is_empty());
     assert!((15_000..=18_100).contains(&(o.now - cut)), "{} ms", o.now - cut);
     let bye = o.expect(outside.peer, "BYE");
     assert_eq!(

@@ -283,6 +283,16 @@ impl Office {
         self.drain();
     }
 
+    /// The time passes until this is so, which must be within `limit` milliseconds.
+    #[track_caller]
+    pub fn until(&mut self, limit: u64, is_so: impl Fn(&Self) -> bool) {
+        let end = self.now + limit;
+        while !is_so(self) {
+            assert!(self.now < end, "not within {limit} ms");
+            self.wait(100);
+        }
+    }
+
     /// A phone, or anybody, sends the box a datagram.
     pub fn rx(&mut self, from: SocketAddr, text: &str) {
         self.rx_bytes(from, text.as_bytes());
