@@ -26,8 +26,17 @@ pub const SHARED_SEED: u32 = SHARED + 0x20;
 /// `u32`, written by the board: words programmed plus sectors erased since the start, so that the rig can cut the
 /// power inside a chosen write.
 pub const SHARED_PROGRESS: u32 = SHARED + 0x40;
-/// `u32`, written by the rig: the board stops for ever when [`SHARED_PROGRESS`] reaches this value (0: never).
+/// `u32`, written by the rig: what [`SHARED_CUT_KIND`] names happens when [`SHARED_PROGRESS`] reaches this value (0: never).
 pub const SHARED_CUT_AT: u32 = SHARED + 0x44;
+/// `u32`, written by the rig: [`CUT_POWER`], [`CUT_PANIC`] or [`CUT_HANG`].
+pub const SHARED_CUT_KIND: u32 = SHARED + 0x48;
+
+/// The board stops for ever, as without power; the rig ends it.
+pub const CUT_POWER: u32 = 0;
+/// The firmware panics, once: the board clears [`SHARED_CUT_AT`] before.
+pub const CUT_PANIC: u32 = 1;
+/// The task hangs, once, and the watchdog has to notice: the board clears [`SHARED_CUT_AT`] before.
+pub const CUT_HANG: u32 = 2;
 
 /// Bytes at [`SHARED_SEED`].
 pub const SEED_LEN: usize = 32;

@@ -70,10 +70,31 @@ impl Flash {
         self.progress = self.progress.wrapping_add(1);
         self.psram.set_word(wire::SHARED_PROGRESS, self.progress);
         if self.cut_at != 0 && self.progress == self.cut_at {
-            cortex_m::interrupt::disable();
-            super::watchdog::stop();
-            loop {
-                cortex_m::asm::wfi();
+            self.fault();
+        }
+    }
+}
+
+impl Flash {
+    /// The fault that the rig has ordered.
+    fn fault(&mut self) {
+        match self.psram.word(wire::SHARED_CUT_KIND) {
+            wire::CUT_PANIC => {
+                self.psram.set_word(wire::SHARED_CUT_AT, 0);
+                panic!("ordered by the rig");
+            }
+            wire::CUT_HANG => {
+                self.psram.set_word(wire::SHARED_CUT_AT, 0);
+                loop {
+                    core::hint::spin_loop();
+                }
+            }
+            _ => {
+                cortex_m::interrupt::disable();
+                super::watchdog::stop();
+                loop {
+                    cortex_m::asm::wfi();
+                }
             }
         }
     }
