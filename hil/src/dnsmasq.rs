@@ -27,18 +27,13 @@ pub struct Service<'a> {
 pub fn start(router: &Namespace, service: &Service, folder: &Path) -> Result<Process> {
     let mut command = router.command("dnsmasq");
     command.args([
-        "--keep-in-foreground",
+        "--no-daemon",
         "--no-resolv",
         "--no-hosts",
         "--log-facility=-",
         "--log-dhcp",
     ]);
-    command.args([
-        "--bind-interfaces",
-        "--conf-file=/dev/null",
-        "--user=root",
-        "--log-queries",
-    ]);
+    command.args(["--bind-interfaces", "--conf-file=/dev/null", "--log-queries"]);
     command.arg(format!("--interface={}", service.interface));
     command.arg(format!(
         "--dhcp-range={},{},{}",

@@ -34,6 +34,10 @@ pub fn enter(arguments: &[&str]) -> Result<ExitCode> {
     if !rustix::process::geteuid().is_root() {
         command.arg("-Ur");
     }
+    // Debian keeps dnsmasq and nft in sbin, which a user's PATH lacks.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    command.env("PATH", std::env::join_paths(path)?);
     command
         .arg("--")
         .arg(std::env::current_exe()?)
