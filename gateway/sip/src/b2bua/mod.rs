@@ -455,6 +455,16 @@ impl<'s, M> Calls<'s, M> {
         self.calls.get(call)?.best_cause
     }
 
+    /// Why its legs were told to stop, if a reason was given (RFC 3326): of a call that is over.
+    pub fn cause(&self, call: Key) -> Option<Cause> {
+        self.calls.get(call)?.cause
+    }
+
+    /// A re-INVITE, or the INVITE itself, still waits for its final answer.
+    pub fn is_asked(&self, call: Key) -> bool {
+        self.calls.get(call).is_some_and(|call| call.asked.tx.is_some())
+    }
+
     /// What [`Target::user`] said of a branch.
     pub fn leg_user(&self, leg: Key) -> Option<u32> {
         self.legs.get(leg).map(|leg| leg.user)
