@@ -306,7 +306,9 @@ impl<R: Relays> Pbx<R> {
                 continue;
             }
             match self.calls.poll(now, buffer) {
-                Some(b2bua::Output::Transmit { flow, len }) if self.reaches(&flow) => break (flow, len),
+                Some(b2bua::Output::Transmit { flow, len }) if self.reaches(&flow) => {
+                    break (self.towards(flow, buffer), len);
+                }
                 Some(b2bua::Output::Transmit { .. }) => self.counters.undelivered += 1,
                 Some(b2bua::Output::Event(event)) => self.on_event(now, event),
                 // One message of a connection after the other, each with all it causes.
@@ -409,17 +411,20 @@ impl<R: Relays> Pbx<R> {
     fn on_message(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
         let message = match Message::parse_stream(bytes) {
             Ok(message) => message,
-            Err(rejected) => return self.on_rejected(flow, &rejected),
+            Err(rejected) => {
+                if self.box_on(&flow).is_none() && !self.admit(now, flow) {
+                    self.counters.malformed += 1;
+                    return;
+                }
+                return self.on_rejected(flow, &rejected);
+            }
         };
         if message.is_request() && message.method() == Method::Register {
             return self.on_register(now, flow, &message);
         }
         let Some(id) = self.box_on(&flow) else {
             self.counters.unregistered += 1;
-            if !self.limiter.admit(now, flow.peer.ip(), 1) {
-                self.counters.limited += 1;
-                self.close(flow);
-            } else if message.is_request() && message.method() != Method::Ack {
+            if self.admit(now, flow) && message.is_request() && message.method() != Method::Ack {
                 let status = if message.method() == Method::Options {
                     200
                 } else {
@@ -436,8 +441,22 @@ impl<R: Relays> Pbx<R> {
         }
     }
 
+    /// May a stranger be answered? If it asked too often its connection is closed.
+    fn admit(&mut self, now: Instant, stranger: Flow) -> bool {
+        let admitted = self.limiter.admit(now, stranger.peer.ip(), 1);
+        if !admitted {
+            self.counters.limited += 1;
+            self.close(stranger);
+        }
+        admitted
+    }
+
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Receive {
-        self.media.source = flow.peer.ip();
+        let changes_session = message.is_request()
+            && message.method() == Method::Invite
+            && message.to().is_some_and(|to| to.tag().is_some());
+        self.media.hear(flow.peer.ip(), changes_session);
+        self.media.settle(|call| self.calls.is_asked(call));
         if route::is_emergency(message) {
             self.calls.receive_reserved(now, flow, message, &mut self.media)
         } else {
@@ -497,6 +516,18 @@ impl<R: Relays> Pbx<R> {
 
     fn reaches(&self, flow: &Flow) -> bool {
         flow.transport == Transport::Udp || self.streams.contains_key(flow)
+    }
+
+    /// The carrier may send from other ports than it listens on: requests go to its trunk address all the same.
+    fn towards(&self, flow: Flow, message: &[u8]) -> Flow {
+        if flow.transport == Transport::Udp && !message.starts_with(b"SIP/2.0 ") {
+            Flow {
+                peer: self.config.carrier,
+                ..flow
+            }
+        } else {
+            flow
+        }
     }
 
     fn stamp(&self, now: Instant) -> Stamp {

@@ -34,8 +34,12 @@ pub trait Relays {
 pub(super) struct Bridge<R> {
     pub relays: R,
     sessions: HashMap<Key, [SocketAddr; 2]>,
+    /// Where a side wants its media from now on, until the other one agrees (RFC 3261 §14.1).
+    offered: HashMap<Key, (End, Remote, IpAddr)>,
     /// Where the message at hand came from.
-    pub source: IpAddr,
+    source: IpAddr,
+    /// The message at hand asks for a change of an answered call.
+    changes_session: bool,
     /// The last refusal was for want of ports.
     pub exhausted: bool,
 }
@@ -45,12 +49,26 @@ impl<R: Relays> Bridge<R> {
         Self {
             relays,
             sessions: HashMap::new(),
+            offered: HashMap::new(),
             source: IpAddr::from([0; 4]),
+            changes_session: false,
             exhausted: false,
         }
     }
 
+    /// A message is at hand: where it came from, and whether it is an INVITE within a dialog.
+    pub fn hear(&mut self, source: IpAddr, changes_session: bool) {
+        self.source = source;
+        self.changes_session = changes_session;
+    }
+
+    /// Forgets what was offered and never agreed to: these calls no longer wait for an answer.
+    pub fn settle(&mut self, waits: impl Fn(Key) -> bool) {
+        self.offered.retain(|call, _| waits(*call));
+    }
+
     pub fn close(&mut self, call: Key) {
+        self.offered.remove(&call);
         if self.sessions.remove(&call).is_some() {
             self.relays.close(call.to_bits());
         }
@@ -80,6 +98,17 @@ impl<R: Relays> Bridge<R> {
 
 impl<R: Relays> Media for Bridge<R> {
     fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+        let own = match from {
+            Side::Caller => End::A,
+            Side::Callee => End::B,
+        };
+        if !self.changes_session
+            && let Some((side, remote, source)) = self.offered.remove(&call)
+            && side != own
+        {
+            // The other side agrees.
+            self.relays.remote(call.to_bits(), side, remote, source);
+        }
         let Some(sdp) = Sdp::parse(sdp) else { return false };
         let is_voice =
             |medium: &sdp::Media<'_>| medium.kind == b"audio" && medium.protocol.starts_with(b"RTP/");
@@ -100,9 +129,9 @@ impl<R: Relays> Media for Bridge<R> {
                 }
             },
         };
-        let (own, told) = match from {
-            Side::Caller => (End::A, ends[End::B as usize]),
-            Side::Callee => (End::B, ends[End::A as usize]),
+        let told = match own {
+            End::A => ends[End::B as usize],
+            End::B => ends[End::A as usize],
         };
         if let Some(target) = medium.target().filter(|target| !target.ip().is_unspecified()) {
             let mux = medium.attributes("rtcp-mux").next().is_some();
@@ -117,7 +146,11 @@ impl<R: Relays> Media for Bridge<R> {
                 (false, Some(_)) => Remote { rtp: target, rtcp },
                 (false, None) => Remote::next_port(target),
             };
-            self.relays.remote(call.to_bits(), own, remote, self.source);
+            if self.changes_session {
+                self.offered.insert(call, (own, remote, self.source));
+            } else {
+                self.relays.remote(call.to_bits(), own, remote, self.source);
+            }
         }
         out.clear();
         let _ = out.resize(SDP_MAX, 0);

@@ -45,9 +45,9 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    /// The records of the call, once it is over.
-    pub fn legs(&self, ended: Stamp, end: End) -> impl Iterator<Item = CallLeg> {
-        let (state, status) = self.state(end);
+    /// The records of the call, once it is over. `elsewhere`: it was cancelled because somebody else has answered.
+    pub fn legs(&self, ended: Stamp, end: End, elsewhere: bool) -> impl Iterator<Item = CallLeg> {
+        let (state, status) = self.state(end, elsewhere);
         let caller = CallLeg {
             session: self.session,
             leg: 0,
@@ -74,10 +74,11 @@ impl Meta {
         [Some(caller), callee].into_iter().flatten()
     }
 
-    fn state(&self, end: End) -> (FinalState, u16) {
+    fn state(&self, end: End, elsewhere: bool) -> (FinalState, u16) {
         match end {
             End::HungUp(Side::Caller | Side::Callee) | End::Released => (FinalState::Answered, 200),
             End::Lost(_) => (FinalState::Lost, 200),
+            End::Cancelled if elsewhere => (FinalState::ElsewhereAnswered, 487),
             End::Cancelled => (FinalState::Cancelled, 487),
             End::Refused(status) => {
                 let state = match status {

@@ -11,12 +11,12 @@ use sip::b2bua::{Cause, Event, Refusal, Side, Target};
 use sip::pool::Key;
 use sip::sdp::{Audio, Codec, Direction, Sdp};
 use sip::transaction::{Priority, TxId};
-use sip::{Flow, Instant, Message, Method, Name, NameAddr, Scheme, Uri, uri};
+use sip::{Flow, Instant, Message, Method, Name, NameAddr, Scheme, Uri, fields, uri};
 
 use super::directory::may_present;
 use super::{Kind, Meta, Pbx, Relays};
 
-/// A box that says nothing of a call for so long is not there.
+/// A box or carrier that says nothing of a call for so long, not even 100, is not there.
 const FIRST_ANSWER: Duration = Duration::from_secs(4);
 /// How long a call may ring.
 const RING_MAX: Duration = Duration::from_secs(180);
@@ -24,6 +24,8 @@ const RING_MAX: Duration = Duration::from_secs(180);
 const ANNOUNCEMENT_MAX: Duration = Duration::from_secs(40);
 /// Longest user part of a URI that is looked at, in bytes.
 const USER_MAX: usize = 64;
+/// Longest display name that is passed on, in bytes with its escapes.
+const NAME_MAX: usize = 64;
 
 /// Q.850 cause 1.
 const UNALLOCATED: Cause = Cause {
@@ -398,7 +400,7 @@ impl<R: Relays> Pbx<R> {
                 if let Some(meta) = self.calls.meta_mut(call) {
                     meta.dialled = Some(stamp);
                 }
-                self.calls.set_deadline(call, Some(now + RING_MAX));
+                self.calls.set_deadline(call, Some(now + FIRST_ANSWER));
             }
             Err(refusal) => self.calls.refuse(now, call, refusal.status(), None),
         }
@@ -480,13 +482,19 @@ impl<R: Relays> Pbx<R> {
             }
             Event::Deadline { call } if self.is_announcing(call) => self.on_played(now, call),
             Event::Deadline { call } => {
-                let rang = self.calls.meta(call).is_some_and(|meta| meta.progressed);
-                let cause = if rang { Cause::NO_ANSWER } else { ABSENT };
-                self.calls.refuse(now, call, 480, Some(cause));
+                let Some(meta) = self.calls.meta(call) else { return };
+                let (status, cause) = match meta.kind {
+                    _ if meta.progressed => (480, Cause::NO_ANSWER),
+                    // No way out: the box can say so to the caller.
+                    Kind::Outgoing => (503, Cause::OUT_OF_ORDER),
+                    Kind::Incoming | Kind::Internal => (480, ABSENT),
+                };
+                self.calls.refuse(now, call, status, Some(cause));
             }
             Event::Ended { call, end } => {
+                let elsewhere = self.calls.cause(call) == Some(Cause::COMPLETED_ELSEWHERE);
                 if let Some(meta) = self.calls.meta(call) {
-                    for leg in meta.legs(stamp, end) {
+                    for leg in meta.legs(stamp, end, elsewhere) {
                         self.out
                             .push_back(super::Queued::Record(meta.contract, Box::new(leg)));
                     }
@@ -613,12 +621,8 @@ fn asks_for_privacy(message: &Message<'_>) -> bool {
 /// What the called phones see: the caller as received, its number as one dials it.
 fn presented_from(caller: &NameAddr<'_>, calling: Option<Number>, withheld: bool, realm: &str) -> String {
     let mut from = String::new();
-    let name = caller.display.and_then(|name| core::str::from_utf8(name).ok());
-    // The display name is as it was within its quotes, escapes left.
-    if let Some(name) =
-        name.filter(|name| !withheld && name.len() <= 64 && !name.chars().any(char::is_control))
-    {
-        let _ = write!(from, "\"{name}\" ");
+    if let Some(name) = caller.display.filter(|_| !withheld).and_then(quoted) {
+        let _ = write!(from, "{name} ");
     }
     let _ = match calling.filter(|_| !withheld) {
         Some(number) => write!(from, "<sip:{}@{realm}>", number.digits()),
@@ -626,6 +630,17 @@ fn presented_from(caller: &NameAddr<'_>, calling: Option<Number>, withheld: bool
         None => write!(from, "<{}>", Uri8(caller.uri)),
     };
     from
+}
+
+/// A display name as a quoted string, whether it was one or bare words; none that is too long or cannot be read.
+fn quoted(display: &[u8]) -> Option<String> {
+    let mut buffer = [0; NAME_MAX];
+    let name = core::str::from_utf8(fields::unescape_quoted(display, &mut buffer)?).ok()?;
+    if name.chars().any(char::is_control) {
+        return None;
+    }
+    let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
+    (escaped.len() <= NAME_MAX).then(|| format!("\"{escaped}\""))
 }
 
 /// A URI of somebody else's: bytes that were checked when the message was read.

@@ -198,6 +198,8 @@ fn a_hundred_calls_end_with_their_box() {
             emergency.to_tag = b.expect(home(TOKYO), "200").tag("To");
             b.rx(home(TOKYO), &emergency.request("ACK", "a"));
             b.expect(CARRIER, "ACK");
+        } else {
+            b.rx(CARRIER, &answer(&invite, 180, ""));
         }
         b.seen.clear();
     }

@@ -317,3 +317,51 @@ fn a_representative_number_rings_at_every_site() {
     assert_eq!(b.states().len(), 2);
     b.nothing_left();
 }
+
+#[test]
+fn the_callers_side_has_answered_elsewhere() {
+    for (reason, state) in [
+        ("", FinalState::Cancelled),
+        ("Reason: Q.850;cause=16\r\n", FinalState::Cancelled),
+        ("Reason: SIP;cause=200\r\n", FinalState::ElsewhereAnswered),
+    ] {
+        let mut b = Bench::with(&[TOKYO]);
+        let carrier = Caller::carrier("c1", "0312340001");
+        b.ring(&carrier, home(TOKYO));
+        let cancel = carrier
+            .request("CANCEL", "i")
+            .replace("Content-Length", &format!("{reason}Content-Length"));
+        b.rx(CARRIER, &cancel);
+        b.expect(CARRIER, "200");
+        assert_eq!(b.states(), [(0, state, 487)], "{reason}");
+    }
+}
+
+#[test]
+fn a_callers_name_is_escaped_once() {
+    // What the carrier sends, what the phone sees.
+    let table = [
+        (r#""Yamada" "#, r#""Yamada" "#),
+        ("Yamada Taro ", r#""Yamada Taro" "#),
+        (r#""a\"b" "#, r#""a\"b" "#),
+        (r#""a\\" "#, r#""a\\" "#),
+        (r#""\a\b" "#, r#""ab" "#),
+        ("\"山田\" ", "\"山田\" "),
+        // Bare words know no escapes: half of one is no name.
+        ("Yamada\\ ", ""),
+        ("", ""),
+    ];
+    for (sent, seen) in table {
+        let mut b = Bench::with(&[TOKYO]);
+        let mut carrier = Caller::carrier("c1", "0312340001");
+        carrier.from = format!("{sent}<sip:+81335550001@203.0.113.9>");
+        b.rx(CARRIER, &carrier.request("INVITE", "i"));
+        b.expect(CARRIER, "100");
+        let invite = b.expect(home(TOKYO), "INVITE");
+        let from = invite.header("From").unwrap();
+        assert!(
+            from.starts_with(&format!("{seen}<sip:0335550001@pbx.example>;tag=")),
+            "{sent}: {from}"
+        );
+    }
+}

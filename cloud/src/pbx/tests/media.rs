@@ -1,6 +1,16 @@
 //! What is relayed, repeated and refused on the way.
 
+use ::media::relay::Side as End;
+
 use super::*;
+
+/// Which sides' media went to which port since the last time.
+fn moves(b: &mut Bench) -> Vec<(End, u16)> {
+    let remotes = b.pbx.relays_mut().remotes.drain(..);
+    remotes
+        .map(|(side, remote, _)| (side, remote.rtp.port()))
+        .collect()
+}
 
 #[test]
 fn hold_goes_through_the_relay() {
@@ -121,4 +131,89 @@ fn lost_datagrams_of_the_carrier() {
     b.quiet();
     assert_eq!(b.states().len(), 2);
     b.nothing_left();
+}
+
+#[test]
+fn media_moves_when_both_sides_agree() {
+    let mut b = Bench::with(&[TOKYO]);
+    let mut carrier = Caller::carrier("c1", "0312340001");
+    b.talk(&mut carrier, home(TOKYO), PHONE_SDP);
+    moves(&mut b);
+    let moved = |cseq: u32, port: u16| Caller {
+        cseq,
+        sdp: CARRIER_SDP
+            .replace("1 1 IN", &format!("1 {cseq} IN"))
+            .replace("20000", &port.to_string()),
+        ..carrier.clone()
+    };
+    // Refused: the session stays as it was (RFC 3261 §14.1).
+    let refused = moved(2, 20_100);
+    b.rx(CARRIER, &refused.request("INVITE", "r2"));
+    let invite = b.expect(home(TOKYO), "INVITE");
+    b.rx(home(TOKYO), &answer(&invite, 488, ""));
+    b.expect(home(TOKYO), "ACK");
+    b.expect(CARRIER, "488");
+    b.rx(CARRIER, &refused.request("ACK", "r2"));
+    assert_eq!(moves(&mut b), []);
+    // Nor does a later one, whose offer comes with the 200, revive it.
+    let asking = Caller {
+        sdp: String::new(),
+        ..moved(3, 0)
+    };
+    b.rx(CARRIER, &asking.request("INVITE", "r3"));
+    let invite = b.expect(home(TOKYO), "INVITE");
+    b.rx(home(TOKYO), &answer(&invite, 200, PHONE_SDP));
+    b.expect(CARRIER, "200");
+    assert_eq!(moves(&mut b), [(End::B, 4000)]);
+    let ack = asking.request("ACK", "r3a").replace(
+        "Content-Length: 0\r\n\r\n",
+        &format!(
+            "Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{CARRIER_SDP}",
+            CARRIER_SDP.len()
+        ),
+    );
+    b.rx(CARRIER, &ack);
+    b.expect(home(TOKYO), "ACK");
+    moves(&mut b);
+    // Accepted: now, and not earlier.
+    let accepted = moved(4, 20_200);
+    b.rx(CARRIER, &accepted.request("INVITE", "r4"));
+    let invite = b.expect(home(TOKYO), "INVITE");
+    assert_eq!(moves(&mut b), []);
+    b.rx(home(TOKYO), &answer(&invite, 200, PHONE_SDP));
+    b.expect(home(TOKYO), "ACK");
+    b.expect(CARRIER, "200");
+    b.rx(CARRIER, &accepted.request("ACK", "r4a"));
+    assert_eq!(moves(&mut b), [(End::A, 20_200), (End::B, 4000)]);
+}
+
+#[test]
+fn a_carrier_that_sends_from_another_port_than_it_listens_on() {
+    let sends = Flow {
+        peer: "203.0.113.9:31999".parse().unwrap(),
+        ..CARRIER
+    };
+    let mut b = Bench::with(&[TOKYO]);
+    let mut carrier = Caller {
+        flow: sends,
+        ..Caller::carrier("c1", "0312340001")
+    };
+    let invite = b.talk(&mut carrier, home(TOKYO), PHONE_SDP);
+    // Answers go where the request came from (it has rport), requests to the trunk's address.
+    b.rx(home(TOKYO), &from_callee(&invite, "BYE", 1));
+    b.expect(home(TOKYO), "200");
+    let bye = b.expect(CARRIER, "BYE");
+    b.rx(sends, &answer(&bye, 200, ""));
+    b.quiet();
+    assert_eq!(b.states().len(), 2);
+    b.nothing_left();
+    // Outwards, too: it takes the call, and sends its own requests from there.
+    let mut phone = Caller::office(home(TOKYO), "c2", "0335550009", "0312340001");
+    let invite = b.talk(&mut phone, CARRIER, CARRIER_SDP);
+    b.rx(sends, &from_callee(&invite, "OPTIONS", 1));
+    assert_eq!(b.seen.remove(0).what(), "200");
+    b.rx(home(TOKYO), &Caller { cseq: 2, ..phone }.request("BYE", "b"));
+    b.expect(home(TOKYO), "200");
+    b.expect(CARRIER, "BYE");
+    b.quiet();
 }

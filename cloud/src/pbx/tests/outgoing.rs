@@ -263,21 +263,43 @@ fn the_carrier_refuses() {
 
 #[test]
 fn a_carrier_that_does_not_answer() {
-    let mut b = Bench::with(&[TOKYO]);
-    let phone = Caller::office(home(TOKYO), "c1", "0335550009", "0312340001");
-    b.rx(home(TOKYO), &phone.request("INVITE", "i"));
-    b.expect(home(TOKYO), "100");
-    b.wait_alive(33_000, &[home(TOKYO)]);
-    assert_eq!(
-        b.seen.iter().filter(|seen| seen.what() == "INVITE").count(),
-        7,
-        "timers A and B"
-    );
-    b.seen.retain(|seen| seen.flow != CARRIER);
-    b.expect(home(TOKYO), "504");
-    b.rx(home(TOKYO), &phone.request("ACK", "i"));
-    assert_eq!(b.states().len(), 1);
-    b.nothing_left();
+    for called in ["0335550009", "119"] {
+        let mut b = Bench::with(&[TOKYO]);
+        let mut phone = Caller::office(home(TOKYO), "c1", called, "0312340001");
+        b.rx(home(TOKYO), &phone.request("INVITE", "i"));
+        b.expect(home(TOKYO), "100");
+        b.wait(3_999);
+        let invite = b.expect(CARRIER, "INVITE");
+        assert_eq!(b.seen.len(), 3, "timer A");
+        b.seen.clear();
+        b.wait(1);
+        assert_eq!(
+            b.expect(home(TOKYO), "503").header("Reason"),
+            Some("Q.850;cause=38;text=\"Network out of order\"")
+        );
+        b.rx(home(TOKYO), &phone.request("ACK", "i"));
+        assert_eq!(b.states(), [(0, FinalState::Unavailable, 503)]);
+        assert_eq!(b.pbx.channels_used(CONTRACT), 0);
+        b.quiet();
+        // It answers after all: nobody is there for it any more.
+        b.rx(CARRIER, &answer(&invite, 200, CARRIER_SDP));
+        b.expect(CARRIER, "ACK");
+        let bye = b.expect(CARRIER, "BYE");
+        b.rx(CARRIER, &answer(&bye, 200, ""));
+        b.quiet();
+        // One that says anything at all has all the time to ring.
+        phone.id = "c2".into();
+        b.rx(home(TOKYO), &phone.request("INVITE", "i"));
+        b.expect(home(TOKYO), "100");
+        let invite = b.expect(CARRIER, "INVITE");
+        b.rx(CARRIER, &answer(&invite, 100, ""));
+        b.wait_alive(100_000, &[home(TOKYO)]);
+        b.quiet();
+        b.rx(home(TOKYO), &phone.request("CANCEL", "i"));
+        assert_eq!(b.states(), [(0, FinalState::Cancelled, 487)]);
+        b.seen.clear();
+        b.nothing_left();
+    }
 }
 
 #[test]

@@ -314,3 +314,29 @@ fn strangers_by_udp_are_not_heard() {
     assert_eq!(b.pbx.counters().malformed, 2);
     b.nothing_left();
 }
+
+#[test]
+fn strangers_are_not_told_for_ever_what_is_wrong() {
+    let mut b = Bench::with(&[TOKYO]);
+    let faulty = |flow: Flow, n: u32| {
+        Caller::office(flow, &format!("c{n}"), "0335550001", "0312340001")
+            .request("OPTIONS", "o")
+            .replace("CSeq: 1 OPTIONS", "CSeq: 1 INVITE")
+    };
+    let mut stranger = connection(9);
+    stranger.peer = "192.0.2.66:40009".parse().unwrap();
+    for n in 0..20 {
+        b.rx(stranger, &faulty(stranger, n));
+        b.expect(stranger, "400");
+    }
+    assert_eq!(b.closed, []);
+    b.rx(stranger, &faulty(stranger, 20));
+    b.quiet();
+    assert_eq!(b.closed, [stranger]);
+    assert_eq!((b.pbx.counters().limited, b.pbx.counters().malformed), (1, 21));
+    // A box may be told as often as it asks.
+    for n in 0..30 {
+        b.rx(home(TOKYO), &faulty(home(TOKYO), n));
+        b.expect(home(TOKYO), "400");
+    }
+}
