@@ -3,7 +3,11 @@
 //! Orders go straight to the database, so they work with and without a running server; a running one is told and
 //! pushes what changed. Only what lives in the server's memory is asked of it.
 
+mod files;
 mod print;
+mod read;
+
+pub(crate) use print::say;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,14 +16,14 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
-use shared::factory::MAX_FACTORY;
-use shared::id::{ContractId, Extension, SiteId};
+use shared::id::{BoxId, ContractId, Extension, SiteId};
 use shared::number::Number;
 use shared::site::TerminalKind;
 
-use crate::broker::{BrokerUrl, SERVER_USER, acl};
+use self::read::Extensions;
+use crate::broker::BrokerUrl;
 use crate::control;
-use crate::db::{Db, IdChange, NewId, NewRep};
+use crate::db::{BoxOrder, Db, IdChange, NewId, NewRep, RepChange};
 use crate::refusal::{Refusal, Result};
 use crate::server::{self, Options};
 
@@ -41,7 +45,9 @@ pub struct Cli {
 enum Command {
     /// Run the server; prints `ready` when every listener is up.
     Serve(Serve),
-    /// Set the service domain of a new data directory.
+    /// Set the service domain of a new data directory; only before the first ID and the first box.
+    ///
+    /// Passwords depend on it. Without `init` it is denwaban.example.
     Init {
         /// SIP domain and digest realm, for example pbx.example.
         #[arg(long)]
@@ -86,20 +92,25 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// Where boxes and the carrier reach SIP, over UDP and TCP.
-    #[arg(long, value_name = "IP:PORT")]
+    /// Where boxes and the carrier reach SIP, over UDP and TCP: one IPv4 address of this machine. Media go there too.
+    #[arg(long, value_name = "IP:PORT", value_parser = read::ipv4)]
     sip: SocketAddr,
     /// Where boxes reach the broker inside the server.
-    #[arg(long, value_name = "IP:PORT", required_unless_present = "broker")]
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        required_unless_present = "broker",
+        conflicts_with = "broker"
+    )]
     mqtt: Option<SocketAddr>,
-    /// The carrier's trunk, known by this address.
-    #[arg(long, value_name = "IP:PORT")]
+    /// The carrier's SIP trunk: outside calls go there, and what comes from its address is the carrier's.
+    #[arg(long, value_name = "IP:PORT", value_parser = read::ipv4)]
     carrier: SocketAddr,
     /// Use this MQTT 5 broker instead of the one inside: mqtt://user:password@host:port.
     #[arg(long, value_name = "URL")]
     broker: Option<BrokerUrl>,
     /// Ports of the RTP relay.
-    #[arg(long, value_name = "LOW-HIGH", default_value = "20000-21999", value_parser = ports)]
+    #[arg(long, value_name = "LOW-HIGH", default_value = "20000-21999", value_parser = read::port_range)]
     rtp_ports: (u16, u16),
 }
 
@@ -126,8 +137,8 @@ enum IdCommand {
         /// Direct number (直通番号).
         #[arg(long)]
         direct: Number,
-        /// Extension (内線).
-        #[arg(long)]
+        /// Extension (内線): 2 to 6 digits, the first 2 to 9.
+        #[arg(long, value_parser = read::extension)]
         extension: Extension,
         /// Name shown to others.
         #[arg(long)]
@@ -135,7 +146,7 @@ enum IdCommand {
         /// Kind of terminal.
         #[arg(long, value_enum, default_value = "fixed")]
         kind: Kind,
-        /// Password; made if not given.
+        /// Password, at least 8 characters; made if not given.
         #[arg(long)]
         password: Option<String>,
     },
@@ -145,7 +156,7 @@ enum IdCommand {
         #[arg(long)]
         contract: u32,
         /// Its extension.
-        #[arg(long)]
+        #[arg(long, value_parser = read::extension)]
         extension: Extension,
         /// Name shown to others.
         #[arg(long)]
@@ -159,7 +170,7 @@ enum IdCommand {
         /// Calls may present the direct number.
         #[arg(long)]
         direct_out: Option<bool>,
-        /// New password.
+        /// New password, at least 8 characters.
         #[arg(long)]
         password: Option<String>,
     },
@@ -169,7 +180,7 @@ enum IdCommand {
         #[arg(long)]
         contract: u32,
         /// Its extension.
-        #[arg(long)]
+        #[arg(long, value_parser = read::extension)]
         extension: Extension,
     },
 }
@@ -187,24 +198,28 @@ enum RepCommand {
         /// Name shown on ringing terminals.
         #[arg(long)]
         label: String,
-        /// Extensions of the members.
-        #[arg(long, value_delimiter = ',')]
-        members: Vec<Extension>,
+        /// Extensions of the members, as 201,202.
+        #[arg(long)]
+        members: Vec<Extensions>,
         /// Extensions of the members that ring (鳴り分け); all unless given.
-        #[arg(long, value_delimiter = ',')]
-        ring: Option<Vec<Extension>>,
+        #[arg(long)]
+        ring: Option<Vec<Extensions>>,
     },
-    /// Change members and who rings.
+    /// Change label, members and who rings; what is not given stays.
+    #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["label", "members", "ring"])))]
     Set {
         /// The number.
         #[arg(long)]
         number: Number,
-        /// Extensions of the members.
-        #[arg(long, value_delimiter = ',')]
-        members: Vec<Extension>,
-        /// Extensions of the members that ring; all unless given.
-        #[arg(long, value_delimiter = ',')]
-        ring: Option<Vec<Extension>>,
+        /// Name shown on ringing terminals.
+        #[arg(long)]
+        label: Option<String>,
+        /// Extensions of all members from now on; all of them ring unless --ring is given.
+        #[arg(long)]
+        members: Option<Vec<Extensions>>,
+        /// Extensions of the members that ring (鳴り分け).
+        #[arg(long)]
+        ring: Option<Vec<Extensions>>,
     },
     /// Give a representative number back.
     Remove {
@@ -238,14 +253,20 @@ enum BoxCommand {
         #[arg(long)]
         host: String,
         /// TCP port of SIP there.
-        #[arg(long, default_value_t = 5060)]
+        #[arg(long, default_value_t = 5060, value_parser = clap::value_parser!(u16).range(1..))]
         sip_port: u16,
         /// TCP port of the broker there.
-        #[arg(long, default_value_t = 1883)]
+        #[arg(long, default_value_t = 1883, value_parser = clap::value_parser!(u16).range(1..))]
         mqtt_port: u16,
         /// File for the factory data. It holds the secret.
         #[arg(long)]
         out: PathBuf,
+    },
+    /// Remove a box, for example a broken one that another replaces; its events and call records stay.
+    Remove {
+        /// Box id, see `show boxes`.
+        #[arg(long = "box", value_name = "ID")]
+        id: BoxId,
     },
 }
 
@@ -280,19 +301,36 @@ enum What {
     Records,
 }
 
-fn ports(text: &str) -> std::result::Result<(u16, u16), String> {
-    let (low, high) = text
-        .split_once('-')
-        .ok_or("give LOW-HIGH, for example 20000-21999")?;
-    match (low.parse(), high.parse()) {
-        (Ok(low), Ok(high)) if low >= 1024 && low < high => Ok((low, high)),
-        _ => Err("give two ports from 1024, the lower first".into()),
+impl Command {
+    /// May begin an installation in an empty place.
+    fn begins(&self) -> bool {
+        matches!(
+            self,
+            Self::Init { .. } | Self::Contract(ContractCommand::Create { .. }) | Self::Serve(_)
+        )
+    }
+
+    /// Works without the signing key.
+    fn keyless(&self) -> bool {
+        matches!(self, Self::Show { .. } | Self::Box(BoxCommand::Remove { .. }))
     }
 }
 
 /// Carries out one command.
 pub async fn run(cli: Cli) -> Result<()> {
-    let db = Db::open(&cli.data).await?;
+    if !cli.command.begins() && !Db::exists(&cli.data) {
+        return Err(Refusal::new(
+            "data",
+            format!("no installation in {}", cli.data.display()),
+            "Give its directory with --data, or begin one with `init` or `contract create`.",
+        )
+        .into());
+    }
+    let db = if cli.command.keyless() {
+        Db::open_keyless(&cli.data).await?
+    } else {
+        Db::open(&cli.data).await?
+    };
     let json = cli.json;
     match cli.command {
         Command::Serve(serve) => {
@@ -312,7 +350,7 @@ pub async fn run(cli: Cli) -> Result<()> {
                 json,
                 json!({ "realm": realm }),
                 &format!("service domain {realm}"),
-            );
+            )?;
         }
         Command::Contract(ContractCommand::Create { name }) => {
             let id = db.create_contract(&name).await?;
@@ -320,7 +358,7 @@ pub async fn run(cli: Cli) -> Result<()> {
                 json,
                 json!({ "contract": id.0, "name": name }),
                 &format!("contract {}", id.0),
-            );
+            )?;
         }
         Command::Id(command) => id(&db, json, command).await?,
         Command::Rep(command) => rep(&db, json, command).await?,
@@ -330,7 +368,7 @@ pub async fn run(cli: Cli) -> Result<()> {
                 json,
                 json!({ "site": id.0, "contract": contract }),
                 &format!("site {}", id.0),
-            );
+            )?;
         }
         Command::Box(BoxCommand::Create {
             site,
@@ -339,16 +377,26 @@ pub async fn run(cli: Cli) -> Result<()> {
             mqtt_port,
             out,
         }) => {
-            let factory = db.create_box(SiteId(site), &host, sip_port, mqtt_port).await?;
-            let mut buf = [0; MAX_FACTORY];
-            let image = factory.encode(&mut buf).context("encoding factory data")?;
-            secret_file(&out, image)?;
-            let id = factory.box_id.to_string();
+            let order = BoxOrder {
+                site: SiteId(site),
+                host: &host,
+                sip_port,
+                mqtt_port,
+            };
+            let id = files::create_box(&db, order, &out).await?.to_string();
             print::done(
                 json,
                 json!({ "box": id, "site": site, "out": out }),
                 &format!("box {id} for site {site}; factory data in {}", out.display()),
-            );
+            )?;
+        }
+        Command::Box(BoxCommand::Remove { id }) => {
+            db.remove_box(id).await?;
+            print::done(
+                json,
+                json!({ "box": id.to_string() }),
+                &format!("box {id} removed"),
+            )?;
         }
         Command::Show { what, limit } => return show(&db, json, what, limit).await,
         Command::BrokerAcl {
@@ -356,12 +404,12 @@ pub async fn run(cli: Cli) -> Result<()> {
             password,
             listener,
         } => {
-            broker_files(&db, &out, &password, &listener).await?;
+            files::broker(&db, &out, &password, &listener).await?;
             print::done(
                 json,
                 json!({ "out": out }),
                 &format!("passwd, acl and mosquitto.conf in {}", out.display()),
-            );
+            )?;
         }
     }
     control::ring(&db).await;
@@ -398,7 +446,7 @@ async fn id(db: &Db, json: bool, command: IdCommand) -> Result<()> {
                     "password": password,
                 }),
                 &format!("ID {user} ({extension}), user {user}, realm {realm}, password {password}"),
-            );
+            )?;
         }
         IdCommand::Set {
             contract,
@@ -421,7 +469,7 @@ async fn id(db: &Db, json: bool, command: IdCommand) -> Result<()> {
                 json,
                 json!({ "extension": extension.to_string() }),
                 &format!("ID {extension} changed"),
-            );
+            )?;
         }
         IdCommand::Remove { contract, extension } => {
             db.remove_id(ContractId(contract), extension).await?;
@@ -429,7 +477,7 @@ async fn id(db: &Db, json: bool, command: IdCommand) -> Result<()> {
                 json,
                 json!({ "extension": extension.to_string() }),
                 &format!("ID {extension} removed"),
-            );
+            )?;
         }
     }
     Ok(())
@@ -448,18 +496,24 @@ async fn rep(db: &Db, json: bool, command: RepCommand) -> Result<()> {
                 contract: ContractId(contract),
                 number,
                 label,
-                members,
-                ring,
+                members: Extensions::all(members),
+                ring: ring.map(Extensions::all),
             })
             .await?;
             (number, "added")
         }
         RepCommand::Set {
             number,
+            label,
             members,
             ring,
         } => {
-            db.change_rep(number, &members, ring.as_deref()).await?;
+            let change = RepChange {
+                label,
+                members: members.map(Extensions::all),
+                ring: ring.map(Extensions::all),
+            };
+            db.change_rep(number, &change).await?;
             (number, "changed")
         }
         RepCommand::Remove { number } => {
@@ -468,19 +522,38 @@ async fn rep(db: &Db, json: bool, command: RepCommand) -> Result<()> {
         }
     };
     let digits = number.digits().to_string();
+    if what != "removed" && db.is_unattended(number).await? {
+        eprintln!(
+            "R2: warning: nobody rings for {digits}. Name members: `rep set --number {digits} --members 201,202`."
+        );
+    }
     print::done(
         json,
         json!({ "number": digits }),
         &format!("representative number {digits} {what}"),
-    );
+    )?;
     Ok(())
 }
 
 async fn show(db: &Db, json: bool, what: What, limit: u32) -> Result<()> {
     match what {
         What::Contracts => rows(json, &db.contracts().await?, print::contracts),
-        What::Boxes => rows(json, &db.boxes().await?, print::boxes),
-        What::Registrations => rows(json, &db.registrations().await?, print::registrations),
+        What::Boxes => {
+            let mut boxes = db.boxes().await?;
+            if !control::is_served(db).await {
+                for row in &mut boxes {
+                    (row.online, row.trunk) = (None, None);
+                }
+            }
+            rows(json, &boxes, print::boxes)
+        }
+        What::Registrations => {
+            let mut registrations = db.registrations().await?;
+            if !control::is_served(db).await {
+                registrations.iter_mut().for_each(|row| row.since = None);
+            }
+            rows(json, &registrations, print::registrations)
+        }
         What::Records => rows(json, &db.records(limit).await?, print::records),
         What::Calls => {
             let calls = control::calls(db).await?.ok_or_else(|| {
@@ -490,52 +563,16 @@ async fn show(db: &Db, json: bool, what: What, limit: u32) -> Result<()> {
                     "Start it with `serve`.",
                 )
             })?;
-            rows(json, &calls, print::calls);
+            rows(json, &calls, print::calls)
         }
     }
-    Ok(())
 }
 
-fn rows<T: Serialize>(json: bool, rows: &[T], table: impl Fn(&[T])) {
-    if json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(rows).unwrap_or_else(|_| "[]".into())
-        );
+fn rows<T: Serialize>(json: bool, rows: &[T], table: impl Fn(&[T]) -> String) -> Result<()> {
+    let text = if json {
+        serde_json::to_string_pretty(rows).context("rows as JSON")? + "\n"
     } else {
-        table(rows);
-    }
-}
-
-async fn broker_files(db: &Db, out: &std::path::Path, password: &str, listener: &str) -> Result<()> {
-    std::fs::create_dir_all(out).with_context(|| format!("folder {}", out.display()))?;
-    let out = out.canonicalize().context("folder for the broker's files")?;
-    let mut lines = format!("{SERVER_USER}:{}\n", acl::hash(password, rand::random()));
-    for (id, hash) in db.mqtt_accounts().await? {
-        lines.push_str(&format!("{id}:{hash}\n"));
-    }
-    let conf = acl::mosquitto_conf(&out.display().to_string(), listener);
-    for (name, text) in [
-        ("passwd", lines),
-        ("acl", acl::mosquitto_acl(SERVER_USER)),
-        ("mosquitto.conf", conf),
-    ] {
-        std::fs::write(out.join(name), text).with_context(|| format!("writing {name}"))?;
-    }
-    Ok(())
-}
-
-/// Writes a file that only its owner may read.
-fn secret_file(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    let written = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes));
-    Ok(written.with_context(|| format!("writing {}", path.display()))?)
+        table(rows)
+    };
+    Ok(print::say(&text)?)
 }

@@ -169,6 +169,14 @@ pub async fn ring(db: &Db) {
     }
 }
 
+/// Whether a server runs on this data directory.
+pub async fn is_served(db: &Db) -> bool {
+    match Place::of(&db.control_socket()) {
+        Ok(place) => UnixStream::connect(&place.path).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
 /// The live calls of the running server; nothing if none runs.
 pub async fn calls(db: &Db) -> anyhow::Result<Option<Vec<CallInfo>>> {
     match tokio::time::timeout(PATIENCE, ask(db, Ask::Calls))

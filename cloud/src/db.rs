@@ -10,6 +10,7 @@ mod fleet;
 mod keys;
 mod show;
 
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
-pub use contract::{IdChange, NewId, NewRep};
+pub use contract::{BoxOrder, IdChange, NewBox, NewId, NewRep, RepChange};
 pub use events::CLOUD;
 pub use fleet::BoxAccount;
 pub use keys::Keys;
@@ -31,12 +32,16 @@ pub use show::{BoxRow, CallRow, ContractRow, LegRow, RegistrationRow};
 /// The service domain unless `init` set another: SIP domain and digest realm of phones and boxes.
 pub const DEFAULT_REALM: &str = "denwaban.example";
 
+/// The database in the data directory.
+const FILE: &str = "denwaban.db";
+
 /// The data directory: database, keys, control socket.
 #[derive(Clone)]
 pub struct Db {
     pool: SqlitePool,
     dir: Arc<Path>,
-    keys: Arc<Keys>,
+    /// Missing only where boxes lost what signs for them; then nothing but their removal is possible.
+    keys: Option<Arc<Keys>>,
     /// Commits that are to fail, for tests of everything that relies on them.
     failing: Arc<AtomicU32>,
 }
@@ -48,12 +53,45 @@ pub struct Change<'d> {
 }
 
 impl Db {
-    /// Opens the data directory, making what is missing: directory, keys, tables.
+    /// Whether `dir` holds an installation.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(FILE).exists()
+    }
+
+    /// Opens the data directory, making what is missing: directory, tables, keys. Only its owner may read it. A signing
+    /// key that is missing while boxes believe it is an error.
     pub async fn open(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("data directory {}", dir.display()))?;
+        let db = Self::open_keyless(dir).await?;
+        let boxes: i64 = sqlx::query_scalar("SELECT count(*) FROM box")
+            .fetch_one(&db.pool)
+            .await?;
+        anyhow::ensure!(
+            db.keys.is_some() || boxes == 0,
+            "signing.key is missing in {}, and {boxes} box(es) believe only what it signs. Put it back from your copy; \
+             if there is none, remove each box (`box remove`), then create it again with new factory data",
+            dir.display()
+        );
+        let keys = match &db.keys {
+            Some(keys) => Arc::clone(keys),
+            None => Arc::new(Keys::create(dir)?),
+        };
+        Ok(Self {
+            keys: Some(keys),
+            ..db
+        })
+    }
+
+    /// Opens the data directory even where its signing key is lost, to show what is there and to remove boxes.
+    pub async fn open_keyless(dir: &Path) -> anyhow::Result<Self> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(|| format!("data directory {}", dir.display()))?;
+        private_files(dir).with_context(|| format!("database in {}", dir.display()))?;
         let keys = Keys::open(dir)?;
         let options = SqliteConnectOptions::from_str("sqlite:")?
-            .filename(dir.join("denwaban.db"))
+            .filename(dir.join(FILE))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // What was acknowledged to a box survives a power cut of the server.
@@ -72,7 +110,7 @@ impl Db {
         Ok(Self {
             pool,
             dir: dir.into(),
-            keys: Arc::new(keys),
+            keys: keys.map(Arc::new),
             failing: Arc::default(),
         })
     }
@@ -88,8 +126,8 @@ impl Db {
     }
 
     /// The signing keys.
-    pub fn keys(&self) -> &Keys {
-        &self.keys
+    pub fn keys(&self) -> anyhow::Result<&Keys> {
+        self.keys.as_deref().context("signing.key is missing")
     }
 
     /// Begins a change; others wait.
@@ -145,6 +183,25 @@ impl Change<'_> {
         }
         self.tx.commit().await
     }
+}
+
+/// Lets only their owner read the database files. SQLite makes `-wal` and `-shm` with the mode of the database.
+fn private_files(dir: &Path) -> std::io::Result<()> {
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(dir.join(FILE))?;
+    for end in ["", "-wal", "-shm"] {
+        let path = dir.join(format!("{FILE}{end}"));
+        match std::fs::metadata(&path) {
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 async fn setting(connection: &mut SqliteConnection, key: &str) -> sqlx::Result<Option<String>> {

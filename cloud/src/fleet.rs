@@ -31,22 +31,23 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Connects to the broker.
-    pub fn new(db: Db, broker: &BrokerUrl, presence: mpsc::UnboundedReceiver<Presence>) -> Self {
-        let engine = Arc::new(Engine::new(
-            db.clone(),
-            db.keys().signing().clone(),
-            db.keys().epoch(),
-        ));
+    /// Connects to the broker; an error if there is no key to sign with.
+    pub fn new(
+        db: Db,
+        broker: &BrokerUrl,
+        presence: mpsc::UnboundedReceiver<Presence>,
+    ) -> anyhow::Result<Self> {
+        let keys = db.keys()?;
+        let engine = Arc::new(Engine::new(db.clone(), keys.signing().clone(), keys.epoch()));
         let (link, inbox) = connect(broker, &broker.user);
-        Self {
+        Ok(Self {
             db,
             engine,
             link,
             inbox,
             presence,
             connections: HashMap::new(),
-        }
+        })
     }
 
     /// Waits for the broker link to be there for the first time.

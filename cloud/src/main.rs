@@ -1,5 +1,6 @@
 //! `denwaban-cloud`: the cloud PBX and its commands.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,6 +14,7 @@ async fn main() -> ExitCode {
                 .unwrap_or_else(|_| "info,rmqtt=warn,rmqtt_net=warn,sqlx=warn".into()),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match cli::run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -69,7 +69,7 @@ impl Server {
                 (Some(broker), url)
             }
         };
-        let mut fleet = Fleet::new(db.clone(), &url, presence);
+        let mut fleet = Fleet::new(db.clone(), &url, presence)?;
         let edge = Edge::start(&db, options.sip, options.carrier, options.rtp_ports)
             .await
             .with_context(|| format!("SIP on {}", options.sip))?;
@@ -126,6 +126,10 @@ impl Server {
         drop(fleet_sender);
         fleet.await.context("fleet service")?;
         drop(broker);
+        // Nothing is known of the boxes from now on.
+        if let Err(error) = db.forget_presence().await {
+            warn!(%error, "presence not cleared");
+        }
         db.close().await;
         Ok(())
     }
@@ -175,6 +179,6 @@ pub async fn run(db: Db, options: Options) -> anyhow::Result<()> {
         server = Server::start(db, &options) => server?,
         () = &mut stop => return Ok(()),
     };
-    println!("ready");
+    crate::cli::say("ready\n")?;
     server.serve(stop).await
 }

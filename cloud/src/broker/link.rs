@@ -147,7 +147,7 @@ async fn poll(client: AsyncClient, mut events: EventLoop, sender: mpsc::Sender<F
                         return;
                     }
                 } else {
-                    info!(%error, "broker not reached, trying again");
+                    warn!(%error, "broker not reached, trying again");
                 }
                 // What waited for the old connection is asked for again by the protocol.
                 events.clean();

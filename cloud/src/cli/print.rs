@@ -1,20 +1,46 @@
-//! Tables for people.
+//! Tables for people, and the one way to standard output.
 
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use anyhow::Context;
 use serde_json::Value;
 
 use crate::control::CallInfo;
-use crate::db::{BoxRow, CallRow, ContractRow, RegistrationRow, unix_ms};
+use crate::db::{BoxRow, CallRow, ContractRow, LegRow, RegistrationRow, unix_ms};
 
-/// The result of an order.
-pub fn done(json: bool, value: Value, text: &str) {
-    if json {
-        println!("{value}")
-    } else {
-        println!("{text}")
+/// Japan has one time zone and no summer time (UTC+9).
+const JST_MS: i64 = 9 * 3_600_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
+pub fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("writing to standard output")
+        }
+        _ => Ok(()),
     }
 }
 
-fn table(heads: &[&str], rows: &[Vec<String>]) {
+/// The result of an order.
+pub fn done(json: bool, value: Value, text: &str) -> anyhow::Result<()> {
+    if json {
+        say(&format!("{value}\n"))
+    } else {
+        say(&format!("{text}\n"))
+    }
+}
+
+fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        let indent = heads
+            .first()
+            .map_or(0, |head| head.len() - head.trim_start().len());
+        let what = heads.first().map_or("", |head| head.trim());
+        return format!("{:indent$}{what}: none\n", "");
+    }
     let columns = heads.len();
     let mut widths: Vec<usize> = heads.iter().map(|head| width(head)).collect();
     for row in rows {
@@ -22,7 +48,8 @@ fn table(heads: &[&str], rows: &[Vec<String>]) {
             widths[place] = widths[place].max(width(cell));
         }
     }
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
+    let mut table = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
         for (cell, width_of) in cells.zip(&widths) {
             text.push_str(cell);
@@ -31,12 +58,14 @@ fn table(heads: &[&str], rows: &[Vec<String>]) {
                 width_of + 2 - width(cell).min(*width_of),
             ));
         }
-        println!("{}", text.trim_end());
+        table.push_str(text.trim_end());
+        table.push('\n');
     };
     line(&mut heads.iter().copied());
     for row in rows {
         line(&mut row.iter().map(String::as_str));
     }
+    table
 }
 
 /// Columns on a terminal: kana and kanji take two.
@@ -63,10 +92,36 @@ fn or_dash(text: Option<&str>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or("-").into()
 }
 
+/// Date and time in Japan.
+fn date(unix_ms: i64) -> String {
+    let local = unix_ms + JST_MS;
+    let (day, second) = (local.div_euclid(DAY_MS), local.rem_euclid(DAY_MS) / 1_000);
+    // Days since 0000-03-01, where the leap day ends the year: eras of 400 years have 146,097 days.
+    let day = day + 719_468;
+    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 {
+        (era * 400 + year, month + 3)
+    } else {
+        (era * 400 + year + 1, month - 9)
+    };
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
 /// `show contracts`
-pub fn contracts(rows: &[ContractRow]) {
+pub fn contracts(rows: &[ContractRow]) -> String {
+    let mut text = String::new();
     for row in rows {
-        println!(
+        let _ = writeln!(
+            text,
             "contract {}  {}  channels {}",
             row.contract, row.name, row.channels
         );
@@ -85,7 +140,7 @@ pub fn contracts(rows: &[ContractRow]) {
                 ]
             })
             .collect();
-        table(&["  ID", "extension", "role", "kind", "presents", "label"], &ids);
+        text += &table(&["  ID", "extension", "role", "kind", "presents", "label"], &ids);
         let reps: Vec<_> = row
             .reps
             .iter()
@@ -98,7 +153,7 @@ pub fn contracts(rows: &[ContractRow]) {
                 ]
             })
             .collect();
-        table(&["  representative", "members", "ring", "label"], &reps);
+        text += &table(&["  representative", "members", "ring", "label"], &reps);
         let sites: Vec<_> = row
             .sites
             .iter()
@@ -112,19 +167,28 @@ pub fn contracts(rows: &[ContractRow]) {
                 ]
             })
             .collect();
-        table(&["  site", "epoch", "box", "name"], &sites);
+        text += &table(&["  site", "epoch", "box", "name"], &sites);
     }
+    if rows.is_empty() {
+        text.push_str("contract: none\n");
+    }
+    text
 }
 
 /// `show boxes`
-pub fn boxes(rows: &[BoxRow]) {
+pub fn boxes(rows: &[BoxRow]) -> String {
     let cells: Vec<_> = rows
         .iter()
         .map(|row| {
             vec![
                 row.r#box.clone(),
                 row.site.to_string(),
-                if row.online { "online" } else { "offline" }.into(),
+                match row.online {
+                    Some(true) => "online",
+                    Some(false) => "offline",
+                    None => "-",
+                }
+                .into(),
                 format!("{}/{}", row.epoch, row.issued),
                 or_dash(row.trunk.as_deref()),
                 or_dash(Some(&row.firmware)),
@@ -138,11 +202,11 @@ pub fn boxes(rows: &[BoxRow]) {
             "box", "site", "link", "epoch", "trunk", "firmware", "seen", "refused",
         ],
         &cells,
-    );
+    )
 }
 
 /// `show registrations`
-pub fn registrations(rows: &[RegistrationRow]) {
+pub fn registrations(rows: &[RegistrationRow]) -> String {
     let cells: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -150,15 +214,15 @@ pub fn registrations(rows: &[RegistrationRow]) {
                 row.source.clone(),
                 row.user.clone(),
                 or_dash(Some(&row.contact)),
-                ago(Some(row.since)),
+                row.since.map_or_else(|| "-".into(), |since| ago(Some(since))),
             ]
         })
         .collect();
-    table(&["at", "user", "contact", "since"], &cells);
+    table(&["registered at", "user", "contact", "since"], &cells)
 }
 
 /// `show calls`
-pub fn calls(rows: &[CallInfo]) {
+pub fn calls(rows: &[CallInfo]) -> String {
     let cells: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -172,58 +236,143 @@ pub fn calls(rows: &[CallInfo]) {
             ]
         })
         .collect();
-    table(&["session", "contract", "from", "to", "state", "for"], &cells);
+    table(&["session", "contract", "from", "to", "state", "for"], &cells)
 }
 
 /// `show records`
-pub fn records(rows: &[CallRow]) {
-    for call in rows {
-        let talked = call.answered.map_or(0, |answered| (call.ended - answered).max(0));
-        println!(
-            "{}  contract {}  {}  {:.1} s",
-            call.session,
-            call.contract
-                .map_or_else(|| "-".into(), |contract| contract.to_string()),
-            if call.was_answered {
-                "answered"
-            } else {
-                "not answered"
-            },
-            talked as f64 / 1000.0,
+pub fn records(rows: &[CallRow]) -> String {
+    if rows.is_empty() {
+        return "record: none\n".into();
+    }
+    rows.iter().map(record).collect()
+}
+
+fn seconds(ms: i64) -> String {
+    format!("{:.1} s", ms.max(0) as f64 / 1000.0)
+}
+
+/// An answered leg or call that a fault has cut says when.
+fn ending(state: &str, talked_ms: Option<i64>) -> String {
+    match (state, talked_ms) {
+        ("lost", Some(talked)) => format!("lost after {}", seconds(talked)),
+        (state, _) => state.replace('_', " "),
+    }
+}
+
+fn record(call: &CallRow) -> String {
+    let when = if call.has_clock {
+        date(call.started)
+    } else {
+        "no clock".into()
+    };
+    let by = call
+        .answered_by
+        .as_ref()
+        .map_or_else(String::new, |extension| format!(" by {extension}"));
+    let end = match (call.outcome.as_str(), call.talked_ms) {
+        ("answered", Some(talked)) => format!("answered{by}  {}", seconds(talked)),
+        ("lost", Some(talked)) if !by.is_empty() => {
+            format!("answered{by}  {}", ending("lost", Some(talked)))
+        }
+        (outcome, talked) => ending(outcome, talked),
+    };
+    let contract = call.contract.map_or_else(|| "-".into(), |id| id.to_string());
+    let heads = [
+        "  side",
+        "way",
+        "from",
+        "to",
+        "presented",
+        "terminal",
+        "rang",
+        "answered",
+        "ended",
+        "state",
+        "status",
+    ];
+    let legs: Vec<_> = call.detail.iter().map(leg).collect();
+    format!(
+        "{when}  contract {contract}  {end}  {}\n{}",
+        call.session,
+        table(&heads, &legs)
+    )
+}
+
+fn leg(leg: &LegRow) -> Vec<String> {
+    let ms = |value: Option<i64>| value.map_or_else(|| "-".into(), |ms| format!("{ms} ms"));
+    vec![
+        format!("  {}", leg.side),
+        leg.direction.clone(),
+        leg.caller.clone(),
+        leg.called.clone(),
+        or_dash(leg.presented.as_deref()),
+        or_dash(leg.extension.as_deref()),
+        ms(leg.ringing_ms),
+        ms(leg.answered_ms),
+        ms(Some(leg.ended_ms)),
+        ending(
+            &leg.state,
+            leg.answered_ms.map(|answered| leg.ended_ms - answered),
+        ),
+        leg.status.to_string(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against `TZ=Asia/Tokyo date -d @...`.
+    #[test]
+    fn dates() {
+        for (seconds, text) in [
+            (0, "1970-01-01 09:00:00"),
+            (951_750_000, "2000-02-29 00:00:00"),
+            (1_709_218_799, "2024-02-29 23:59:59"),
+            (1_709_218_800, "2024-03-01 00:00:00"),
+            (1_800_000_000, "2027-01-15 17:00:00"),
+            (4_107_423_600, "2100-02-28 00:00:00"),
+            (4_107_510_000, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(date(seconds * 1_000), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn how_a_call_ended() {
+        let mut call = CallRow {
+            session: "s".into(),
+            contract: Some(1),
+            started: 1_800_000_000_000,
+            has_clock: true,
+            answered: None,
+            ended: 0,
+            legs: 0,
+            box_legs: 0,
+            cloud_legs: 0,
+            was_answered: true,
+            talked_ms: Some(17_200),
+            was_lost: true,
+            outcome: "lost".into(),
+            answered_by: Some("202".into()),
+            detail: Vec::new(),
+        };
+        let first = |call: &CallRow| record(call).lines().next().unwrap_or_default().to_owned();
+        assert_eq!(
+            first(&call),
+            "2027-01-15 17:00:00  contract 1  answered by 202  lost after 17.2 s  s"
         );
-        let legs: Vec<_> = call
-            .detail
-            .iter()
-            .map(|leg| {
-                let ms = |value: Option<i64>| value.map_or_else(|| "-".into(), |ms| format!("{ms} ms"));
-                vec![
-                    format!("  {}", leg.side),
-                    leg.direction.clone(),
-                    leg.caller.clone(),
-                    leg.called.clone(),
-                    or_dash(leg.presented.as_deref()),
-                    ms(leg.ringing_ms),
-                    ms(leg.answered_ms),
-                    ms(Some(leg.ended_ms)),
-                    leg.state.clone(),
-                    leg.status.to_string(),
-                ]
-            })
-            .collect();
-        table(
-            &[
-                "  side",
-                "way",
-                "from",
-                "to",
-                "presented",
-                "rang",
-                "answered",
-                "ended",
-                "state",
-                "status",
-            ],
-            &legs,
-        );
+        (call.outcome, call.has_clock) = ("answered".into(), false);
+        assert_eq!(first(&call), "no clock  contract 1  answered by 202  17.2 s  s");
+        (call.outcome, call.talked_ms) = ("not_answered".into(), None);
+        assert_eq!(first(&call), "no clock  contract 1  not answered  s");
+    }
+
+    #[test]
+    fn an_empty_table_says_so() {
+        assert_eq!(table(&["  site", "name"], &[]), "  site: none\n");
+        assert_eq!(boxes(&[]), "box: none\n");
+        assert_eq!(records(&[]), "record: none\n");
+        assert_eq!(contracts(&[]), "contract: none\n");
     }
 }

@@ -34,6 +34,7 @@ impl Change<'_> {
     /// Issues the next epoch for every box of a contract whose site's content changed. A site without IDs or without a
     /// box has nothing to issue yet.
     pub(super) async fn issue(&mut self, contract: ContractId) -> Result<()> {
+        self.all_can_call(contract).await?;
         let sites: Vec<u32> = sqlx::query_scalar("SELECT id FROM site WHERE contract = $1 ORDER BY id")
             .bind(contract.0)
             .fetch_all(&mut *self.tx)
@@ -67,6 +68,43 @@ impl Change<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Every ID has a number to present: its direct number is in use for it, or it presents a group's (R25).
+    async fn all_can_call(&mut self, contract: ContractId) -> Result<()> {
+        let stuck: Option<(u16, String, String)> = sqlx::query_as(
+            "SELECT key, extension, direct FROM ident WHERE contract = $1 AND outgoing = direct AND NOT direct_out
+              ORDER BY key",
+        )
+        .bind(contract.0)
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        let Some((key, extension, direct)) = stuck else {
+            return Ok(());
+        };
+        let group: Option<String> =
+            sqlx::query_scalar("SELECT min(number) FROM rep_member WHERE contract = $1 AND key = $2")
+                .bind(contract.0)
+                .bind(key)
+                .fetch_one(&mut *self.tx)
+                .await?;
+        let next = match group {
+            Some(group) => format!(
+                "Let it present a number of its group: `id set --contract {} --extension {extension} --outgoing {group} \
+                 --direct-out false`.",
+                contract.0
+            ),
+            None => format!(
+                "Make {extension} a member of a representative number first (`rep set --members`), or let it present \
+                 its direct number (`id set --direct-out true`)."
+            ),
+        };
+        Err(Refusal::new(
+            "R25",
+            format!("extension {extension} would have no number to present: not {direct} and no other"),
+            next,
+        )
+        .into())
     }
 
     /// Makes these sections the box's next epoch, above `above`.

@@ -18,6 +18,9 @@ use crate::refusal::{Refusal, Result};
 /// Representative numbers that are given without a review (R12).
 const SELF_SERVICE_REPS: i64 = 3;
 
+/// Fewest characters of a password that someone chooses.
+const MIN_PASSWORD: usize = 8;
+
 /// A new ID.
 #[derive(Clone, Debug)]
 pub struct NewId {
@@ -52,6 +55,49 @@ pub struct IdChange {
     pub password: Option<String>,
 }
 
+/// A new box.
+#[derive(Clone, Copy, Debug)]
+pub struct BoxOrder<'o> {
+    /// Its site.
+    pub site: SiteId,
+    /// Name or address at which it finds this server.
+    pub host: &'o str,
+    /// TCP port of SIP there.
+    pub sip_port: u16,
+    /// TCP port of the broker there.
+    pub mqtt_port: u16,
+}
+
+/// A box that exists as soon as it is committed, so that its factory data can be put away first.
+pub struct NewBox<'d> {
+    change: Change<'d>,
+    factory: Factory,
+}
+
+impl NewBox<'_> {
+    /// Its factory data, the only place where its secret is.
+    pub fn factory(&self) -> &Factory {
+        &self.factory
+    }
+
+    /// Makes it last. On an error nothing was changed.
+    pub async fn commit(self) -> Result<Factory> {
+        self.change.commit().await?;
+        Ok(self.factory)
+    }
+}
+
+/// What may change of a representative number.
+#[derive(Clone, Debug, Default)]
+pub struct RepChange {
+    /// Name shown on ringing terminals.
+    pub label: Option<String>,
+    /// Extensions of all its members from now on; without `ring`, all of them ring.
+    pub members: Option<Vec<Extension>>,
+    /// Extensions of the members that ring (鳴り分け, R44).
+    pub ring: Option<Vec<Extension>>,
+}
+
 /// A new representative number.
 #[derive(Clone, Debug)]
 pub struct NewRep {
@@ -83,8 +129,7 @@ impl Db {
             )
             .into());
         }
-        let usable = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
-        if realm.is_empty() || realm.len() > 64 || !realm.bytes().all(usable) {
+        if !is_name(realm) {
             return Err(Refusal::new(
                 "realm",
                 format!("{realm} is not a domain"),
@@ -146,6 +191,9 @@ impl Db {
                 "Make another contract for further terminals.",
             )
         })?;
+        if let Some(password) = &new.password {
+            strong(password)?;
+        }
         let password = new.password.clone().unwrap_or_else(new_password);
         let (md5, sha256) = change.ha1(&new.direct.digits().to_string(), &password).await?;
         sqlx::query(
@@ -214,6 +262,7 @@ impl Db {
                 .await?;
         }
         if let Some(password) = &what.password {
+            strong(password)?;
             let user: String =
                 sqlx::query_scalar("SELECT direct FROM ident WHERE contract = $1 AND key = $2")
                     .bind(contract.0)
@@ -299,21 +348,24 @@ impl Db {
         Ok(SiteId(id))
     }
 
-    /// Makes the box of a site and its factory data, the only place where its secret is.
-    pub async fn create_box(
-        &self,
-        site: SiteId,
-        host: &str,
-        sip_port: u16,
-        mqtt_port: u16,
-    ) -> Result<Factory> {
-        let cloud_host = host.try_into().map_err(|_| {
+    /// Prepares the box of a site; it exists when it is committed. Until then other changes wait.
+    pub async fn new_box(&self, order: BoxOrder<'_>) -> Result<NewBox<'_>> {
+        let BoxOrder {
+            site,
+            host,
+            sip_port,
+            mqtt_port,
+        } = order;
+        let cloud_host = host.try_into().ok().filter(|_| is_name(host)).ok_or_else(|| {
             Refusal::new(
                 "host",
-                "the host name is longer than 64 bytes",
-                "Give a shorter one.",
+                format!("{host:?} is neither a host name of at most 64 bytes nor an IPv4 address"),
+                "Give one like cloud.example or 192.0.2.1, without a port.",
             )
         })?;
+        if sip_port == 0 || mqtt_port == 0 {
+            return Err(Refusal::new("port", "port 0 cannot be reached", "Give one from 1 to 65535.").into());
+        }
         let mut change = self.change().await?;
         let contract: Option<u32> = sqlx::query_scalar("SELECT contract FROM site WHERE id = $1")
             .bind(site.0)
@@ -328,7 +380,7 @@ impl Db {
             return Err(Refusal::new(
                 "site",
                 format!("site {} already has the box {other}", site.0),
-                "A site has one box; make another site for another box.",
+                "A site has one box: remove that one first if this replaces it (`box remove`), or make another site.",
             )
             .into());
         }
@@ -343,7 +395,7 @@ impl Db {
                 .as_str()
                 .try_into()
                 .map_err(|_| anyhow!("the realm is longer than 64 bytes"))?,
-            config_key: self.keys().verifying(),
+            config_key: self.keys()?.verifying(),
         };
         let (id, password) = (factory.box_id.to_string(), factory.password());
         let (md5, sha256) = change.ha1(&id, &password).await?;
@@ -362,8 +414,32 @@ impl Db {
         .execute(&mut *change.tx)
         .await?;
         change.issue(ContractId(contract)).await?;
-        change.commit().await?;
-        Ok(factory)
+        Ok(NewBox { change, factory })
+    }
+
+    /// Removes a box: it can log in no more, and its site is free for another. Its events and call records stay.
+    pub async fn remove_box(&self, id: BoxId) -> Result<()> {
+        let id = id.to_string();
+        let mut change = self.change().await?;
+        for sql in [
+            "DELETE FROM manifest_section WHERE box = $1",
+            "DELETE FROM manifest WHERE box = $1",
+            "DELETE FROM registration WHERE source = $1 OR (source = 'cloud' AND user = $1)",
+        ] {
+            sqlx::query(sql).bind(&id).execute(&mut *change.tx).await?;
+        }
+        // Contents that only this box had: they hold what verifies passwords.
+        sqlx::query("DELETE FROM section WHERE hash NOT IN (SELECT hash FROM manifest_section)")
+            .execute(&mut *change.tx)
+            .await?;
+        let gone = sqlx::query("DELETE FROM box WHERE id = $1")
+            .bind(&id)
+            .execute(&mut *change.tx)
+            .await?;
+        if gone.rows_affected() == 0 {
+            return Err(Refusal::new("box", format!("there is no box {id}"), "See `show boxes`.").into());
+        }
+        Ok(change.commit().await?)
     }
 
     /// Adds a representative number with its ring group (R2, R4, R12 to R14).
@@ -416,22 +492,43 @@ impl Db {
         Ok(change.commit().await?)
     }
 
-    /// Changes members and ringing members of a representative number (鳴り分け, R44).
-    pub async fn change_rep(
-        &self,
-        number: Number,
-        members: &[Extension],
-        ring: Option<&[Extension]>,
-    ) -> Result<()> {
+    /// Changes label, members or ringing members of a representative number; what is not given stays.
+    pub async fn change_rep(&self, number: Number, what: &RepChange) -> Result<()> {
+        let digits = number.digits().to_string();
         let mut change = self.change().await?;
         let contract = change.rep_contract(number).await?;
-        sqlx::query("DELETE FROM rep_member WHERE number = $1")
-            .bind(number.digits().to_string())
-            .execute(&mut *change.tx)
-            .await?;
-        change.members(contract, number, members, ring).await?;
+        if let Some(text) = &what.label {
+            label(text)?;
+            sqlx::query("UPDATE rep SET label = $1 WHERE number = $2")
+                .bind(text)
+                .bind(&digits)
+                .execute(&mut *change.tx)
+                .await?;
+        }
+        if what.members.is_some() || what.ring.is_some() {
+            let members = match &what.members {
+                Some(members) => members.clone(),
+                None => change.members_of(number).await?,
+            };
+            sqlx::query("DELETE FROM rep_member WHERE number = $1")
+                .bind(&digits)
+                .execute(&mut *change.tx)
+                .await?;
+            change
+                .members(contract, number, &members, what.ring.as_deref())
+                .await?;
+        }
         change.issue(contract).await?;
         Ok(change.commit().await?)
+    }
+
+    /// Nobody rings for this representative number: allowed, and worth a warning (R2).
+    pub async fn is_unattended(&self, number: Number) -> Result<bool> {
+        let ringing: i64 = sqlx::query_scalar("SELECT count(*) FROM rep_member WHERE number = $1 AND ring")
+            .bind(number.digits().to_string())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(ringing == 0)
     }
 
     /// Gives a representative number back.
@@ -503,6 +600,22 @@ impl Change<'_> {
             )
             .into());
         }
+        if !number.is_japanese() {
+            return Err(Refusal::new(
+                "R1",
+                format!("{number} is a number of another country"),
+                "Give a geographic number such as 0312340001, or one with 050.",
+            )
+            .into());
+        }
+        if !is_assignable(&digits) {
+            return Err(Refusal::new(
+                "R18",
+                format!("{digits} is neither a geographic number nor one with 050"),
+                "Give one such as 0312340001; mobile, free-dial and other service numbers are not given to IDs or groups.",
+            )
+            .into());
+        }
         let owner: Option<(u32, String)> =
             sqlx::query_as("SELECT contract, role FROM number WHERE digits = $1")
                 .bind(&digits)
@@ -556,6 +669,19 @@ impl Change<'_> {
             )
             .into()
         })
+    }
+
+    async fn members_of(&mut self, number: Number) -> Result<Vec<Extension>> {
+        let members: Vec<String> = sqlx::query_scalar(
+            "SELECT ident.extension FROM rep_member JOIN ident USING (contract, key) WHERE number = $1 ORDER BY key",
+        )
+        .bind(number.digits().to_string())
+        .fetch_all(&mut *self.tx)
+        .await?;
+        members
+            .iter()
+            .map(|text| text.parse().map_err(|_| anyhow!("extension {text}").into()))
+            .collect()
     }
 
     async fn members(
@@ -637,6 +763,35 @@ fn no_site(site: SiteId) -> Refusal {
         format!("there is no such site {}", site.0),
         "See `show contracts`.",
     )
+}
+
+/// Geographic (0AB-J: ten digits) or 050; free dial, navi dial and other services have ten digits too. Whether the area
+/// and the local code exist is not looked up.
+fn is_assignable(digits: &str) -> bool {
+    const SERVICES: [&str; 6] = ["0120", "0170", "0180", "0570", "0910", "0990"];
+    match digits.as_bytes() {
+        [b'0', b'5', b'0', first, ..] => digits.len() == 11 && *first != b'0',
+        [b'0', _, b'0', ..] => false,
+        _ => digits.len() == 10 && !SERVICES.iter().any(|service| digits.starts_with(service)),
+    }
+}
+
+/// A domain name or IPv4 address, by its characters.
+fn is_name(text: &str) -> bool {
+    let usable = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(usable)
+}
+
+fn strong(password: &str) -> Result<()> {
+    if password.chars().count() < MIN_PASSWORD || password.chars().any(char::is_control) {
+        return Err(Refusal::new(
+            "password",
+            format!("a password has at least {MIN_PASSWORD} characters and no control characters"),
+            "Give a longer one, or none with `id add` to have one made.",
+        )
+        .into());
+    }
+    Ok(())
 }
 
 fn label(text: &str) -> Result<()> {

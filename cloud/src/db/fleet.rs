@@ -4,6 +4,7 @@ use shared::id::{BoxId, ContractId, SiteId};
 use shared::site::{Hash, SectionKind};
 use shared::sync::EventId;
 use sqlx::Row;
+use tracing::info;
 
 use super::{Db, config, events, unix_ms};
 use crate::refusal::{Error, Result};
@@ -71,7 +72,7 @@ impl Db {
             .await?)
     }
 
-    /// The server starts: nobody is connected and no trunk is registered yet.
+    /// The server starts or ends: nobody is connected and no trunk is registered.
     pub async fn forget_presence(&self) -> Result<()> {
         let mut change = self.change().await?;
         sqlx::query("UPDATE box SET online = 0")
@@ -158,6 +159,10 @@ impl SyncStore for Db {
         };
         let mut change = self.change().await?;
         query.execute(&mut *change.tx).await?;
-        Ok(change.commit().await?)
+        change.commit().await?;
+        if let Report::Online(hello) = report {
+            info!(%id, firmware = hello.firmware.as_str(), epoch = hello.epoch, "box online");
+        }
+        Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! The key that signs site configurations.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use ed25519_dalek::SigningKey;
+
+/// The key in the data directory.
+const FILE: &str = "signing.key";
 
 /// Generation of the signing key; boxes refuse a lower one than they have seen.
 const KEY_EPOCH: u32 = 1;
@@ -16,29 +19,37 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Reads the key, or makes one.
-    pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
-        let path = dir.join("signing.key");
+    /// Reads the key, if there is one.
+    pub(super) fn open(dir: &Path) -> anyhow::Result<Option<Self>> {
+        let seed = match std::fs::read(dir.join(FILE)) {
+            Ok(seed) => seed,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context("reading signing.key"),
+        };
+        let seed = <[u8; 32]>::try_from(seed).map_err(|_| anyhow!("signing.key is damaged"))?;
+        Ok(Some(Self {
+            signing: SigningKey::from_bytes(&seed),
+        }))
+    }
+
+    /// Makes a key; the one that another command has made in the meantime is taken instead.
+    pub(super) fn create(dir: &Path) -> anyhow::Result<Self> {
         let fresh: [u8; 32] = rand::random();
-        let mut options = std::fs::OpenOptions::new();
-        match options.write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(mut file) => {
-                file.write_all(&fresh)
-                    .and_then(|()| file.sync_all())
-                    .context("writing signing.key")?;
-                Ok(Self {
-                    signing: SigningKey::from_bytes(&fresh),
-                })
+        // Complete before it has its name, so that nobody reads half of it.
+        let draft = dir.join(format!(".{FILE}.{:08x}", rand::random::<u32>()));
+        let made = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)
+            .and_then(|mut file| file.write_all(&fresh).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::hard_link(&draft, dir.join(FILE)));
+        let _ = std::fs::remove_file(&draft);
+        match made {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(error).context("making signing.key")
             }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let seed = std::fs::read(&path).context("reading signing.key")?;
-                let seed =
-                    <[u8; 32]>::try_from(seed).map_err(|_| anyhow::anyhow!("signing.key is damaged"))?;
-                Ok(Self {
-                    signing: SigningKey::from_bytes(&seed),
-                })
-            }
-            Err(error) => Err(error).context("making signing.key"),
+            _ => Self::open(dir)?.context("signing.key is missing"),
         }
     }
 

@@ -77,8 +77,8 @@ pub struct BoxRow {
     pub site: u32,
     /// Its contract.
     pub contract: u32,
-    /// Connected to the broker.
-    pub online: bool,
+    /// Connected to the broker; unknown where no server runs.
+    pub online: Option<bool>,
     /// The last epoch issued to it.
     pub issued: i64,
     /// The epoch it uses.
@@ -104,8 +104,8 @@ pub struct RegistrationRow {
     pub user: String,
     /// From where, where known.
     pub contact: String,
-    /// Since when (ms since 1970).
-    pub since: i64,
+    /// Since when (ms since 1970); unknown where no server runs, as is whether it still is.
+    pub since: Option<i64>,
 }
 
 /// A call: its legs joined.
@@ -115,8 +115,10 @@ pub struct CallRow {
     pub session: String,
     /// Its contract.
     pub contract: Option<u32>,
-    /// Its beginning (ms since 1970).
+    /// Its beginning (ms since 1970); the arrival of its record if nobody had a clock.
     pub started: i64,
+    /// The beginning was read from a clock.
+    pub has_clock: bool,
     /// Its answer.
     pub answered: Option<i64>,
     /// Its end.
@@ -129,6 +131,16 @@ pub struct CallRow {
     pub cloud_legs: i64,
     /// One leg was answered.
     pub was_answered: bool,
+    /// How long an answered leg lasted, the longest of them.
+    pub talked_ms: Option<i64>,
+    /// An answered leg was cut by a fault.
+    pub was_lost: bool,
+    /// How the call ended, as one word.
+    #[sqlx(skip)]
+    pub outcome: String,
+    /// Extension of the terminal that answered.
+    #[sqlx(skip)]
+    pub answered_by: Option<String>,
     /// The legs, box before cloud.
     #[sqlx(skip)]
     pub detail: Vec<LegRow>,
@@ -159,6 +171,8 @@ pub struct LegRow {
     pub presented: Option<String>,
     /// Key of the terminal's ID.
     pub terminal: Option<u32>,
+    /// Its extension, if the ID still exists.
+    pub extension: Option<String>,
     /// Milliseconds from start to first ringing.
     pub ringing_ms: Option<i64>,
     /// Milliseconds from start to answer.
@@ -249,6 +263,8 @@ impl Db {
         for call in &mut calls {
             call.detail = sqlx::query_as(
                 "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
+                        (SELECT extension FROM ident WHERE ident.contract = call_leg.contract AND key = terminal)
+                            AS extension,
                         ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
                         ended_mono - started_mono AS ended_ms, state, status
                    FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
@@ -256,7 +272,31 @@ impl Db {
             .bind(&call.session)
             .fetch_all(&self.pool)
             .await?;
+            call.outcome = call.outcome().into();
+            call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
         }
         Ok(calls)
+    }
+}
+
+impl CallRow {
+    /// What happened to the call as a whole: what its caller met, unless it was answered.
+    fn outcome(&self) -> &str {
+        if self.was_answered {
+            return if self.was_lost { "lost" } else { "answered" };
+        }
+        let caller = self.detail.iter().filter(|leg| leg.direction == "in");
+        caller
+            .chain(&self.detail)
+            .map(|leg| leg.state.as_str())
+            .next()
+            .unwrap_or("unknown")
+    }
+
+    /// The leg to the terminal that answered.
+    fn answering(&self) -> Option<&LegRow> {
+        self.detail
+            .iter()
+            .find(|leg| leg.direction == "out" && leg.terminal.is_some() && leg.answered_ms.is_some())
     }
 }

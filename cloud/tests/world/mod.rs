@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cloud::broker::BrokerUrl;
-use cloud::db::{Db, NewId, NewRep};
+use cloud::db::{BoxOrder, Db, NewId, NewRep};
 use cloud::server::{Options, Server};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, LastWill, Packet, SubscribeReasonCode};
@@ -62,7 +62,13 @@ pub async fn office(db: &Db, base: u32) -> (ContractId, Factory) {
 }
 
 pub async fn make_box(db: &Db, site: SiteId) -> Factory {
-    db.create_box(site, "cloud.test", 5060, 1883).await.unwrap()
+    let order = BoxOrder {
+        site,
+        host: "cloud.test",
+        sip_port: 5060,
+        mqtt_port: 1883,
+    };
+    db.new_box(order).await.unwrap().commit().await.unwrap()
 }
 
 pub struct World {
