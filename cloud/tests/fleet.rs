@@ -92,7 +92,7 @@ async fn life(world: &World, broker: SocketAddr) {
         .await;
     until("epoch acknowledged", async || {
         let boxes = world.db.boxes().await.unwrap();
-        boxes[0].online && boxes[0].epoch as u64 == manifest.epoch
+        boxes[0].online == Some(true) && boxes[0].epoch as u64 == manifest.epoch
     })
     .await;
 
@@ -220,7 +220,10 @@ async fn with_the_broker_inside() {
     let server = world.serve(None).await;
     let broker = server.mqtt.unwrap();
     life(&world, broker).await;
-    until("box gone", async || !world.db.boxes().await.unwrap()[0].online).await;
+    until("box gone", async || {
+        world.db.boxes().await.unwrap()[0].online == Some(false)
+    })
+    .await;
     let (_, other) = office(&world.db, 100).await;
     closed_doors(&world, broker, &other).await;
     refused_logins(&world, broker, true).await;
@@ -236,10 +239,16 @@ async fn the_server_restarts() {
     let first = script.manifest().await;
     script.events(&history()).await;
     script.app_ack_up_to(EventId { boot: 1, seq: 3 }).await;
-    drop(script);
+    assert_eq!(world.db.boxes().await.unwrap()[0].online, Some(true));
     server.stop().await;
+    drop(script);
 
     let db = cloud::db::Db::open(world.dir.path()).await.unwrap();
+    assert_eq!(
+        db.boxes().await.unwrap()[0].online,
+        Some(false),
+        "nothing is left of it"
+    );
     let server = world::Running::start(&db, None).await;
     let mut script = ScriptedBox::connect(server.mqtt.unwrap(), &world.factory).await;
     script.hello(first.epoch, first.root).await;
@@ -334,7 +343,13 @@ async fn with_mosquitto() {
     drop(script);
     mosquitto.kill();
     until("boxes offline", async || {
-        world.db.boxes().await.unwrap().iter().all(|row| !row.online)
+        world
+            .db
+            .boxes()
+            .await
+            .unwrap()
+            .iter()
+            .all(|row| row.online == Some(false))
     })
     .await;
     mosquitto.run().await;
@@ -364,4 +379,14 @@ async fn export(world: &World, files: &std::path::Path, port: u16) {
         &listener,
     ];
     cloud::cli::run(cloud::cli::Cli::parse_from(args)).await.unwrap();
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(files.join("passwd"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Where tests run as root, mosquitto keeps that user, which owns the file.
+    let conf = files.join("mosquitto.conf");
+    let text = std::fs::read_to_string(&conf).unwrap();
+    std::fs::write(&conf, text + "user root\n").unwrap();
 }
