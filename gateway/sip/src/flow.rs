@@ -1,4 +1,5 @@
 //! Where a message came from and where it goes.
+use crate::message::Message;
 use core::net::SocketAddr;
 
 /// Transport protocol of a SIP message (RFC 3261 §18, RFC 7118).
@@ -69,6 +70,20 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Where the answer to a request goes that came this way: back, but to a datagram without `rport` to the port that its
+    /// Via names (RFC 3261 §18.2.2, RFC 3581 §4).
+    pub fn answering(self, request: &Message<'_>) -> Self {
+        let mut flow = self;
+        if let Some(via) = request
+            .via()
+            .filter(|via| !self.is_reliable() && via.rport.is_none())
+        {
+            flow.peer
+                .set_port(via.port.unwrap_or(self.transport.default_port()));
+        }
+        flow
+    }
+
     /// See [`Transport::is_reliable`].
     pub const fn is_reliable(&self) -> bool {
         self.transport.is_reliable()

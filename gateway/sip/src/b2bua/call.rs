@@ -9,15 +9,15 @@ use crate::transaction::TxId;
 pub type Text<const N: usize> = heapless::Vec<u8, N>;
 
 /// Largest session description that is taken, in bytes; beyond it 513.
-pub const SDP_MAX: usize = 896;
+pub const SDP_MAX: usize = if cfg!(feature = "std") { 4_096 } else { 896 };
 /// Largest block of header lines (Via, From, To, Call-ID, CSeq, Record-Route) of an INVITE, in bytes; beyond it 513.
-pub const HEAD_MAX: usize = 768;
+pub const HEAD_MAX: usize = if cfg!(feature = "std") { 2_048 } else { 768 };
 /// Largest URI of a caller, a called party or a contact, in bytes; beyond it 513 or, for a called party's, a failed branch.
-pub const URI_MAX: usize = 128;
-/// Largest tag of the other side, in bytes.
-pub const TAG_MAX: usize = 48;
+pub const URI_MAX: usize = if cfg!(feature = "std") { 256 } else { 128 };
+/// Largest tag of the other side, in bytes. Carriers' border controllers make some of 85; phones' are short.
+pub const TAG_MAX: usize = if cfg!(feature = "std") { 128 } else { 48 };
 /// Largest Call-ID of a caller, in bytes.
-pub const CALL_ID_MAX: usize = 128;
+pub const CALL_ID_MAX: usize = if cfg!(feature = "std") { 256 } else { 128 };
 /// Largest route set of a dialog, in bytes; beyond it 513 or a failed branch. The box's peers (phones, the cloud) set none.
 pub const ROUTE_MAX: usize = if cfg!(feature = "std") { 512 } else { 0 };
 /// Largest From or To that the policy presents to the called side, in bytes.

@@ -218,7 +218,6 @@ pub struct Calls<'s, M> {
     calls: Pool<'s, Call<M>>,
     legs: Pool<'s, Leg>,
     config: Config,
-    random: u64,
     events: heapless::Deque<Event, 16>,
     reply: heapless::Vec<u8, REPLY_MAX>,
     reply_to: Option<Flow>,
@@ -246,7 +245,6 @@ impl<'s, M> Calls<'s, M> {
             calls: Pool::new(storage.calls),
             legs: Pool::new(storage.legs),
             config,
-            random: seed[0] ^ seed[1].rotate_left(32) | 1,
             events: heapless::Deque::new(),
             reply: heapless::Vec::new(),
             reply_to: None,
@@ -264,15 +262,6 @@ impl<'s, M> Calls<'s, M> {
     /// Keeps room for so many calls and legs that must not be refused: see [`Calls::receive_reserved`].
     pub fn reserve(&mut self, calls: usize, legs: usize) {
         self.kept = (calls, legs);
-    }
-
-    /// SplitMix64: tags and Call-IDs need to be unique; branches, which must not be guessed, come from the transactions.
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
     }
 
     /// Tells the caller how far the call is: a provisional `status` (101 to 199), with a session description of our own for
@@ -357,7 +346,11 @@ impl<'s, M> Calls<'s, M> {
     /// Nobody is at this address: branches to it fail at once.
     pub fn unreachable(&mut self, now: Instant, address: core::net::IpAddr) {
         let waits = |leg: &Leg| matches!(leg.state, State::Calling | State::Cancelling) && leg.inviting;
-        for (_, leg) in self.legs.iter().filter(|(_, leg)| waits(leg) && leg.flow.peer.ip() == address) {
+        for (_, leg) in self
+            .legs
+            .iter()
+            .filter(|(_, leg)| waits(leg) && leg.flow.peer.ip() == address)
+        {
             if let Some(tx) = leg.invite {
                 self.tx.transport_error(now, tx);
             }
@@ -370,7 +363,7 @@ impl<'s, M> Calls<'s, M> {
         self.tx.move_flow(old, new);
         for (_, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.flow == old) {
             leg.flow = new;
-            if leg.state == State::Up {
+            if leg.state == State::Up && !leg.inviting {
                 leg.timer = Instant::ZERO;
                 self.earliest = Instant::ZERO;
             }
@@ -426,7 +419,7 @@ impl<'s, M> Calls<'s, M> {
         match w.finish_empty() {
             Ok(len) => {
                 self.reply.truncate(len);
-                self.reply_to = Some(flow);
+                self.reply_to = Some(flow.answering(message));
             }
             Err(_) => {
                 self.counters.overflow += 1;

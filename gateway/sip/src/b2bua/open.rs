@@ -118,7 +118,7 @@ impl<M> Calls<'_, M> {
         message: &Message<'_>,
         media: &mut R,
     ) -> Result<(), Refusal> {
-        let nonce = self.random() as u32;
+        let nonce = self.tx.unguessable() as u32;
         let Some(leg) = self.legs.get_mut(leg_key) else {
             return Err(Refusal::Gone);
         };
@@ -204,10 +204,10 @@ impl<M> Calls<'_, M> {
         let mut leg = self.new_leg(call, Side::Callee, target.flow);
         leg.target = text(target.uri)?;
         leg.user = target.user;
-        leg.call_id = self.random();
+        leg.call_id = self.tx.unguessable();
         leg.local_cseq = 1;
         leg.invite_cseq = 1;
-        let nonce = self.random() as u32;
+        let nonce = self.tx.unguessable() as u32;
         if !self.has_room_for_leg(target.priority) {
             self.counters.no_room += 1;
             return Err(Refusal::NoRoom);

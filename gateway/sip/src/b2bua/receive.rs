@@ -33,7 +33,7 @@ impl<M> Calls<'_, M> {
             }
             Received::Request { tx } => return self.on_request(now, tx, flow, message, media),
             Received::Cancel { tx, invite } => self.on_cancel(now, tx, invite, flow, message),
-            Received::Ack => self.on_ack(now, message, media),
+            Received::Ack => self.on_ack(now, flow, message, media),
             Received::AckAbsorbed { user } => {
                 let key = Key::from_bits(user);
                 if self.legs.get(key).is_some_and(|leg| leg.state == State::Over) {
@@ -50,7 +50,7 @@ impl<M> Calls<'_, M> {
             }
             Received::Full => {
                 self.counters.no_room += 1;
-                let tag = transaction::Tag(self.random() as u32);
+                let tag = transaction::Tag(self.tx.unguessable() as u32);
                 self.write_reply(flow, message, 503, Some(tag), |w| {
                     w.header(Name::RetryAfter, 2);
                 });
@@ -79,7 +79,8 @@ impl<M> Calls<'_, M> {
     }
 
     /// The leg that a request within a dialog belongs to: our tag names it, the other side's must fit (RFC 3261 §12.2.2).
-    fn dialog(&self, message: &Message<'_>) -> Option<Key> {
+    /// A dialog on a connection is not taken over by a datagram, nor by another network.
+    fn dialog(&self, flow: &Flow, message: &Message<'_>) -> Option<Key> {
         let (key, nonce) = parse_tag(message.to()?.tag()?)?;
         let key = Key::from_bits(key);
         let leg = self.legs.get(key)?;
@@ -89,8 +90,15 @@ impl<M> Calls<'_, M> {
             Side::Caller => id == call.call_id.as_slice(),
             Side::Callee => parse_hex(id) == Some(leg.call_id),
         };
-        (leg.tag.1 == nonce && same_call && message.from()?.tag()? == leg.remote_tag.as_slice())
-            .then_some(key)
+        let same_way = (leg.flow.transport, leg.flow.interface) == (flow.transport, flow.interface);
+        // A branch is no dialog before its answer: it has no tag of the other side that a request could show.
+        let is_dialog = leg.side == Side::Caller || matches!(leg.state, State::Up | State::Closing);
+        (leg.tag.1 == nonce
+            && same_way
+            && is_dialog
+            && same_call
+            && message.from()?.tag()? == leg.remote_tag.as_slice())
+        .then_some(key)
     }
 
     fn on_request<R: Media>(
@@ -104,6 +112,12 @@ impl<M> Calls<'_, M> {
         let StartLine::Request { method, .. } = message.start_line() else {
             return Receive::Done;
         };
+        if method == Method::Invite && !has_sdp_or_nothing(message) {
+            self.reply(now, tx, flow, message, 415, |w| {
+                w.header(Name::Accept, SDP);
+            });
+            return Receive::Done;
+        }
         if message.to().is_none_or(|to| to.tag().is_none()) {
             return if method == Method::Invite {
                 Receive::Invite { tx }
@@ -111,7 +125,7 @@ impl<M> Calls<'_, M> {
                 Receive::Request { tx }
             };
         }
-        let Some(key) = self.dialog(message) else {
+        let Some(key) = self.dialog(&flow, message) else {
             self.counters.no_dialog += 1;
             self.reply(now, tx, flow, message, 481, |_| {});
             return Receive::Done;
@@ -195,8 +209,10 @@ impl<M> Calls<'_, M> {
         // A re-INVITE that is cancelled gets the answer that the other side gives (RFC 3261 §14.1 leaves the session as it is).
     }
 
-    fn on_ack<R: Media>(&mut self, now: Instant, message: &Message<'_>, media: &mut R) {
-        let Some(key) = self.dialog(message) else { return };
+    fn on_ack<R: Media>(&mut self, now: Instant, flow: Flow, message: &Message<'_>, media: &mut R) {
+        let Some(key) = self.dialog(&flow, message) else {
+            return;
+        };
         let Some(leg) = self.legs.get_mut(key) else { return };
         let (call_key, side) = (leg.call, leg.side);
         let Some(call) = self.calls.get_mut(call_key) else {
@@ -254,8 +270,11 @@ impl<M> Calls<'_, M> {
             return refuse(self, 481);
         };
         // RFC 3261 §14.2: one offer at a time.
-        let busy =
-            call.asked.tx.is_some() || peer.unacked.is_some() || peer.ack != Ack::Idle || peer.inviting;
+        let busy = call.asked.tx.is_some()
+            || peer.unacked.is_some()
+            || peer.ack != Ack::Idle
+            || peer.inviting
+            || leg.inviting;
         if call.stage != Stage::Talking || leg.state != State::Up || busy {
             return refuse(self, 491);
         }
@@ -304,6 +323,8 @@ impl<M> Calls<'_, M> {
                     peer.invite_cseq = peer.local_cseq;
                     peer.invite = Some(invite);
                     peer.inviting = true;
+                    // The INVITE asks more than a probe would; its limit begins with the first 1xx.
+                    peer.timer = Instant::NEVER;
                 }
                 if let Some(leg) = self.legs.get_mut(key) {
                     leg.sdp = fingerprint(body);
@@ -335,7 +356,7 @@ impl<M> Calls<'_, M> {
     }
 
     /// Final failure to a re-INVITE; the session stays as it was (RFC 3261 §14.1).
-    fn fail_asked(&mut self, now: Instant, call: Key, status: u16) {
+    pub(super) fn fail_asked(&mut self, now: Instant, call: Key, status: u16) {
         let Some(call) = self.calls.get_mut(call) else {
             return;
         };
@@ -393,8 +414,14 @@ impl<M> Calls<'_, M> {
                     self.on_peer_answer(now, key, call, message, media);
                 }
             }
+            (State::Up, 100..=199) if leg.inviting && leg.timer == Instant::NEVER => {
+                leg.timer = now + self.config.timers.t1 * 64;
+                self.earliest = self.earliest.min(leg.timer);
+            }
             (State::Up, 300..) => {
                 leg.inviting = false;
+                leg.timer = now + self.config.probe;
+                self.earliest = self.earliest.min(leg.timer);
                 if matches!(status, 408 | 481) {
                     self.fail_asked(now, call, status);
                     self.leg_lost(now, key);
@@ -421,13 +448,16 @@ impl<M> Calls<'_, M> {
         let Some(leg) = self.legs.get_mut(key) else { return };
         let asked = call.asked.tx.is_some() && call.asked.leg != key && call.stage == Stage::Talking;
         self.due = true;
+        if core::mem::take(&mut leg.inviting) {
+            leg.timer = now + self.config.probe;
+            self.earliest = self.earliest.min(leg.timer);
+        }
         if !asked {
             if leg.ack == Ack::Idle {
                 leg.ack = Ack::Due;
             }
             return;
         }
-        leg.inviting = false;
         leg.ack = if call.asked.delayed_offer {
             Ack::WaitsForPeer
         } else {
@@ -595,6 +625,7 @@ impl<M> Calls<'_, M> {
             Asking::Bye => self.remove_leg(key),
             // RFC 3261 §12.2.1.2: these end the dialog.
             Asking::Probe if matches!(status, 408 | 481) => self.leg_lost(now, key),
+            Asking::Probe if leg.inviting => {}
             Asking::Probe => {
                 leg.timer = now + self.config.probe;
                 self.earliest = self.earliest.min(leg.timer);
@@ -606,7 +637,11 @@ impl<M> Calls<'_, M> {
 /// What a 2xx says of the dialog it makes (RFC 3261 §12.1.2).
 fn learn_dialog(leg: &mut Leg, message: &Message<'_>) -> Result<(), Refusal> {
     let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
-    leg.remote_tag = text(tag)?;
+    // What fits of it, so that the ACK and BYE to what cannot be kept are as near to right as may be.
+    leg.remote_tag = text(tag.get(..TAG_MAX).unwrap_or(tag))?;
+    if tag.len() > TAG_MAX {
+        return Err(Refusal::TooLarge);
+    }
     let contact = message.contacts().next().ok_or(Refusal::Malformed)?;
     leg.target = text(contact.uri)?;
     leg.route.clear();
@@ -617,6 +652,15 @@ fn learn_dialog(leg: &mut Leg, message: &Message<'_>) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+const SDP: &str = "application/sdp";
+
+/// Whether the body is a session description, or there is none. One that does not say what it is, is taken for one.
+fn has_sdp_or_nothing(message: &Message<'_>) -> bool {
+    let kind = message.header(Name::ContentType).unwrap_or(SDP.as_bytes());
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    message.body().is_empty() || kind.trim_ascii().eq_ignore_ascii_case(SDP.as_bytes())
 }
 
 fn parse_hex(digits: &[u8]) -> Option<u64> {

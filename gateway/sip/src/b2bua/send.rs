@@ -127,6 +127,7 @@ impl<M> Calls<'_, M> {
                 // RFC 3261 §14.1: a re-INVITE without any answer ends the dialog.
                 State::Up if leg.inviting => {
                     let call = leg.call;
+                    leg.inviting = false;
                     if let Some(asked) = self.calls.get_mut(call).and_then(|call| call.asked.tx.take()) {
                         let _ = self.tx.respond(now, asked, status);
                     }
@@ -188,7 +189,11 @@ impl<M> Calls<'_, M> {
                 }
                 None => {
                     leg.timer = Instant::NEVER;
-                    if leg.state == State::Up && leg.asking.is_none() {
+                    if leg.inviting {
+                        if leg.state == State::Up {
+                            self.stop_reinvite(now, key);
+                        }
+                    } else if leg.state == State::Up && leg.asking.is_none() {
                         let flow = leg.flow;
                         leg.local_cseq += 1;
                         leg.asking_cseq = leg.local_cseq;
@@ -231,6 +236,19 @@ impl<M> Calls<'_, M> {
             .min()
             .unwrap_or(Instant::NEVER);
         self.earliest = legs.min(calls);
+    }
+
+    /// A re-INVITE of ours rings without end: whoever asked gets its answer, and the INVITE its CANCEL. The session stays as
+    /// it was (RFC 3261 §14.1); without a final answer to the CANCEL the other side is not there any more.
+    fn stop_reinvite(&mut self, now: Instant, key: Key) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let call = leg.call;
+        let cancelled = leg.invite.is_some_and(|tx| self.tx.cancel(now, tx).is_ok());
+        self.fail_asked(now, call, 408);
+        if !cancelled {
+            self.counters.no_room += 1;
+            self.leg_lost(now, key);
+        }
     }
 
     /// Ends a call: a final answer or a BYE to every leg, and the word to the owner.
@@ -404,6 +422,10 @@ impl<M> Calls<'_, M> {
 
     pub(super) fn remove_leg(&mut self, key: Key) {
         let Some(leg) = self.legs.remove(key) else { return };
+        if let Some(tx) = leg.invite.filter(|_| leg.inviting) {
+            // It has nobody left to tell.
+            self.tx.forget(tx);
+        }
         if let Some(call) = self.calls.get_mut(leg.call) {
             call.legs = call.legs.saturating_sub(1);
             call.lingering = call.lingering.saturating_sub(u16::from(leg.is_lingering()));
@@ -497,7 +519,17 @@ impl<M> Calls<'_, M> {
         let call = self.calls.get(leg.call)?;
         let branch = self.tx.branch(cancel)?;
         let mut w = Writer::new(buffer);
-        head(&mut w, Method::Cancel, leg.invite_cseq, leg, call, branch, false);
+        // Of a re-INVITE, with the tag of its To (RFC 3261 §9.1).
+        let in_dialog = matches!(leg.state, State::Up | State::Closing) && leg.inviting;
+        head(
+            &mut w,
+            Method::Cancel,
+            leg.invite_cseq,
+            leg,
+            call,
+            branch,
+            in_dialog,
+        );
         if let Some(cause) = leg.cause {
             w.header(Name::Reason, cause);
         }

@@ -150,6 +150,15 @@ impl<S: AsRef<[Used]> + AsMut<[Used]>> Nonces<S> {
         }
     }
 
+    /// Whether these credentials, right or wrong, answer a challenge that this address was given and that is not too old:
+    /// what is sent to the address arrives there.
+    pub fn is_ours(&self, now: Instant, from: IpAddr, credentials: &Credentials<'_>) -> bool {
+        let age = |n: &Nonce| u64::from(seconds(now).wrapping_sub(n.second));
+        Nonce::parse(credentials.nonce).is_some_and(|n| {
+            n.mac == self.mac(n.serial, n.second, from) && age(&n) <= self.lifetime.as_secs()
+        })
+    }
+
     fn spend(&mut self, serial: u32, count: u32) -> Verdict {
         let used = self.used.as_mut();
         match used.binary_search_by_key(&serial, |u| u.serial) {

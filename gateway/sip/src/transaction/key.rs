@@ -15,6 +15,7 @@ pub(super) enum Domain {
     Tag,
     Server,
     Server2543,
+    Dialog,
 }
 
 const COOKIE: &[u8] = b"z9hG4bK";
@@ -29,7 +30,7 @@ pub(super) fn derive(secret: [u64; 2], domain: Domain, value: u64) -> u64 {
 pub(super) fn of_request(secret: [u64; 2], message: &Message<'_>, method: Method<'_>) -> Option<u64> {
     let via = message.via()?;
     let mut hash = SipHash::new(secret);
-    match via.branch.filter(|branch| has_cookie(branch)) {
+    match via.unique_branch() {
         Some(branch) => {
             hash.byte(Domain::Server as u8).caseless(branch);
             match via.host {

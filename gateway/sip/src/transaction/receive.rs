@@ -45,13 +45,14 @@ impl Transactions<'_> {
             return Received::Absorbed;
         };
         let found = self.storage.find(key, class);
+        let path = Path::new(&flow.answering(message));
         match (found, method) {
             (Some(index), Method::Ack) => self.receive_ack(now, index),
             (None, Method::Ack) => Received::Ack,
             (Some(index), _) => self.receive_again(now, index),
             (None, Method::Invite) => {
                 let machine = Machine::Ist(ist::State::Proceeding);
-                let Ok(index) = self.insert(key, class, machine, Path::new(&flow), NO_USER, priority) else {
+                let Ok(index) = self.insert(key, class, machine, path, NO_USER, priority) else {
                     return Received::Full;
                 };
                 self.ist(now, index, ist::Event::Start);
@@ -61,7 +62,7 @@ impl Transactions<'_> {
             }
             (None, _) => {
                 let machine = Machine::Nist(nist::State::Trying);
-                let Ok(index) = self.insert(key, class, machine, Path::new(&flow), NO_USER, priority) else {
+                let Ok(index) = self.insert(key, class, machine, path, NO_USER, priority) else {
                     return Received::Full;
                 };
                 self.nist(now, index, nist::Event::Start);

@@ -385,6 +385,12 @@ impl<'s> Transactions<'s> {
         Branch(key::derive(self.secret, Domain::Client, self.made))
     }
 
+    /// A number for a tag or a Call-ID: unique, and nobody can guess it.
+    pub(crate) fn unguessable(&mut self) -> u64 {
+        self.made = self.made.wrapping_add(1);
+        key::derive(self.secret, Domain::Dialog, self.made)
+    }
+
     /// The To tag of this server transaction's answers, the same each time.
     pub fn to_tag(&self, tx: TxId) -> Option<Tag> {
         let slot = self.storage.at(self.storage.get(tx)?);

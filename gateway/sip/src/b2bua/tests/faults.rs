@@ -18,6 +18,12 @@ suite! {
     lingering_calls_give_way
     room_for_emergencies
     too_small_a_buffer
+    reinvite_that_rings_without_end
+    reinvite_of_a_side_that_hangs_up
+    dialogs_of_somebody_else
+    bodies_that_are_no_session_description
+    answers_without_rport
+    tags_of_carriers
 }
 
 fn branch_without_any_answer(kind: Kind) {
@@ -412,4 +418,128 @@ fn too_small_a_buffer(kind: Kind) {
     // The next repetition has room again.
     b.wait(500);
     b.expect(ALICE, "486");
+}
+
+/// RFC 3261 has no timer for an INVITE that rings; within a call nobody waits for people.
+fn reinvite_that_rings_without_end(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let Talking { mut alice, .. } = b.talking();
+    alice.cseq = 2;
+    let held = OFFER.replace("alice 1 1", "alice 1 2");
+    b.rx(ALICE, &alice.request("INVITE", "re", &held));
+    let invite = b.expect(BOB, "INVITE");
+    b.rx(BOB, &answer(&invite, 180, "bob", ""));
+    b.seen.clear();
+    b.wait(31_900);
+    assert!(b.seen.drain(..).all(|seen| seen.what() == "100"));
+    b.wait(200);
+    b.expect(ALICE, "408");
+    b.rx(ALICE, &alice.request("ACK", "re", ""));
+    let cancel = b.expect(BOB, "CANCEL");
+    assert_eq!(
+        (cancel.branch(), cancel.header("To")),
+        (invite.branch(), invite.header("To"))
+    );
+    b.rx(BOB, &answer(&cancel, 200, "bob", ""));
+    b.rx(BOB, &answer(&invite, 487, "bob", ""));
+    b.expect(BOB, "ACK");
+    assert!(b.ends().is_empty(), "the call goes on");
+    // And another one goes through.
+    alice.cseq = 3;
+    b.rx(ALICE, &alice.request("INVITE", "re3", &held));
+    let invite = b.expect(BOB, "INVITE");
+    b.rx(BOB, &answer(&invite, 200, "bob", ANSWER));
+    b.expect(BOB, "ACK");
+    b.seen.clear();
+    b.rx(ALICE, &alice.request("ACK", "ack3", ""));
+    alice.cseq = 4;
+    b.rx(ALICE, &alice.request("BYE", "bye", ""));
+    b.nothing_left();
+}
+
+/// The INVITE ends with the leg that it asks.
+fn reinvite_of_a_side_that_hangs_up(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let talking = b.talking();
+    let mut alice = talking.alice.clone();
+    alice.cseq = 2;
+    let held = OFFER.replace("alice 1 1", "alice 1 2");
+    b.rx(ALICE, &alice.request("INVITE", "re", &held));
+    let invite = b.expect(BOB, "INVITE");
+    b.rx(BOB, &answer(&invite, 180, "bob", ""));
+    b.rx(BOB, &talking.bob_sends("BYE", 1, ""));
+    assert_eq!(b.ends(), [End::HungUp(Side::Callee)]);
+    b.nothing_left();
+}
+
+fn dialogs_of_somebody_else(kind: Kind) {
+    let mut b = Bench::new(kind);
+    // A branch that rings is no dialog: nobody ends it with a tag that it has not.
+    b.call(&Caller::new(ALICE, "c1"), OFFER, &[BOB]);
+    let invite = b.expect(BOB, "INVITE");
+    let bye = from_callee(&invite, "bob", "BYE", 1, "").replace(";tag=bob", "");
+    b.rx(BOB, &bye);
+    b.expect(BOB, "481");
+    b.rx(BOB, &answer(&invite, 200, "bob", ANSWER));
+    b.expect(BOB, "ACK");
+    b.seen.clear();
+    // Nor does a datagram take a connection's dialog, or another network any.
+    let mut other = BOB;
+    other.interface = 1;
+    b.rx(other, &from_callee(&invite, "bob", "BYE", 2, ""));
+    b.expect(BOB, "481");
+    let mut connection = BOB;
+    (connection.transport, connection.stream) = (crate::Transport::Tcp, 3);
+    b.rx(connection, &from_callee(&invite, "bob", "BYE", 3, ""));
+    b.expect(BOB, "481");
+    assert!(b.ends().is_empty());
+    b.rx(BOB, &from_callee(&invite, "bob", "BYE", 4, ""));
+    assert_eq!(b.ends(), [End::HungUp(Side::Callee)]);
+    b.nothing_left();
+}
+
+fn bodies_that_are_no_session_description(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let invite = Caller::new(ALICE, "c1").request("INVITE", "1", OFFER);
+    let mixed = invite.replace("application/sdp", "multipart/mixed;boundary=x");
+    assert_eq!(b.rx(ALICE, &mixed), Receive::Done);
+    assert_eq!(b.expect(ALICE, "415").header("Accept"), "application/sdp");
+    for taken in ["Application/SDP", "application/sdp ; charset=utf-8"] {
+        let text = invite
+            .replace("application/sdp", taken)
+            .replace("z9hG4bKc1", &format!("z9hG4bK{}", taken.len()));
+        assert!(
+            matches!(b.hand_in(ALICE, &text), Receive::Invite { .. }),
+            "{taken}"
+        );
+    }
+}
+
+/// RFC 3581 §4: only who asks for it is answered at the port it sent from.
+fn answers_without_rport(kind: Kind) {
+    let text = Caller::new(ALICE, "c1").request("INVITE", "1", OFFER);
+    let mut from = ALICE;
+    from.peer.set_port(40_000);
+    for (via, port) in [(";rport", 40_000), ("", 5_060)] {
+        let mut b = Bench::new(kind);
+        let text = text.replace(";rport", via);
+        let key = b.open(from, &text).unwrap();
+        b.calls.refuse(b.now, key, 480, None);
+        b.drain();
+        for status in ["100", "480"] {
+            let seen = b.seen.pop_front().unwrap();
+            assert_eq!((seen.what(), seen.flow.peer.port()), (status, port), "{via}");
+        }
+    }
+}
+
+/// A tag that is too long fails the branch; its BYE carries what fits.
+fn tags_of_carriers(kind: Kind) {
+    let mut b = Bench::new(kind);
+    b.call(&Caller::new(ALICE, "c1"), OFFER, &[BOB]);
+    let invite = b.expect(BOB, "INVITE");
+    let long = "t".repeat(TAG_MAX + 1);
+    b.rx(BOB, &answer(&invite, 200, &long, ANSWER));
+    assert_eq!(b.expect(BOB, "ACK").tag("To"), "t".repeat(TAG_MAX));
+    assert_eq!(b.expect(BOB, "BYE").tag("To"), "t".repeat(TAG_MAX));
 }
