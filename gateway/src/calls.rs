@@ -111,9 +111,12 @@ impl Gateway<'_> {
         let taken = if self.is_trunk(flow) {
             self.call_from_cloud(now, tx, flow, message)
         } else {
-            // A registered phone's emergency call does not wait for its credentials.
-            let known = self.registrar.at(&flow).filter(|_| emergency);
-            match known.or_else(|| self.authenticate(now, flow, message)) {
+            let mut known = self.authenticate(now, flow, message);
+            if known.is_none() && emergency {
+                // A registered phone's emergency call does not fail for a wrong password.
+                known = self.vouched(now, flow, message);
+            }
+            match known {
                 Some(key) => self.call_from_phone(now, tx, flow, message, key),
                 None => {
                     // The challenge is the answer; the transaction has nothing to remember.
@@ -251,7 +254,9 @@ impl Gateway<'_> {
         let mut meta = self.meta(now, Kind::Outgoing, message, Some(caller));
         meta.presented = (!withheld).then_some(presented);
         meta.emergency = emergency;
-        let full = self.channels_used() >= usize::from(self.site.sys.channels);
+        // While the line is up the cloud counts: it knows of the apps' calls too.
+        let trunk = self.trunk.flow().filter(|_| self.link.is_tried());
+        let full = trunk.is_none() && self.channels_used() >= usize::from(self.site.sys.channels);
         let call = self.open(now, tx, flow, message, meta)?;
         if !self.present(now, call, &from, &to, &extra) {
             return Ok(());
@@ -261,7 +266,6 @@ impl Gateway<'_> {
             self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
             return Ok(());
         }
-        let trunk = self.trunk.flow().filter(|_| self.link.is_tried());
         let Some(trunk) = trunk else {
             self.no_way_out(now, call);
             return Ok(());

@@ -1,7 +1,7 @@
 //! The box's brain: everything it decides, nothing it does.
 //!
 //! [`Gateway`] takes what happened ([`Input`]) and the time, and gives what to do ([`Output`]). It has no socket, no clock, no
-//! heap and no randomness of its own: the microcontroller, the Linux program and the simulation drive the same code. See the
+//! heap and no randomness of its own: the microcontroller and the simulation drive the same code. See the
 //! folder's README for a map.
 #![no_std]
 #![forbid(unsafe_code)]

@@ -84,9 +84,14 @@ impl Gateway<'_> {
     }
 
     pub(crate) fn on_trunk_message(&mut self, now: Instant, bytes: &[u8]) {
-        let Ok(message) = Message::parse_stream(bytes) else {
-            self.counters.unreadable += 1;
-            return;
+        let message = match Message::parse_stream(bytes) {
+            Ok(message) => message,
+            Err(rejected) => {
+                if let Some(flow) = self.trunk.flow() {
+                    self.on_rejected(flow, &rejected);
+                }
+                return;
+            }
         };
         let (ours, change) = self.trunk.response(now, &message, &self.factory);
         self.on_trunk(now, change);

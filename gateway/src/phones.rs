@@ -43,13 +43,18 @@ impl Gateway<'_> {
         match Message::parse_datagram(bytes) {
             Ok(message) => self.on_sip(now, flow, &message),
             Err(rejected) if rejected.fault == sip::Fault::KeepAlive => self.counters.keep_alives += 1,
-            Err(rejected) => match (rejected.status(), rejected.request()) {
-                (Some(status), Some(request)) if request.method() != Method::Ack => {
-                    self.counters.faulty += 1;
-                    self.reply(flow, &request, status, |_| {});
-                }
-                _ => self.counters.unreadable += 1,
-            },
+            Err(rejected) => self.on_rejected(flow, &rejected),
+        }
+    }
+
+    /// What cannot be read gets its answer if it is a request that can be answered.
+    pub(crate) fn on_rejected(&mut self, flow: Flow, rejected: &sip::Rejected<'_>) {
+        match (rejected.status(), rejected.request()) {
+            (Some(status), Some(request)) if request.method() != Method::Ack => {
+                self.counters.faulty += 1;
+                self.reply(flow, &request, status, |_| {});
+            }
+            _ => self.counters.unreadable += 1,
         }
     }
 
@@ -102,7 +107,7 @@ impl Gateway<'_> {
         match w.finish_empty() {
             Ok(len) => {
                 self.reply.truncate(len);
-                self.reply_to = Some(flow);
+                self.reply_to = Some(flow.answering(message));
             }
             Err(_) => self.counters.overflow += 1,
         }
@@ -118,7 +123,7 @@ impl Gateway<'_> {
         {
             Ok(len) => {
                 self.reply.truncate(len);
-                self.reply_to = Some(flow);
+                self.reply_to = Some(flow.answering(message));
             }
             Err(_) => self.counters.overflow += 1,
         }
@@ -136,11 +141,20 @@ impl Gateway<'_> {
             Ok(Caller::Known(key)) => return Some(key),
             Ok(Caller::Refused(len)) => {
                 self.reply.truncate(len);
-                self.reply_to = Some(flow);
+                self.reply_to = Some(flow.answering(message));
             }
             Err(_) => self.counters.overflow += 1,
         }
         None
+    }
+
+    /// Whose emergency call this is, although it did not give the right credentials; a refusal that was on its way is not
+    /// sent.
+    pub(crate) fn vouched(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Option<IdKey> {
+        let accounts = Office(&self.site);
+        let key = self.registrar.vouched(now, &flow, message, &accounts)?;
+        self.reply_to = None;
+        Some(key)
     }
 
     /// Takes one change of the bindings to flash and to the cloud. False: there was none.

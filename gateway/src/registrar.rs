@@ -27,7 +27,7 @@ use shared::id::{IdKey, IdSet};
 use sip::digest::{
     Algorithm, Credentials, Ha1, Nonces, Protected, Used, Verdict, write_challenge, write_challenges,
 };
-use sip::{Flow, Full, Instant, Message, Name, NameAddr, Scheme, Writer, write_response_head};
+use sip::{Flow, Full, Instant, Message, Name, NameAddr, Scheme, Uri, Writer, write_response_head};
 use sources::Sources;
 
 /// Shortest registration that is granted; a phone that wants less gets 423 (RFC 3261 §10.2.8).
@@ -266,7 +266,10 @@ impl<'s> Registrar<'s> {
         };
         let no = match self.judge(asked, accounts, &[Name::ProxyAuthorization, Name::Authorization]) {
             Ok(judged) if judged.verdict != Verdict::Accepted => judged.stale(),
-            Ok(judged) if self.at(flow) == Some(judged.key) => return Ok(Caller::Known(judged.key)),
+            // Several IDs may be registered from one address: a phone with two accounts, or one that was given another ID.
+            Ok(judged) if self.of(judged.key).any(|b| b.leads_to(flow)) => {
+                return Ok(Caller::Known(judged.key));
+            }
             Ok(_) => {
                 self.counters.foreign = self.counters.foreign.wrapping_add(1);
                 No::Status(403)
@@ -445,7 +448,7 @@ impl<'s> Registrar<'s> {
                 w
             }
             No::Limited { retry } => {
-                let mut w = asked.answer(403, out);
+                let mut w = asked.answer(503, out);
                 w.header(Name::RetryAfter, retry.as_secs().max(1));
                 w
             }
@@ -550,9 +553,32 @@ impl<'s> Registrar<'s> {
         self.remove(|b| b.flow == *flow && !b.restored, Kind::Removed);
     }
 
-    /// The ID that is registered from where this flow leads to.
-    pub fn at(&self, flow: &Flow) -> Option<IdKey> {
-        self.iter().find(|b| b.leads_to(flow)).map(|b| b.key)
+    /// Whose emergency call this is, although its credentials are wrong: it answers a challenge of ours to this very address,
+    /// so that nobody can place it with a forged datagram, and a phone is registered from there. Of several IDs it is the
+    /// one that the call says it is from, else the one that registered last.
+    pub fn vouched(
+        &self,
+        now: Instant,
+        flow: &Flow,
+        request: &Message<'_>,
+        accounts: &impl Accounts,
+    ) -> Option<IdKey> {
+        let realm = accounts.realm().as_bytes();
+        let challenged = [Name::ProxyAuthorization, Name::Authorization]
+            .into_iter()
+            .filter_map(|header| Credentials::find(request, header, realm))
+            .any(|credentials| self.nonces.is_ours(now, flow.peer.ip(), &credentials));
+        if !challenged {
+            return None;
+        }
+        let from = request.from().and_then(|from| Uri::parse(from.uri)?.user);
+        let claimed = from
+            .and_then(|user| accounts.account(user))
+            .map(|account| account.key);
+        self.iter()
+            .filter(|b| b.leads_to(flow))
+            .max_by_key(|b| (Some(b.key) == claimed, b.expires_at))
+            .map(|b| b.key)
     }
 
     /// The bindings of an ID.

@@ -1,7 +1,7 @@
 //! What the box remembers over a power cut: configuration, registrations, events.
 //!
 //! The brain sends an [`Op`] and goes on; whoever owns the flash memory runs it with [`Store::execute`] and brings the
-//! [`Done`] back. One `Store` serves the firmware, the Linux box and the tests: it needs only a NOR flash. Its futures
+//! [`Done`] back. One `Store` serves the firmware and the tests: it needs only a NOR flash. Its futures
 //! must be run to their end: a dropped one leaves what a power cut leaves.
 //!
 //! - **Configuration**: two banks. The inactive one is filled section by section and checked by its hashes; then one

@@ -84,7 +84,6 @@ pub(crate) struct Trunk<'s> {
     answer: heapless::Vec<u8, ANSWER_MAX>,
     register: bool,
     close: bool,
-    pong: bool,
     boot: u32,
     counters: Counters,
 }
@@ -107,7 +106,6 @@ impl<'s> Trunk<'s> {
             answer: heapless::Vec::new(),
             register: false,
             close: false,
-            pong: false,
             boot: 0,
             counters: Counters::default(),
         }
@@ -184,7 +182,6 @@ impl<'s> Trunk<'s> {
         self.until = Instant::NEVER;
         self.ping = Instant::NEVER;
         self.register = false;
-        self.pong = false;
     }
 
     /// Closes and tries again later.
@@ -223,7 +220,8 @@ impl<'s> Trunk<'s> {
                     self.pinged = None;
                     return Some(Err(Change::Answered));
                 }
-                Ok(Frame::Ping) => self.pong = true,
+                // Only who was connected to is pinged, and that is the cloud.
+                Ok(Frame::Ping) => {}
                 Err(_) => {
                     self.framer.reset();
                     self.counters.broken += 1;
@@ -319,12 +317,6 @@ impl<'s> Trunk<'s> {
             self.state = State::Connecting;
             self.until = now + CONNECT;
             return Some(Do::Connect);
-        }
-        if core::mem::take(&mut self.pong)
-            && let Some(room) = buffer.get_mut(..2)
-        {
-            room.copy_from_slice(b"\r\n");
-            return Some(Do::Send(2));
         }
         if core::mem::take(&mut self.register) {
             return self.write_register(factory, buffer).map(Do::Send);

@@ -1,5 +1,5 @@
 //! A NOR flash in memory that keeps the rules of a real one and can lose its power at any word: for tests and
-//! simulations, and for the Linux box on a file.
+//! simulations.
 
 use core::ops::Range;
 use core::pin::pin;

@@ -242,24 +242,39 @@ fn outgoing_refused_by_the_cloud() {
     }
 }
 
-/// R15: a call more than the contract has channels hears why, and is refused with the cause; an emergency call is not.
+/// R15: while the line is up the cloud counts the calls. While it is down the box does, and one that would be too many hears
+/// why and is refused with the cause.
 #[test]
 fn more_than_the_channels() {
     let mut o = Office::new(&site(2, 2));
     (0..2).for_each(|n| drop(o.register(&Phone::new(n))));
     o.connect();
     o.events.clear();
-    let (mut outgoing, carrier_side) = talking(&mut o);
-    let incoming = o.carrier_calls("0312340001", "k1");
+    talking(&mut o);
+    o.carrier_calls("0312340001", "k1");
     let ringing = o.expect(Phone::new(1).address, "INVITE");
-    // Two channels, two calls. Inside calls need none.
-    let inside = o.dial(&Phone::new(1), "200", "c2");
+    o.answer(&ringing, 180);
+    o.expect(cloud(), "180");
+    // Two channels, two calls. Another one, and 119, are the cloud's to judge; inside calls need none.
+    for (to, call_id) in [("0665550003", "c2"), ("119", "c3")] {
+        let more = o.dial(&Phone::new(1), to, call_id);
+        let invite = o.expect(cloud(), "INVITE");
+        assert_eq!(invite.uri(), format!("sip:{to}@office.example"));
+        o.answer(&invite, 180);
+        o.expect(more.peer, "180");
+        o.send(&more, "CANCEL", "2");
+        o.answer(&invite, 487);
+        o.seen.clear();
+    }
+    let inside = o.dial(&Phone::new(1), "200", "c4");
     o.expect(Phone::new(0).address, "INVITE");
     o.send(&inside, "CANCEL", "2");
+    o.close();
+    o.records();
     o.seen.clear();
     o.media.clear();
     let at = o.now;
-    let third = o.dial(&Phone::new(1), "0665550003", "c3");
+    let third = o.dial(&Phone::new(1), "0665550003", "c5");
     let progress = o.expect(third.peer, "183");
     assert_eq!(progress.at, at);
     let no_channel = "Q.850;cause=34;text=\"No channel available\"";
@@ -276,7 +291,6 @@ fn more_than_the_channels() {
         times: 2,
     };
     assert_eq!(o.media.pop_front(), Some(play));
-    o.quiet();
     o.wait(3_000);
     o.seen.clear();
     o.handle(gateway::Input::Played { player: 0 });
@@ -284,22 +298,40 @@ fn more_than_the_channels() {
     assert_eq!(refusal.header("Reason"), no_channel);
     let record = o.records().pop().unwrap();
     assert_eq!((record.state, record.status), (FinalState::ChannelLimit, 486));
-    // 119 goes.
-    let emergency = o.dial_emergency(&Phone::new(1), "119", "c4");
+}
+
+/// 504: the cloud is there and its way to the outside is not; the phone hears so.
+#[test]
+fn the_cloud_has_no_way_out() {
+    let mut o = Office::online(1);
+    let caller = o.dial(&Phone::new(0), "0665550001", "c1");
     let invite = o.expect(cloud(), "INVITE");
-    assert_eq!(invite.uri(), "sip:119@office.example");
-    o.answer(&invite, 180);
-    o.expect(emergency.peer, "180");
-    // One channel is free again.
-    o.hang_up(&mut outgoing, &carrier_side);
-    o.seen.clear();
-    o.answer(&ringing, 486);
-    o.expect(ringing.peer, "ACK");
-    o.refused(&incoming, "486");
-    o.send(&emergency, "CANCEL", "2");
-    o.seen.clear();
-    o.dial(&Phone::new(1), "0665550003", "c5");
-    o.expect(cloud(), "INVITE");
+    o.answer(&invite, 100);
+    o.answer(&invite, 504);
+    let progress = o.expect(caller.peer, "183");
+    assert_eq!(
+        progress.header("Reason"),
+        "Q.850;cause=38;text=\"Network out of order\""
+    );
+    assert!(matches!(
+        o.media.pop_front(),
+        Some(MediaOutput::Play {
+            prompt: Prompt::OutsideLineDown,
+            ..
+        })
+    ));
+}
+
+/// A forged datagram cannot place an emergency call: who sends it must have heard our challenge.
+#[test]
+fn a_forged_emergency_call_gets_nothing_but_a_challenge() {
+    let mut o = Office::online(1);
+    let victim = Phone::new(0);
+    let forged = victim.calls("119", "f1").request("INVITE", "1", "", OFFER);
+    o.rx(victim.address, &forged);
+    o.expect(victim.address, "407");
+    o.quiet();
+    assert_eq!(o.usage().0, 0);
 }
 
 /// The cloud says nothing for 1.5 s: the call does not wait for the line's state, the phone hears why.

@@ -402,12 +402,19 @@ impl Office {
         dialog
     }
 
-    /// A registered phone dials an emergency number: nobody asks it for its password. 100.
+    /// A registered phone dials an emergency number and answers the challenge with a wrong password. 100.
     #[track_caller]
     pub fn dial_emergency(&mut self, phone: &Phone, to: &str, call_id: &str) -> Dialog {
-        let dialog = phone.calls(to, call_id);
+        let mut dialog = phone.calls(to, call_id);
         let sdp = offer(&phone.address.ip().to_string(), 4_000);
-        self.rx(phone.address, &dialog.request("INVITE", "2", "", &sdp));
+        self.rx(phone.address, &dialog.request("INVITE", "1", "", &sdp));
+        let challenge = self.expect(phone.address, "407");
+        self.rx(phone.address, &dialog.ack_refusal(&challenge, "1"));
+        dialog.cseq = 2;
+        let line = phone.authorization(&challenge, "INVITE", &dialog.target);
+        let (before, response) = line.split_once("response=\"").expect("a response");
+        let wrong = format!("{before}response=\"0000{}", &response[4..]);
+        self.rx(phone.address, &dialog.request("INVITE", "2", &wrong, &sdp));
         self.expect(phone.address, "100");
         dialog
     }

@@ -41,7 +41,7 @@ fn a_phone_registers_refreshes_and_goes() {
         (phone.flow, &b"sip:0312340001@192.0.2.11:5062"[..])
     );
     assert_eq!(office.registrar.registered(), IdSet::one(key(1)));
-    assert_eq!(office.registrar.at(&phone.flow), Some(key(1)));
+    assert_eq!(registered_at(&office, &phone.flow), Some(key(1)));
 
     // Refreshes need no new challenge for an hour.
     for refresh in 1..20 {
@@ -257,7 +257,7 @@ fn bindings_survive_a_power_cut() {
     let binding = office.registrar.of(key(1)).next().unwrap();
     assert_eq!(binding.flow(), udp.flow);
     assert_eq!(binding.contact(), b"sip:0312340001@192.0.2.11:5062;line=ab%20c");
-    assert!(binding.is_restored() && office.registrar.at(&udp.flow) == Some(key(1)));
+    assert!(binding.is_restored() && registered_at(&office, &udp.flow) == Some(key(1)));
     // They refresh with their old nonces: stale, no password asked, and nothing has to be stored.
     assert!(
         udp.ask(&mut office, at(6), "REGISTER")
@@ -347,4 +347,12 @@ fn a_small_buffer_is_an_error_and_not_a_cut_answer() {
             .register(at(0), &flow, &message, &Site, 0, &mut std::vec![0; size]);
         assert_eq!(answer, Err(Full), "{size}");
     }
+}
+
+fn registered_at(office: &Office, flow: &Flow) -> Option<IdKey> {
+    office
+        .registrar
+        .iter()
+        .find(|b| b.leads_to(flow))
+        .map(|b| b.key())
 }

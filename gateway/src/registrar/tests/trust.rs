@@ -116,11 +116,11 @@ fn guessing_is_slowed_down() {
         );
     }
     let limited = phone.ask(&mut office, at(1), "REGISTER");
-    assert_eq!((limited.status, limited.header("Retry-After")), (403, Some("9")));
+    assert_eq!((limited.status, limited.header("Retry-After")), (503, Some("9")));
     phone.password = phone.user.clone();
     assert_eq!(
         phone.ask(&mut office, at(2), "REGISTER").status,
-        403,
+        503,
         "even the right one"
     );
     assert_eq!(Phone::new(2, 12).register(&mut office, at(2)).status, 200);
@@ -232,4 +232,58 @@ fn a_client_is_offered_what_it_can_read() {
         (named.agent, named.challenge) = (agent.into(), String::new());
         assert_eq!(offers(&named.ask(&mut office, at(0), "REGISTER")), "MD5");
     }
+}
+
+/// A phone with two accounts, or one that was given another ID, sends from one address for both.
+#[test]
+fn two_ids_at_one_address() {
+    let mut office = Office::new(8, 1);
+    let (mut first, mut second) = (Phone::new(1, 11), Phone::new(2, 11));
+    first.register(&mut office, at(0));
+    second.register(&mut office, at(1));
+    for (phone, id) in [(&mut first, 1), (&mut second, 2)] {
+        phone.contact = String::from("<sip:x@192.0.2.11>");
+        phone.challenge.clear();
+        assert_eq!(phone.ask(&mut office, at(2), "INVITE").status, 407);
+        assert_eq!(phone.ask(&mut office, at(2), "INVITE").caller, Some(key(id)));
+    }
+}
+
+/// What an emergency call shows that has no right credentials: a challenge of ours, at the address of a phone.
+#[test]
+fn an_emergency_call_needs_the_way_back() {
+    let mut office = Office::new(8, 1);
+    let (mut first, mut second) = (Phone::new(1, 11), Phone::new(2, 11));
+    first.register(&mut office, at(0));
+    second.register(&mut office, at(1));
+    let vouched = |office: &Office, flow: &Flow, text: &str, now| {
+        let request = Message::parse_datagram(text.as_bytes()).unwrap();
+        office.registrar.vouched(now, flow, &request, &Site)
+    };
+    (first.challenge, first.password) = (String::new(), String::from("guess"));
+    let flow = first.flow;
+    assert_eq!(
+        vouched(&office, &flow, &first.request("INVITE"), at(2)),
+        None,
+        "forged"
+    );
+    first.ask(&mut office, at(2), "INVITE");
+    let answered = first.request("INVITE");
+    assert_eq!(vouched(&office, &flow, &answered, at(3)), Some(key(1)));
+    let nobody = answered.replace("From: <sip:0312340001@", "From: <sip:nobody@");
+    assert_eq!(vouched(&office, &flow, &nobody, at(3)), Some(key(2)), "the last");
+    let mut elsewhere = flow;
+    elsewhere.peer.set_port(6000);
+    assert_eq!(
+        vouched(&office, &elsewhere, &answered, at(3)),
+        None,
+        "nobody there"
+    );
+    elsewhere.peer = "192.0.2.66:5062".parse().unwrap();
+    assert_eq!(
+        vouched(&office, &elsewhere, &answered, at(3)),
+        None,
+        "another's nonce"
+    );
+    assert_eq!(vouched(&office, &flow, &answered, at(3_700)), None, "old");
 }
