@@ -32,7 +32,7 @@ impl Key {
 
     const BINDINGS: u16 = crate::budget::BINDINGS as u16;
 
-    /// The key of the registrar's place `place`, below [`Self::BINDINGS`].
+    /// The key of the registrar's place `place`, below [`crate::budget::BINDINGS`].
     pub const fn place(place: usize) -> Option<Self> {
         if place < Self::BINDINGS as usize {
             Some(Self(place as u16))
