@@ -21,7 +21,9 @@ use cortex_m_rt::entry;
 
 #[entry]
 fn main() -> ! {
-    start::start();
+    if let Some(ready) = start::prepare() {
+        start::run(ready);
+    }
     loop {
         log::drain(board::console_write);
         // Interrupts off between the look and the sleep: a line logged in between would wait for the next interrupt.

@@ -35,8 +35,18 @@ struct Setup {
     seed: [u8; 32],
 }
 
-/// Starts everything. Called once, before any executor runs.
-pub fn start() {
+/// What runs, once everything is read and made.
+pub struct Ready {
+    watchdog: board::Watchdog,
+    store: &'static mut Store<board::Flash>,
+    setup: Setup,
+}
+
+/// Reads the flash and makes the brain. Called once. `None`: there is nobody to be.
+///
+/// No executor runs before this has returned: its frame is large, and interrupts use the same stack.
+#[inline(never)]
+pub fn prepare() -> Option<Ready> {
     static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
     static MAC: StaticCell<board::Mac> = StaticCell::new();
     static STORE: StaticCell<Store<board::Flash>> = StaticCell::new();
@@ -53,12 +63,15 @@ pub fn start() {
     let factory = match block_on(factory(store)) {
         Ok(factory) => FACTORY.init(factory),
         // Nobody to be and nobody to call: the box says so and waits for its factory data.
-        Err(what) => return log!("factory: {what}"),
+        Err(what) => {
+            log!("factory: {what}");
+            return None;
+        }
     };
     let storage = once!(BoxStorage = BoxStorage::new());
     let gateway = GATEWAY.init_with(|| Gateway::new(storage.lend(), factory.clone(), board.seed));
     let [_, _, _, _, _, _, _, first] = *board.seed.as_chunks::<4>().0 else {
-        return;
+        return None;
     };
     let boot = Boot {
         first: u32::from_le_bytes(first),
@@ -76,9 +89,6 @@ pub fn start() {
         Err(fault) => panic!("flash: {fault:?}"),
     }
 
-    let executors = board::start_executors();
-    executors.work.spawn(token(watchdog::run(board.watchdog.start())));
-    executors.work.spawn(token(work::store(store)));
     let setup = Setup {
         mac: MAC.init(board.mac),
         gateway,
@@ -86,7 +96,20 @@ pub fn start() {
         lease,
         seed: board.seed,
     };
-    executors.net.spawn(token(network(setup)));
+    Some(Ready {
+        watchdog: board.watchdog,
+        store,
+        setup,
+    })
+}
+
+/// Starts the executors. Called once.
+#[inline(never)]
+pub fn run(ready: Ready) {
+    let executors = board::start_executors();
+    executors.work.spawn(token(watchdog::run(ready.watchdog.start())));
+    executors.work.spawn(token(work::store(ready.store)));
+    executors.net.spawn(token(network(ready.setup)));
 }
 
 /// Who the box is.

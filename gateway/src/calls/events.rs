@@ -80,9 +80,10 @@ impl Gateway<'_> {
 
     fn on_exhausted(&mut self, now: Instant, call: Key, status: u16) {
         let Some(meta) = self.calls.meta(call) else { return };
-        // 504: the cloud is there, and its way to the outside is not.
-        let line_is_away =
-            status == 504 || matches!(status, 408 | 503) && (!meta.progressed || !self.link.is_tried());
+        // The cloud is there, and its way to the outside is not.
+        let beyond = self.calls.failure_cause(call) == Some(Cause::OUT_OF_ORDER.cause);
+        let line_is_away = status == 504
+            || matches!(status, 408 | 503) && (beyond || !meta.progressed || !self.link.is_tried());
         // Nothing but the called side's own word ends an emergency call without the announcement.
         let must_speak = meta.emergency && !matches!(status, 486 | 600 | 603);
         match meta.kind {

@@ -38,7 +38,8 @@ use core::time::Duration;
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
 
-const REPLY_MAX: usize = 2048;
+/// The largest answer that is written at once: the lines that every answer copies, and our own.
+const REPLY_MAX: usize = HEAD_MAX + 512;
 
 /// The room for everything that is kept; sizes are the caller's.
 pub struct Storage<'s, M> {
