@@ -5,9 +5,11 @@ use crate::run::target;
 use crate::switch::{Port, Switch};
 use anyhow::{Context, Result, ensure};
 use hil_wire as layout;
+use serde_json::{Value, json};
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -20,6 +22,17 @@ pub fn images() -> PathBuf {
 /// The image for QEMU.
 pub fn image() -> PathBuf {
     images().join("denwaban-qemu.elf")
+}
+
+/// What the box can be ordered to suffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It stops for ever, inside a flash operation, as without power.
+    PowerCut,
+    /// The firmware panics.
+    Panic,
+    /// A task never ends; the watchdog has to notice.
+    Hang,
 }
 
 /// A box, on or off.
@@ -83,12 +96,16 @@ impl Board {
         Ok(u32::from_le_bytes(bytes.try_into().unwrap_or_default()))
     }
 
-    /// Has the box stop for ever after so many flash operations from its next start on (0: never): the moment of the
-    /// power cut.
-    pub fn cut_at(&self, operations: u32) -> Result<()> {
-        Ok(self
-            .nor()?
-            .write_all_at(&operations.to_le_bytes(), layout::SHARED_CUT_AT.into())?)
+    /// Orders a fault for the moment at which it has done so many flash operations since its next start (0: never).
+    pub fn order(&self, fault: Fault, operations: u32) -> Result<()> {
+        let nor = self.nor()?;
+        let kind = match fault {
+            Fault::PowerCut => layout::CUT_POWER,
+            Fault::Panic => layout::CUT_PANIC,
+            Fault::Hang => layout::CUT_HANG,
+        };
+        nor.write_all_at(&kind.to_le_bytes(), layout::SHARED_CUT_KIND.into())?;
+        Ok(nor.write_all_at(&operations.to_le_bytes(), layout::SHARED_CUT_AT.into())?)
     }
 
     /// Switches it on.
@@ -155,6 +172,31 @@ impl Board {
     /// Waits until it ends by itself (semihosting exit); true if with status 0.
     pub fn ends(&mut self, within: Duration) -> Result<bool> {
         self.running.as_mut().context("the box is off")?.ends(within)
+    }
+
+    /// The most bytes of stack it has used since its power was switched on; the memory was all zeros then.
+    pub fn stack_used(&self) -> Result<usize> {
+        let mut monitor = UnixStream::connect(self.folder.join("qmp.sock"))?;
+        monitor.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let file = self.folder.join("stack.bin");
+        let save = json!({
+            "execute": "pmemsave",
+            "arguments": {"val": layout::STACK_BASE, "size": layout::STACK_SIZE, "filename": file},
+        });
+        writeln!(monitor, "{}\n{save}", json!({"execute": "qmp_capabilities"}))?;
+        // The greeting and an answer to each command; events may come in between.
+        let mut answers = 0;
+        for line in BufReader::new(monitor).lines() {
+            let line: Value = serde_json::from_str(&line?)?;
+            ensure!(line["error"].is_null(), "QEMU: {line}");
+            answers += usize::from(line["return"].is_object());
+            if answers == 2 {
+                break;
+            }
+        }
+        let stack = std::fs::read(file)?;
+        let untouched = stack.iter().take_while(|&&byte| byte == 0).count();
+        Ok(stack.len() - untouched)
     }
 
     /// Its serial log of all starts so far.

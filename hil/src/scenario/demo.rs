@@ -36,6 +36,12 @@ pub fn tell(run: &Run) -> Result<()> {
     let offline = cut_in_calls(&mut stage).context("step 6, line cut in the middle of calls")?;
     power_cut(&mut stage, offline).context("step 7")?;
     back(&mut stage).context("step 8")?;
+    let stack = stage.board.stack_used()?;
+    figure("firmware.stack.bytes", stack, "bytes");
+    ensure!(
+        stack < hil_wire::STACK_SIZE as usize,
+        "the stack of the box is full"
+    );
     ensure!(stage.cloud.stop()?, "the cloud did not end well");
     run.say("every step was verified");
     Ok(())

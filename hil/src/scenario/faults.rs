@@ -3,6 +3,7 @@
 use super::stage::{REP, Stage, same};
 use crate::dhcp::{Lease, Server};
 use crate::office::{BOX, BOX_MAC, CLOUD, PHONES, ROUTER};
+use crate::qemu::Fault;
 use crate::run::Run;
 use crate::switch::Direction::{Received, Sent};
 use crate::switch::Faults;
@@ -234,7 +235,7 @@ pub fn power_cuts(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
     let mut cuts = 0;
     for operations in [1, 2, 5, 10, 20, 40, 60, 80, 100, 120] {
-        stage.board.cut_at(operations)?;
+        stage.board.order(Fault::PowerCut, operations)?;
         stage.board.on()?;
         let what = format!("flash operation {operations}, or the end of them");
         let reached = wait_for(&what, s(20), || {
@@ -253,7 +254,7 @@ pub fn power_cuts(run: &Run) -> Result<()> {
         );
     }
     ensure!(cuts >= 3, "only {cuts} cuts fell inside a flash operation");
-    stage.board.cut_at(0)?;
+    stage.board.order(Fault::PowerCut, 0)?;
     ready(&mut stage)?;
     a_call(&mut stage)?;
     run.say(format!(
@@ -264,6 +265,67 @@ pub fn power_cuts(run: &Run) -> Result<()> {
         "the box panicked"
     );
     Ok(())
+}
+
+/// The firmware panics in operation: it starts again by itself, and the cloud hears why.
+pub fn panic(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    let message = "ordered by the rig";
+    let again = suffer(&mut stage, Fault::Panic, s(10))?;
+    ensure!(again.contains("Panic") && again.contains(message), "{again:?}");
+    wait_for("the panic to be in the cloud's database", s(20), || {
+        stage.cloud.holds(message.as_bytes()).then_some(())
+    })?;
+    run.say("the cloud's database holds the panic");
+    Ok(())
+}
+
+/// A task of the firmware hangs in operation: the watchdog starts it again.
+pub fn hang(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    let again = suffer(&mut stage, Fault::Hang, s(40))?;
+    ensure!(again.contains("Watchdog"), "{again:?}");
+    Ok(())
+}
+
+/// Orders a fault in the middle of a change of the configuration; what the box says first when it is back.
+fn suffer(stage: &mut Stage, fault: Fault, within: Duration) -> Result<String> {
+    ready(stage)?;
+    // How many flash operations a start takes.
+    stage.board.off();
+    stage.board.on()?;
+    let mark = stage.board.log_mark();
+    stage.board.logs(mark, "mqtt: open", s(20))?;
+    wait_for("the box to answer", s(10), || probe(stage, &options(PHONES[2])))?;
+    let quiet = stage.board.progress()?;
+    stage.board.off();
+    let mark = stage.board.log_mark();
+    stage.board.order(fault, quiet + 20)?;
+    stage.board.on()?;
+    stage.board.logs(mark, "mqtt: open", s(20))?;
+    let (mark, start) = (stage.board.log_mark(), Instant::now());
+    let extension = stage.ids[1].extension.clone();
+    stage.cloud.order(&[
+        "id",
+        "set",
+        "--contract",
+        "1",
+        "--extension",
+        &extension,
+        "--label",
+        "総務",
+    ])?;
+    let again = stage.board.logs(mark, "boot: ", within)?;
+    stage.run.say(format!(
+        "{fault:?}: {again:?} after {:.1} s",
+        start.elapsed().as_secs_f64()
+    ));
+    stage
+        .configured(start, s(30))
+        .context("the configuration that was on its way")?;
+    a_call(stage)?;
+    stage.run.say("it has its new configuration, and A calls B");
+    Ok(again)
 }
 
 /// The office's network loses, repeats, delays and reorders.

@@ -60,6 +60,16 @@ pub const ALL: &[Scenario] = &[
         faults::power_cuts,
     ),
     of_box(
+        "panic",
+        "the firmware panics, starts again and the cloud hears why",
+        faults::panic,
+    ),
+    of_box(
+        "hang",
+        "a task hangs and the watchdog starts the box again",
+        faults::hang,
+    ),
+    of_box(
         "bad-network",
         "loss, duplicates, jitter and reordering around the box",
         faults::bad_network,

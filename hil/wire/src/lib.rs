@@ -38,6 +38,11 @@ pub const CUT_PANIC: u32 = 1;
 /// The task hangs, once, and the watchdog has to notice: the board clears [`SHARED_CUT_AT`] before.
 pub const CUT_HANG: u32 = 2;
 
+/// Address of the memory that holds nothing but the stack; a start finds it all zeros.
+pub const STACK_BASE: u32 = 0x2000_0000;
+/// Bytes of the stack's memory.
+pub const STACK_SIZE: u32 = 64 * 1024;
+
 /// Bytes at [`SHARED_SEED`].
 pub const SEED_LEN: usize = 32;
 /// "DENW", little-endian.
