@@ -299,6 +299,8 @@ enum What {
     Calls,
     /// Call records, the legs of box and cloud joined.
     Records,
+    /// Starts, alarms, panics, registrations and call legs as boxes and cloud told them.
+    Events,
 }
 
 impl Command {
@@ -555,6 +557,7 @@ async fn show(db: &Db, json: bool, what: What, limit: u32) -> Result<()> {
             rows(json, &registrations, print::registrations)
         }
         What::Records => rows(json, &db.records(limit).await?, print::records),
+        What::Events => rows(json, &db.events(limit).await?, print::events),
         What::Calls => {
             let calls = control::calls(db).await?.ok_or_else(|| {
                 Refusal::new(

@@ -27,7 +27,7 @@ pub use contract::{BoxOrder, IdChange, NewBox, NewId, NewRep, RepChange};
 pub use events::CLOUD;
 pub use fleet::BoxAccount;
 pub use keys::Keys;
-pub use show::{BoxRow, CallRow, ContractRow, LegRow, RegistrationRow};
+pub use show::{BoxRow, CallRow, ContractRow, EventRow, LegRow, RegistrationRow};
 
 /// The service domain unless `init` set another: SIP domain and digest realm of phones and boxes.
 pub const DEFAULT_REALM: &str = "denwaban.example";

@@ -326,6 +326,14 @@ async fn events_are_stored_once_and_wholly() {
         1
     );
     assert_eq!(db.last_event(of).await.unwrap(), Some(unknown.id));
+
+    let shown = db.events(2).await.unwrap();
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|row| (row.boot, row.seq, row.kind.as_str(), row.text.as_str()))
+        .collect();
+    let known = (2, 3, "boot", "PowerOn, firmware 1");
+    assert_eq!(shown, [known, (2, 4, "unknown", "of a newer firmware")]);
 }
 
 /// The legs of box and cloud become one call by their session, whichever side writes first.

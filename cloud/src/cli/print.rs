@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::control::CallInfo;
-use crate::db::{BoxRow, CallRow, ContractRow, LegRow, RegistrationRow, unix_ms};
+use crate::db::{BoxRow, CallRow, ContractRow, EventRow, LegRow, RegistrationRow, unix_ms};
 
 /// Japan has one time zone and no summer time (UTC+9).
 const JST_MS: i64 = 9 * 3_600_000;
@@ -219,6 +219,23 @@ pub fn registrations(rows: &[RegistrationRow]) -> String {
         })
         .collect();
     table(&["registered at", "user", "contact", "since"], &cells)
+}
+
+/// `show events`
+pub fn events(rows: &[EventRow]) -> String {
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                date(row.received * 1_000),
+                row.origin.clone(),
+                format!("{}.{}", row.boot, row.seq),
+                row.kind.clone(),
+                row.text.clone(),
+            ]
+        })
+        .collect();
+    table(&["arrived", "from", "event", "kind", "what"], &cells)
 }
 
 /// `show calls`

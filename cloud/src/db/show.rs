@@ -3,6 +3,8 @@
 use serde::Serialize;
 use sqlx::FromRow;
 
+use shared::sync::{Event, EventBody, Message as _};
+
 use super::Db;
 use crate::refusal::Result;
 
@@ -106,6 +108,23 @@ pub struct RegistrationRow {
     pub contact: String,
     /// Since when (ms since 1970); unknown where no server runs, as is whether it still is.
     pub since: Option<i64>,
+}
+
+/// Something that happened at a box or in the cloud.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventRow {
+    /// Where: a box id, or `cloud`.
+    pub origin: String,
+    /// In which start of it.
+    pub boot: u32,
+    /// As which event of that start.
+    pub seq: u32,
+    /// `boot`, `call_leg`, `registration`, `alarm`, `panic` or `unknown`.
+    pub kind: String,
+    /// When it arrived (s since 1970).
+    pub received: i64,
+    /// What it says.
+    pub text: String,
 }
 
 /// A call: its legs joined.
@@ -252,6 +271,27 @@ impl Db {
         )
     }
 
+    /// The latest events, oldest first.
+    pub async fn events(&self, limit: u32) -> Result<Vec<EventRow>> {
+        type Stored = (String, u32, u32, String, Vec<u8>, i64);
+        let stored: Vec<Stored> = sqlx::query_as(
+            "SELECT origin, boot, seq, kind, bytes, received FROM event ORDER BY id DESC LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let row = |(origin, boot, seq, kind, bytes, received): Stored| EventRow {
+            origin,
+            boot,
+            seq,
+            kind,
+            received,
+            text: Event::decode(&bytes)
+                .map_or_else(|_| "of a newer firmware".into(), |event| told(&event.body)),
+        };
+        Ok(stored.into_iter().rev().map(row).collect())
+    }
+
     /// The latest calls, oldest first, with their legs.
     pub async fn records(&self, limit: u32) -> Result<Vec<CallRow>> {
         let mut calls: Vec<CallRow> =
@@ -298,5 +338,21 @@ impl CallRow {
         self.detail
             .iter()
             .find(|leg| leg.direction == "out" && leg.terminal.is_some() && leg.answered_ms.is_some())
+    }
+}
+
+/// What an event says, for people.
+fn told(body: &EventBody) -> String {
+    match body {
+        EventBody::Boot { reason, firmware } => format!("{reason:?}, firmware {firmware}"),
+        EventBody::CallLeg(leg) => format!("{} leg {}: {:?}", leg.session, leg.leg, leg.state),
+        EventBody::Registration {
+            terminal,
+            registered: true,
+        } => format!("ID {terminal} is registered"),
+        EventBody::Registration { terminal, .. } => format!("ID {terminal} is gone"),
+        EventBody::Alarm { alarm, raised: true } => format!("{alarm:?}"),
+        EventBody::Alarm { alarm, .. } => format!("{alarm:?} is over"),
+        EventBody::Panic(note) => format!("after {} ms: {}", note.uptime, note.message),
     }
 }
