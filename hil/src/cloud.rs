@@ -71,15 +71,6 @@ impl Cloud {
         serde_json::from_str(&answer).with_context(|| format!("{arguments:?}: {answer}"))
     }
 
-    /// Does the database hold these bytes, in its file or in what was written ahead?
-    pub fn holds(&self, bytes: &[u8]) -> bool {
-        let files = ["denwaban.db", "denwaban.db-wal"].map(|file| std::fs::read(self.data.join(file)));
-        files
-            .into_iter()
-            .flatten()
-            .any(|file| file.windows(bytes.len()).any(|window| window == bytes))
-    }
-
     /// Rows of `show <what>`.
     pub fn show(&self, what: &str) -> Result<Vec<Value>> {
         match self.order(&["show", what])? {

@@ -220,8 +220,14 @@ impl Board {
     pub fn logs(&mut self, mark: usize, text: &str, within: Duration) -> Result<String> {
         crate::wait::wait_for(&format!("the box logs {text:?}"), within, || {
             let log = self.log();
-            let line = log.get(mark..)?.lines().find(|line| line.contains(text));
-            line.map(str::to_string)
+            // A line is whole when it has an end.
+            let mut lines = log
+                .get(mark..)?
+                .split_inclusive('\n')
+                .filter_map(|line| line.strip_suffix('\n'));
+            lines
+                .find(|line| line.contains(text))
+                .map(|line| line.trim_end().to_string())
         })
     }
 
