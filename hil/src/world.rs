@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 /// Set for the inner run.
@@ -38,16 +39,20 @@ pub fn enter(arguments: &[&str]) -> Result<ExitCode> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     command.env("PATH", std::env::join_paths(path)?);
-    command
-        .arg("--")
-        .arg(std::env::current_exe()?)
-        .args(arguments)
-        .env(INSIDE, "1");
+    command.arg("--").arg(program()?).args(arguments).env(INSIDE, "1");
     let status = command.status().context("unshare (package util-linux)")?;
     Ok(match status.code() {
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         None => ExitCode::FAILURE,
     })
+}
+
+/// This program's file. A build that the run itself ordered may have put a new one in its place, which Linux tells by
+/// ` (deleted)`; the new one is the same program.
+fn program() -> Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    let replaced = path.to_str().and_then(|path| path.strip_suffix(" (deleted)"));
+    Ok(replaced.map_or_else(|| path.clone(), PathBuf::from))
 }
 
 /// Prepares the inner run: an empty /run for the names of its namespaces, and loopback.
