@@ -227,7 +227,7 @@ pub fn events(rows: &[EventRow]) -> String {
         .iter()
         .map(|row| {
             vec![
-                date(row.received * 1_000),
+                date(row.received),
                 row.origin.clone(),
                 format!("{}.{}", row.boot, row.seq),
                 row.kind.clone(),

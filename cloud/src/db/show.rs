@@ -121,7 +121,7 @@ pub struct EventRow {
     pub seq: u32,
     /// `boot`, `call_leg`, `registration`, `alarm`, `panic` or `unknown`.
     pub kind: String,
-    /// When it arrived (s since 1970).
+    /// When it arrived (ms since 1970).
     pub received: i64,
     /// What it says.
     pub text: String,
