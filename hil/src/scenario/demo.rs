@@ -20,6 +20,8 @@ const NOTICED: Duration = s(30);
 
 /// Tells it.
 pub fn tell(run: &Run) -> Result<()> {
+    run.say("An office: phones A (extension 201), B (202) and C (203) at the box, the box and a router at the line.");
+    run.say("Outside: the cloud at the other end of the line, a carrier behind it. Three IDs: three calls with the outside.");
     let start = Instant::now();
     let mut stage = Stage::build(run).context("step 1")?;
     run.say(format!(
@@ -319,6 +321,9 @@ fn cut_while_ringing(stage: &mut Stage) -> Result<()> {
     let mut carrier = stage.carrier_calls("carrier-calls", &[REP], &[("hold", "60000")])?;
     rings_everywhere(stage, from)?;
     stage.office.internet.cut();
+    stage.run.say(
+        "6  the line is cut while three phones ring; a line is given up for lost after some 15 s of silence",
+    );
     let cut = Instant::now();
     ensure!(carrier.ends(NOTICED)?, "the carrier's call: {}", carrier.output());
     let at_carrier = cut.elapsed();
@@ -365,6 +370,7 @@ fn cut_in_calls(stage: &mut Stage) -> Result<Mark> {
     stage.a_calls_b()?;
     let offline = stage.office.sniffer.mark();
     stage.office.internet.cut();
+    run.say("6  the line is cut again, with A and B in a call inside and C in one with the outside");
     let cut = Instant::now();
     // The call inside goes on: new sound, not what was recorded before.
     stage
