@@ -9,16 +9,18 @@ use std::time::Duration;
 use cloud::broker::BrokerUrl;
 use cloud::db::{BoxOrder, Db, NewId, NewRep};
 use cloud::server::{Options, Server};
+use cloud::sync::Received;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, LastWill, Packet, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, MqttOptions};
 use shared::factory::Factory;
 use shared::id::{ContractId, SiteId};
+use shared::record::Stamp;
 use shared::site::TerminalKind;
 use shared::site::{MAX_SECTION, Section, SectionDecoder, Site};
 use shared::sync::{
-    AppAck, BatchWriter, Chunk, Down, Event as BoxEvent, Get, Hello, MAX_CHUNK, MAX_EVENT, MAX_MESSAGE,
-    Manifest, Message, PROTOCOL, SignedManifest, Topic, Up,
+    AppAck, BatchWriter, BootReason, Chunk, Down, Event as BoxEvent, EventBody, EventId, Get, Hello,
+    MAX_CHUNK, MAX_EVENT, MAX_MESSAGE, Manifest, Message, PROTOCOL, SignedManifest, Topic, Up,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -490,5 +492,23 @@ impl ScriptedBox {
         })
         .await
         .expect("an answer to hello");
+    }
+}
+
+/// An event of a box.
+pub fn received(boot: u32, seq: u32) -> Received {
+    let event = BoxEvent {
+        id: EventId { boot, seq },
+        at: Stamp { mono: 1, unix: None },
+        body: EventBody::Boot {
+            reason: BootReason::PowerOn,
+            firmware: "1".try_into().unwrap(),
+        },
+    };
+    let mut buf = [0; MAX_EVENT];
+    Received {
+        id: event.id,
+        bytes: event.encode(&mut buf).unwrap().to_vec(),
+        event: Some(event),
     }
 }
