@@ -2,6 +2,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod date;
 pub mod dial;
 pub mod factory;
 pub mod id;
@@ -11,6 +12,7 @@ pub mod ring;
 pub mod site;
 pub mod sync;
 
+pub use date::{Date, Local};
 pub use dial::{Dialled, Privacy, Refusal, dial};
 pub use factory::Factory;
 pub use id::{BoxId, ContractId, Extension, IdKey, IdSet, SessionId, SiteId};
