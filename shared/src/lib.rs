@@ -2,9 +2,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod caller_id;
+pub mod channels;
 pub mod date;
 pub mod dial;
 pub mod factory;
+pub mod guard;
 pub mod id;
 pub mod number;
 pub mod record;
