@@ -270,7 +270,7 @@ fn a_prefix_is_read_and_shown_as_it_is_dialled() {
         0,
         1,
         0xa000_0000_0000_0001,
-        0x8120_0000_0000_0003,
+        0x8123_0000_0000_0003,
         0x8100_0000_0000_0002,
     ] {
         assert!(Prefix::try_from(bits).is_err(), "{bits:x}");
