@@ -7,6 +7,7 @@ pub mod dial;
 pub mod factory;
 pub mod id;
 pub mod number;
+mod readable;
 pub mod record;
 pub mod ring;
 pub mod site;
