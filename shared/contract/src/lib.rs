@@ -1,2 +1,27 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod apply;
+pub mod command;
+pub mod context;
+pub mod device;
+pub mod effect;
+pub mod model;
+pub mod plan;
+pub mod refusal;
+mod text;
+
+pub use apply::apply;
+pub use command::Command;
+pub use context::{Actor, Context};
+pub use effect::Effect;
+pub use model::Contract;
+pub use plan::{Plan, PlanVersion};
+pub use refusal::{Refusal, Rule};
+pub use text::Lang;
