@@ -10,6 +10,8 @@ pub mod number;
 mod readable;
 pub mod record;
 pub mod ring;
+pub mod route;
+pub mod schedule;
 pub mod site;
 pub mod sync;
 
