@@ -209,7 +209,8 @@ const fn vernal(year: u16) -> u8 {
 
 /// Day of September of the autumnal equinox.
 const fn autumnal(year: u16) -> u8 {
-    equinox(year, [232_588, 232_488, 242_488])
+    // The published base after 2099, 24.2488, makes the equinox of 2107-09-23, at 23:38, a day late.
+    equinox(year, [232_588, 232_488, 242_400])
 }
 
 /// 海上保安庁水路部's approximation (新こよみ便利帳): day = base + 0.242194 (year - 1980) - floor((year - 1980) / 4), with
