@@ -9,6 +9,7 @@
 
 mod apply;
 pub mod area;
+pub mod area_names;
 pub mod command;
 pub mod context;
 pub mod device;
