@@ -21,17 +21,26 @@ pub enum Model {
     Ht801,
     /// Grandstream HT802: analog adapter with two ports.
     Ht802,
+    /// Hub that powers four devices (PoE, IEEE 802.3af): no terminal (R40).
+    PoeHub,
 }
 
 impl Model {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Gxp1628, Self::KxHdv230n, Self::Ht801, Self::Ht802];
+    pub const ALL: [Self; 5] = [
+        Self::Gxp1628,
+        Self::KxHdv230n,
+        Self::Ht801,
+        Self::Ht802,
+        Self::PoeHub,
+    ];
 
     /// Terminals it is, each with an ID of its own (R5, A14).
     pub const fn ports(self) -> usize {
         match self {
             Self::Gxp1628 | Self::KxHdv230n | Self::Ht801 => 1,
             Self::Ht802 => 2,
+            Self::PoeHub => 0,
         }
     }
 
@@ -52,6 +61,7 @@ impl Model {
             Self::KxHdv230n => "Panasonic KX-HDV230N",
             Self::Ht801 => "Grandstream HT801",
             Self::Ht802 => "Grandstream HT802",
+            Self::PoeHub => "PoE HUB(4port)",
         }
     }
 }
@@ -117,8 +127,10 @@ pub struct Device {
     pub ports: Vec<IdKey>,
     /// Its hardware address, once one was taken from the shelf (R33).
     pub mac: Option<Mac>,
-    /// Day of the order.
+    /// Day of the order: its prices hold for the device (R46, R47).
     pub ordered: Date,
+    /// Day it was sent: since then it is charged for.
+    pub shipped: Option<Date>,
     /// How far it is.
     pub state: DeviceState,
 }
