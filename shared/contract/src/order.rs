@@ -231,9 +231,7 @@ impl Cart {
                 continue;
             }
             let offer = prices.offer(model, day)?;
-            if offer.use_fee > Yen::ZERO {
-                push(&mut quote.monthly, Item::Use(model), all, || Ok(offer.use_fee))?;
-            }
+            push(&mut quote.monthly, Item::Use(model), all, || Ok(offer.use_fee))?;
             if rented > 0 {
                 quote
                     .break_even
@@ -297,15 +295,18 @@ fn count(counts: &[u16]) -> Result<u16, TooLarge> {
         .ok_or(TooLarge)
 }
 
-/// Appends a line unless there is nothing to count: only what is ordered needs a price.
+/// Appends a line. What is not ordered needs no price, and what is configured to cost nothing has no line.
 fn push(
     positions: &mut Vec<Position>,
     item: Item,
     count: u16,
     price: impl FnOnce() -> Result<Yen, Error>,
 ) -> Result<(), Error> {
-    if count > 0 {
-        let price = price()?;
+    if count == 0 {
+        return Ok(());
+    }
+    let price = price()?;
+    if price > Yen::ZERO {
         positions.push(Position {
             item,
             count,

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use shared::number::plan::{Kind, classify};
 use shared::{Date, IdKey, Number};
 
 use super::monthly::{direct, subject};
@@ -49,11 +50,14 @@ pub enum Destination {
     Ip,
     Mobile,
     Fmc,
-    Machine,
+    M2m,
+    Pager,
     NaviDial,
     Premium,
     Teledome,
     Service,
+    /// Numbers that the plan does not know, or no longer.
+    Unassigned,
     /// Numbers abroad with these first digits, the country code in front.
     Abroad(u64),
 }
@@ -63,40 +67,44 @@ pub enum Destination {
 pub struct DestinationError;
 
 impl Destination {
-    const NAMED: [(Self, &str); 9] = [
+    const NAMED: [(Self, &str); 11] = [
         (Self::Geographic, "geographic"),
         (Self::Ip, "050"),
         (Self::Mobile, "mobile"),
         (Self::Fmc, "0600"),
-        (Self::Machine, "020"),
+        (Self::M2m, "m2m"),
+        (Self::Pager, "pager"),
         (Self::NaviDial, "0570"),
         (Self::Premium, "0990"),
         (Self::Teledome, "0180"),
         (Self::Service, "1xy"),
+        (Self::Unassigned, "unassigned"),
     ];
 
     /// The destination of a call to a number on a day; none if such calls cost the caller nothing: emergency calls, and
     /// calls the other side pays for (0120, 0800).
     pub fn of(number: Number, day: Date) -> Option<Self> {
-        let _ = day;
-        if number.is_emergency() {
-            return None;
-        }
-        if !number.is_japanese() {
-            return number
-                .e164()
-                .to_string()
-                .trim_start_matches('+')
-                .parse()
-                .ok()
-                .map(Self::Abroad);
-        }
-        Some(match number.digits().as_bytes() {
-            [b'0', b'8', b'0', b'0', ..] | [b'0', b'1', b'2', b'0', ..] => return None,
-            [b'0', b'5', b'7', b'0', ..] => Self::NaviDial,
-            [b'0', b'5', b'0', ..] => Self::Ip,
-            [b'0', b'7'..=b'9', b'0', ..] => Self::Mobile,
-            _ => Self::Geographic,
+        Some(match classify(number, day) {
+            Kind::Emergency | Kind::TollFree => return None,
+            Kind::Geographic(_) => Self::Geographic,
+            Kind::Ip => Self::Ip,
+            Kind::Mobile => Self::Mobile,
+            Kind::Fmc => Self::Fmc,
+            Kind::M2m => Self::M2m,
+            Kind::Pager => Self::Pager,
+            Kind::NaviDial => Self::NaviDial,
+            Kind::Premium => Self::Premium,
+            Kind::Teledome => Self::Teledome,
+            Kind::Service => Self::Service,
+            Kind::Ended | Kind::Unassigned => Self::Unassigned,
+            // All digits: the row with the longest prefix of them is its price.
+            Kind::International => {
+                let digits = number.e164().to_string();
+                digits
+                    .trim_start_matches('+')
+                    .parse()
+                    .map_or(Self::Unassigned, Self::Abroad)
+            }
         })
     }
 

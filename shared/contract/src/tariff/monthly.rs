@@ -118,17 +118,20 @@ impl Holding {
     /// Appends its lines in a month.
     fn lines(&self, month: Month, prices: &PriceList, out: &mut Vec<Line>) -> Result<(), Error> {
         let (charged, new) = (self.charged(month), Month::of(self.since) == month);
-        let mut line = |item, amount, tax| {
-            out.push(Line {
-                subject: self.subject,
-                item,
-                amount,
-                tax,
-            })
+        // What is configured to cost nothing has no line.
+        let mut line = |item, amount| {
+            if amount > Yen::ZERO {
+                out.push(Line {
+                    subject: self.subject,
+                    item,
+                    amount,
+                    tax: Tax::Standard,
+                });
+            }
         };
         let mut fee = |fee, charged, day| {
             if charged {
-                line(Item::Fee(fee), prices.fee(fee, day)?, Tax::Standard);
+                line(Item::Fee(fee), prices.fee(fee, day)?);
             }
             Ok::<_, Error>(())
         };
@@ -145,17 +148,14 @@ impl Holding {
             }
             Held::Purchase(model, ordered) if new => {
                 let price = prices.price(model, Acquisition::Purchase, ordered)?;
-                line(Item::Purchase(model), price, Tax::Standard);
+                line(Item::Purchase(model), price);
             }
             Held::Rental(model, ordered) | Held::BoughtOut(model, ordered) if charged => {
                 let rent = prices.price(model, Acquisition::Rental, ordered)?;
-                line(Item::Rent(model), rent, Tax::Standard);
+                line(Item::Rent(model), rent);
             }
             Held::Use(model, ordered) if charged => {
-                let use_fee = prices.offer(model, ordered)?.use_fee;
-                if use_fee > Yen::ZERO {
-                    line(Item::Use(model), use_fee, Tax::Standard);
-                }
+                line(Item::Use(model), prices.offer(model, ordered)?.use_fee);
             }
             _ => {}
         }
