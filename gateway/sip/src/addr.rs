@@ -1,6 +1,6 @@
 //! Addresses in From, To, Contact, Route and their like: `"Name" <uri>;param`.
 use crate::params::Params;
-use crate::scan::{is_uri, quoted_len, quoted_len_shift_jis, split_once, trim, trim_start};
+use crate::scan::{find, find_either, is, quoted_len, quoted_len_shift_jis, split_once, trim, trim_start};
 use crate::uri::Uri;
 
 /// A name-addr or addr-spec with its header parameters (RFC 3261 §20.10).
@@ -13,38 +13,43 @@ pub struct NameAddr<'a> {
     pub uri: &'a [u8],
     /// Parameters of the header, not of the URI.
     pub params: Params<'a>,
+    tag: Option<&'a [u8]>,
 }
 
 impl<'a> NameAddr<'a> {
     /// Reads one value (no comma outside quotes and brackets). The URI must have a scheme and be readable by [`Uri::parse`].
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let value = trim(value);
-        if value == b"*" {
-            return Some(NameAddr {
+        match value {
+            [b'<', rest @ ..] => Self::bracketed(&[], rest),
+            // In Shift_JIS the second byte of a character may be a backslash. UTF-8 comes first, as it is the standard's.
+            [b'"', ..] => quoted_len(value)
+                .and_then(|len| Self::after_quoted(value, len))
+                .or_else(|| Self::after_quoted(value, quoted_len_shift_jis(value)?)),
+            b"*" => Some(NameAddr {
                 display: None,
                 uri: value,
                 params: Params::default(),
-            });
+                tag: None,
+            }),
+            _ => Self::parse_unquoted(value),
         }
-        if value.first() == Some(&b'"') {
-            // In Shift_JIS the second byte of a character may be a backslash. UTF-8 comes first, as it is the standard's.
-            return quoted_len(value)
-                .and_then(|len| Self::after_quoted(value, len))
-                .or_else(|| Self::after_quoted(value, quoted_len_shift_jis(value)?));
-        }
-        match memchr::memchr(b'<', value) {
+    }
+
+    fn parse_unquoted(value: &'a [u8]) -> Option<Self> {
+        match find(value, b'<') {
             Some(open) => {
                 let display = trim(value.get(..open)?);
-                if memchr::memchr3(b'"', b',', b'>', display).is_some() {
+                if find_either(display, b'"', b',').or(find(display, b'>')).is_some() {
                     return None;
                 }
                 Self::bracketed(display, value.get(open + 1..)?)
             }
             None => {
                 // Without brackets, what follows a semicolon belongs to the header; a URI with `?` or `,` must have them.
-                let (uri, params) = value.split_at(memchr::memchr(b';', value).unwrap_or(value.len()));
+                let (uri, params) = value.split_at(find(value, b';').unwrap_or(value.len()));
                 let uri = trim(uri);
-                if memchr::memchr2(b'?', b',', uri).is_some() {
+                if find_either(uri, b'?', b',').is_some() {
                     return None;
                 }
                 Self::checked(&[], uri, params)
@@ -67,10 +72,17 @@ impl<'a> NameAddr<'a> {
 
     fn checked(display: &'a [u8], uri: &'a [u8], params: &'a [u8]) -> Option<Self> {
         let params = Params::new(trim(params));
-        (is_uri(uri) && params.is_valid() && Uri::parse(uri).is_some()).then_some(NameAddr {
+        let mut tag = None;
+        let valid = params.read(|name, value| {
+            if tag.is_none() && is(name, b"tag") {
+                tag = Some(value.unwrap_or_default());
+            }
+        });
+        (valid && Uri::is_valid(uri)).then_some(NameAddr {
             display: (!display.is_empty()).then_some(display),
             uri,
             params,
+            tag,
         })
     }
 
@@ -81,7 +93,7 @@ impl<'a> NameAddr<'a> {
 
     /// The `tag` parameter.
     pub fn tag(&self) -> Option<&'a [u8]> {
-        self.param("tag")
+        self.tag
     }
 
     /// See [`Params::get`].

@@ -1,7 +1,7 @@
 //! Typed values of the smaller headers.
 use crate::method::Method;
 use crate::params::Params;
-use crate::scan::{find_outside, is_space, is_token, quoted_len, token_len, trim, trim_start};
+use crate::scan::{find_outside, is_space, is_token, quoted_len, token_len, trim, trim_end, trim_start};
 
 /// CSeq (RFC 3261 §20.16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +15,12 @@ pub struct CSeq<'a> {
 impl<'a> CSeq<'a> {
     /// Reads `314159 INVITE`.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
-        let space = value.iter().position(|&b| is_space(b))?;
-        let (seq, method) = value.split_at(space);
-        let (seq, method) = (number(seq)?, trim(method));
-        (seq < 1 << 31 && is_token(method)).then(|| CSeq {
+        let digits = value.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (seq, rest) = value.split_at_checked(digits)?;
+        let method = trim_start(rest);
+        let spaced = method.len() < rest.len();
+        let (seq, method) = (number(seq)?, trim_end(method));
+        (seq < 1 << 31 && spaced && is_token(method)).then(|| CSeq {
             seq,
             method: Method::parse(method),
         })

@@ -14,6 +14,7 @@ pub mod fault;
 pub mod fields;
 pub mod flow;
 pub mod header;
+mod index;
 pub mod message;
 pub mod method;
 pub mod params;

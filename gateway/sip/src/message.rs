@@ -3,8 +3,9 @@ use crate::addr::NameAddr;
 use crate::fault::{Fault, Rejected};
 use crate::fields::{Auth, CSeq, Item, Reason, number};
 use crate::header::Name;
+use crate::index::Index;
 use crate::method::Method;
-use crate::scan::{Values, is_space, token_len, trim};
+use crate::scan::{Values, find, find_control, is_space};
 use crate::start_line::{self, first_line};
 use crate::uri::{Scheme, Uri};
 use crate::via::Via;
@@ -34,15 +35,6 @@ pub enum StartLine<'a> {
     },
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Line {
-    id: u8,
-    name_at: u16,
-    name_len: u16,
-    value_at: u16,
-    value_len: u16,
-}
-
 /// A message in the caller's bytes: start line, an index of header lines, body.
 ///
 /// Header values are given raw: a folded one still holds its CRLF and white space (RFC 3261 §7.3.1), and bytes need not
@@ -51,9 +43,13 @@ struct Line {
 pub struct Message<'a> {
     raw: &'a [u8],
     start: StartLine<'a>,
-    lines: [Line; MAX_HEADERS],
-    count: u8,
+    index: Index,
     body: &'a [u8],
+    // What was read to check it is kept: `None` where it is missing or cannot be read.
+    via: Option<Via<'a>>,
+    from: Option<NameAddr<'a>>,
+    to: Option<NameAddr<'a>>,
+    cseq: Option<CSeq<'a>>,
 }
 
 impl<'a> Message<'a> {
@@ -63,20 +59,21 @@ impl<'a> Message<'a> {
     /// the request's), and a readable Max-Forwards and Content-Length where there. In a request, Contact, Route and
     /// Record-Route are readable too.
     pub fn parse_datagram(bytes: &'a [u8]) -> Result<Self, Rejected<'a>> {
-        Self::parse(bytes, false).map_err(|fault| Rejected { fault, bytes })
+        Self::parse(bytes, false)
     }
 
     /// Reads exactly one message as framed by [`crate::Framer`]; Content-Length is mandatory and must fit exactly. Otherwise
     /// as [`Message::parse_datagram`].
     pub fn parse_stream(bytes: &'a [u8]) -> Result<Self, Rejected<'a>> {
-        Self::parse(bytes, true).map_err(|fault| Rejected { fault, bytes })
+        Self::parse(bytes, true)
     }
 
     /// The request in `bytes` if an answer to it can be made, whatever else is wrong with it.
     pub(crate) fn answerable(bytes: &'a [u8]) -> Option<Self> {
-        let mut message = Self::blank(bytes).ok()?;
+        let start = Start::read(bytes).ok()?;
+        let mut message = Self::blank(&start);
         // A second fault changes nothing: the first is the one answered.
-        let _ = message.index();
+        let _ = message.read(&start);
         let copied = [Name::From, Name::To, Name::CallId, Name::CSeq];
         let answerable = message.is_request()
             && message.method() != Method::Ack
@@ -90,134 +87,96 @@ impl<'a> Message<'a> {
         answerable.then_some(message)
     }
 
-    fn parse(bytes: &'a [u8], stream: bool) -> Result<Self, Fault> {
-        let mut message = Self::blank(bytes)?;
-        let body_at = message.index()?;
-        message.check()?;
-        let rest = message.raw.get(body_at..).unwrap_or_default();
-        let length = match message.header(Name::ContentLength) {
+    fn parse(bytes: &'a [u8], stream: bool) -> Result<Self, Rejected<'a>> {
+        match Start::read(bytes) {
+            Ok(start) => Self::parse_rest(&start, stream, bytes),
+            Err(fault) => Err(Rejected { fault, bytes }),
+        }
+    }
+
+    // The one value that is ever returned is made where the caller wants it: a message is large to be moved.
+    fn parse_rest(start: &Start<'a>, stream: bool, bytes: &'a [u8]) -> Result<Self, Rejected<'a>> {
+        let mut parsed = Ok(Self::blank(start));
+        if let Ok(message) = &mut parsed
+            && let Err(fault) = message.read(start).and_then(|at| message.check(at, stream))
+        {
+            parsed = Err(Rejected { fault, bytes });
+        }
+        parsed
+    }
+
+    #[inline(always)]
+    fn blank(start: &Start<'a>) -> Self {
+        Message {
+            raw: start.raw,
+            start: start.line,
+            index: Index::new(),
+            body: &[],
+            via: None,
+            from: None,
+            to: None,
+            cseq: None,
+        }
+    }
+
+    /// Reads the header part and the values everything later relies on, and gives where the body begins. Goes on after a
+    /// fault, so that an answer finds what it needs, and tells the first.
+    fn read(&mut self, start: &Start<'a>) -> Result<usize, Fault> {
+        let mut fault = start.fault;
+        let body_at = self.index.fill(self.raw, start.len, &mut fault);
+        let via = self.header(Name::Via);
+        self.via = via.and_then(|line| Via::parse(Values::new(line).next()?));
+        self.from = self.header(Name::From).and_then(NameAddr::parse);
+        self.to = self.header(Name::To).and_then(NameAddr::parse);
+        self.cseq = self.header(Name::CSeq).and_then(CSeq::parse);
+        fault.map_or(Ok(body_at), Err)
+    }
+
+    /// Cuts the body. Fails where a mandatory header is missing or a value cannot be read.
+    fn check(&mut self, body_at: usize, stream: bool) -> Result<(), Fault> {
+        let there = |name, read: bool| match read {
+            true => Ok(()),
+            false if self.has(name) => Err(Fault::Malformed(name)),
+            false => Err(Fault::Missing(name)),
+        };
+        there(Name::Via, self.via.is_some())?;
+        there(Name::From, self.from.is_some_and(|a| !a.is_star()))?;
+        there(Name::To, self.to.is_some_and(|a| !a.is_star()))?;
+        let spaced = |id: &[u8]| {
+            find(id, b' ').is_some() || find_control(id).is_some() && id.iter().any(|&b| is_space(b))
+        };
+        let single = |id: &[u8]| !id.is_empty() && !spaced(id);
+        there(Name::CallId, self.call_id().is_some_and(single))?;
+        there(Name::CSeq, self.cseq.is_some())?;
+        if let Some(hops) = self.header(Name::MaxForwards)
+            && number(hops).is_none_or(|hops| hops > u8::MAX.into())
+        {
+            return Err(Fault::Malformed(Name::MaxForwards));
+        }
+        if let StartLine::Request { method, .. } = self.start {
+            if self.cseq.is_none_or(|cseq| cseq.method != method) {
+                return Err(Fault::MethodMismatch);
+            }
+            for name in [Name::Contact, Name::Route, Name::RecordRoute] {
+                let taken = |a: NameAddr<'_>| !a.is_star() || name == Name::Contact;
+                for line in self.lines(name) {
+                    if !Values::new(line).all(|value| NameAddr::parse(value).is_some_and(taken)) {
+                        return Err(Fault::Malformed(name));
+                    }
+                }
+            }
+        }
+        let rest = self.raw.get(body_at..).unwrap_or_default();
+        let length = match self.header(Name::ContentLength) {
             Some(value) => Some(number(value).ok_or(Fault::Malformed(Name::ContentLength))?),
             None if stream => return Err(Fault::Missing(Name::ContentLength)),
             None => None,
         };
-        message.body = match length.map(|l| usize::try_from(l).unwrap_or(usize::MAX)) {
+        self.body = match length.map(|l| usize::try_from(l).unwrap_or(usize::MAX)) {
             None => rest,
             Some(length) if stream && length != rest.len() => return Err(Fault::ContentLength),
             Some(length) => rest.get(..length).ok_or(Fault::ContentLength)?,
         };
-        Ok(message)
-    }
-
-    /// A message that knows its start line only, read leniently; strict checks follow.
-    fn blank(bytes: &'a [u8]) -> Result<Self, Fault> {
-        let skipped = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        let raw = bytes.get(skipped..).unwrap_or_default();
-        if raw.is_empty() {
-            return Err(Fault::KeepAlive);
-        }
-        if raw.len() > MAX_BYTES {
-            return Err(Fault::TooLarge);
-        }
-        let start = start_line::parse(first_line(raw))?;
-        Ok(Message {
-            raw,
-            start,
-            lines: [Line::default(); MAX_HEADERS],
-            count: 0,
-            body: &[],
-        })
-    }
-
-    /// Fills the index and gives where the body begins. Goes on after a fault, so that an answer finds what it needs, and
-    /// tells the first.
-    fn index(&mut self) -> Result<usize, Fault> {
-        let raw = self.raw;
-        let line = first_line(raw);
-        let mut fault = start_line::check(line, &self.start);
-        let mut note = |f: Fault| fault = fault.or(Some(f));
-        let mut once = 0u8;
-        let mut at = line.len() + 2;
-        let end = loop {
-            match raw.get(at..) {
-                None | Some([]) => {
-                    note(Fault::Truncated);
-                    break raw.len();
-                }
-                Some([b'\r', b'\n', ..]) => break at + 2,
-                Some(rest) => {
-                    let Some(len) = logical_line(rest, &mut note) else {
-                        note(Fault::Truncated);
-                        break raw.len();
-                    };
-                    match split_line(&rest[..len]) {
-                        None => note(Fault::Line),
-                        Some((name_len, value_at, value_len)) => {
-                            let id = Name::parse(&rest[..name_len]);
-                            if let Some(bit) = once_only(id) {
-                                if once & bit != 0 {
-                                    note(Fault::Repeated(id));
-                                }
-                                once |= bit;
-                            }
-                            match self.lines.get_mut(usize::from(self.count)) {
-                                None => note(Fault::TooManyHeaders),
-                                Some(line) => {
-                                    // `raw` is at most MAX_BYTES long, so no offset in it is cut.
-                                    *line = Line {
-                                        id: id as u8,
-                                        name_at: at as u16,
-                                        name_len: name_len as u16,
-                                        value_at: (at + value_at) as u16,
-                                        value_len: value_len as u16,
-                                    };
-                                    self.count += 1;
-                                }
-                            }
-                        }
-                    }
-                    at += len + 2;
-                }
-            }
-        };
-        fault.map_or(Ok(end), Err)
-    }
-
-    /// Mandatory headers, and values everything later relies on.
-    fn check(&self) -> Result<(), Fault> {
-        let via = self.lines(Name::Via).next().ok_or(Fault::Missing(Name::Via))?;
-        Values::new(via)
-            .next()
-            .and_then(Via::parse)
-            .ok_or(Fault::Malformed(Name::Via))?;
-        for name in [Name::From, Name::To] {
-            let value = self.header(name).ok_or(Fault::Missing(name))?;
-            NameAddr::parse(value)
-                .filter(|a| !a.is_star())
-                .ok_or(Fault::Malformed(name))?;
-        }
-        let call_id = self.header(Name::CallId).ok_or(Fault::Missing(Name::CallId))?;
-        if call_id.is_empty() || call_id.iter().any(|&b| is_space(b)) {
-            return Err(Fault::Malformed(Name::CallId));
-        }
-        let cseq = self.header(Name::CSeq).ok_or(Fault::Missing(Name::CSeq))?;
-        let cseq = CSeq::parse(cseq).ok_or(Fault::Malformed(Name::CSeq))?;
-        if self.header(Name::MaxForwards).is_some() && self.max_forwards().is_none() {
-            return Err(Fault::Malformed(Name::MaxForwards));
-        }
-        if self.is_request() {
-            if cseq.method != self.method() {
-                return Err(Fault::MethodMismatch);
-            }
-            for name in [Name::Contact, Name::Route, Name::RecordRoute] {
-                let star = |a: &NameAddr<'_>| !a.is_star() || name == Name::Contact;
-                if !self
-                    .values(name)
-                    .all(|v| NameAddr::parse(v).is_some_and(|a| star(&a)))
-                {
-                    return Err(Fault::Malformed(name));
-                }
-            }
-        }
         Ok(())
     }
 
@@ -288,7 +247,7 @@ impl<'a> Message<'a> {
 
     /// Value of the first line of this name, raw and trimmed.
     pub fn header(&self, name: Name) -> Option<&'a [u8]> {
-        self.lines(name).next()
+        Some(self.index.first(name)?.value_in(self.raw))
     }
 
     /// True where there is such a header.
@@ -298,10 +257,10 @@ impl<'a> Message<'a> {
 
     /// Values of all lines of this name, raw and trimmed, commas left.
     pub fn lines(&self, name: Name) -> impl Iterator<Item = &'a [u8]> + '_ {
-        self.lines[..usize::from(self.count)]
-            .iter()
-            .filter(move |l| l.id == name as u8)
-            .map(|l| self.value(l))
+        let lines = self.index.since_first(name).iter();
+        lines
+            .filter(move |l| l.name == name)
+            .map(|l| l.value_in(self.raw))
     }
 
     /// All values of this name: lines split at commas that stand outside quotes and angle brackets.
@@ -311,14 +270,8 @@ impl<'a> Message<'a> {
 
     /// All header lines in order: name, name as written, value.
     pub fn all(&self) -> impl Iterator<Item = (Name, &'a [u8], &'a [u8])> + '_ {
-        self.lines[..usize::from(self.count)].iter().map(|l| {
-            let raw = self.span(l.name_at, l.name_len);
-            (
-                Name::ALL.get(usize::from(l.id)).copied().unwrap_or(Name::Other),
-                raw,
-                self.value(l),
-            )
-        })
+        let lines = self.index.lines().iter();
+        lines.map(|l| (l.name, l.name_in(self.raw), l.value_in(self.raw)))
     }
 
     /// Values of the first line of a name not in [`Name`], in any case.
@@ -340,17 +293,17 @@ impl<'a> Message<'a> {
 
     /// Topmost Via.
     pub fn via(&self) -> Option<Via<'a>> {
-        Via::parse(self.values(Name::Via).next()?)
+        self.via
     }
 
     /// From.
     pub fn from(&self) -> Option<NameAddr<'a>> {
-        NameAddr::parse(self.header(Name::From)?)
+        self.from
     }
 
     /// To.
     pub fn to(&self) -> Option<NameAddr<'a>> {
-        NameAddr::parse(self.header(Name::To)?)
+        self.to
     }
 
     /// Call-ID.
@@ -360,7 +313,7 @@ impl<'a> Message<'a> {
 
     /// CSeq.
     pub fn cseq(&self) -> Option<CSeq<'a>> {
-        CSeq::parse(self.header(Name::CSeq)?)
+        self.cseq
     }
 
     /// Addresses of any header made of them (Contact, Route, Record-Route, P-Asserted-Identity, ..); unreadable ones are
@@ -425,62 +378,37 @@ impl<'a> Message<'a> {
             .chain(self.values(Name::Require))
             .any(|v| v.eq_ignore_ascii_case(tag.as_bytes()))
     }
-
-    fn value(&self, line: &Line) -> &'a [u8] {
-        self.span(line.value_at, line.value_len)
-    }
-
-    fn span(&self, at: u16, len: u16) -> &'a [u8] {
-        self.raw
-            .get(usize::from(at)..)
-            .and_then(|b| b.get(..usize::from(len)))
-            .unwrap_or_default()
-    }
 }
 
-/// Headers that may be there once only, as bits.
-fn once_only(name: Name) -> Option<u8> {
-    Some(match name {
-        Name::From => 1,
-        Name::To => 2,
-        Name::CallId => 4,
-        Name::CSeq => 8,
-        Name::MaxForwards => 16,
-        Name::ContentLength => 32,
-        Name::ContentType => 64,
-        _ => return None,
-    })
+/// The beginning of a message.
+struct Start<'a> {
+    /// The message without leading CRLFs.
+    raw: &'a [u8],
+    line: StartLine<'a>,
+    /// Length of the line with its CRLF.
+    len: usize,
+    /// What is wrong with the line.
+    fault: Option<Fault>,
 }
 
-/// Length of the header line at the beginning, folds included and its last CRLF not; `None` where it does not end. A CR or LF
-/// that ends no line is noted as a fault: others might take it for a line end.
-fn logical_line(bytes: &[u8], note: &mut impl FnMut(Fault)) -> Option<usize> {
-    let mut i = 0;
-    loop {
-        i += memchr::memchr2(b'\r', b'\n', bytes.get(i..)?)?;
-        match bytes.get(i..) {
-            Some([b'\r', b'\n', b' ' | b'\t', ..]) => i += 2,
-            Some([b'\r', b'\n', ..]) => return Some(i),
-            _ => {
-                note(Fault::Line);
-                i += 1;
-            }
+impl<'a> Start<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let skipped = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let raw = bytes.get(skipped..).unwrap_or_default();
+        if raw.is_empty() {
+            return Err(Fault::KeepAlive);
         }
+        if raw.len() > MAX_BYTES {
+            return Err(Fault::TooLarge);
+        }
+        let line = first_line(raw);
+        let len = line.len() + 2;
+        let (line, fault) = start_line::parse(line)?;
+        Ok(Start {
+            raw,
+            line,
+            len,
+            fault,
+        })
     }
-}
-
-/// Length of the name, and where the trimmed value begins and how long it is. White space before the colon is allowed.
-fn split_line(line: &[u8]) -> Option<(usize, usize, usize)> {
-    let name_len = token_len(line);
-    let mut colon = name_len;
-    while matches!(line.get(colon)?, b' ' | b'\t') {
-        colon += 1;
-    }
-    if name_len == 0 || line.get(colon) != Some(&b':') {
-        return None;
-    }
-    let rest = line.get(colon + 1..)?;
-    let value = trim(rest);
-    let lead = rest.len() - crate::scan::trim_start(rest).len();
-    Some((name_len, colon + 1 + lead, value.len()))
 }

@@ -1,5 +1,7 @@
 //! Parameters after a semicolon: `;name=value;flag`.
-use crate::scan::{find_outside, is_token, quoted_len, split_once, trim};
+use crate::scan::{
+    Class, find, find_either, find_outside, quoted_len, run, split_once, token_len, trim, trim_start,
+};
 
 /// The parameters of a URI, Via, name-addr or other value; lazily read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,35 +41,48 @@ impl<'a> Params<'a> {
     /// True where each parameter has a token as name and, after an equals sign, a value that is a whole quoted string or
     /// holds neither quote, white space nor comma (`generic-param`, RFC 3261 §25.1).
     pub fn is_valid(&self) -> bool {
-        let mut rest = self.bytes;
-        if trim(rest).is_empty() {
-            return true;
-        }
-        while let Some(after) = trim(rest).strip_prefix(b";") {
-            let (param, next) = cut(after);
-            let (name, value) = name_value(param);
-            let value_valid = value.is_none_or(|v| match v.first() {
-                Some(b'"') => quoted_len(v) == Some(v.len()),
-                Some(_) => !v
-                    .iter()
-                    .any(|&b| b <= b' ' || matches!(b, b'"' | b',' | b'<' | b'>')),
-                None => false,
-            });
-            if !is_token(name) || !value_valid {
-                return false;
-            }
-            rest = next;
-            if rest.is_empty() {
-                return true;
-            }
-        }
-        false
+        self.read(|_, _| ())
     }
+
+    /// As [`Params::is_valid`], and shows name and value of each on the way.
+    pub(crate) fn read(&self, mut see: impl FnMut(&'a [u8], Option<&'a [u8]>)) -> bool {
+        let mut rest = trim_start(self.bytes);
+        while let Some(((name, value), after)) = split(rest) {
+            see(name, value);
+            rest = after;
+        }
+        rest.is_empty()
+    }
+}
+
+/// Name and value of a parameter; a flag has none.
+type Param<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// Splits off the parameter at the beginning, where it is right and another or nothing follows.
+#[inline]
+fn split(bytes: &[u8]) -> Option<(Param<'_>, &[u8])> {
+    let param = trim_start(bytes.strip_prefix(b";")?);
+    let (name, rest) = param.split_at(token_len(param));
+    let rest = trim_start(rest);
+    let (value, rest) = match rest {
+        [b'=', rest @ ..] => {
+            let value = trim_start(rest);
+            let len = match value {
+                [b'"', ..] => quoted_len(value)?,
+                _ => run(value, Class::Value),
+            };
+            let (value, rest) = value.split_at_checked(len)?;
+            (Some(value), trim_start(rest))
+        }
+        _ => (None, rest),
+    };
+    let right = !name.is_empty() && value.is_none_or(|value| !value.is_empty());
+    (right && matches!(rest, [] | [b';', ..])).then_some(((name, value), rest))
 }
 
 /// Splits before the next semicolon outside quotes.
 fn cut(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let end = match memchr::memchr2(b';', b'"', bytes) {
+    let end = match find_either(bytes, b';', b'"') {
         None => bytes.len(),
         Some(i) if bytes[i] == b';' => i,
         Some(_) => find_outside(bytes, b';', false).unwrap_or(bytes.len()),
@@ -75,7 +90,7 @@ fn cut(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(end)
 }
 
-fn name_value(param: &[u8]) -> (&[u8], Option<&[u8]>) {
+fn name_value(param: &[u8]) -> Param<'_> {
     match split_once(param, b'=') {
         Some((name, value)) => (trim(name), Some(trim(value))),
         None => (trim(param), None),
@@ -89,11 +104,15 @@ pub struct Iter<'a> {
 }
 
 impl<'a> Iterator for Iter<'a> {
-    type Item = (&'a [u8], Option<&'a [u8]>);
+    type Item = Param<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some((param, rest)) = split(self.rest) {
+            self.rest = rest;
+            return Some(param);
+        }
         loop {
-            let start = memchr::memchr(b';', self.rest)?;
+            let start = find(self.rest, b';')?;
             let (param, rest) = cut(&self.rest[start + 1..]);
             self.rest = rest;
             let (name, value) = name_value(param);

@@ -1,71 +1,125 @@
 //! Byte classes and small scanners of RFC 3261 §25, under all the typed views.
 
-const TOKEN: u8 = 1;
-const SPACE: u8 = 2;
-const HOST: u8 = 4;
-const URI: u8 = 8;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod lanes;
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod words;
 
-const CLASS: [u8; 256] = {
-    let mut table = [0u8; 256];
-    let mut b = 0usize;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use lanes::{find, find_control, find_either, run};
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use words::{find, find_control, find_either, run};
+
+/// A set of bytes. None holds the zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// What a token is made of.
+    Token,
+    /// What a host name is made of. The underscore is no host character by RFC 1123, but names with it are in use.
+    Host,
+    /// What may stand in a URI: what could neither end one nor hide in one. Bytes above 0x7F are let through for other schemes
+    /// and for IRIs.
+    Uri,
+    /// What may stand in a URI and divides none.
+    Plain,
+    /// What an unquoted value of a parameter is made of.
+    Value,
+    /// Digits and dots.
+    Dotted,
+}
+
+impl Class {
+    const ALL: [Class; 6] = [
+        Class::Token,
+        Class::Host,
+        Class::Uri,
+        Class::Plain,
+        Class::Value,
+        Class::Dotted,
+    ];
+
+    /// The definition.
+    const fn holds(self, b: u8) -> bool {
+        match self {
+            Class::Token => {
+                b.is_ascii_alphanumeric()
+                    || matches!(
+                        b,
+                        b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+                    )
+            }
+            Class::Host => b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'),
+            Class::Uri => b > b' ' && !matches!(b, 0x7F | b'<' | b'>' | b'"'),
+            Class::Plain => Class::Uri.holds(b) && !matches!(b, b'@' | b':' | b';' | b'?' | b'%'),
+            Class::Value => b > b' ' && !matches!(b, b'"' | b',' | b';' | b'<' | b'>'),
+            Class::Dotted => b.is_ascii_digit() || b == b'.',
+        }
+    }
+
+    /// As defined, by one look into a table.
+    fn contains(self, b: u8) -> bool {
+        CLASSES[usize::from(b)] & 1 << self as u8 != 0
+    }
+}
+
+/// The classes of each byte, as bits.
+const CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut b = 0;
     while b < 256 {
-        let c = b as u8;
-        let mut class = 0;
-        if c.is_ascii_alphanumeric() {
-            class |= TOKEN | HOST;
+        let mut i = 0;
+        while i < Class::ALL.len() {
+            if Class::ALL[i].holds(b as u8) {
+                table[b] |= 1 << Class::ALL[i] as u8;
+            }
+            i += 1;
         }
-        if matches!(
-            c,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        ) {
-            class |= TOKEN;
-        }
-        // The underscore is no host character by RFC 1123, but names with it are in use.
-        if matches!(c, b'-' | b'.' | b'_') {
-            class |= HOST;
-        }
-        if matches!(c, b' ' | b'\t' | b'\r' | b'\n') {
-            class |= SPACE;
-        }
-        // Whatever could not end a URI or hide in one; bytes above 0x7F are let through for `Other` schemes and for IRIs.
-        if c > b' ' && c != 0x7F && !matches!(c, b'<' | b'>' | b'"') {
-            class |= URI;
-        }
-        table[b] = class;
         b += 1;
     }
     table
 };
 
-fn all(bytes: &[u8], class: u8) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&b| CLASS[usize::from(b)] & class != 0)
+fn all(bytes: &[u8], class: Class) -> bool {
+    !bytes.is_empty() && run(bytes, class) == bytes.len()
 }
 
 /// True for linear white space and the line ends of a fold.
 pub fn is_space(b: u8) -> bool {
-    CLASS[usize::from(b)] & SPACE != 0
+    matches!(b, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// True for a `token` of at least one byte.
 pub fn is_token(bytes: &[u8]) -> bool {
-    all(bytes, TOKEN)
+    !bytes.is_empty() && token_len(bytes) == bytes.len()
 }
 
 /// True for bytes a host name may be made of.
 pub fn is_host(bytes: &[u8]) -> bool {
-    all(bytes, HOST)
+    all(bytes, Class::Host)
+}
+
+/// True for digits and dots.
+pub(crate) fn is_dotted(bytes: &[u8]) -> bool {
+    all(bytes, Class::Dotted)
 }
 
 /// True for bytes that may stand in a URI: no white space, control byte, quote or angle bracket.
 pub fn is_uri(bytes: &[u8]) -> bool {
-    all(bytes, URI)
+    all(bytes, Class::Uri)
+}
+
+/// Equality in any case, soonest where the text is written as usual.
+#[inline]
+pub(crate) fn is(text: &[u8], usual: &[u8]) -> bool {
+    text == usual || text.eq_ignore_ascii_case(usual)
 }
 
 /// Length of the token at the beginning; may be 0.
 pub fn token_len(bytes: &[u8]) -> usize {
+    // One by one: tokens are short.
     bytes
         .iter()
-        .position(|&b| CLASS[usize::from(b)] & TOKEN == 0)
+        .position(|&b| !Class::Token.contains(b))
         .unwrap_or(bytes.len())
 }
 
@@ -76,7 +130,7 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
 
 /// The bytes without linear white space and folds at the beginning.
 pub fn trim_start(mut bytes: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = bytes
+    while let [first @ ..=b' ', rest @ ..] = bytes
         && is_space(*first)
     {
         bytes = rest;
@@ -86,7 +140,7 @@ pub fn trim_start(mut bytes: &[u8]) -> &[u8] {
 
 /// The bytes without linear white space and folds at the end.
 pub fn trim_end(mut bytes: &[u8]) -> &[u8] {
-    while let [rest @ .., last] = bytes
+    while let [rest @ .., last @ ..=b' '] = bytes
         && is_space(*last)
     {
         bytes = rest;
@@ -96,7 +150,7 @@ pub fn trim_end(mut bytes: &[u8]) -> &[u8] {
 
 /// Splits off what stands before the first `at`; `None` where there is none.
 pub fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let i = memchr::memchr(at, bytes)?;
+    let i = find(bytes, at)?;
     Some((bytes.get(..i)?, bytes.get(i + 1..)?))
 }
 
@@ -107,7 +161,7 @@ pub fn quoted_len(bytes: &[u8]) -> Option<usize> {
     }
     let mut i = 1;
     loop {
-        i += memchr::memchr2(b'"', b'\\', bytes.get(i..)?)?;
+        i += find_either(bytes.get(i..)?, b'"', b'\\')?;
         if bytes.get(i) == Some(&b'"') {
             return Some(i + 1);
         }
@@ -137,7 +191,7 @@ pub fn find_outside(bytes: &[u8], stop: u8, brackets: bool) -> Option<usize> {
         match b {
             b if b == stop => return Some(i),
             b'"' => i += quoted_len(&bytes[i..])?,
-            b'<' if brackets => i += memchr::memchr(b'>', &bytes[i..])? + 1,
+            b'<' if brackets => i += find(&bytes[i..], b'>')? + 1,
             _ => i += 1,
         }
     }
@@ -167,7 +221,7 @@ impl<'a> Iterator for Values<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         while !self.rest.is_empty() {
-            let comma = match memchr::memchr(b',', self.rest) {
+            let comma = match find(self.rest, b',') {
                 None => None,
                 Some(_) => find_outside(self.rest, b',', true),
             };
@@ -192,6 +246,41 @@ impl<'a> Iterator for Values<'a> {
 mod tests {
     use super::*;
     use std::vec::Vec;
+
+    #[test]
+    fn many_lanes_do_as_one_byte_does() {
+        // Each byte at each place of texts of each length, and before and behind it bytes of all classes, or of none.
+        for (around, len) in [b'a', b'0', 0xFF, 0]
+            .into_iter()
+            .flat_map(|b| (0..40).map(move |len| (b, len)))
+        {
+            let mut text = std::vec![around; len];
+            for at in 0..len {
+                for b in 0..=u8::MAX {
+                    text[at] = b;
+                    let case = || text.escape_ascii();
+                    assert_eq!(find(&text, b), words::find(&text, b), "{}", case());
+                    assert_eq!(
+                        find_either(&text, b, b'a'),
+                        words::find_either(&text, b, b'a'),
+                        "{}",
+                        case()
+                    );
+                    assert_eq!(find_control(&text), words::find_control(&text), "{}", case());
+                    for class in Class::ALL {
+                        assert_eq!(class.contains(b), class.holds(b), "{class:?} {b}");
+                        assert_eq!(
+                            run(&text, class),
+                            words::run(&text, class),
+                            "{class:?} {}",
+                            case()
+                        );
+                    }
+                }
+                text[at] = around;
+            }
+        }
+    }
 
     #[test]
     fn values_are_split_only_outside_quotes_and_brackets() {

@@ -1,7 +1,7 @@
 //! URIs: `sip`, `sips` and `tel` (RFC 3261 §19.1, RFC 3966).
 use crate::fields::port;
 use crate::params::Params;
-use crate::scan::{is_host, is_uri, split_once, trim};
+use crate::scan::{Class, find, is_dotted, is_uri, run, split_once};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// A URI's scheme.
@@ -28,7 +28,24 @@ pub enum Host<'a> {
     V6(Ipv6Addr),
 }
 
-impl Host<'_> {
+impl<'a> Host<'a> {
+    /// Reads the host at the beginning, an IPv6 address in its brackets, and gives what follows it.
+    #[inline(always)]
+    pub(crate) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        if let [b'[', rest @ ..] = bytes {
+            let (address, rest) = split_once(rest, b']')?;
+            let address = core::str::from_utf8(address).ok()?.parse().ok()?;
+            return Some((Host::V6(address), rest));
+        }
+        let (host, rest) = bytes.split_at_checked(run(bytes, Class::Host))?;
+        let host = match host {
+            [] => return None,
+            [.., b'0'..=b'9' | b'.'] if is_dotted(host) => Host::V4(parse_v4(host)?),
+            _ => Host::Name(host),
+        };
+        Some((host, rest))
+    }
+
     /// The address, where the host is one.
     pub fn address(&self) -> Option<core::net::IpAddr> {
         match *self {
@@ -69,6 +86,31 @@ pub struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// Reads a URI without angle brackets. `None` where the grammar is broken.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        Self::read(bytes)
+    }
+
+    /// True where [`Uri::parse`] can read it, found without putting the parts together.
+    pub(crate) fn is_valid(bytes: &'a [u8]) -> bool {
+        Self::read(bytes).is_some()
+    }
+
+    #[inline(always)]
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let sip = match bytes {
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', rest @ ..] => match rest {
+                [b':', rest @ ..] => Some((Scheme::Sip, rest)),
+                [b's' | b'S', b':', rest @ ..] => Some((Scheme::Sips, rest)),
+                _ => None,
+            },
+            _ => None,
+        };
+        match sip {
+            Some((scheme, rest)) => Self::parse_sip(scheme, rest),
+            None => Self::parse_other(bytes),
+        }
+    }
+
+    fn parse_other(bytes: &'a [u8]) -> Option<Self> {
         if !is_uri(bytes) {
             return None;
         }
@@ -83,11 +125,7 @@ impl<'a> Uri<'a> {
         }
         let none = Host::Name(b"");
         let (password, port, headers) = (None, None, None);
-        if scheme.eq_ignore_ascii_case(b"sip") {
-            Self::parse_sip(Scheme::Sip, rest)
-        } else if scheme.eq_ignore_ascii_case(b"sips") {
-            Self::parse_sip(Scheme::Sips, rest)
-        } else if scheme.eq_ignore_ascii_case(b"tel") {
+        if scheme.eq_ignore_ascii_case(b"tel") {
             let (number, params) = split_params(rest);
             let digit =
                 |b: &u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#' | b'-' | b'.' | b'(' | b')');
@@ -121,30 +159,30 @@ impl<'a> Uri<'a> {
         }
     }
 
+    #[inline(always)]
     fn parse_sip(scheme: Scheme<'a>, bytes: &'a [u8]) -> Option<Self> {
         // `;`, `?` and `,` may stand in the user part, an unescaped `@` nowhere: so the first `@` ends it.
-        let (user, password, rest) = match split_once(bytes, b'@') {
-            None => (None, None, bytes),
-            Some((userinfo, rest)) => {
-                let (user, password) = match split_once(userinfo, b':') {
-                    Some((user, password)) => (user, Some(password)),
-                    None => (userinfo, None),
-                };
-                if user.is_empty() || !escapes_valid(userinfo) || memchr::memchr(b'@', rest).is_some() {
-                    return None;
-                }
-                (Some(user), password, rest)
+        let (user, password, rest) = match bytes.split_at_checked(run(bytes, Class::Plain))? {
+            (user @ [_, ..], [b'@', rest @ ..]) => (Some(user), None, rest),
+            _ => Self::split_userinfo(bytes)?,
+        };
+        let (host, rest) = Host::split(rest)?;
+        let (port, rest) = match rest {
+            [b':', rest @ ..] => {
+                let len = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+                let (digits, rest) = rest.split_at(len);
+                (Some(port(digits)?), rest)
             }
+            _ => (None, rest),
         };
-        let (rest, headers) = match split_once(rest, b'?') {
-            Some((rest, headers)) => (rest, Some(headers)),
-            None => (rest, None),
+        let (params, headers) = match rest {
+            [] => (rest, None),
+            [b';' | b'?', ..] if is_uri(rest) && find(rest, b'@').is_none() => match split_once(rest, b'?') {
+                Some((params, headers)) => (params, Some(headers)),
+                None => (rest, None),
+            },
+            _ => return None,
         };
-        let (host_port, params) = split_params(rest);
-        if trim(host_port).len() != host_port.len() {
-            return None;
-        }
-        let (host, port) = parse_host_port(host_port)?;
         Some(Uri {
             scheme,
             user,
@@ -154,6 +192,20 @@ impl<'a> Uri<'a> {
             params: Params::new(params),
             headers,
         })
+    }
+
+    /// User and password before the first `@`, where there is one, and what follows it.
+    #[expect(clippy::type_complexity, reason = "three slices")]
+    fn split_userinfo(bytes: &[u8]) -> Option<(Option<&[u8]>, Option<&[u8]>, &[u8])> {
+        let Some((userinfo, rest)) = split_once(bytes, b'@') else {
+            return Some((None, None, bytes));
+        };
+        let (user, password) = match split_once(userinfo, b':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (userinfo, None),
+        };
+        let valid = !user.is_empty() && is_uri(userinfo) && escapes_valid(userinfo);
+        valid.then_some((Some(user), password, rest))
     }
 
     /// See [`Params::get`].
@@ -192,32 +244,27 @@ fn split_params(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(memchr::memchr(b';', bytes).unwrap_or(bytes.len()))
 }
 
-/// Reads `host`, `host:port`, `[v6]` or `[v6]:port`; white space may stand around the colon, as in Via.
-pub(crate) fn parse_host_port(bytes: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
-    if let Some(rest) = bytes.strip_prefix(b"[") {
-        let (address, rest) = split_once(rest, b']')?;
-        let address = core::str::from_utf8(address).ok()?.parse().ok()?;
-        let port = match trim(rest).strip_prefix(b":") {
-            Some(digits) => Some(port(trim(digits))?),
-            None if trim(rest).is_empty() => None,
-            None => return None,
+/// Reads digits and dots as four numbers up to 255 without leading zeros: elsewhere these would be octal.
+fn parse_v4(dotted: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut rest = dotted;
+    for (i, octet) in octets.iter_mut().enumerate() {
+        if i > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let (value, len) = match *rest {
+            [a, b, c, ..] if a > b'0' && b >= b'0' && c >= b'0' => (
+                u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0'),
+                3,
+            ),
+            [a, b, ..] if a > b'0' && b >= b'0' => (u32::from(a - b'0') * 10 + u32::from(b - b'0'), 2),
+            [a, ..] if a >= b'0' => (u32::from(a - b'0'), 1),
+            _ => return None,
         };
-        return Some((Host::V6(address), port));
+        *octet = value.try_into().ok()?;
+        rest = rest.get(len..)?;
     }
-    let (host, port) = match split_once(bytes, b':') {
-        Some((host, digits)) => (trim(host), Some(port(trim(digits))?)),
-        None => (bytes, None),
-    };
-    if !is_host(host) {
-        return None;
-    }
-    let looks_v4 = host.iter().all(|&b| b.is_ascii_digit() || b == b'.');
-    let host = if looks_v4 {
-        Host::V4(core::str::from_utf8(host).ok()?.parse().ok()?)
-    } else {
-        Host::Name(host)
-    };
-    Some((host, port))
+    rest.is_empty().then_some(octets.into())
 }
 
 /// Decodes `%HH` one by one. An item is the byte and whether it was escaped; broken escapes give `None`.
@@ -242,7 +289,7 @@ fn decoded(bytes: &[u8]) -> impl Iterator<Item = Option<(u8, bool)>> + '_ {
 }
 
 fn escapes_valid(bytes: &[u8]) -> bool {
-    memchr::memchr(b'%', bytes).is_none() || decoded(bytes).all(|b| b.is_some())
+    find(bytes, b'%').is_none() || decoded(bytes).all(|b| b.is_some())
 }
 
 /// Replaces `%HH` by its byte; `None` where it does not fit or an escape is broken.

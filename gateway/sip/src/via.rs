@@ -1,8 +1,8 @@
 //! The Via header (RFC 3261 §20.42, RFC 3581).
 use crate::fields::port;
 use crate::params::Params;
-use crate::scan::{is_token, split_once, token_len, trim, trim_start};
-use crate::uri::{Host, parse_host_port};
+use crate::scan::{find, is, split_once, token_len, trim, trim_start};
+use crate::uri::Host;
 use core::net::IpAddr;
 
 /// One Via value.
@@ -27,47 +27,68 @@ pub struct Via<'a> {
 impl<'a> Via<'a> {
     /// Reads one value (no comma). `None` where the grammar is broken or the protocol is not `SIP/2.0`.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
-        let (version, via) = Self::parse_versioned(value)?;
-        (version == b"2.0" && via.params.is_valid()).then_some(via)
+        let (version, mut via) = Self::parse_head(value)?;
+        let params = via.params;
+        let valid = params.read(|name, value| via.note(name, value));
+        (valid && version == b"2.0").then_some(via)
     }
 
     /// As [`Via::parse`], but of any version, and broken parameters are passed over: enough to answer a faulty request.
     pub(crate) fn parse_leniently(value: &'a [u8]) -> Option<Self> {
-        Self::parse_versioned(value).map(|(_, via)| via)
+        let (_, mut via) = Self::parse_head(value)?;
+        for (name, value) in via.params.iter() {
+            via.note(name, value);
+        }
+        Some(via)
     }
 
-    fn parse_versioned(value: &'a [u8]) -> Option<(&'a [u8], Self)> {
-        let (head, params) = value.split_at(memchr::memchr(b';', value).unwrap_or(value.len()));
-        let (protocol, rest) = split_once(head, b'/')?;
-        let (version, rest) = split_once(rest, b'/')?;
-        if !trim(protocol).eq_ignore_ascii_case(b"SIP") {
+    /// The version, and all but what stands in the parameters.
+    #[inline(always)]
+    fn parse_head(value: &'a [u8]) -> Option<(&'a [u8], Self)> {
+        let (head, params) = value.split_at(find(value, b';').unwrap_or(value.len()));
+        let (version, rest) = match head.strip_prefix(b"SIP/2.0/") {
+            Some(rest) => (&b"2.0"[..], trim_start(rest)),
+            None => {
+                let (protocol, rest) = split_once(head, b'/')?;
+                let (version, rest) = split_once(rest, b'/')?;
+                if !trim(protocol).eq_ignore_ascii_case(b"SIP") {
+                    return None;
+                }
+                (trim(version), trim_start(rest))
+            }
+        };
+        let (transport, after) = rest.split_at(token_len(rest));
+        let sent_by = trim_start(after);
+        if transport.is_empty() || sent_by.len() == after.len() {
             return None;
         }
-        let rest = trim_start(rest);
-        let (transport, sent_by) = rest.split_at(token_len(rest));
-        if !is_token(transport) || trim_start(sent_by).len() == sent_by.len() {
-            return None;
-        }
-        let (host, port_) = parse_host_port(trim(sent_by))?;
-        let mut via = Via {
+        let (host, rest) = Host::split(sent_by)?;
+        let port = match trim(rest) {
+            [] => None,
+            [b':', digits @ ..] => Some(port(trim_start(digits))?),
+            _ => return None,
+        };
+        let via = Via {
             transport,
             host,
-            port: port_,
+            port,
             branch: None,
             received: None,
             rport: None,
             params: Params::new(params),
         };
-        for (name, value) in via.params.iter() {
-            if name.eq_ignore_ascii_case(b"branch") {
-                via.branch = via.branch.or(value);
-            } else if name.eq_ignore_ascii_case(b"received") {
-                via.received = value.and_then(parse_address);
-            } else if name.eq_ignore_ascii_case(b"rport") {
-                via.rport = Some(value.and_then(port));
-            }
+        Some((version, via))
+    }
+
+    /// Takes what a parameter says.
+    fn note(&mut self, name: &'a [u8], value: Option<&'a [u8]>) {
+        if is(name, b"branch") {
+            self.branch = self.branch.or(value);
+        } else if is(name, b"received") {
+            self.received = value.and_then(parse_address);
+        } else if is(name, b"rport") {
+            self.rport = Some(value.and_then(port));
         }
-        Some((trim(version), via))
     }
 
     /// The branch without the cookie `z9hG4bK`; `None` where the sender is of RFC 2543 or the rest is empty, so that the

@@ -156,7 +156,7 @@ type Case<'a> = (&'a str, &'a str, Result<(), Fault>, Option<u16>);
 #[test]
 fn what_is_refused_and_how_it_is_answered() {
     let many: String = (0..70).map(|i| format!("X-{i}: {i}\r\n")).collect();
-    let table: [Case; 31] = [
+    let table: [Case; 32] = [
         ("hi", "hi", Ok(()), None),
         ("MESSAGE sip", "\r\n\r\nMESSAGE sip", Ok(()), None),
         ("hi", "hi and more", Ok(()), None),
@@ -201,6 +201,7 @@ fn what_is_refused_and_how_it_is_answered() {
         ),
         ("sip:b@box SIP", "sip:b@ SIP", Err(Fault::StartLine), Some(400)),
         ("Via: ", "X-Via: ", Err(Fault::Missing(Name::Via)), None),
+        ("Via: ", "Via\0: ", Err(Fault::Line), None),
         ("From: ", "X-From: ", Err(Fault::Missing(Name::From)), None),
         ("To: ", "X-To: ", Err(Fault::Missing(Name::To)), None),
         ("Call-ID: ", "X: ", Err(Fault::Missing(Name::CallId)), None),

@@ -44,7 +44,9 @@ pub enum Unread {
 
 /// Our core. All it is asked for was checked by [`sip::Message::parse_datagram`].
 pub fn ours<T>(bytes: &[u8], see: impl FnOnce(Values<'_>) -> T) -> Result<T, Unread> {
-    let message = sip::Message::parse_datagram(bytes).map_err(|_| Unread::Message)?;
+    // Looked at where it is: a message is large to be moved.
+    let parsed = sip::Message::parse_datagram(bytes);
+    let message = parsed.as_ref().map_err(|_| Unread::Message)?;
     Ok(see(Values {
         status: message.status(),
         branch: message.via().ok_or(Unread::Via)?.branch,
