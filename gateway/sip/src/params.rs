@@ -1,5 +1,5 @@
 //! Parameters after a semicolon: `;name=value;flag`.
-use crate::scan::{find_outside, is_token, quoted_len, split_once, trim};
+use crate::scan::{find_outside, is_token, quoted_len, split_once, trim, trim_start};
 
 /// The parameters of a URI, Via, name-addr or other value; lazily read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl<'a> Params<'a> {
         if trim(rest).is_empty() {
             return true;
         }
-        while let Some(after) = trim(rest).strip_prefix(b";") {
+        while let Some(after) = trim_start(rest).strip_prefix(b";") {
             let (param, next) = cut(after);
             let (name, value) = name_value(param);
             let value_valid = value.is_none_or(|v| match v.first() {

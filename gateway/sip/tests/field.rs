@@ -1,5 +1,7 @@
 //! Messages as telephones, servers and carriers send them: `field/*.sip`, and in `field/expected.txt` what becomes of each,
 //! what is read from it and how it is answered. The README there says what the words mean.
+mod common;
+
 use sip::digest::{Challenge, Credentials};
 use sip::header::Name;
 use sip::sdp::{Media, Sdp};
@@ -253,59 +255,13 @@ fn check(m: &Message<'_>, line: &str) -> Result<(), String> {
     }
 }
 
-/// The answer as RFC 3261 §8.2.6 makes it of the request's lines, by string alone; its top Via is told.
-fn answer_by_string(request: &[u8], status: &str, top_via: &str) -> String {
-    let text: String = request.iter().map(|&b| char::from(b)).collect();
-    let head = text
-        .trim_start_matches("\r\n")
-        .split("\r\n\r\n")
-        .next()
-        .unwrap_or_default();
-    let mut lines: Vec<String> = Vec::new();
-    for line in head.split("\r\n").skip(1) {
-        match lines.last_mut().filter(|_| line.starts_with([' ', '\t'])) {
-            Some(last) => *last += &format!(" {}", line.trim()),
-            None => lines.push(line.trim_end().into()),
-        }
-    }
-    let all = |full: &str, compact: &str| -> Vec<String> {
-        let fields = lines.iter().filter_map(|line| line.split_once(':'));
-        fields
-            .filter(|(name, _)| {
-                [full, compact]
-                    .iter()
-                    .any(|n| name.trim().eq_ignore_ascii_case(n))
-            })
-            .map(|(_, value)| value.trim().to_string())
-            .collect()
-    };
-    let first = |full: &str, compact: &str| all(full, compact).into_iter().next().unwrap_or_default();
-    let code = status.parse().unwrap();
-    let mut out = format!(
-        "SIP/2.0 {status} {}\r\nVia: {top_via}\r\n",
-        sip::reason_phrase(code)
-    );
-    for via in all("Via", "v").iter().skip(1) {
-        out += &format!("Via: {via}\r\n");
-    }
-    let to = first("To", "t");
-    let tag = if to.contains(";tag=") { "" } else { ";tag=answer" };
-    out += &format!("From: {}\r\nTo: {to}{tag}\r\n", first("From", "f"));
-    out += &format!(
-        "Call-ID: {}\r\nCSeq: {}\r\nContent-Length: 0\r\n\r\n",
-        first("Call-ID", "i"),
-        first("CSeq", "-")
-    );
-    out
-}
-
-fn answer(request: &Message<'_>, status: &str) -> Vec<u8> {
+fn answer(request: &Message<'_>, status: u16) -> String {
     let mut buffer = [0; 4_096];
     let mut w = Writer::new(&mut buffer);
     let source: SocketAddr = SOURCE.parse().unwrap();
-    write_response_head(&mut w, request, status.parse().unwrap(), Some("answer"), source);
+    write_response_head(&mut w, request, status, Some("answer"), source);
     let len = w.finish_empty().unwrap();
-    buffer[..len].to_vec()
+    buffer[..len].iter().map(|&b| char::from(b)).collect()
 }
 
 /// Verdict, fault and, where there is something to read, the message.
@@ -352,8 +308,9 @@ fn every_message_is_read_and_answered_as_expected() {
                 ("fault", _) => Err(format!("{:?}", rejected.map(|r| r.fault.to_string()))),
                 ("answer", Some(m)) => {
                     let (status, top_via) = rest.split_once(' ').expect(line);
-                    let got: String = answer(m, status).iter().map(|&b| char::from(b)).collect();
-                    (got == answer_by_string(&bytes, status, top_via))
+                    let status = status.parse().expect(line);
+                    let got = answer(m, status);
+                    (got == common::answer(&bytes, status, top_via))
                         .then_some(())
                         .ok_or(got)
                 }

@@ -640,11 +640,15 @@ fn learn_dialog(leg: &mut Leg, message: &Message<'_>) -> Result<(), Refusal> {
     }
     leg.target = text(message.remote_target().ok_or(Refusal::Malformed)?)?;
     leg.route.clear();
-    let count = message.values(Name::RecordRoute).count();
-    for index in (0..count).rev() {
-        if let Some(value) = message.values(Name::RecordRoute).nth(index) {
-            push_route(&mut leg.route, value)?;
+    // The called side's route set is the reverse of what the 2xx recorded.
+    for value in message.values(Name::RecordRoute) {
+        let before = leg.route.len();
+        let parts = [value, if before > 0 { b", " } else { b"" }];
+        for part in parts {
+            leg.route.extend_from_slice(part).map_err(|_| Refusal::TooLarge)?;
         }
+        let added = leg.route.len() - before;
+        leg.route.rotate_right(added);
     }
     Ok(())
 }
