@@ -135,7 +135,8 @@ impl<'a> Iterator for AuthParams<'a> {
         let rest = trim_start(trim_start(rest).strip_prefix(b"=")?);
         let len = match rest.first()? {
             b'"' => quoted_len(rest)?,
-            _ => memchr::memchr(b',', rest).unwrap_or(rest.len()),
+            // What stands without quotes must be able to stand in them, as we give back realm, nonce and opaque.
+            _ => memchr::memchr3(b',', b'"', b'\\', rest).unwrap_or(rest.len()),
         };
         let (value, rest) = rest.split_at(len);
         let rest = trim_start(rest);
@@ -298,8 +299,18 @@ mod tests {
         // What follows a broken parameter is not guessed at.
         let broken = Auth::parse(b"Digest a=1, b=\"open, c=2").unwrap();
         assert_eq!(broken.params().collect::<Vec<_>>(), [(&b"a"[..], &b"1"[..])]);
-        let trailing = Auth::parse(b"Digest a=\"1\"x, b=2").unwrap();
-        assert_eq!(trailing.params().count(), 0);
+        for broken in [
+            &b"Digest a=\"1\"x, b=2"[..],
+            b"Digest a=1\"x\", b=2",
+            b"Digest a=1\\, b=2",
+        ] {
+            assert_eq!(
+                Auth::parse(broken).unwrap().params().count(),
+                0,
+                "{}",
+                broken.escape_ascii()
+            );
+        }
     }
 
     #[test]

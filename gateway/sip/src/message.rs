@@ -327,6 +327,14 @@ impl<'a> Message<'a> {
         self.addresses(Name::Contact)
     }
 
+    /// Where further requests of a dialog go (RFC 3261 §12.1): the first Contact, without the headers that a Request-URI must
+    /// not have (§19.1.1). `None` for `*`.
+    pub fn remote_target(&self) -> Option<&'a [u8]> {
+        let contact = self.contacts().next()?;
+        let headers = contact.parsed_uri()?.headers.map_or(0, |h| h.len() + 1);
+        contact.uri.get(..contact.uri.len().checked_sub(headers)?)
+    }
+
     /// The first P-Asserted-Identity (RFC 3325).
     pub fn asserted_identity(&self) -> Option<NameAddr<'a>> {
         self.addresses(Name::PAssertedIdentity).next()

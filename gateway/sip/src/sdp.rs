@@ -192,7 +192,9 @@ impl<'a> Sdp<'a> {
     /// The media, in order.
     pub fn media(&self) -> MediaIter<'a> {
         MediaIter {
-            sdp: *self,
+            bytes: self.bytes,
+            address: self.address(),
+            direction: direction(self.session),
             at: self.session.len(),
         }
     }
@@ -206,7 +208,10 @@ impl<'a> Sdp<'a> {
 /// See [`Sdp::media`].
 #[derive(Clone, Debug)]
 pub struct MediaIter<'a> {
-    sdp: Sdp<'a>,
+    bytes: &'a [u8],
+    /// The session's, looked up once.
+    address: Option<IpAddr>,
+    direction: Option<Direction>,
     at: usize,
 }
 
@@ -214,7 +219,7 @@ impl<'a> Iterator for MediaIter<'a> {
     type Item = Media<'a>;
 
     fn next(&mut self) -> Option<Media<'a>> {
-        let bytes = self.sdp.bytes;
+        let bytes = self.bytes;
         let rest = bytes.get(self.at..).filter(|r| !r.is_empty())?;
         let head = lines(rest).next()?;
         let first_end = memchr::memchr(b'\n', rest).map_or(bytes.len(), |i| self.at + i + 1);
@@ -230,11 +235,9 @@ impl<'a> Iterator for MediaIter<'a> {
         let port_ = port_.split(|&b| b == b'/').next()?;
         let address = match values(lines, b'c').next() {
             Some(own) => connection(own).ok()?,
-            None => self.sdp.address(),
+            None => self.address,
         };
-        let direction = direction(lines)
-            .or_else(|| direction(self.sdp.session))
-            .unwrap_or_default();
+        let direction = direction(lines).or(self.direction).unwrap_or_default();
         (!kind.is_empty() && !protocol.is_empty() && !formats.is_empty()).then_some(())?;
         Some(Media {
             kind,
@@ -283,16 +286,20 @@ impl<'a> Media<'a> {
     /// Payload type of an encoding named in an `rtpmap`: `media.encoding("telephone-event/8000")`, in any case; a channel
     /// count of one at its end makes no difference. Only types that the `m=` line offers count.
     pub fn encoding(&self, name: &str) -> Option<u8> {
-        self.payload_types().find(|pt| {
-            self.attributes("rtpmap").any(|value| {
-                let Some((number_, encoding)) = split_once(value, b' ') else {
-                    return false;
-                };
-                let encoding = trim(encoding);
-                let encoding = encoding.strip_suffix(b"/1").unwrap_or(encoding);
-                number(number_) == Some(u32::from(*pt)) && encoding.eq_ignore_ascii_case(name.as_bytes())
-            })
-        })
+        // One look at each line: there may be as many as fit in a datagram. Bit n: type n is mapped so.
+        let mapped = self.attributes("rtpmap").fold(0u128, |mapped, value| {
+            let Some((number_, encoding)) = split_once(value, b' ') else {
+                return mapped;
+            };
+            let encoding = trim(encoding);
+            let encoding = encoding.strip_suffix(b"/1").unwrap_or(encoding);
+            let named = encoding.eq_ignore_ascii_case(name.as_bytes());
+            let bit = number(number_)
+                .filter(|_| named)
+                .and_then(|pt| 1u128.checked_shl(pt));
+            mapped | bit.unwrap_or(0)
+        });
+        self.payload_types().find(|pt| mapped & 1u128 << pt != 0)
     }
 
     /// Payload type of telephone events (RFC 4733), where offered.
@@ -302,10 +309,11 @@ impl<'a> Media<'a> {
 
     /// The voice codecs of ours it offers with their payload types, in its order of preference: by static payload type, or by
     /// an `rtpmap` that gives them another.
-    pub fn codecs(&self) -> impl Iterator<Item = (Codec, u8)> + use<'_, 'a> {
-        self.payload_types().filter_map(|pt| {
-            let is = |c: &Codec| c.payload_type() == pt || self.encoding(c.encoding()) == Some(pt);
-            Codec::ALL.into_iter().find(is).map(|c| (c, pt))
+    pub fn codecs(&self) -> impl Iterator<Item = (Codec, u8)> + use<'a> {
+        let mapped = Codec::ALL.map(|c| (c, self.encoding(c.encoding())));
+        self.payload_types().filter_map(move |pt| {
+            let is = |(c, mapped): &(Codec, Option<u8>)| c.payload_type() == pt || *mapped == Some(pt);
+            mapped.into_iter().find(is).map(|(c, _)| (c, pt))
         })
     }
 }

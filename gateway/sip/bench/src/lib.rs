@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
 
-#[cfg(not(target_os = "none"))]
+pub mod messages;
 pub mod read;

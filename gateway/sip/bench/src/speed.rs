@@ -4,9 +4,8 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
+use sip_bench::messages::{INVITE, http};
 use sip_bench::read;
-
-use crate::messages::{INVITE, http};
 
 /// Rounds, and readings in each: so few that none of them takes long enough for another process to step in often.
 const ROUNDS: usize = 4001;

@@ -25,14 +25,14 @@ impl<M> Calls<'_, M> {
         else {
             return Err(Refusal::Malformed);
         };
-        let contact = message.contacts().next().ok_or(Refusal::Malformed)?;
+        let target = message.remote_target().ok_or(Refusal::Malformed)?;
         let mut route = Text::new();
         for value in message.values(Name::RecordRoute) {
             push_route(&mut route, value)?;
         }
         let leg = Leg {
             remote_tag: text(from.tag().ok_or(Refusal::Malformed)?)?,
-            target: text(contact.uri)?,
+            target: text(target)?,
             route,
             remote_cseq: Some(cseq.seq),
             ..self.new_leg(Key::from_bits(0), Side::Caller, flow)

@@ -301,8 +301,8 @@ impl<M> Calls<'_, M> {
             delayed_offer: body.is_empty(),
         };
         self.tx.set_user(tx, key.to_bits());
-        if let (Some(contact), Some(leg)) = (message.contacts().next(), self.legs.get_mut(key))
-            && let Ok(target) = text(contact.uri)
+        if let (Some(target), Some(leg)) = (message.remote_target(), self.legs.get_mut(key))
+            && let Ok(target) = text(target)
         {
             leg.target = target;
         }
@@ -464,11 +464,7 @@ impl<M> Calls<'_, M> {
             Ack::Due
         };
         leg.sdp = fingerprint(message.body());
-        if let Some(target) = message
-            .contacts()
-            .next()
-            .and_then(|contact| text(contact.uri).ok())
-        {
+        if let Some(target) = message.remote_target().and_then(|target| text(target).ok()) {
             leg.target = target;
         }
         let side = leg.side;
@@ -642,14 +638,17 @@ fn learn_dialog(leg: &mut Leg, message: &Message<'_>) -> Result<(), Refusal> {
     if tag.len() > TAG_MAX {
         return Err(Refusal::TooLarge);
     }
-    let contact = message.contacts().next().ok_or(Refusal::Malformed)?;
-    leg.target = text(contact.uri)?;
+    leg.target = text(message.remote_target().ok_or(Refusal::Malformed)?)?;
     leg.route.clear();
-    let count = message.values(Name::RecordRoute).count();
-    for index in (0..count).rev() {
-        if let Some(value) = message.values(Name::RecordRoute).nth(index) {
-            push_route(&mut leg.route, value)?;
+    // The called side's route set is the reverse of what the 2xx recorded.
+    for value in message.values(Name::RecordRoute) {
+        let before = leg.route.len();
+        let parts = [value, if before > 0 { b", " } else { b"" }];
+        for part in parts {
+            leg.route.extend_from_slice(part).map_err(|_| Refusal::TooLarge)?;
         }
+        let added = leg.route.len() - before;
+        leg.route.rotate_right(added);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The conformance suite of the calls: each case runs on fixed and, with feature `std`, on growable storage.
 
+mod address;
 mod bench;
 mod faults;
 mod setup;

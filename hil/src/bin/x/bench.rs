@@ -1,6 +1,6 @@
 //! `cargo x bench`: figures of speed.
 
-use crate::build::{self, cargo, must};
+use crate::build::{self, Board, cargo, must};
 use crate::{hil_command, setup};
 use anyhow::{Context, Result, ensure};
 use hil::elf::Elf;
@@ -29,6 +29,8 @@ enum What {
     Gateway,
     /// What box and cloud share: speed on this machine, size on the microcontroller
     Shared,
+    /// The SIP core: speed beside other parsers on this machine, size in the image
+    Sip,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -73,7 +75,35 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             weigh_shared()?;
             Ok(ExitCode::SUCCESS)
         }
+        What::Sip => {
+            setup::valgrind()?;
+            let run = ["run", "--quiet", "--release", "--package", "sip-bench"];
+            must(cargo().args(run).args(["--bin", "sip-bench"]))?;
+            must(cargo().args(run).args(["--example", "allocations"]))?;
+            for (name, whose) in [("sip.parse", "ours"), ("sip.parse.httparse", "httparse")] {
+                let count = instructions("release/sip-bench", &format!("*read_{whose}*"), whose)?;
+                figure(&format!("{name}.instructions"), count, "instructions");
+            }
+            if !arguments.no_build {
+                build::firmware(Board::Qemu)?;
+            }
+            weigh_sip()?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+/// The functions of the crate `sip` in the box's image: all of it that the box uses, and what was inlined into it.
+fn weigh_sip() -> Result<()> {
+    let symbols = Elf::read(&Board::Qemu.image())?.symbols();
+    // Names are mangled with the crate's in front, or with the type's that a trait is for.
+    let ours = |name: &str| name.contains("3sip") || name.contains("$LT$sip..");
+    let code: u32 = symbols
+        .iter()
+        .filter_map(|(name, size)| ours(name).then_some(size))
+        .sum();
+    figure("sip.text.bytes.thumbv7em", code, "bytes");
+    Ok(())
 }
 
 /// What the box calls of `shared`, linked alone for the microcontroller.

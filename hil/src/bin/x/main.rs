@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod hil_command;
 mod oracle;
 mod setup;
@@ -34,6 +35,8 @@ enum Command {
     Hil(hil_command::Arguments),
     /// Measures speed
     Bench(bench::Arguments),
+    /// Looks for bytes that the SIP core cannot bear
+    Fuzz(fuzz::Arguments),
     /// Measures the images against the limits of the part
     Size(size::Arguments),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Hil(arguments) => hil_command::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Size(arguments) => size::run(&arguments),
     };
     result.unwrap_or_else(|error| {

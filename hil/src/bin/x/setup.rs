@@ -35,7 +35,7 @@ const TOOLS: [Tool; 9] = [
     tool("setpriv", "util-linux", "lets nothing outlive a run"),
 ];
 
-/// Only for `cargo x bench gateway`.
+/// Only for `cargo x test` and `cargo x bench gateway`.
 const VALGRIND: Tool = tool("valgrind", "valgrind", "counts instructions");
 
 /// The firmware's target.

@@ -1,7 +1,7 @@
 //! `cargo x test`: every test there is, from the form of the source to the image among real phones.
 
 use crate::build::{self, Board, cargo, must};
-use crate::{bench, hil_command, oracle, setup, size};
+use crate::{bench, fuzz, hil_command, oracle, setup, size};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -15,7 +15,7 @@ pub struct Arguments {
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const HOST: [Step; 5] = [
+const HOST: [Step; 7] = [
     ("format", || must(cargo().args(["fmt", "--all", "--check"]))),
     ("lints", || {
         must(cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]))
@@ -25,6 +25,10 @@ const HOST: [Step; 5] = [
         must(cargo().args(["test", "--quiet", "--no-fail-fast"]))
     }),
     ("oracles", oracle::check),
+    ("other SIP parsers", || {
+        must(cargo().args(["test", "--quiet", "--package", "sip-bench"]))
+    }),
+    ("fuzzing", fuzz::briefly),
 ];
 
 const IMAGE: [Step; 4] = [
@@ -40,6 +44,7 @@ const IMAGE: [Step; 4] = [
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     setup::ensure()?;
     setup::components()?;
+    setup::valgrind()?;
     let steps = HOST.iter().chain(if arguments.host_only {
         [].iter()
     } else {

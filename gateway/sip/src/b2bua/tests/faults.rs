@@ -22,8 +22,6 @@ suite! {
     reinvite_of_a_side_that_hangs_up
     dialogs_of_somebody_else
     bodies_that_are_no_session_description
-    answers_without_rport
-    tags_of_carriers
 }
 
 fn branch_without_any_answer(kind: Kind) {
@@ -513,33 +511,4 @@ fn bodies_that_are_no_session_description(kind: Kind) {
             "{taken}"
         );
     }
-}
-
-/// RFC 3581 §4: only who asks for it is answered at the port it sent from.
-fn answers_without_rport(kind: Kind) {
-    let text = Caller::new(ALICE, "c1").request("INVITE", "1", OFFER);
-    let mut from = ALICE;
-    from.peer.set_port(40_000);
-    for (via, port) in [(";rport", 40_000), ("", 5_060)] {
-        let mut b = Bench::new(kind);
-        let text = text.replace(";rport", via);
-        let key = b.open(from, &text).unwrap();
-        b.calls.refuse(b.now, key, 480, None);
-        b.drain();
-        for status in ["100", "480"] {
-            let seen = b.seen.pop_front().unwrap();
-            assert_eq!((seen.what(), seen.flow.peer.port()), (status, port), "{via}");
-        }
-    }
-}
-
-/// A tag that is too long fails the branch; its BYE carries what fits.
-fn tags_of_carriers(kind: Kind) {
-    let mut b = Bench::new(kind);
-    b.call(&Caller::new(ALICE, "c1"), OFFER, &[BOB]);
-    let invite = b.expect(BOB, "INVITE");
-    let long = "t".repeat(TAG_MAX + 1);
-    b.rx(BOB, &answer(&invite, 200, &long, ANSWER));
-    assert_eq!(b.expect(BOB, "ACK").tag("To"), "t".repeat(TAG_MAX));
-    assert_eq!(b.expect(BOB, "BYE").tag("To"), "t".repeat(TAG_MAX));
 }

@@ -1,0 +1,39 @@
+//! What is fuzzed: one function a target, that takes any bytes and panics where something is not as it has to be.
+#![forbid(unsafe_code)]
+
+mod calls;
+mod digest;
+mod framer;
+mod message;
+mod script;
+mod sdp;
+mod transactions;
+mod values;
+mod writer;
+
+/// A target: what is done with one input.
+pub type Target = fn(&[u8]);
+
+/// All targets by name, which is that of their folder in `corpus/`.
+pub const TARGETS: [(&str, Target); 12] = [
+    ("address", values::address),
+    ("calls", calls::calls),
+    ("digest", digest::digest),
+    ("fields", values::fields),
+    ("framer", framer::framer),
+    ("message", message::message),
+    ("params", values::params),
+    ("sdp", sdp::sdp),
+    ("transactions", transactions::transactions),
+    ("uri", values::uri),
+    ("via", values::via),
+    ("writer", writer::writer),
+];
+
+/// The target of this name.
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, target)| *target)
+}
