@@ -74,8 +74,8 @@ impl<'a> NameAddr<'a> {
         let params = Params::new(trim(params));
         let mut tag = None;
         let valid = params.read(|name, value| {
-            if tag.is_none() && is(name, b"tag") {
-                tag = Some(value.unwrap_or_default());
+            if is(name, b"tag") {
+                tag = tag.or(value);
             }
         });
         (valid && Uri::is_valid(uri)).then_some(NameAddr {
@@ -91,7 +91,7 @@ impl<'a> NameAddr<'a> {
         self.uri == b"*"
     }
 
-    /// The `tag` parameter.
+    /// The `tag` parameter. One without a value is none.
     pub fn tag(&self) -> Option<&'a [u8]> {
         self.tag
     }
@@ -115,10 +115,11 @@ mod tests {
 
     #[test]
     fn forms() {
-        let table: [(&[u8], Want); 21] = [
+        let table: [(&[u8], Want); 22] = [
             (b"sip:a@h;tag=1", Some((None, b"sip:a@h", Some(b"1")))),
             (b"<sip:a@h;lr>;tag=1", Some((None, b"sip:a@h;lr", Some(b"1")))),
             (b"<sip:a@h>", Some((None, b"sip:a@h", None))),
+            (b"<sip:a@h>;tag", Some((None, b"sip:a@h", None))),
             (
                 b"A. G. Bell <sip:a@h> ;tag = x",
                 Some((Some(b"A. G. Bell"), b"sip:a@h", Some(b"x"))),

@@ -3,7 +3,7 @@ use crate::fault::Fault;
 use crate::fields::port;
 use crate::message::StartLine;
 use crate::method::Method;
-use crate::scan::{find, is, is_token, split_once, trim, trim_end, trim_start};
+use crate::scan::{find, find_either, is, is_token, split_once, trim, trim_end, trim_start};
 use crate::uri::Uri;
 
 /// The bytes up to the first CRLF, or all.
@@ -35,7 +35,9 @@ pub(crate) fn parse(line: &[u8]) -> Result<(StartLine<'_>, Option<Fault>), Fault
         let code = port(code)
             .filter(|c| code.len() == 3 && (100..700).contains(c))
             .ok_or(Fault::StartLine)?;
-        return Ok((StartLine::Status { code, reason }, None));
+        // As in header lines: others might take it for a line end.
+        let broken = find_either(reason, b'\r', b'\n').is_some();
+        return Ok((StartLine::Status { code, reason }, broken.then_some(Fault::Line)));
     }
     let (method, rest) = split_once(line, b' ').ok_or(Fault::NotSip)?;
     let rest = trim_end(rest);

@@ -199,3 +199,24 @@ fn a_body_is_as_long_as_content_length_says() {
         );
     }
 }
+
+#[test]
+fn no_line_end_hides_in_a_phrase() {
+    let response = |phrase: &str| {
+        format!(
+            "SIP/2.0 200 {phrase}\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1\r\nFrom: <sip:a@box>;tag=1\r\n\
+             To: <sip:b@box>;tag=2\r\nCall-ID: x\r\nCSeq: 1 MESSAGE\r\n\r\n"
+        )
+    };
+    for (phrase, want) in [
+        ("OK", Ok(())),
+        ("", Ok(())),
+        ("O\tK", Ok(())),
+        ("OK\nEvil: b", Err(Fault::Line)),
+        ("OK\rEvil: b", Err(Fault::Line)),
+    ] {
+        let bytes = response(phrase);
+        let got = Message::parse_datagram(bytes.as_bytes());
+        assert_eq!(got.map(|_| ()).map_err(|r| r.fault), want, "{phrase:?}");
+    }
+}

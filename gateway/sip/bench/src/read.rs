@@ -93,7 +93,9 @@ pub fn rsipstack<T>(bytes: &[u8], see: impl FnOnce(Values<'_>) -> T) -> Result<T
     use rsipstack::sip::prelude::*;
     use rsipstack::sip::{SipMessage, typed};
     let message = SipMessage::try_from(bytes).map_err(|_| Unread::Message)?;
-    let via = message.top_via_header().and_then(|via| typed::Via::parse(via.value()));
+    let via = message
+        .top_via_header()
+        .and_then(|via| typed::Via::parse(via.value()));
     let via = via.map_err(|_| Unread::Via)?;
     let from = message.from_header().and_then(|from| from.typed());
     let from = from.map_err(|_| Unread::From)?;
