@@ -88,21 +88,12 @@ impl<'a> Message<'a> {
     }
 
     fn parse(bytes: &'a [u8], stream: bool) -> Result<Self, Rejected<'a>> {
-        match Start::read(bytes) {
-            Ok(start) => Self::parse_rest(&start, stream, bytes),
-            Err(fault) => Err(Rejected { fault, bytes }),
-        }
-    }
-
-    // The one value that is ever returned is made where the caller wants it: a message is large to be moved.
-    fn parse_rest(start: &Start<'a>, stream: bool, bytes: &'a [u8]) -> Result<Self, Rejected<'a>> {
-        let mut parsed = Ok(Self::blank(start));
-        if let Ok(message) = &mut parsed
-            && let Err(fault) = message.read(start).and_then(|at| message.check(at, stream))
-        {
-            parsed = Err(Rejected { fault, bytes });
-        }
-        parsed
+        let rejected = |fault| Rejected { fault, bytes };
+        let start = Start::read(bytes).map_err(rejected)?;
+        let mut message = Self::blank(&start);
+        let body_at = message.read(&start).map_err(rejected)?;
+        message.check(body_at, stream).map_err(rejected)?;
+        Ok(message)
     }
 
     #[inline(always)]

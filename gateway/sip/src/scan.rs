@@ -1,13 +1,13 @@
 //! Byte classes and small scanners of RFC 3261 §25, under all the typed views.
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_arch = "x86_64")]
 mod lanes;
-#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[cfg(any(test, not(target_arch = "x86_64")))]
 mod words;
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_arch = "x86_64")]
 pub(crate) use lanes::{find, find_control, find_either, run};
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(target_arch = "x86_64"))]
 pub(crate) use words::{find, find_control, find_either, run};
 
 /// A set of bytes. None holds the zero.

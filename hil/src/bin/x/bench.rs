@@ -93,7 +93,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
 }
 
-/// The functions of the crate `sip` in the box's image: all of it that the box uses, and what was inlined into it.
+/// The functions of the crate `sip` in the box's image, with the hundred bytes of its constants that have names: all of it that
+/// the box uses, less what was inlined into others.
 fn weigh_sip() -> Result<()> {
     let symbols = Elf::read(&Board::Qemu.image())?.symbols();
     // Names are mangled with the crate's in front, or with the type's that a trait is for.
