@@ -344,7 +344,6 @@ fn no_room_for_transactions(kind: Kind) {
     b.nothing_left();
 }
 
-/// Calls that are over but for branches whose phones may repeat their answer give way, the oldest first.
 /// Phones that ring, no room for the CANCELs, and never another word: nothing waits for them for ever.
 fn no_room_for_a_cancel(kind: Kind) {
     for acknowledged in [false, true] {
@@ -374,6 +373,7 @@ fn no_room_for_a_cancel(kind: Kind) {
     }
 }
 
+/// Calls that are over but for branches whose phones may repeat their answer give way, the oldest first.
 fn lingering_calls_give_way(kind: Kind) {
     let mut b = Bench::sized(kind, 64, 2, 6);
     for n in 0..40 {
