@@ -257,12 +257,13 @@ impl<M> Calls<'_, M> {
     /// ringing, would wait for ever.
     fn give_up(&mut self, now: Instant, key: Key) {
         let invite = self.legs.get(key).and_then(|leg| leg.invite);
-        if !invite.is_some_and(|tx| self.tx.cancel(now, tx).is_ok()) {
-            if let Some(tx) = invite {
-                self.tx.forget(tx);
-            }
-            self.remove_leg(key);
+        if invite.is_some_and(|tx| self.tx.cancel(now, tx).is_ok()) {
+            return;
         }
+        if let Some(tx) = invite {
+            self.tx.forget(tx);
+        }
+        self.remove_leg(key);
     }
 
     /// Ends a call: a final answer or a BYE to every leg, and the word to the owner.
