@@ -9,5 +9,6 @@ mod line;
 mod load;
 mod outside;
 mod registration;
+mod remembered;
 mod restart;
 mod size;
