@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use shared::id::{IdKey, IdSet};
 use shared::record::{CallLeg, FinalState, Side};
 use shared::sync::{EventBody, EventId};
 
@@ -104,6 +105,23 @@ pub fn at_rest(scene: &mut Scene, excuses: Excuses) -> Faults {
     leaks(scene, &mut faults);
     events(scene, &mut faults);
     calls(scene, excuses, &mut faults);
+    faults
+}
+
+/// The box has just started: every phone that was told that it is registered still is.
+pub fn remembered(scene: &mut Scene) -> Faults {
+    let mut faults = Faults::default();
+    let now = scene.world.now();
+    let known: IdSet = scene
+        .desk()
+        .brain(|brain| brain.registered().collect())
+        .unwrap_or_default();
+    for phone in 0..scene.office.phones {
+        let is_known = IdKey::new(phone).is_some_and(|key| known.contains(key));
+        faults.unless(is_known || !scene.phone(phone).is_registered(now), || {
+            format!("phone{phone} got its 200 and is forgotten at {now}")
+        });
+    }
     faults
 }
 
