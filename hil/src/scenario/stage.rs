@@ -21,6 +21,8 @@ pub const DOMAIN: &str = "pbx.denwaban.test";
 pub const REP: &str = "0312340000";
 /// Numbers of the outside world: who calls in, who is called.
 pub const OUTSIDE: &str = "09011112222";
+/// Ports of the three phones.
+pub const PHONE_PORTS: [&str; 3] = ["lan/phone-a", "lan/phone-b", "lan/phone-c"];
 /// Tones played by phones A, B, C and by the carrier, Hz; no two share a harmonic.
 pub const TONES: [f64; 3] = [697.0, 1209.0, 1633.0];
 /// The carrier's tone, Hz.
@@ -359,6 +361,14 @@ impl<'r> Stage<'r> {
             sip.is("INVITE") && sip.call_id() == ringing.call_id()
         });
         Ok(ringing.at - invite.context("INVITE of A")?.at)
+    }
+
+    /// No phone has sent REGISTER since `from`.
+    pub fn nobody_registered(&self, from: Mark) -> Result<()> {
+        let registers = self.office.sniffer.messages(from, |sip| {
+            sip.is("REGISTER") && PHONE_PORTS.contains(&sip.port.as_str()) && sip.direction == Sent
+        });
+        same("REGISTERs of phones", registers.len(), 0)
     }
 
     /// Nobody has a call: neither phone A nor B, nor the cloud.
