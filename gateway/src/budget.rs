@@ -8,8 +8,8 @@ pub const BINDINGS_PER_ID: usize = 2;
 /// Registrations: one an ID and half as many again for phones that take another's place, about 260 bytes each, 25 KiB.
 pub const BINDINGS: usize = IDS + IDS / 2;
 /// Answers to REGISTERs that wait until flash has followed, about 860 bytes each, 7 KiB. A sector is erased in some 50 ms,
-/// once in 18 writes; of 64 phones that come within half a second 7 come meanwhile. A phone whose answer
-/// finds no room repeats its REGISTER.
+/// once in 18 writes; of 64 phones that come within half a second 7 come meanwhile. A phone whose answer finds no room
+/// repeats its REGISTER.
 pub const HELD: usize = 8;
 /// Longest answer to a REGISTER that can wait, bytes: two contacts (148 each), the addresses it says back (some 450).
 pub const HELD_MAX: usize = 768;

@@ -1,7 +1,8 @@
 //! The registrar of the office's phones (RFC 3261 §10): who may be reached where.
 //!
-//! Every REGISTER is authenticated here, with the secrets of the site configuration, and answered without a transaction. A phone is sent to where its REGISTER came from (RFC 3581), with its contact as Request-URI. Whether it is
-//! reachable in any mode of the line to the cloud is no question of this module: it never asks the cloud.
+//! Every REGISTER is authenticated here, with the secrets of the site configuration, and answered without a transaction. A
+//! phone is sent to where its REGISTER came from (RFC 3581), with its contact as Request-URI. Whether it is reachable in any
+//! mode of the line to the cloud is no question of this module: it never asks the cloud.
 //!
 //! ```text
 //! register()      REGISTER in, answer out; a 200 is sent when flash has followed (`keeper`)
