@@ -9,9 +9,12 @@
     clippy::panic
 )]
 
+pub mod caller_id;
+pub mod channels;
 pub mod date;
 pub mod dial;
 pub mod factory;
+pub mod guard;
 pub mod id;
 pub mod number;
 mod readable;

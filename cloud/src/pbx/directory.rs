@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use shared::{BoxId, ContractId, IdKey, Number, Site, SiteId};
+use shared::{BoxId, ContractId, IdKey, Number, Site, SiteId, caller_id};
 use sip::digest::Ha1;
 
 /// The account of a box.
@@ -121,7 +121,9 @@ impl Directory {
 /// May calls of this site present this number (R9, R22)? With the calling ID known, it must be that one's own.
 pub(super) fn may_present(site: &Site, caller: Option<IdKey>, number: Number) -> bool {
     match caller {
-        Some(key) => site.may_present(key, number),
+        Some(key) => site
+            .id(key)
+            .is_some_and(|id| caller_id::check(site, id, number).is_ok()),
         None => site.by_number(number).is_some(),
     }
 }
