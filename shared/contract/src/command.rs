@@ -86,8 +86,8 @@ pub enum Command {
     ReturnDevice(DeviceId),
     /// The customer buys a rented device.
     BuyDevice(DeviceId),
-    /// Gives a device to another ID.
-    Bind(DeviceId, IdKey),
+    /// Gives a port of a device to another ID, or to none.
+    Bind(DeviceId, u8, Option<IdKey>),
 
     /// A terminal wants to use an ID (R6, A19).
     Login {
@@ -218,8 +218,8 @@ pub struct NewDevice {
     pub acquisition: Acquisition,
     /// Where it goes.
     pub site: SiteId,
-    /// Its ID (R5).
-    pub id: IdKey,
+    /// The ID of each of its ports (R5); none for a port that is not in use.
+    pub ports: Vec<Option<IdKey>>,
     /// What an adapter connects (R43); of no interest for a desk phone.
     pub interface: Interface,
 }

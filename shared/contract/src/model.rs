@@ -251,6 +251,8 @@ pub struct Former {
     pub number: Number,
     /// The ID whose direct number it was.
     pub id: Option<IdKey>,
+    /// Since when it was the contract's.
+    pub since: Date,
     /// When it went.
     pub until: Date,
     /// It went to another carrier.
