@@ -245,9 +245,15 @@ impl Db {
         )
         .fetch_all(&self.pool)
         .await?;
-        let issued: HashMap<u32, _> = issued.into_iter().map(|(site, id, epoch)| (site, (id, epoch))).collect();
+        let issued: HashMap<u32, _> = issued
+            .into_iter()
+            .map(|(site, id, epoch)| (site, (id, epoch)))
+            .collect();
         let stored = self.stored().await?;
-        Ok(stored.iter().map(|stored| contract_row(stored, &issued)).collect())
+        Ok(stored
+            .iter()
+            .map(|stored| contract_row(stored, &issued))
+            .collect())
     }
 
     /// Boxes.
@@ -301,43 +307,68 @@ impl Db {
                 .fetch_all(&self.pool)
                 .await?;
         calls.reverse();
-        let mut contracts: HashMap<u32, Contract> = HashMap::new();
+        let mut contracts = HashMap::new();
         for call in &mut calls {
-            call.detail = sqlx::query_as(
-                "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
-                        ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
-                        ended_mono - started_mono AS ended_ms, state, status
-                   FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
-            )
-            .bind(&call.session)
-            .fetch_all(&self.pool)
-            .await?;
-            if let Some(id) = call.contract {
-                let contract = match contracts.entry(id) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(unknown) => unknown.insert(self.contract(ContractId(id)).await?.contract),
-                };
-                for leg in &mut call.detail {
-                    leg.extension = leg.terminal.and_then(|key| extension(contract, key));
-                }
-            }
-            call.outcome = call.outcome().into();
-            call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
+            self.detail(call, &mut contracts).await?;
         }
         Ok(calls)
+    }
+
+    /// One call with its legs.
+    pub async fn call(&self, session: &str) -> Result<Option<CallRow>> {
+        let mut call: Option<CallRow> = sqlx::query_as("SELECT * FROM call WHERE session = $1")
+            .bind(session)
+            .fetch_optional(&self.pool)
+            .await?;
+        if let Some(call) = &mut call {
+            self.detail(call, &mut HashMap::new()).await?;
+        }
+        Ok(call)
+    }
+
+    /// Completes a call with its legs. `contracts` keeps what was read.
+    async fn detail(&self, call: &mut CallRow, contracts: &mut HashMap<u32, Contract>) -> Result<()> {
+        call.detail = sqlx::query_as(
+            "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
+                    ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
+                    ended_mono - started_mono AS ended_ms, state, status
+               FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
+        )
+        .bind(&call.session)
+        .fetch_all(&self.pool)
+        .await?;
+        if let Some(id) = call.contract {
+            let contract = match contracts.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.contract(ContractId(id)).await?.contract),
+            };
+            for leg in &mut call.detail {
+                leg.extension = leg.terminal.and_then(|key| extension(contract, key));
+            }
+        }
+        call.outcome = call.outcome().into();
+        call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
+        Ok(())
     }
 }
 
 fn contract_row(stored: &Stored, issued: &HashMap<u32, (Option<String>, i64)>) -> ContractRow {
     let Stored { contract, version } = stored;
     let extensions = |set: IdSet| {
-        let members = set.iter().filter_map(|key| extension(contract, key.index() as u16));
+        let members = set
+            .iter()
+            .filter_map(|key| extension(contract, key.index() as u16));
         members.collect::<Vec<_>>().join(",")
     };
     let basic = contract.basic().map(|id| id.key);
     let id = |id: &Id| IdRow {
         key: id.key.index() as u32,
-        role: if basic == Some(id.key) { "basic" } else { "additional" }.into(),
+        role: if basic == Some(id.key) {
+            "basic"
+        } else {
+            "additional"
+        }
+        .into(),
         direct: id.direct.number.digits().to_string(),
         extension: id.extension.to_string(),
         label: id.label.clone(),
