@@ -4,6 +4,7 @@
 //! pushes what changed. Only what lives in the server's memory is asked of it.
 
 mod files;
+mod hours;
 mod orders;
 mod print;
 mod read;
@@ -212,10 +213,11 @@ impl Command {
 
     /// Works without the signing key.
     fn keyless(&self) -> bool {
-        matches!(
-            self,
-            Self::Show { .. } | Self::Why(_) | Self::Box(BoxCommand::Remove { .. })
-        )
+        match self {
+            Self::Show { .. } | Self::Why(_) | Self::Box(BoxCommand::Remove { .. }) => true,
+            Self::Order(order) => order.looks(),
+            _ => false,
+        }
     }
 }
 
@@ -257,7 +259,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         }
         Command::Order(order) => order.carry_out(&db, json, lang).await?,
         Command::Box(command) => r#box(&db, json, command).await?,
-        Command::Area(command) => return area(&db, json, lang, command).await,
+        Command::Area(command) => return area(&db, json, command).await,
         Command::Why(why) => return why.answer(&db, json, lang).await,
         Command::Show { what, limit } => return show(&db, json, what, limit).await,
         Command::BrokerAcl {
@@ -312,13 +314,18 @@ async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
     Ok(())
 }
 
-async fn area(db: &Db, json: bool, lang: Lang, command: AreaCommand) -> Result<()> {
+async fn area(db: &Db, json: bool, command: AreaCommand) -> Result<()> {
     match command {
         AreaCommand::Import { areas, numbers } => {
-            let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+            let read =
+                |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
             let numbers = numbers.as_ref().map(read).transpose()?;
             db.import_areas(&read(&areas)?, numbers.as_deref()).await?;
-            print::done(json, json!({ "areas": areas }), &format!("number areas of {}", areas.display()))?;
+            print::done(
+                json,
+                json!({ "areas": areas }),
+                &format!("number areas of {}", areas.display()),
+            )?;
         }
         AreaCommand::Check { address, number } => {
             let table = db.areas().await?;
@@ -331,7 +338,7 @@ async fn area(db: &Db, json: bool, lang: Lang, command: AreaCommand) -> Result<(
                     "area": zone.map(|zone| zone.to_string()),
                     "verdict": print::verdict(&verdict),
                 }),
-                &print::judged(&table, number, &verdict, lang),
+                &print::judged(&table, number, &verdict),
             )?;
         }
     }

@@ -39,7 +39,9 @@ pub(super) async fn areas(connection: &mut SqliteConnection) -> Result<Table> {
         .await?;
     let file = |wanted: &str| {
         let mut files = files.iter();
-        files.find(|(name, _)| name == wanted).map(|(_, bytes)| bytes.as_slice())
+        files
+            .find(|(name, _)| name == wanted)
+            .map(|(_, bytes)| bytes.as_slice())
     };
     match file("areas") {
         Some(areas) => table(areas, file("numbers")),
