@@ -12,7 +12,7 @@ use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name, NameAddr};
 
-use super::parties::{ANONYMOUS, asks_for_privacy, number, user_of};
+use super::parties::{ANONYMOUS, asks_for_privacy, colleague, number, user_of};
 use super::{BARRED, FIRST_ANSWER, NOT_YOURS, No, Pbx, Relays, UNALLOCATED};
 use crate::pbx::directory::Office;
 use crate::pbx::{Kind, Meta, Rings};
@@ -32,7 +32,7 @@ enum Called {
 struct Wish {
     contract: ContractId,
     called: Called,
-    /// The number to be presented; none that the caller may present.
+    /// The number to be presented outside; none that the caller may present.
     presented: Option<Number>,
     caller: Option<IdKey>,
     withheld: bool,
@@ -56,7 +56,11 @@ impl<R: Relays> Pbx<R> {
             (Called::Outside(_), Some(number)) => Use::Outside(number),
             _ => Use::Inside,
         };
-        let permitted = wish.presented.is_some() && !wish.barred;
+        let known = match wish.called {
+            Called::Inside(_) => wish.caller.is_some(),
+            _ => wish.presented.is_some(),
+        };
+        let permitted = known && !wish.barred;
         let limited = permitted && self.has_channel(wish.contract, uses).is_err();
         let kind = match wish.called {
             Called::Inside(_) => Kind::Internal,
@@ -71,25 +75,23 @@ impl<R: Relays> Pbx<R> {
             ..self.meta(now, kind, wish.contract, message)
         };
         let call = self.open(now, tx, flow, message, meta)?;
-        let Some(presented) = wish.presented else {
+        if !known {
             self.calls.refuse(now, call, 403, Some(NOT_YOURS));
-            return Ok(());
-        };
-        if wish.barred {
+        } else if wish.barred {
             self.calls.refuse(now, call, 403, Some(BARRED));
         } else if limited {
             self.counters.channels += 1;
             self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
         } else {
-            match wish.called {
-                Called::Inside(_) => self.ring_boxes(now, call),
-                Called::Outside(number) => {
+            match (wish.called, wish.presented) {
+                (Called::Outside(number), Some(presented)) => {
                     self.ring_carrier(now, call, number, presented, wish.withheld, false)
                 }
-                Called::Emergency(number) => {
+                (Called::Emergency(number), Some(presented)) => {
                     self.guard(now, call);
                     self.ring_carrier(now, call, number, presented, false, true);
                 }
+                _ => self.ring_boxes(now, call),
             }
         }
         Ok(())
@@ -100,11 +102,9 @@ impl<R: Relays> Pbx<R> {
         let Called::Inside(to) = wish.called else {
             return None;
         };
-        let realm = self.directory.realm();
-        let from = match (wish.withheld, wish.presented) {
-            (false, Some(number)) => format!("<sip:{}@{realm}>", number.digits()),
-            _ => ANONYMOUS.to_string(),
-        };
+        let office = self.directory.office(wish.contract)?;
+        let caller = office.site.id(wish.caller?)?;
+        let from = colleague(caller, self.directory.realm());
         Some(Rings {
             call: Call {
                 from: wish.caller,
@@ -152,11 +152,12 @@ impl<R: Relays> Pbx<R> {
             false => Privacy::Default,
         };
         let presented = match called {
+            Called::Inside(_) => None,
             // Never refused: of a caller that is not known, the authority sees a number of the site all the same.
             Called::Emergency(_) => caller
                 .or_else(|| office.site.ids.iter().find(here))
                 .map(|one| caller_id::emergency(&office.site, one)),
-            _ => caller
+            Called::Outside(_) => caller
                 .zip(asked)
                 .and_then(|(one, asked)| caller_id::present(&office.site, one, Some(asked), privacy).ok())
                 .map(|presented| presented.number),
