@@ -10,8 +10,7 @@ const JAPAN: u64 = 9 * 3_600;
 const DAY: u64 = 86_400;
 
 /// A day of the Gregorian calendar from 1970-01-01 to 2149-06-06, as days since 1970-01-01.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(u16);
 
 /// A day of the week.
@@ -203,7 +202,7 @@ impl FromStr for Date {
 }
 
 /// A moment as the clocks in Japan show it, to the minute.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Local {
     /// The day.
     pub date: Date,
