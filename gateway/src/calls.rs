@@ -162,8 +162,15 @@ impl Gateway<'_> {
     ) -> Result<(), No> {
         let mut buffer = [0; 40];
         let dialled = dialled(message, &mut buffer).ok_or(No(484, Some(UNALLOCATED)))?;
+        let meaning = match dial(&self.site, dialled, self.today(now)) {
+            Ok(meaning) => meaning,
+            Err(DialRefusal::Ended | DialRefusal::Unassigned) => {
+                return self.not_in_use(now, tx, flow, message, caller);
+            }
+            Err(why) => return Err(refused(why)),
+        };
         let mut chosen = Present::Usual;
-        let (number, wish, emergency) = match dial(&self.site, dialled, self.today(now)).map_err(refused)? {
+        let (number, wish, emergency) = match meaning {
             Dialled::Emergency(number) => (number, Privacy::Show, true),
             Dialled::Outside {
                 number,
@@ -305,6 +312,21 @@ impl Gateway<'_> {
             Ok(_) => self.calls.set_deadline(call, Some(now + FIRST_ANSWER)),
             Err(refusal) => self.calls.refuse(now, call, refusal.status(), None),
         }
+        Ok(())
+    }
+
+    /// Nobody has this number any more, or has had it: said with words, as the network does.
+    fn not_in_use(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+        caller: IdKey,
+    ) -> Result<(), No> {
+        let meta = self.meta(now, Kind::Outgoing, message, Some(caller));
+        let call = self.open(now, tx, flow, message, meta)?;
+        self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED);
         Ok(())
     }
 
