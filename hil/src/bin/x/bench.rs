@@ -54,21 +54,22 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 ];
                 must(cargo().args(example))?;
             }
+            let program = "release/examples/instructions";
             for operation in ["register", "invite"] {
-                // The difference of two runs is free of what happens once.
-                let (few, many) = (200, 1200);
-                let instructions =
-                    (collected(operation, many)? - collected(operation, few)?) / u64::from(many - few);
+                let name = format!("gateway.{operation}.instructions");
                 figure(
-                    &format!("gateway.{operation}.instructions"),
-                    instructions,
+                    &name,
+                    instructions(program, "*brain_*", operation)?,
                     "instructions",
                 );
             }
             Ok(ExitCode::SUCCESS)
         }
         What::Shared => {
+            setup::valgrind()?;
             must(cargo().args(["run", "--quiet", "--release", "--package", "shared-bench"]))?;
+            let ring = instructions("release/shared-bench", "*ring_decision*", "ring")?;
+            figure("shared.ring_decision.instructions", ring, "instructions");
             weigh_shared()?;
             Ok(ExitCode::SUCCESS)
         }
@@ -96,16 +97,21 @@ pub fn weigh_shared() -> Result<()> {
     Ok(())
 }
 
-/// Instructions of the brain in a run of so many operations.
-fn collected(operation: &str, count: u32) -> Result<u64> {
+/// Instructions of one operation of a program, counted in the functions with these names.
+fn instructions(program: &str, functions: &str, operation: &str) -> Result<u64> {
+    // The difference of two runs is free of what happens once.
+    let (few, many) = (200, 1200);
+    let count = |times| collected(program, functions, operation, times);
+    Ok((count(many)? - count(few)?) / u64::from(many - few))
+}
+
+/// Instructions in a run of so many operations.
+fn collected(program: &str, functions: &str, operation: &str, count: u32) -> Result<u64> {
     let mut command = Command::new("valgrind");
-    command.args([
-        "--tool=callgrind",
-        "--callgrind-out-file=/dev/null",
-        "--toggle-collect=*brain_*",
-    ]);
     command
-        .arg(target().join("release/examples/instructions"))
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(format!("--toggle-collect={functions}"))
+        .arg(target().join(program))
         .args([operation, &count.to_string()]);
     let output = command.output().context("valgrind")?;
     let said = String::from_utf8_lossy(&output.stderr);
