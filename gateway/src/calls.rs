@@ -85,6 +85,12 @@ const UNALLOCATED: Cause = Cause {
     cause: 1,
     text: "Unallocated number",
 };
+/// Q.850 cause 28.
+const INCOMPLETE: Cause = Cause {
+    protocol: "Q.850",
+    cause: 28,
+    text: "Invalid number format",
+};
 /// Q.850 cause 21.
 const BARRED: Cause = Cause {
     protocol: "Q.850",
@@ -155,7 +161,7 @@ impl Gateway<'_> {
     pub(crate) fn is_emergency(&self, message: &Message<'_>) -> bool {
         let mut buffer = [0; 40];
         dialled(message, &mut buffer)
-            .is_some_and(|dialled| matches!(dial(&self.site, dialled), Dialled::Emergency(_)))
+            .is_some_and(|dialled| matches!(dial(&self.site, dialled, None), Ok(Dialled::Emergency(_))))
     }
 
     /// Says what the called side will see. False: it is too long, and the call is refused.

@@ -6,7 +6,8 @@ use heapless::String;
 use media::prompt::Prompt;
 use shared::caller_id;
 use shared::channels::{self, Use};
-use shared::dial::{Dialled, Privacy, Refusal as DialRefusal, dial};
+use shared::date::{Date, Local};
+use shared::dial::{Dialled, Present, Privacy, Refusal as DialRefusal, dial};
 use shared::id::{Extension, IdKey};
 use shared::number::Number;
 use shared::ring::{Call, To};
@@ -15,7 +16,7 @@ use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, NameAddr};
 
-use super::{BARRED, Kind, NOT_YOURS, No, TRUNK, UNALLOCATED, address, dialled, unescape};
+use super::{BARRED, INCOMPLETE, Kind, NOT_YOURS, No, TRUNK, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
 use crate::link::FIRST_ANSWER;
 
@@ -33,11 +34,20 @@ impl Gateway<'_> {
     ) -> Result<(), No> {
         let mut buffer = [0; 40];
         let dialled = dialled(message, &mut buffer).ok_or(No(484, Some(UNALLOCATED)))?;
-        let (number, privacy, emergency) = match dial(&self.site, dialled) {
-            Dialled::Emergency(number) => (number, Privacy::Show, true),
-            Dialled::Service { number, privacy } | Dialled::Outside { number, privacy } => {
-                (number, privacy, false)
+        let meaning = match dial(&self.site, dialled, self.today(now)) {
+            Ok(meaning) => meaning,
+            Err(DialRefusal::Ended | DialRefusal::Unassigned) => {
+                return self.not_in_use(now, tx, flow, message, caller);
             }
+            Err(why) => return Err(refused(why)),
+        };
+        let (number, privacy, present, emergency) = match meaning {
+            Dialled::Emergency(number) => (number, Privacy::Show, Present::Usual, true),
+            Dialled::Outside {
+                number,
+                privacy,
+                present,
+            } => (number, privacy, present, false),
             Dialled::Extension(key) => {
                 let id = self.site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
                 let (to, called) = match dialled.parse::<Extension>() {
@@ -51,9 +61,31 @@ impl Gateway<'_> {
                 let (to, called) = (To::Number(rep.number), user(rep.number.digits()));
                 return self.inside(now, tx, flow, message, caller, to, &called);
             }
-            Dialled::Refused(why) => return Err(refused(why)),
         };
-        self.outside(now, tx, flow, message, caller, number, privacy, emergency)
+        self.outside(
+            now, tx, flow, message, caller, number, privacy, present, emergency,
+        )
+    }
+
+    /// The day in Japan, once the clock is set.
+    fn today(&self, now: Instant) -> Option<Date> {
+        let unix_ms = self.stamp(now).unix?;
+        Some(Local::from_unix(unix_ms / 1_000).date)
+    }
+
+    /// Nobody has this number any more, or ever had it: said with words, as the network does.
+    fn not_in_use(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+        caller: IdKey,
+    ) -> Result<(), No> {
+        let meta = self.meta(now, Kind::Outgoing, message, Some(caller));
+        let call = self.open(now, tx, flow, message, meta)?;
+        self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED);
+        Ok(())
     }
 
     /// To terminals of the contract: the phones here, and through the cloud those that are not.
@@ -116,6 +148,7 @@ impl Gateway<'_> {
         caller: IdKey,
         number: Number,
         privacy: Privacy,
+        present: Present,
         emergency: bool,
     ) -> Result<(), No> {
         let id = self.site.id(caller).ok_or(No(403, Some(BARRED)))?;
@@ -123,7 +156,9 @@ impl Gateway<'_> {
         let (presented, withheld) = if emergency {
             (caller_id::emergency(&self.site, id), false)
         } else {
-            let presented = caller_id::present(&self.site, id, wished(message), privacy);
+            let wish = present.number(&self.site, id).map_err(refused)?;
+            let wish = wish.or_else(|| wished(message));
+            let presented = caller_id::present(&self.site, id, wish, privacy);
             let presented = presented.map_err(|_| No(403, Some(NOT_YOURS)))?;
             (presented.number, presented.withheld)
         };
@@ -236,9 +271,9 @@ fn user(digits: impl core::fmt::Display) -> User {
 }
 
 fn refused(why: DialRefusal) -> No {
-    match why {
-        DialRefusal::NotANumber(_) => No(484, Some(UNALLOCATED)),
-        DialRefusal::NoSuchExtension | DialRefusal::UnknownFeature => No(404, Some(UNALLOCATED)),
-        DialRefusal::International | DialRefusal::NeedsOutsidePrefix => No(403, Some(BARRED)),
+    match why.q850() {
+        1 => No(404, Some(UNALLOCATED)),
+        28 => No(484, Some(INCOMPLETE)),
+        _ => No(403, Some(BARRED)),
     }
 }
