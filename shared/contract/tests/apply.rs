@@ -665,10 +665,7 @@ fn rules_of_calls_name_what_is_there() {
     ] {
         assert_eq!(world.rule(&given, Command::SetRules(line, wrong)), "routing");
     }
-    world.run(
-        &mut given,
-        Command::SetSchedule(0, Some(Box::new(schedule()))),
-    );
+    world.run(&mut given, Command::SetSchedule(0, Some(Box::new(schedule()))));
     world.run(
         &mut given,
         Command::SetBlockList(3, Some(vec![BlockRule::Withheld])),
