@@ -2,12 +2,10 @@
 
 use shared::{Date, IdKey, TerminalKind};
 
+use crate::catalogue::{HUB_PORTS, Product};
 use crate::device::{Acquisition, Interface, Model};
 use crate::refusal::Rule;
 use crate::tariff::{Error, Fee, Item, PriceList, TooLarge, Yen};
-
-/// Ports with power of a hub that is sold (R40).
-pub const HUB_PORTS: u16 = 4;
 
 /// Where a device gets its power from (R38).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +32,14 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// It needs a port with power.
+    const fn product(&self) -> Product {
+        Product::Device(self.model)
+    }
+
+    /// It needs a port with power. The Panasonic phone could take AC, but comes without the adapter (R39, A7).
     const fn needs_poe(&self) -> bool {
         match self.power {
-            Power::Included => !self.model.has_ac_adapter(),
+            Power::Included => matches!(self.model, Model::KxHdv230n),
             Power::Poe => true,
             Power::OwnAdapter => false,
         }
@@ -47,8 +49,10 @@ impl Unit {
 /// What a customer wants to order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cart {
-    /// Devices, hubs among them.
+    /// Devices.
     pub units: Vec<Unit>,
+    /// Hubs that power devices (R40).
+    pub hubs: u16,
     /// Smartphones with the app.
     pub apps: u16,
     /// Representative numbers; whether they can be had is the contract's matter (R12 to R14).
@@ -94,10 +98,10 @@ pub struct Quote {
     pub once_total: Yen,
     /// Sum of what is paid every month.
     pub monthly_total: Yen,
-    /// Rented models with the month with which the rent exceeds the purchase price (R47).
-    pub break_even: Vec<(Model, i64)>,
-    /// Rented models with the months the rental lasts at least (R48).
-    pub minimum: Vec<(Model, u16)>,
+    /// Rented products with the month with which the rent exceeds the purchase price (R47).
+    pub break_even: Vec<(Product, i64)>,
+    /// Rented products with the months the rental lasts at least (R48).
+    pub minimum: Vec<(Product, u16)>,
 }
 
 /// Why an order cannot be placed.
@@ -112,10 +116,10 @@ pub enum Fault {
     },
     /// R43: an adapter connects analog equipment only.
     AnalogOnly(Interface),
-    /// R35: the model is no longer sold.
+    /// R35: it is no longer sold.
     NotOnSale {
-        /// The model.
-        model: Model,
+        /// What.
+        product: Product,
         /// The last day it was.
         until: Date,
     },
@@ -217,27 +221,30 @@ impl Cart {
             additional,
             || prices.fee(Fee::AdditionalIdSetup, day),
         )?;
-        for model in Model::ALL {
-            let on = |terms| self.count(|unit| unit.model == model && unit.acquisition == terms);
-            let (bought, rented) = (on(Acquisition::Purchase)?, on(Acquisition::Rental)?);
-            push(&mut quote.once, Item::Purchase(model), bought, || {
-                prices.price(model, Acquisition::Purchase, day)
+        for product in Product::ALL {
+            let on = |terms| self.count(|unit| unit.product() == product && unit.acquisition == terms);
+            let (bought, rented) = match product {
+                Product::PoeHub => (self.hubs, 0),
+                Product::Device(_) => (on(Acquisition::Purchase)?, on(Acquisition::Rental)?),
+            };
+            push(&mut quote.once, Item::Purchase(product), bought, || {
+                prices.price(product, Acquisition::Purchase, day)
             })?;
-            push(&mut quote.monthly, Item::Rent(model), rented, || {
-                prices.price(model, Acquisition::Rental, day)
+            push(&mut quote.monthly, Item::Rent(product), rented, || {
+                prices.price(product, Acquisition::Rental, day)
             })?;
             let all = count(&[bought, rented])?;
             if all == 0 {
                 continue;
             }
-            let offer = prices.offer(model, day)?;
-            push(&mut quote.monthly, Item::Use(model), all, || Ok(offer.use_fee))?;
+            let offer = prices.offer(product, day)?;
+            push(&mut quote.monthly, Item::Use(product), all, || Ok(offer.use_fee))?;
             if rented > 0 {
                 quote
                     .break_even
-                    .extend(offer.break_even().map(|month| (model, month)));
+                    .extend(offer.break_even().map(|month| (product, month)));
                 if offer.minimum > 0 {
-                    quote.minimum.push((model, offer.minimum));
+                    quote.minimum.push((product, offer.minimum));
                 }
             }
         }
@@ -249,17 +256,17 @@ impl Cart {
     /// R35, R39, R43: each device is sold, has its power, and an adapter what it can work with.
     fn check_devices(&self, prices: &PriceList, day: Date) -> Result<(), Fault> {
         for unit in &self.units {
-            if let Some(until) = prices.sold_until(unit.model, day) {
-                let model = unit.model;
-                return Err(Fault::NotOnSale { model, until });
+            let product = unit.product();
+            if let Some(until) = prices.sold_until(product, day) {
+                return Err(Fault::NotOnSale { product, until });
             }
-            if unit.model.is_adapter() && unit.interface != Interface::Analog {
+            if unit.model.kind() == TerminalKind::Adapter && unit.interface != Interface::Analog {
                 return Err(Fault::AnalogOnly(unit.interface));
             }
         }
         let units = self.count(Unit::needs_poe)?;
-        let hubs = self.count(|unit| unit.model == Model::PoeHub)?;
-        let ports = hubs
+        let ports = self
+            .hubs
             .checked_mul(HUB_PORTS)
             .and_then(|ports| ports.checked_add(self.own_poe_ports))
             .ok_or(TooLarge)?;
@@ -271,10 +278,7 @@ impl Cart {
 
     /// IDs to add so that every terminal has one, and a new contract its basic one (R5, R16, R17, A14).
     fn missing_ids(&self, present: Present) -> Result<u16, Fault> {
-        let mut terminals = count(&[self.apps, present.terminals])?;
-        for unit in &self.units {
-            terminals = count(&[terminals, unit.model.ports() as u16])?;
-        }
+        let terminals = count(&[self.apps, present.terminals, self.count(|_| true)?])?;
         let ids = terminals.max(1).max(present.ids);
         let most = IdKey::COUNT as u16;
         if ids > most {

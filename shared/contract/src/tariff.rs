@@ -20,14 +20,15 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use shared::{Date, Number};
 
-use crate::device::{Acquisition, Model};
+use crate::catalogue::Product;
+use crate::device::Acquisition;
 use crate::refusal::Rule;
 
 pub use calls::{Call, Destination, DestinationError, Origin, Tally, charge, export, tallies};
 pub use early::{MinimumTerm, Treatment, early_termination};
 pub use invoice::{Invoice, InvoiceError, RegistrationNumber, RegistrationNumberError, TaxSum, invoice};
 pub use month::Month;
-pub use monthly::{Held, Holding, Item, Line, Subject, holdings, lines};
+pub use monthly::{Held, Holding, HubSale, Item, Line, Period, Subject, holdings, lines};
 pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row, price_at};
 pub use tax::{ROUNDING, Rounding, Tax, standard_rate};
 pub use yen::{TooLarge, Yen};
@@ -37,8 +38,8 @@ pub use yen::{TooLarge, Yen};
 pub enum Price {
     /// A fee of the contract.
     Fee(Fee),
-    /// A device.
-    Device(Model),
+    /// A device or hub.
+    Product(Product),
     /// Calls to a kind of destination.
     Calls(Destination),
 }
@@ -48,7 +49,7 @@ impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fee(fee) => write!(f, "fees: {}", fee.name()),
-            Self::Device(model) => write!(f, "devices: {model:?}"),
+            Self::Product(product) => write!(f, "products: {product}"),
             Self::Calls(to) => write!(f, "calls: {to}"),
         }
     }
@@ -64,10 +65,10 @@ pub enum Error {
         /// The day.
         day: Date,
     },
-    /// R46, R47: the device is not to be had on these terms.
+    /// R46 to R49: the product is not to be had on these terms.
     NotOffered {
-        /// The device.
-        model: Model,
+        /// The device or hub.
+        product: Product,
         /// The terms.
         terms: Acquisition,
     },
@@ -84,12 +85,7 @@ impl Error {
     pub const fn rule(self) -> Rule {
         match self {
             Self::NoPrice { .. } => Rule::R(52),
-            Self::NotOffered { model, .. } => match model {
-                Model::Gxp1628 => Rule::R(46),
-                Model::KxHdv230n => Rule::R(47),
-                Model::PoeHub => Rule::R(49),
-                Model::Ht801 | Model::Ht802 => Rule::R(52),
-            },
+            Self::NotOffered { product, .. } => product.rule(),
             Self::NotOurs(_) | Self::WrongMonth(_) => Rule::R(50),
             Self::TooLarge => Rule::Named("yen"),
         }
@@ -100,8 +96,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPrice { price, day } => write!(f, "no price for {day} in the price list, {price}"),
-            Self::NotOffered { model, terms } => {
-                write!(f, "{} is not offered for {terms:?}", model.name())
+            Self::NotOffered { product, terms } => {
+                write!(f, "{} is not offered for {terms:?}", product.name())
             }
             Self::NotOurs(number) => write!(f, "{number} is no number of this contract"),
             Self::WrongMonth(month) => write!(f, "a call of {month}, another month"),
