@@ -16,6 +16,8 @@ pub mod id;
 pub mod number;
 pub mod record;
 pub mod ring;
+pub mod route;
+pub mod schedule;
 pub mod site;
 pub mod sync;
 

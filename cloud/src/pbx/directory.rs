@@ -39,8 +39,13 @@ impl Directory {
     ) -> Self {
         let mut numbers: HashMap<Number, Vec<usize>> = HashMap::new();
         for (at, site) in sites.iter().enumerate() {
-            let directs = site.ids.iter().map(|id| id.direct);
-            let reps = site.reps.iter().map(|rep| rep.number);
+            let here = site.here();
+            let directs = site.ids.iter().filter(|id| site.is_here(id)).map(|id| id.direct);
+            let reps = site
+                .reps
+                .iter()
+                .filter(|rep| !rep.members.intersection(here).is_empty());
+            let reps = reps.map(|rep| rep.number);
             for number in directs.chain(reps) {
                 numbers.entry(number).or_default().push(at);
             }

@@ -1,67 +1,15 @@
-//! What is sold: the devices and the hub that powers them (R35 to R40), and what the guide asks for them (R46, R47, R49).
+//! What the guide asks for the devices (R35, R40, R46, R47, R49), as dated rows.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use shared::Date;
 
 use crate::device::{Acquisition, Model};
-use crate::refusal::Rule;
 use crate::tariff::{Row, Yen};
-
-/// A thing that can be ordered. In text its name alone: `Gxp1628`, `PoeHub`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Product {
-    /// Hub with [`HUB_PORTS`] ports that power devices (PoE, IEEE 802.3af).
-    PoeHub,
-    /// A desk phone or adapter.
-    #[serde(untagged)]
-    Device(Model),
-}
 
 /// Devices that a hub powers (R40).
 pub const HUB_PORTS: u16 = 4;
-
-impl Product {
-    /// All.
-    pub const ALL: [Self; 4] = [
-        Self::Device(Model::Gxp1628),
-        Self::Device(Model::KxHdv230n),
-        Self::Device(Model::Ht801),
-        Self::PoeHub,
-    ];
-
-    /// Its name, the maker's first; the guide's heading "Granstream" is a slip (R35).
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Device(Model::Gxp1628) => "Grandstream GXP1628",
-            Self::Device(Model::KxHdv230n) => "Panasonic KX-HDV230N",
-            Self::Device(Model::Ht801) => "Grandstream HT801",
-            Self::PoeHub => "PoE HUB(4port)",
-        }
-    }
-
-    /// The rule about its price.
-    pub const fn rule(self) -> Rule {
-        match self {
-            Self::Device(Model::Gxp1628) => Rule::R(46),
-            Self::Device(Model::KxHdv230n) => Rule::R(47),
-            Self::Device(Model::Ht801) => Rule::R(52),
-            Self::PoeHub => Rule::R(49),
-        }
-    }
-}
-
-impl fmt::Display for Product {
-    /// As the price list names it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Device(model) => write!(f, "{model:?}"),
-            Self::PoeHub => f.write_str("PoeHub"),
-        }
-    }
-}
 
 /// What one unit costs, without tax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,9 +52,9 @@ const PANASONIC_END: Date = match Date::new(2022, 5, 31) {
 };
 
 /// The catalogue of the guide. It has no price for adapters: that is configuration (R52).
-pub static CATALOGUE: [Row<Product, Offer>; 3] = [
+pub static CATALOGUE: [Row<Model, Offer>; 3] = [
     Row {
-        of: Product::Device(Model::Gxp1628),
+        of: Model::Gxp1628,
         from: Date::FIRST,
         until: None,
         price: Offer {
@@ -118,7 +66,7 @@ pub static CATALOGUE: [Row<Product, Offer>; 3] = [
         source: GUIDE,
     },
     Row {
-        of: Product::Device(Model::KxHdv230n),
+        of: Model::KxHdv230n,
         from: Date::FIRST,
         until: Some(PANASONIC_END),
         price: Offer {
@@ -130,7 +78,7 @@ pub static CATALOGUE: [Row<Product, Offer>; 3] = [
         source: Cow::Borrowed("the service's guide; the end of sales: its later edition"),
     },
     Row {
-        of: Product::PoeHub,
+        of: Model::PoeHub,
         from: Date::FIRST,
         until: None,
         price: Offer {

@@ -4,8 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use shared::site::TerminalKind;
-use shared::{Date, IdKey, SiteId};
+use shared::{Date, IdKey, SiteId, TerminalKind};
 
 /// A device's key within its contract; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,16 +17,60 @@ pub enum Model {
     Gxp1628,
     /// Panasonic KX-HDV230N: desk phone; no AC adapter included, so it needs PoE (R39, A7).
     KxHdv230n,
-    /// Grandstream HT801: adapter for one analog telephone or FAX machine (R41).
+    /// Grandstream HT801: analog adapter with one port.
     Ht801,
+    /// Grandstream HT802: analog adapter with two ports.
+    Ht802,
+    /// Hub that powers four devices (PoE, IEEE 802.3af): no terminal (R40).
+    PoeHub,
 }
 
 impl Model {
-    /// The kind of terminal it is.
-    pub const fn kind(self) -> TerminalKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Gxp1628,
+        Self::KxHdv230n,
+        Self::Ht801,
+        Self::Ht802,
+        Self::PoeHub,
+    ];
+
+    /// Terminals it is, each with an ID of its own (R5, A14).
+    pub const fn ports(self) -> usize {
         match self {
-            Self::Gxp1628 | Self::KxHdv230n => TerminalKind::Fixed,
-            Self::Ht801 => TerminalKind::Adapter,
+            Self::Gxp1628 | Self::KxHdv230n | Self::Ht801 => 1,
+            Self::Ht802 => 2,
+            Self::PoeHub => 0,
+        }
+    }
+
+    /// The kind of terminal its ports are.
+    pub const fn kind(self) -> TerminalKind {
+        if self.is_adapter() {
+            TerminalKind::Adapter
+        } else {
+            TerminalKind::Fixed
+        }
+    }
+
+    /// It is an adapter for analog telephones and FAX machines (R41).
+    pub const fn is_adapter(self) -> bool {
+        matches!(self, Self::Ht801 | Self::Ht802)
+    }
+
+    /// It comes with an AC adapter; the others need a port with power (PoE, IEEE 802.3af) (R38, R39).
+    pub const fn has_ac_adapter(self) -> bool {
+        !matches!(self, Self::KxHdv230n)
+    }
+
+    /// Its name, the maker's first (R35).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gxp1628 => "Grandstream GXP1628",
+            Self::KxHdv230n => "Panasonic KX-HDV230N",
+            Self::Ht801 => "Grandstream HT801",
+            Self::Ht802 => "Grandstream HT802",
+            Self::PoeHub => "PoE HUB(4port)",
         }
     }
 }
@@ -96,8 +139,8 @@ pub struct Device {
     pub acquisition: Acquisition,
     /// Where it goes.
     pub site: SiteId,
-    /// Its ID, bound before it is shipped (R34); none once the device or the ID is gone.
-    pub binding: Option<IdKey>,
+    /// The ID of each of its ports, bound before it is shipped (R34); none for a port that is not in use.
+    pub ports: Vec<Option<IdKey>>,
     /// Its hardware address, once one was taken from the shelf (R33).
     pub mac: Option<Mac>,
     /// Day of the order: its prices hold for the device (R46, R47).

@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+pub mod area;
 pub mod area_names;
 pub mod catalogue;
 pub mod command;

@@ -2,7 +2,7 @@
 
 use shared::{Date, IdKey, TerminalKind};
 
-use crate::catalogue::{HUB_PORTS, Product};
+use crate::catalogue::HUB_PORTS;
 use crate::device::{Acquisition, Interface, Model};
 use crate::refusal::Rule;
 use crate::tariff::{Error, Fee, Item, PriceList, TooLarge, Yen};
@@ -27,19 +27,15 @@ pub struct Unit {
     pub acquisition: Acquisition,
     /// Its power.
     pub power: Power,
-    /// What an adapter connects; of no interest for others (R43).
+    /// What an adapter's ports connect; of no interest for others (R43).
     pub interface: Interface,
 }
 
 impl Unit {
-    const fn product(&self) -> Product {
-        Product::Device(self.model)
-    }
-
     /// It needs a port with power. The Panasonic phone could take AC, but comes without the adapter (R39, A7).
     const fn needs_poe(&self) -> bool {
         match self.power {
-            Power::Included => matches!(self.model, Model::KxHdv230n),
+            Power::Included => !self.model.has_ac_adapter(),
             Power::Poe => true,
             Power::OwnAdapter => false,
         }
@@ -49,10 +45,8 @@ impl Unit {
 /// What a customer wants to order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cart {
-    /// Devices.
+    /// Devices, hubs among them.
     pub units: Vec<Unit>,
-    /// Hubs that power devices (R40).
-    pub hubs: u16,
     /// Smartphones with the app.
     pub apps: u16,
     /// Representative numbers; whether they can be had is the contract's matter (R12 to R14).
@@ -98,10 +92,10 @@ pub struct Quote {
     pub once_total: Yen,
     /// Sum of what is paid every month.
     pub monthly_total: Yen,
-    /// Rented products with the month with which the rent exceeds the purchase price (R47).
-    pub break_even: Vec<(Product, i64)>,
-    /// Rented products with the months the rental lasts at least (R48).
-    pub minimum: Vec<(Product, u16)>,
+    /// Rented devices with the month with which the rent exceeds the purchase price (R47).
+    pub break_even: Vec<(Model, i64)>,
+    /// Rented devices with the months the rental lasts at least (R48).
+    pub minimum: Vec<(Model, u16)>,
 }
 
 /// Why an order cannot be placed.
@@ -119,7 +113,7 @@ pub enum Fault {
     /// R35: it is no longer sold.
     NotOnSale {
         /// What.
-        product: Product,
+        model: Model,
         /// The last day it was.
         until: Date,
     },
@@ -221,30 +215,27 @@ impl Cart {
             additional,
             || prices.fee(Fee::AdditionalIdSetup, day),
         )?;
-        for product in Product::ALL {
-            let on = |terms| self.count(|unit| unit.product() == product && unit.acquisition == terms);
-            let (bought, rented) = match product {
-                Product::PoeHub => (self.hubs, 0),
-                Product::Device(_) => (on(Acquisition::Purchase)?, on(Acquisition::Rental)?),
-            };
-            push(&mut quote.once, Item::Purchase(product), bought, || {
-                prices.price(product, Acquisition::Purchase, day)
+        for model in Model::ALL {
+            let on = |terms| self.count(|unit| unit.model == model && unit.acquisition == terms);
+            let (bought, rented) = (on(Acquisition::Purchase)?, on(Acquisition::Rental)?);
+            push(&mut quote.once, Item::Purchase(model), bought, || {
+                prices.price(model, Acquisition::Purchase, day)
             })?;
-            push(&mut quote.monthly, Item::Rent(product), rented, || {
-                prices.price(product, Acquisition::Rental, day)
+            push(&mut quote.monthly, Item::Rent(model), rented, || {
+                prices.price(model, Acquisition::Rental, day)
             })?;
             let all = count(&[bought, rented])?;
             if all == 0 {
                 continue;
             }
-            let offer = prices.offer(product, day)?;
-            push(&mut quote.monthly, Item::Use(product), all, || Ok(offer.use_fee))?;
+            let offer = prices.offer(model, day)?;
+            push(&mut quote.monthly, Item::Use(model), all, || Ok(offer.use_fee))?;
             if rented > 0 {
                 quote
                     .break_even
-                    .extend(offer.break_even().map(|month| (product, month)));
+                    .extend(offer.break_even().map(|month| (model, month)));
                 if offer.minimum > 0 {
-                    quote.minimum.push((product, offer.minimum));
+                    quote.minimum.push((model, offer.minimum));
                 }
             }
         }
@@ -256,17 +247,17 @@ impl Cart {
     /// R35, R39, R43: each device is sold, has its power, and an adapter what it can work with.
     fn check_devices(&self, prices: &PriceList, day: Date) -> Result<(), Fault> {
         for unit in &self.units {
-            let product = unit.product();
-            if let Some(until) = prices.sold_until(product, day) {
-                return Err(Fault::NotOnSale { product, until });
+            let model = unit.model;
+            if let Some(until) = prices.sold_until(model, day) {
+                return Err(Fault::NotOnSale { model, until });
             }
-            if unit.model.kind() == TerminalKind::Adapter && unit.interface != Interface::Analog {
+            if model.is_adapter() && unit.interface != Interface::Analog {
                 return Err(Fault::AnalogOnly(unit.interface));
             }
         }
         let units = self.count(Unit::needs_poe)?;
-        let ports = self
-            .hubs
+        let hubs = self.count(|unit| unit.model == Model::PoeHub)?;
+        let ports = hubs
             .checked_mul(HUB_PORTS)
             .and_then(|ports| ports.checked_add(self.own_poe_ports))
             .ok_or(TooLarge)?;
@@ -278,7 +269,10 @@ impl Cart {
 
     /// IDs to add so that every terminal has one, and a new contract its basic one (R5, R16, R17, A14).
     fn missing_ids(&self, present: Present) -> Result<u16, Fault> {
-        let terminals = count(&[self.apps, present.terminals, self.count(|_| true)?])?;
+        let mut terminals = count(&[self.apps, present.terminals])?;
+        for unit in &self.units {
+            terminals = count(&[terminals, unit.model.ports() as u16])?;
+        }
         let ids = terminals.max(1).max(present.ids);
         let most = IdKey::COUNT as u16;
         if ids > most {

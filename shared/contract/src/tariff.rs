@@ -17,18 +17,16 @@ mod yen;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use shared::{Date, Number};
 
-use crate::catalogue::Product;
-use crate::device::Acquisition;
+use crate::device::{Acquisition, Model};
 use crate::refusal::Rule;
 
 pub use calls::{Call, Destination, DestinationError, Origin, Tally, charge, export, tallies};
 pub use early::{MinimumTerm, Treatment, early_termination};
 pub use invoice::{Invoice, InvoiceError, RegistrationNumber, RegistrationNumberError, TaxSum, invoice};
 pub use month::Month;
-pub use monthly::{Held, Holding, HubSale, Item, Line, Period, Subject, holdings, lines};
+pub use monthly::{Held, Holding, Item, Line, Subject, holdings, lines};
 pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row, price_at};
 pub use tax::{ROUNDING, Rounding, Tax, standard_rate};
 pub use yen::{TooLarge, Yen};
@@ -38,8 +36,8 @@ pub use yen::{TooLarge, Yen};
 pub enum Price {
     /// A fee of the contract.
     Fee(Fee),
-    /// A device or hub.
-    Product(Product),
+    /// A device.
+    Device(Model),
     /// Calls to a kind of destination.
     Calls(Destination),
 }
@@ -49,7 +47,7 @@ impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fee(fee) => write!(f, "fees: {}", fee.name()),
-            Self::Product(product) => write!(f, "products: {product}"),
+            Self::Device(model) => write!(f, "devices: {model:?}"),
             Self::Calls(to) => write!(f, "calls: {to}"),
         }
     }
@@ -65,10 +63,10 @@ pub enum Error {
         /// The day.
         day: Date,
     },
-    /// R46 to R49: the product is not to be had on these terms.
+    /// R46 to R49: the device is not to be had on these terms.
     NotOffered {
-        /// The device or hub.
-        product: Product,
+        /// The device.
+        model: Model,
         /// The terms.
         terms: Acquisition,
     },
@@ -85,7 +83,12 @@ impl Error {
     pub const fn rule(self) -> Rule {
         match self {
             Self::NoPrice { .. } => Rule::R(52),
-            Self::NotOffered { product, .. } => product.rule(),
+            Self::NotOffered { model, .. } => match model {
+                Model::Gxp1628 => Rule::R(46),
+                Model::KxHdv230n => Rule::R(47),
+                Model::PoeHub => Rule::R(49),
+                Model::Ht801 | Model::Ht802 => Rule::R(52),
+            },
             Self::NotOurs(_) | Self::WrongMonth(_) => Rule::R(50),
             Self::TooLarge => Rule::Named("yen"),
         }
@@ -96,8 +99,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPrice { price, day } => write!(f, "no price for {day} in the price list, {price}"),
-            Self::NotOffered { product, terms } => {
-                write!(f, "{} is not offered for {terms:?}", product.name())
+            Self::NotOffered { model, terms } => {
+                write!(f, "{} is not offered for {terms:?}", model.name())
             }
             Self::NotOurs(number) => write!(f, "{number} is no number of this contract"),
             Self::WrongMonth(month) => write!(f, "a call of {month}, another month"),
@@ -114,35 +117,52 @@ impl From<TooLarge> for Error {
     }
 }
 
-/// Serialises a [`Date`] as text: these files are read by people.
-pub(crate) mod day {
-    use super::*;
-    use serde::{Deserializer, Serializer, de};
+/// Serialises days and numbers as text: what is written here is read by people.
+pub(crate) mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
 
-    pub(crate) fn serialize<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(day)
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
         let text = String::deserialize(deserializer)?;
         text.parse()
-            .map_err(|error| de::Error::custom(format_args!("{text:?} is {error}")))
+            .map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))
     }
 
-    /// The same for a day that need not be.
+    /// The same for what need not be.
     pub(crate) mod option {
         use super::*;
 
-        pub(crate) fn serialize<S: Serializer>(day: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
-            day.map(|day| day.to_string()).serialize(serializer)
+        pub(crate) fn serialize<T: Display, S: Serializer>(
+            value: &Option<T>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match value {
+                Some(value) => serializer.collect_str(value),
+                None => serializer.serialize_none(),
+            }
         }
 
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Date>, D::Error> {
-            #[derive(Deserialize)]
-            struct Day(#[serde(with = "super")] Date);
-            Ok(Option::<Day>::deserialize(deserializer)?.map(|day| day.0))
+        pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+        where
+            T: FromStr<Err: Display>,
+            D: Deserializer<'de>,
+        {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| {
+                text.parse()
+                    .map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))
+            })
+            .transpose()
         }
     }
 }

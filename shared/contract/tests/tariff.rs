@@ -2,28 +2,23 @@
 
 mod office;
 
-use contract::catalogue::{CATALOGUE, Product};
+use contract::catalogue::CATALOGUE;
 use contract::device::{Acquisition, DeviceState, Model};
 use contract::model::Customer;
 use contract::refusal::Rule;
 use contract::tariff::{
-    ConfigError, Error, Fault, Fee, HubSale, Item, Line, MinimumTerm, Month, Period, Price, PriceList,
-    Rounding, Subject, Tax, TooLarge, Yen, early_termination, lines, standard_rate,
+    ConfigError, Error, Fault, Fee, Item, Line, MinimumTerm, Month, Price, PriceList, Rounding, Subject, Tax,
+    TooLarge, Yen, early_termination, lines, standard_rate,
 };
 use office::*;
 use proptest::prelude::*;
 use shared::Date;
 
-const GXP: Product = Product::Device(Model::Gxp1628);
-const KX: Product = Product::Device(Model::KxHdv230n);
+const GXP: Model = Model::Gxp1628;
+const KX: Model = Model::KxHdv230n;
 
 fn of_month(contract: &contract::Contract, text: &str) -> Vec<Line> {
-    let period = Period {
-        month: month(text),
-        calls: &[],
-        hubs: &[],
-    };
-    lines(contract, &period, &prices()).unwrap()
+    lines(contract, month(text), &[], &prices()).unwrap()
 }
 
 /// What the devices cost in a month, as (item, yen).
@@ -82,24 +77,23 @@ fn r47_break_even_is_the_ninth_month_of_rent() {
 }
 
 #[test]
-fn r49_hubs_are_8000_each() {
-    let sale = |text, count| HubSale {
-        day: day(text),
-        count,
-    };
-    let hubs = [sale("2022-05-02", 2), sale("2022-06-01", 1)];
-    let period = Period {
-        month: month("2022-05"),
-        calls: &[],
-        hubs: &hubs,
-    };
-    let contract = signed("2022-05-02");
-    let lines = lines(&contract, &period, &prices()).unwrap();
-    let hub = lines
-        .iter()
-        .find(|line| line.item == Item::Purchase(Product::PoeHub))
-        .unwrap();
-    assert_eq!((hub.count, hub.amount), (2, Yen(16_000)));
+fn r49_hubs_are_8000_each_once() {
+    let mut contract = signed("2022-05-01");
+    add_device(&mut contract, Model::PoeHub, Acquisition::Purchase, "2022-05-31");
+    add_device(&mut contract, Model::PoeHub, Acquisition::Purchase, "2022-05-31");
+    assert_eq!(
+        devices(&contract, "2022-05"),
+        [(Item::Purchase(Model::PoeHub), 8_000); 2]
+    );
+    assert_eq!(devices(&contract, "2022-06"), []);
+    let day = day("2022-05-31");
+    assert_eq!(
+        prices()
+            .price(Model::PoeHub, Acquisition::Rental, day)
+            .unwrap_err()
+            .rule(),
+        Rule::R(49)
+    );
 }
 
 /// R48, the table: months paid, fee if the term is over with six months, fee in the strict reading (A6).
@@ -152,17 +146,9 @@ fn r48_the_table_in_both_readings_for_every_model_and_acquisition() {
                     .filter(|(item, _)| matches!(item, Item::EarlyTermination { .. }))
                     .collect();
                 let review = customer == Customer::Consumer;
-                let product = Product::Device(model);
                 let expected =
                     if (acquisition, model) == (Acquisition::Rental, Model::KxHdv230n) && completed > 0 {
-                        vec![(
-                            Item::EarlyTermination {
-                                product,
-                                paid,
-                                review,
-                            },
-                            completed,
-                        )]
+                        vec![(Item::EarlyTermination { model, paid, review }, completed)]
                     } else {
                         vec![]
                     };
@@ -183,7 +169,7 @@ fn r48_within_the_term_counts_days_and_paid_counts_months_charged() {
         (Item::Use(KX), 500),
         (
             Item::EarlyTermination {
-                product: KX,
+                model: KX,
                 paid: 6,
                 review: false,
             },
@@ -216,12 +202,8 @@ fn r48_the_fee_is_taxed_as_configured() {
     for (name, tax) in [("standard", Tax::Standard), ("outside", Tax::Outside)] {
         let text =
             include_str!("prices.json").replace("\"tax\": \"standard\"", &format!("\"tax\": \"{name}\""));
-        let period = Period {
-            month: month("2022-05"),
-            calls: &[],
-            hubs: &[],
-        };
-        let lines = lines(&contract, &period, &PriceList::from_json(&text).unwrap()).unwrap();
+        let list = PriceList::from_json(&text).unwrap();
+        let lines = lines(&contract, month("2022-05"), &[], &list).unwrap();
         let fee = lines
             .iter()
             .find(|line| matches!(line.item, Item::EarlyTermination { .. }))
@@ -350,13 +332,8 @@ fn dated_fees_change_with_the_month() {
 fn r52_what_is_not_configured_is_refused_by_name() {
     let mut contract = signed("2022-01-01");
     add_id(&mut contract, 0, "0312340001", "2022-01-01");
-    let period = Period {
-        month: month("2023-05"),
-        calls: &[],
-        hubs: &[],
-    };
     // The relay fee's months of fiscal 2023 are not in the example list.
-    let error = lines(&contract, &period, &prices()).unwrap_err();
+    let error = lines(&contract, month("2023-05"), &[], &prices()).unwrap_err();
     assert_eq!(
         error,
         Error::NoPrice {
@@ -375,13 +352,13 @@ fn r52_what_is_not_configured_is_refused_by_name() {
         let refused = bare.fee(fee, day("2026-01-01")).unwrap_err().to_string();
         assert!(refused.contains(fee.name()), "{refused}");
     }
-    let adapter = Product::Device(Model::Ht801);
+    let adapter = Model::Ht801;
     let refused = bare.offer(adapter, day("2026-01-01")).unwrap_err().to_string();
-    assert!(refused.ends_with("products: Ht801"), "{refused}");
+    assert!(refused.ends_with("devices: Ht801"), "{refused}");
     assert_eq!(
         prices().price(adapter, Acquisition::Rental, day("2026-01-01")),
         Err(Error::NotOffered {
-            product: adapter,
+            model: adapter,
             terms: Acquisition::Rental
         })
     );
@@ -414,31 +391,31 @@ fn a_price_list_reads_back_as_itself_and_faults_are_named_with_their_place() {
         ),
         (
             row(
-                "products",
+                "devices",
                 r#"{"of": "Gxp1628", "from": "2026-01-01", "price": {"buy": 1, "rent": 1, "use_fee": 1}}"#,
             ),
-            "products[0]: the guide states the price of Grandstream GXP1628",
+            "devices[0]: the guide states the price of Grandstream GXP1628",
         ),
         (
             row(
-                "products",
+                "devices",
                 r#"{"of": "PoeHub", "from": "2026-01-01", "price": {"buy": 1, "rent": 1, "use_fee": 1}}"#,
             ),
-            "products[0]: the guide states the price of PoE HUB(4port)",
+            "devices[0]: the guide states the price of PoE HUB(4port)",
         ),
         (
             row(
-                "products",
+                "devices",
                 r#"{"of": "Ht801", "from": "2026-01-01", "price": {"buy": null, "rent": null, "use_fee": 1}}"#,
             ),
-            "products[0]: neither sold nor rented out",
+            "devices[0]: neither sold nor rented out",
         ),
         (
             row(
-                "products",
+                "devices",
                 r#"{"of": "Ht801", "from": "2026-01-01", "price": {"buy": null, "rent": 1, "use_fee": 1, "minimum": 6}}"#,
             ),
-            "products[0]: a minimum term needs both prices",
+            "devices[0]: a minimum term needs both prices",
         ),
         (
             row(

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use shared::{ContractId, Date};
 
-use super::{Error, Line, Month, Period, PriceList, ROUNDING, Tax, TooLarge, Yen, lines};
+use super::{Call, Error, Line, Month, PriceList, ROUNDING, Tax, TooLarge, Yen, lines};
 use crate::model::Contract;
 
 /// The registration number of the issuer of invoices (登録番号): `T` and the 13 digits of a company's number
@@ -144,16 +144,16 @@ impl fmt::Display for InvoiceError {
 
 impl std::error::Error for InvoiceError {}
 
-/// The invoice of a contract for a month; a forecast if the month is not over today.
+/// The invoice of a contract for a month with its calls; a forecast if the month is not over today.
 pub fn invoice(
     contract: &Contract,
-    period: &Period<'_>,
+    month: Month,
+    calls: &[Call],
     prices: &PriceList,
     registration: RegistrationNumber,
     today: Date,
 ) -> Result<Invoice, Error> {
-    let month = period.month;
-    let lines = lines(contract, period, prices)?;
+    let lines = lines(contract, month, calls, prices)?;
     let (taxes, total) = sums(&lines, month)?;
     Ok(Invoice {
         schema: Invoice::SCHEMA,

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared::{Date, IdKey, Number};
 
 use super::{Call, Error, Fee, Month, Origin, PriceList, Tax, Treatment, Yen, early_termination, tallies};
-use crate::catalogue::Product;
-use crate::device::{Acquisition, DeviceId, DeviceState};
+use crate::device::{Acquisition, DeviceId, DeviceState, Model};
 use crate::model::{Contract, Customer};
 
 /// What a line is about; lines are grouped by it.
@@ -19,10 +18,11 @@ pub enum Subject {
         /// The ID.
         key: IdKey,
         /// The number.
+        #[serde(with = "super::text")]
         number: Number,
     },
     /// A representative number.
-    Rep(Number),
+    Rep(#[serde(with = "super::text")] Number),
     /// A device.
     Device(DeviceId),
 }
@@ -34,15 +34,15 @@ pub enum Item {
     /// A fee of the price list.
     Fee(Fee),
     /// Something that was bought.
-    Purchase(Product),
+    Purchase(Model),
     /// A month's rent.
-    Rent(Product),
+    Rent(Model),
     /// A month's use fee.
-    Use(Product),
+    Use(Model),
     /// A rental that ended within its minimum term (R48).
     EarlyTermination {
         /// What was rented.
-        product: Product,
+        model: Model,
         /// Months of rent that were subtracted.
         paid: u16,
         /// The customer is no company: the law limits what may be asked for (消費者), so a person has to look at it.
@@ -59,7 +59,7 @@ pub struct Line {
     pub subject: Subject,
     /// What is charged.
     pub item: Item,
-    /// How many: of calls and of things bought; else 1.
+    /// How many calls; else 1.
     pub count: u32,
     /// How much for all of them, without tax.
     pub amount: Yen,
@@ -92,13 +92,13 @@ pub enum Held {
     /// A number, direct or representative, in use or not (R25).
     Number,
     /// A device that was bought.
-    Purchase(Product, Ordered),
+    Purchase(Model, Ordered),
     /// A device that is rented.
-    Rental(Product, Ordered),
+    Rental(Model, Ordered),
     /// A device that was rented until the customer bought it.
-    BoughtOut(Product, Ordered),
+    BoughtOut(Model, Ordered),
     /// The use of a device, bought or rented (A12).
-    Use(Product, Ordered),
+    Use(Model, Ordered),
 }
 
 /// The day of a device's order, whose prices it keeps.
@@ -145,16 +145,16 @@ impl Holding {
                 fee(Fee::UniversalService, charged, month.first())?;
                 fee(Fee::TelephoneRelay, charged, month.first())?;
             }
-            Held::Purchase(product, ordered) if new => {
-                let price = prices.price(product, Acquisition::Purchase, ordered)?;
-                line(Item::Purchase(product), price);
+            Held::Purchase(model, ordered) if new => {
+                let price = prices.price(model, Acquisition::Purchase, ordered)?;
+                line(Item::Purchase(model), price);
             }
-            Held::Rental(product, ordered) | Held::BoughtOut(product, ordered) if charged => {
-                let rent = prices.price(product, Acquisition::Rental, ordered)?;
-                line(Item::Rent(product), rent);
+            Held::Rental(model, ordered) | Held::BoughtOut(model, ordered) if charged => {
+                let rent = prices.price(model, Acquisition::Rental, ordered)?;
+                line(Item::Rent(model), rent);
             }
-            Held::Use(product, ordered) if charged => {
-                line(Item::Use(product), prices.offer(product, ordered)?.use_fee);
+            Held::Use(model, ordered) if charged => {
+                line(Item::Use(model), prices.offer(model, ordered)?.use_fee);
             }
             _ => {}
         }
@@ -168,7 +168,7 @@ impl Holding {
         customer: Customer,
         prices: &PriceList,
     ) -> Result<Option<Line>, Error> {
-        let (Held::Rental(product, ordered), Some(ended)) = (self.held, self.ended) else {
+        let (Held::Rental(model, ordered), Some(ended)) = (self.held, self.ended) else {
             return Ok(None);
         };
         let last = Month::of(ended.plus_days(-1).max(self.since));
@@ -182,61 +182,30 @@ impl Holding {
             0
         };
         let Treatment { term, tax } = prices.early_termination;
-        let offer = prices.offer(product, ordered)?;
+        let offer = prices.offer(model, ordered)?;
         let amount = early_termination(&offer, self.since, ended, paid, term)?;
         let review = customer == Customer::Consumer;
         Ok((amount > Yen::ZERO).then_some(Line {
             subject: self.subject,
             count: 1,
-            item: Item::EarlyTermination {
-                product,
-                paid,
-                review,
-            },
+            item: Item::EarlyTermination { model, paid, review },
             amount,
             tax,
         }))
     }
 }
 
-/// A month of a contract, with what happened in it and the contract does not say.
-#[derive(Clone, Copy, Debug)]
-pub struct Period<'a> {
-    /// The month.
-    pub month: Month,
-    /// Its calls.
-    pub calls: &'a [Call],
-    /// Hubs sold, in this or other months (R40).
-    pub hubs: &'a [HubSale],
-}
-
-/// Hubs that were sold together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HubSale {
-    /// The day of the order.
-    #[serde(with = "super::day")]
-    pub day: Date,
-    /// How many.
-    pub count: u32,
-}
-
-/// All lines of a month, grouped by what they are about.
-pub fn lines(contract: &Contract, period: &Period<'_>, prices: &PriceList) -> Result<Vec<Line>, Error> {
-    let Period { month, calls, hubs } = *period;
+/// All lines of a month with its calls, grouped by what they are about.
+pub fn lines(
+    contract: &Contract,
+    month: Month,
+    calls: &[Call],
+    prices: &PriceList,
+) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
     for holding in holdings(contract) {
         holding.lines(month, prices, &mut lines)?;
         lines.extend(holding.early_termination(month, contract.customer, prices)?);
-    }
-    for HubSale { day, count } in hubs.iter().filter(|sale| Month::of(sale.day) == month) {
-        let price = prices.price(Product::PoeHub, Acquisition::Purchase, *day)?;
-        lines.push(Line {
-            subject: Subject::Contract,
-            item: Item::Purchase(Product::PoeHub),
-            count: *count,
-            amount: price.times(u64::from(*count))?,
-            tax: Tax::Standard,
-        });
     }
     for tally in tallies(contract, month, calls, prices)? {
         lines.push(Line {
@@ -331,8 +300,7 @@ pub fn holdings(contract: &Contract) -> Vec<Holding> {
         hold(subject, Held::AdditionalId, since, ended);
     }
     for device in &contract.devices {
-        let (product, ordered) = (Product::Device(device.model), device.ordered);
-        let Some(since) = device.shipped else {
+        let (Some(since), model, ordered) = (device.shipped, device.model, device.ordered) else {
             continue;
         };
         let subject = Subject::Device(device.id);
@@ -340,14 +308,14 @@ pub fn holdings(contract: &Contract) -> Vec<Holding> {
             DeviceState::Returned(day) => Some(day),
             _ => None,
         };
-        hold(subject, Held::Use(product, ordered), since, returned);
+        hold(subject, Held::Use(model, ordered), since, returned);
         match (device.acquisition, device.state) {
-            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(product, ordered), since, returned),
+            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, returned),
             (Acquisition::Rental, DeviceState::Purchased(day)) => {
-                hold(subject, Held::BoughtOut(product, ordered), since, Some(day));
-                hold(subject, Held::Purchase(product, ordered), day, None);
+                hold(subject, Held::BoughtOut(model, ordered), since, Some(day));
+                hold(subject, Held::Purchase(model, ordered), day, None);
             }
-            (Acquisition::Rental, _) => hold(subject, Held::Rental(product, ordered), since, returned),
+            (Acquisition::Rental, _) => hold(subject, Held::Rental(model, ordered), since, returned),
         }
     }
     holdings

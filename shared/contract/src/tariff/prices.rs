@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use shared::Date;
 
 use super::{Destination, Error, Price, TooLarge, Treatment, Yen};
-use crate::catalogue::{CATALOGUE, Offer, Product};
-use crate::device::Acquisition;
+use crate::catalogue::{CATALOGUE, Offer};
+use crate::device::{Acquisition, Model};
 
 /// A price of something with the days on which it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +17,14 @@ pub struct Row<K, P> {
     /// Of what.
     pub of: K,
     /// The first day.
-    #[serde(with = "super::day")]
+    #[serde(with = "super::text")]
     pub from: Date,
     /// The last day; none if the end is not known.
-    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "super::text::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub until: Option<Date>,
     /// The price.
     pub price: P,
@@ -43,7 +47,7 @@ pub fn price_at<'a, K: PartialEq, P>(rows: &'a [Row<K, P>], of: &K, day: Date) -
         .map(|row| &row.price)
 }
 
-/// What a contract pays for besides products and calls.
+/// What a contract pays for besides devices and calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fee {
@@ -112,7 +116,7 @@ impl Rate {
 pub struct PriceList {
     schema: u16,
     fees: Vec<Row<Fee, Yen>>,
-    products: Vec<Row<Product, Offer>>,
+    devices: Vec<Row<Model, Offer>>,
     calls: Vec<Row<Destination, Rate>>,
     /// How early termination is read and taxed (A6, A13).
     pub early_termination: Treatment,
@@ -126,7 +130,7 @@ struct File {
     #[serde(default)]
     fees: Vec<Row<Fee, Yen>>,
     #[serde(default)]
-    products: Vec<Row<Product, Offer>>,
+    devices: Vec<Row<Model, Offer>>,
     #[serde(default)]
     calls: Vec<Row<Destination, Rate>>,
     early_termination: Treatment,
@@ -150,8 +154,8 @@ pub enum Fault {
     /// A time unit of no length.
     NoUnit,
     /// A price that the guide states (R46 to R49).
-    OfTheGuide(Product),
-    /// A product that is neither sold nor rented out.
+    OfTheGuide(Model),
+    /// A device that is neither sold nor rented out.
     NoTerms,
     /// A minimum term without both prices, from which its fee is computed (R48).
     Minimum,
@@ -179,7 +183,7 @@ impl fmt::Display for ConfigError {
             Fault::MidMonth(day) => write!(f, "{day}: a monthly fee changes with the month"),
             Fault::Overlap(day) => write!(f, "a second price for {day}"),
             Fault::NoUnit => f.write_str("a unit of 0 seconds"),
-            Fault::OfTheGuide(product) => write!(f, "the guide states the price of {}", product.name()),
+            Fault::OfTheGuide(model) => write!(f, "the guide states the price of {}", model.name()),
             Fault::NoTerms => f.write_str("neither sold nor rented out"),
             Fault::Minimum => f.write_str("a minimum term needs both prices"),
         }
@@ -211,7 +215,7 @@ impl PriceList {
                 None => not_negative(row.price),
             }
         })?;
-        check("products", &file.products, |row| {
+        check("devices", &file.devices, |row| {
             let offer = row.price;
             [offer.buy, offer.rent, Some(offer.use_fee)]
                 .into_iter()
@@ -233,7 +237,7 @@ impl PriceList {
         Ok(Self {
             schema: file.schema,
             fees: file.fees,
-            products: file.products,
+            devices: file.devices,
             calls: file.calls,
             early_termination: file.early_termination,
         })
@@ -253,35 +257,35 @@ impl PriceList {
         })
     }
 
-    /// What a product ordered on a day costs, by the guide or by this list.
-    pub fn offer(&self, product: Product, day: Date) -> Result<Offer, Error> {
-        price_at(&CATALOGUE, &product, day)
-            .or_else(|| price_at(&self.products, &product, day))
+    /// What a device ordered on a day costs, by the guide or by this list.
+    pub fn offer(&self, model: Model, day: Date) -> Result<Offer, Error> {
+        price_at(&CATALOGUE, &model, day)
+            .or_else(|| price_at(&self.devices, &model, day))
             .copied()
             .ok_or(Error::NoPrice {
-                price: Price::Product(product),
+                price: Price::Device(model),
                 day,
             })
     }
 
-    /// The last day on which a product was offered, if that was before this day and it no longer is (R35).
-    pub fn sold_until(&self, product: Product, day: Date) -> Option<Date> {
-        if self.offer(product, day).is_ok() {
+    /// The last day on which a device was offered, if that was before this day and it no longer is (R35).
+    pub fn sold_until(&self, model: Model, day: Date) -> Option<Date> {
+        if self.offer(model, day).is_ok() {
             return None;
         }
         CATALOGUE
             .iter()
-            .chain(&self.products)
-            .filter(|row| row.of == product)
+            .chain(&self.devices)
+            .filter(|row| row.of == model)
             .filter_map(|row| row.until)
             .filter(|until| *until < day)
             .max()
     }
 
-    /// What one unit of a product ordered on a day costs on these terms, once or a month.
-    pub fn price(&self, product: Product, terms: Acquisition, day: Date) -> Result<Yen, Error> {
-        let offer = self.offer(product, day)?;
-        offer.price(terms).ok_or(Error::NotOffered { product, terms })
+    /// What one unit of a device ordered on a day costs on these terms, once or a month.
+    pub fn price(&self, model: Model, terms: Acquisition, day: Date) -> Result<Yen, Error> {
+        let offer = self.offer(model, day)?;
+        offer.price(terms).ok_or(Error::NotOffered { model, terms })
     }
 
     /// What calls to a destination cost on a day; of the prefixes of a number abroad the longest counts.

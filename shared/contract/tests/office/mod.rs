@@ -33,27 +33,18 @@ pub fn line(digits: &str, since: &str) -> Line {
         number: number(digits),
         since: day(since),
         porting: None,
-        suspended: None,
+        suspended: Vec::new(),
     }
 }
 
 pub fn signed(on: &str) -> Contract {
-    Contract {
-        id: ContractId(7),
-        name: "○○会社".into(),
-        customer: Customer::Corporate,
-        plan: PlanVersion::From2021,
-        signed: day(on),
-        suspended: None,
-        ended: None,
-        settings: Default::default(),
-        sites: Vec::new(),
-        ids: Vec::new(),
-        reps: Vec::new(),
-        requests: Vec::new(),
-        devices: Vec::new(),
-        former: Vec::new(),
-    }
+    Contract::sign(
+        ContractId(7),
+        "○○会社",
+        Customer::Corporate,
+        PlanVersion::From2021,
+        day(on),
+    )
 }
 
 pub fn add_id(contract: &mut Contract, index: u16, direct: &str, since: &str) {
@@ -102,7 +93,7 @@ pub fn add_device(contract: &mut Contract, model: Model, acquisition: Acquisitio
         model,
         acquisition,
         site: SiteId(1),
-        binding: None,
+        ports: Vec::new(),
         mac: None,
         ordered: day(since),
         shipped: Some(day(since)),
