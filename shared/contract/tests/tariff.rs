@@ -229,6 +229,19 @@ fn a_rental_that_is_bought_out_costs_the_purchase_price_and_no_fee() {
 }
 
 #[test]
+fn what_was_bought_and_came_back_was_not_sold() {
+    let mut contract = signed("2022-05-01");
+    add_device(
+        &mut contract,
+        Model::KxHdv230n,
+        Acquisition::Purchase,
+        "2022-05-01",
+    );
+    contract.devices[0].state = DeviceState::Returned(day("2022-06-10"));
+    assert_eq!(devices(&contract, "2022-05"), []);
+}
+
+#[test]
 fn what_was_not_shipped_costs_nothing() {
     let mut contract = signed("2022-05-01");
     add_device(&mut contract, Model::KxHdv230n, Acquisition::Rental, "2022-05-01");

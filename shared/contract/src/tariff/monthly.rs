@@ -304,13 +304,15 @@ pub fn holdings(contract: &Contract) -> Vec<Holding> {
             continue;
         };
         let subject = Subject::Device(device.id);
-        let returned = match device.state {
-            DeviceState::Returned(day) => Some(day),
+        let returned = match (device.acquisition, device.state) {
+            // Came back before it was ever used, so it was not sold; what is used is the customer's for good.
+            (Acquisition::Purchase, DeviceState::Returned(_)) => continue,
+            (Acquisition::Rental, DeviceState::Returned(day)) => Some(day),
             _ => None,
         };
         hold(subject, Held::Use(model, ordered), since, returned);
         match (device.acquisition, device.state) {
-            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, returned),
+            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, None),
             (Acquisition::Rental, DeviceState::Purchased(day)) => {
                 hold(subject, Held::BoughtOut(model, ordered), since, Some(day));
                 hold(subject, Held::Purchase(model, ordered), day, None);
