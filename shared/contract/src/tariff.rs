@@ -26,9 +26,9 @@ pub use calls::{Call, Destination, DestinationError, Origin, Tally, charge, expo
 pub use early::{MinimumTerm, Treatment, early_termination};
 pub use invoice::{Invoice, InvoiceError, RegistrationNumber, RegistrationNumberError, TaxSum, invoice};
 pub use month::Month;
-pub use monthly::{Held, Holding, Item, Line, Subject, holdings, lines};
-pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row, price_at};
-pub use tax::{ROUNDING, Rounding, Tax, standard_rate};
+pub use monthly::{Item, Line, Subject, lines};
+pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row};
+pub use tax::{ROUNDING, Rounding, Tax};
 pub use yen::{TooLarge, Yen};
 
 /// A price, by its name in the price list.

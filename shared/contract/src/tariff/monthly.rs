@@ -68,21 +68,16 @@ pub struct Line {
 }
 
 /// Something a contract has, or had, that is charged for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holding {
-    /// What its lines are about.
-    pub subject: Subject,
-    /// What it is.
-    pub held: Held,
-    /// Since when.
-    pub since: Date,
+struct Holding {
+    subject: Subject,
+    held: Held,
+    since: Date,
     /// The first day on which it no longer is; none while it is.
-    pub ended: Option<Date>,
+    ended: Option<Date>,
 }
 
 /// Kinds of holdings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+enum Held {
     /// The contract itself, with the basic ID.
     Contract,
     /// An additional ID.
@@ -168,7 +163,7 @@ impl Holding {
         customer: Customer,
         prices: &PriceList,
     ) -> Result<Option<Line>, Error> {
-        let (Held::Rental(model, ordered), Some(ended)) = (self.held, self.ended) else {
+        let (Held::Rental(model, ordered), Some(ended)) = (&self.held, self.ended) else {
             return Ok(None);
         };
         let last = Month::of(ended.plus_days(-1).max(self.since));
@@ -272,7 +267,7 @@ pub(super) fn direct(contract: &Contract, key: IdKey) -> Option<Number> {
 }
 
 /// Everything a contract has or had.
-pub fn holdings(contract: &Contract) -> Vec<Holding> {
+fn holdings(contract: &Contract) -> Vec<Holding> {
     // The contract's last day is a day of it, and all it had goes with it.
     let end = contract.ended.map(|last| last.plus_days(1));
     let mut holdings = Vec::new();
