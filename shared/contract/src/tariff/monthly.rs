@@ -77,6 +77,7 @@ struct Holding {
 }
 
 /// Kinds of holdings.
+#[derive(Clone, Copy)]
 enum Held {
     /// The contract itself, with the basic ID.
     Contract,
@@ -163,7 +164,7 @@ impl Holding {
         customer: Customer,
         prices: &PriceList,
     ) -> Result<Option<Line>, Error> {
-        let (Held::Rental(model, ordered), Some(ended)) = (&self.held, self.ended) else {
+        let (Held::Rental(model, ordered), Some(ended)) = (self.held, self.ended) else {
             return Ok(None);
         };
         let last = Month::of(ended.plus_days(-1).max(self.since));
