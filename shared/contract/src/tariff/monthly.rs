@@ -27,6 +27,16 @@ pub enum Subject {
     Device(DeviceId),
 }
 
+impl Subject {
+    /// The number it is, if it is one.
+    pub const fn number(self) -> Option<Number> {
+        match self {
+            Self::Direct { number, .. } | Self::Rep(number) => Some(number),
+            Self::Contract | Self::Device(_) => None,
+        }
+    }
+}
+
 /// What is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -205,7 +215,7 @@ pub fn lines(
     }
     for tally in tallies(contract, month, calls, prices)? {
         lines.push(Line {
-            subject: subject(contract, tally.billed).ok_or(Error::NotOurs(tally.billed))?,
+            subject: tally.subject,
             item: Item::Calls(tally.origin),
             count: tally.calls,
             amount: tally.amount,
@@ -246,15 +256,15 @@ fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
     former.chain(ids).chain(reps)
 }
 
-/// What a number of the contract, present or former, is to it.
-pub(super) fn subject(contract: &Contract, number: Number) -> Option<Subject> {
+/// What a number was to the contract on a day, its last one included; none if it was not the contract's.
+pub(super) fn subject(contract: &Contract, number: Number, day: Date) -> Option<Subject> {
     numbers(contract)
-        .map(|numbered| numbered.subject)
-        .find(|subject| match subject {
-            Subject::Direct { number: direct, .. } => *direct == number,
-            Subject::Rep(rep) => *rep == number,
-            _ => false,
+        .find(|one| {
+            one.subject.number() == Some(number)
+                && one.since <= day
+                && one.ended.is_none_or(|ended| day <= ended)
         })
+        .map(|one| one.subject)
 }
 
 /// The direct number of an ID, or the last one it had.

@@ -44,7 +44,9 @@ impl Choice {
     fn ja(self) -> String {
         match self {
             Self::BuyHubs(hubs) => format!("PoE HUB(4port)を{hubs}台ご購入ください。"),
-            Self::UseOwnPorts(ports) => format!("お手持ちのPoE給電可能なHUBのポートを{ports}個ご用意ください。"),
+            Self::UseOwnPorts(ports) => {
+                format!("お手持ちのPoE給電可能なHUBのポートを{ports}個ご用意ください。")
+            }
             Self::ConnectAnalog => "アナログ回線用の電話機・FAX機をご用意ください。".into(),
             Self::OtherModel => "ほかの機種をお選びください。".into(),
             Self::FewerTerminals => "端末の台数を減らしてください。".into(),
