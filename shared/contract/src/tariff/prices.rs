@@ -17,10 +17,14 @@ pub struct Row<K, P> {
     /// Of what.
     pub of: K,
     /// The first day.
-    #[serde(with = "super::day")]
+    #[serde(with = "super::text")]
     pub from: Date,
     /// The last day; none if the end is not known.
-    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "super::text::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub until: Option<Date>,
     /// The price.
     pub price: P,
@@ -37,7 +41,7 @@ impl<K, P> Row<K, P> {
 }
 
 /// The price of something on a day.
-pub fn price_at<'a, K: PartialEq, P>(rows: &'a [Row<K, P>], of: &K, day: Date) -> Option<&'a P> {
+fn price_at<'a, K: PartialEq, P>(rows: &'a [Row<K, P>], of: &K, day: Date) -> Option<&'a P> {
     rows.iter()
         .find(|row| row.of == *of && row.holds(day))
         .map(|row| &row.price)
