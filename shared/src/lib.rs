@@ -9,11 +9,15 @@
     clippy::panic
 )]
 
+pub mod caller_id;
+pub mod channels;
 pub mod date;
 pub mod dial;
 pub mod factory;
+pub mod guard;
 pub mod id;
 pub mod number;
+mod readable;
 pub mod record;
 pub mod ring;
 pub mod route;

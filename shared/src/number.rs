@@ -9,16 +9,12 @@ pub mod plan;
 mod read;
 mod show;
 
-use core::fmt;
 use core::num::NonZeroU64;
 use core::str::FromStr;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
-use serde::ser::{Serialize, Serializer};
-
 pub use area::Area;
 pub use read::{ACCEPTED, Accepted, NumberError, NumberProblem, Privacy, Reading, Typed};
-pub(crate) use read::{Fault, Keys, Split};
+pub(crate) use read::{Fault, Keys, MAX_KEYS, Split};
 pub use show::{Digits, E164, Grouped};
 
 /// Most digits of a number (ITU-T E.164 §6.2.1).
@@ -30,8 +26,8 @@ const INTERNATIONAL_PREFIX: &[u8] = b"010";
 /// A telephone number: E.164 with country code, or a national service code 1XY.
 ///
 /// Digits are left-aligned BCD (nibble 15 is the first digit) and nibble 0 is their count, so that comparison is by
-/// digits, leading zeros would survive, and `Option<Number>` needs no more room. Serialised as that integer, and in
-/// formats for people as [`Number::digits`].
+/// digits, leading zeros would survive, and `Option<Number>` needs no more room. Serialised as that integer, in text as
+/// [`Number::digits`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Number(NonZeroU64);
@@ -147,41 +143,6 @@ impl TryFrom<u64> for Number {
 impl From<Number> for u64 {
     fn from(number: Number) -> u64 {
         number.bits()
-    }
-}
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.serialize_str(&self.digits())
-        } else {
-            serializer.serialize_u64(self.bits())
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-
-        impl Visitor<'_> for Text {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the digits of a telephone number")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
-                Number::parse(text).map_err(E::custom)
-            }
-        }
-
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_str(Text)
-        } else {
-            let bits = u64::deserialize(deserializer)?;
-            Self::try_from(bits).map_err(de::Error::custom)
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | step | question | if it matches |
 //! |---|---|---|
-//! | 0 | may it be the call-back of an emergency call? | the terminal that called 110, 118 or 119 rings, whatever else is set |
+//! | 0 | may it be the call-back of an emergency call? | the terminal that called 110, 118 or 119 rings first, whatever else is set; never forwarded |
 //! | 1 | is the number in use? | refused, or its after-hours treatment for a direct number that is off (R25) |
 //! | 2 | is the caller blocked? | refused |
 //! | 3 | are all channels in use (R15, A4)? | busy |
@@ -24,6 +24,7 @@ mod trace;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::channels::Full;
 use crate::date::Local;
 use crate::id::IdKey;
 use crate::number::Number;
@@ -68,15 +69,6 @@ pub struct NumberRules {
     pub closed: Treatment,
     /// When nobody answers, everybody is busy, or nobody is there.
     pub unanswered: Treatment,
-}
-
-/// Why there is no channel for a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
-    /// All channels of the contract are in use (R15).
-    Contract,
-    /// The number has as many calls as it may (A4).
-    Number,
 }
 
 /// A call from outside and everything its routing depends on.
@@ -158,7 +150,8 @@ fn note(trace: &mut Trace, step: Step, finding: Finding) {
 fn decide(call: &Inbound<'_>, trace: &mut Trace) -> Route {
     if let Some(terminal) = call.guard {
         note(trace, Step::Guard, Finding::CallBack(terminal));
-        return ring(call.called, Some(terminal), call.rules.unanswered, trace);
+        // Forwarding is off for it as well (事業用電気通信設備規則 35条の2の4).
+        return ring(call.called, Some(terminal), Treatment::End, trace);
     }
     note(trace, Step::Guard, Finding::Passed);
 

@@ -93,7 +93,7 @@ pub struct Id {
     pub label: Label,
     /// Kind of its terminal.
     pub kind: TerminalKind,
-    /// The number its calls present unless chosen otherwise; one of [`Site::may_present`] (R9, R22, R23).
+    /// The number its calls present unless chosen otherwise; one of `caller_id::choices` (R9, R22, R23).
     pub outgoing: Number,
     /// The site its terminal belongs to.
     pub site: SiteId,
@@ -197,17 +197,6 @@ impl Site {
     /// The digest credential of an ID.
     pub fn credential(&self, key: IdKey) -> Option<&Credential> {
         self.credentials.iter().find(|credential| credential.key == key)
-    }
-
-    /// May this ID present this number? Its own direct number, or a representative number it belongs to; nothing else
-    /// (R9, R22; 事業用電気通信設備規則 35条の2の6).
-    pub fn may_present(&self, key: IdKey, number: Number) -> bool {
-        self.id(key)
-            .is_some_and(|id| id.direct == number && id.direct_out)
-            || self
-                .reps
-                .iter()
-                .any(|rep| rep.number == number && rep.members.contains(key))
     }
 
     /// Every ID of the contract.

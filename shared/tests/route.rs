@@ -1,8 +1,9 @@
 //! The precedence for calls from outside.
 
+use shared::channels::Full;
 use shared::date::Local;
 use shared::route::{
-    BlockRule, Caller, Cause, Finding, Full, Inbound, NumberRules, NumberState, Prefix, Route, STEPS, Step,
+    BlockRule, Caller, Cause, Finding, Inbound, NumberRules, NumberState, Prefix, Route, STEPS, Step,
     Treatment, route,
 };
 use shared::schedule::{Day, Exception, Hours, Override, Schedule, State};
@@ -121,7 +122,10 @@ fn the_first_match_wins() {
         };
         let is_holiday = at == Some(noon(HOLIDAY));
         let published = [
-            (Step::Guard, guard.map(|key| ring(called, Some(key), unanswered))),
+            (
+                Step::Guard,
+                guard.map(|key| ring(called, Some(key), Treatment::End)),
+            ),
             (
                 Step::State,
                 match state {

@@ -122,24 +122,6 @@ fn every_rule_is_broken_by_its_breach_and_named_with_its_place() {
 }
 
 #[test]
-fn the_caller_id_is_from_a_closed_set() {
-    let mut site = office();
-    assert!(site.may_present(key(0), number("0312340001")));
-    assert!(
-        !site.may_present(key(0), number("0312340002")),
-        "R9: another ID's direct number"
-    );
-    assert!(site.may_present(key(0), number("0312340000")), "R22");
-    assert!(!site.may_present(key(0), number("0399999999")));
-    site.reps[0].members.remove(key(0));
-    site.reps[0].ring.remove(key(0));
-    assert!(
-        !site.may_present(key(0), number("0312340000")),
-        "R22: not a member"
-    );
-}
-
-#[test]
 fn ids_are_found_by_user_extension_and_number() {
     let site = office();
     for user in [

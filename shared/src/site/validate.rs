@@ -5,6 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{SectionKind, Site};
+use crate::caller_id;
 use crate::id::IdSet;
 
 /// A rule of the site configuration. The numbers are frozen: they travel in refusals.
@@ -215,7 +216,7 @@ impl Site {
                 Rule::ExtensionShadowed,
             )?;
             check(printable(&id.label), Rule::Label)?;
-            check(self.may_present(id.key, id.outgoing), Rule::Outgoing)?;
+            check(caller_id::check(self, id, id.outgoing).is_ok(), Rule::Outgoing)?;
         }
         Ok(())
     }
