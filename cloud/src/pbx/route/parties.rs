@@ -4,7 +4,6 @@ use std::fmt::{self, Write};
 
 use shared::Number;
 use shared::record::Party;
-use shared::site::Id;
 use sip::{Message, Name, NameAddr, Scheme, Uri, fields, uri};
 
 /// Longest user part of a URI that is looked at, in bytes.
@@ -81,27 +80,14 @@ pub(super) fn presented_from(
 }
 
 /// A display name as a quoted string, whether it was one or bare words; none that is too long or cannot be read.
-fn quoted(display: &[u8]) -> Option<String> {
+pub(super) fn quoted(display: &[u8]) -> Option<String> {
     let mut buffer = [0; NAME_MAX];
-    quote(core::str::from_utf8(fields::unescape_quoted(display, &mut buffer)?).ok()?)
-}
-
-/// A name as a quoted string; none that is too long or holds control characters.
-fn quote(name: &str) -> Option<String> {
+    let name = core::str::from_utf8(fields::unescape_quoted(display, &mut buffer)?).ok()?;
     if name.chars().any(char::is_control) {
         return None;
     }
     let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
     (escaped.len() <= NAME_MAX).then(|| format!("\"{escaped}\""))
-}
-
-/// What the called phones see of a colleague: the label and the extension (R30).
-pub(super) fn colleague(id: &Id, realm: &str) -> String {
-    let uri = format!("<sip:{}@{realm}>", id.extension);
-    match quote(&id.label).filter(|_| !id.label.is_empty()) {
-        Some(name) => format!("{name} {uri}"),
-        None => uri,
-    }
 }
 
 /// A URI of somebody else's: bytes that were checked when the message was read.

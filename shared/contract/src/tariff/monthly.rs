@@ -1,9 +1,9 @@
-//! What a contract owes for a month besides calls: a line for every number and device it had for a day of it.
+//! What a contract owes for a month: lines for every number and device it had for a day of it, and for its calls.
 
 use serde::{Deserialize, Serialize};
 use shared::{Date, IdKey, Number};
 
-use super::{Error, Fee, Month, Origin, PriceList, Tax, Treatment, Yen, early_termination};
+use super::{Call, Error, Fee, Month, Origin, PriceList, Tax, Treatment, Yen, early_termination, tallies};
 use crate::device::{Acquisition, DeviceId, DeviceState, Model};
 use crate::model::{Contract, Customer};
 
@@ -18,12 +18,23 @@ pub enum Subject {
         /// The ID.
         key: IdKey,
         /// The number.
+        #[serde(with = "super::text")]
         number: Number,
     },
     /// A representative number.
-    Rep(Number),
+    Rep(#[serde(with = "super::text")] Number),
     /// A device.
     Device(DeviceId),
+}
+
+impl Subject {
+    /// The number it is, if it is one.
+    pub const fn number(self) -> Option<Number> {
+        match self {
+            Self::Direct { number, .. } | Self::Rep(number) => Some(number),
+            Self::Contract | Self::Device(_) => None,
+        }
+    }
 }
 
 /// What is charged.
@@ -32,28 +43,23 @@ pub enum Subject {
 pub enum Item {
     /// A fee of the price list.
     Fee(Fee),
-    /// A device that was bought.
+    /// Something that was bought.
     Purchase(Model),
-    /// A month's rent of a device.
+    /// A month's rent.
     Rent(Model),
-    /// A month's use fee of a device.
+    /// A month's use fee.
     Use(Model),
     /// A rental that ended within its minimum term (R48).
     EarlyTermination {
-        /// The device.
+        /// What was rented.
         model: Model,
         /// Months of rent that were subtracted.
         paid: u16,
         /// The customer is no company: the law limits what may be asked for (消費者), so a person has to look at it.
         review: bool,
     },
-    /// Calls (R50).
-    Calls {
-        /// Who made them.
-        origin: Origin,
-        /// How many.
-        calls: u32,
-    },
+    /// Calls by this ID, or forwarded (R50).
+    Calls(Origin),
 }
 
 /// One line of an invoice.
@@ -63,28 +69,26 @@ pub struct Line {
     pub subject: Subject,
     /// What is charged.
     pub item: Item,
-    /// How much, without tax.
+    /// How many calls; else 1.
+    pub count: u32,
+    /// How much for all of them, without tax.
     pub amount: Yen,
     /// How it is taxed.
     pub tax: Tax,
 }
 
 /// Something a contract has, or had, that is charged for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holding {
-    /// What its lines are about.
-    pub subject: Subject,
-    /// What it is.
-    pub held: Held,
-    /// Since when.
-    pub since: Date,
+struct Holding {
+    subject: Subject,
+    held: Held,
+    since: Date,
     /// The first day on which it no longer is; none while it is.
-    pub ended: Option<Date>,
+    ended: Option<Date>,
 }
 
 /// Kinds of holdings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+#[derive(Clone, Copy)]
+enum Held {
     /// The contract itself, with the basic ID.
     Contract,
     /// An additional ID.
@@ -124,6 +128,7 @@ impl Holding {
                 out.push(Line {
                     subject: self.subject,
                     item,
+                    count: 1,
                     amount,
                     tax: Tax::Standard,
                 });
@@ -182,12 +187,13 @@ impl Holding {
         } else {
             0
         };
-        let Treatment { term, tax } = prices.early_termination;
+        let Treatment { term, tax } = prices.early_termination();
         let offer = prices.offer(model, ordered)?;
         let amount = early_termination(&offer, self.since, ended, paid, term)?;
         let review = customer == Customer::Consumer;
         Ok((amount > Yen::ZERO).then_some(Line {
             subject: self.subject,
+            count: 1,
             item: Item::EarlyTermination { model, paid, review },
             amount,
             tax,
@@ -195,12 +201,26 @@ impl Holding {
     }
 }
 
-/// The lines of a month, grouped by what they are about.
-pub fn lines(contract: &Contract, month: Month, prices: &PriceList) -> Result<Vec<Line>, Error> {
+/// All lines of a month with its calls, grouped by what they are about.
+pub fn lines(
+    contract: &Contract,
+    month: Month,
+    calls: &[Call],
+    prices: &PriceList,
+) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
     for holding in holdings(contract) {
         holding.lines(month, prices, &mut lines)?;
         lines.extend(holding.early_termination(month, contract.customer, prices)?);
+    }
+    for tally in tallies(contract, month, calls, prices)? {
+        lines.push(Line {
+            subject: tally.subject,
+            item: Item::Calls(tally.origin),
+            count: tally.calls,
+            amount: tally.amount,
+            tax: Tax::Standard,
+        });
     }
     lines.sort_by_key(|line| (line.subject, line.item));
     Ok(lines)
@@ -236,15 +256,15 @@ fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
     former.chain(ids).chain(reps)
 }
 
-/// What a number of the contract, present or former, is to it.
-pub(super) fn subject(contract: &Contract, number: Number) -> Option<Subject> {
+/// What a number was to the contract on a day, its last one included; none if it was not the contract's.
+pub(super) fn subject(contract: &Contract, number: Number, day: Date) -> Option<Subject> {
     numbers(contract)
-        .map(|numbered| numbered.subject)
-        .find(|subject| match subject {
-            Subject::Direct { number: direct, .. } => *direct == number,
-            Subject::Rep(rep) => *rep == number,
-            _ => false,
+        .find(|one| {
+            one.subject.number() == Some(number)
+                && one.since <= day
+                && one.ended.is_none_or(|ended| day <= ended)
         })
+        .map(|one| one.subject)
 }
 
 /// The direct number of an ID, or the last one it had.
@@ -258,7 +278,7 @@ pub(super) fn direct(contract: &Contract, key: IdKey) -> Option<Number> {
 }
 
 /// Everything a contract has or had.
-pub fn holdings(contract: &Contract) -> Vec<Holding> {
+fn holdings(contract: &Contract) -> Vec<Holding> {
     // The contract's last day is a day of it, and all it had goes with it.
     let end = contract.ended.map(|last| last.plus_days(1));
     let mut holdings = Vec::new();
@@ -290,13 +310,15 @@ pub fn holdings(contract: &Contract) -> Vec<Holding> {
             continue;
         };
         let subject = Subject::Device(device.id);
-        let returned = match device.state {
-            DeviceState::Returned(day) => Some(day),
+        let returned = match (device.acquisition, device.state) {
+            // Came back before it was ever used, so it was not sold; what is used is the customer's for good.
+            (Acquisition::Purchase, DeviceState::Returned(_)) => continue,
+            (Acquisition::Rental, DeviceState::Returned(day)) => Some(day),
             _ => None,
         };
         hold(subject, Held::Use(model, ordered), since, returned);
         match (device.acquisition, device.state) {
-            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, returned),
+            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, None),
             (Acquisition::Rental, DeviceState::Purchased(day)) => {
                 hold(subject, Held::BoughtOut(model, ordered), since, Some(day));
                 hold(subject, Held::Purchase(model, ordered), day, None);
