@@ -193,7 +193,7 @@ fn events(scene: &mut Scene, faults: &mut Faults) {
 fn calls(scene: &mut Scene, excuses: Excuses, faults: &mut Faults) {
     for (session, call) in join(scene) {
         one_record_each(&session, &call, excuses, faults);
-        one_answer(&session, &call, faults);
+        one_answer(&session, &call, excuses, faults);
         let callers = call
             .seen
             .iter()
@@ -257,7 +257,7 @@ fn stands(log: &CallLog) -> bool {
     log.direction == Direction::In && log.answered.is_some() && !log.reason.contains("cause=200")
 }
 
-fn one_answer(session: &str, call: &Joined, faults: &mut Faults) {
+fn one_answer(session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
     // A phone whose 200 was never acknowledged did not win.
     let winners: Vec<_> = call
         .seen
@@ -269,7 +269,9 @@ fn one_answer(session: &str, call: &Joined, faults: &mut Faults) {
         log.direction == Direction::Out
             && matches!(log.outcome, Some(Outcome::Cancelled | Outcome::Refused(_)))
     });
-    faults.unless(winners.len() <= 1 || caller_gave_up, || {
+    // Two boxes that do not hear of each other both let the first of their phones have it.
+    let apart = (excuses.cut || excuses.cloud_died || excuses.box_died) && !call.other_legs.is_empty();
+    faults.unless(winners.len() <= 1 || caller_gave_up || apart, || {
         format!("{session}: answered by {winners:?}")
     });
 }

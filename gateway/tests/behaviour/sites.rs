@@ -234,3 +234,22 @@ fn a_number_wished_for_one_call() {
         }
     }
 }
+
+/// Two sites answered at the same moment and this one was later: its phone shows no broken call.
+#[test]
+fn an_answer_that_came_later_than_another_site_s() {
+    let mut o = office(true);
+    let carrier = o.carrier_calls("0312340001", "k1");
+    let invite = o.expect(Phone::new(1).address, "INVITE");
+    o.take(&invite);
+    let mut carrier = o.connected(carrier);
+    carrier.cseq += 1;
+    let reason = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n";
+    o.trunk_rx(carrier.request("BYE", "bye", reason, "").as_bytes());
+    o.expect(cloud(), "200");
+    let bye = o.expect(Phone::new(1).address, "BYE");
+    assert_eq!(
+        bye.header("Reason"),
+        "SIP;cause=200;text=\"Call completed elsewhere\""
+    );
+}
