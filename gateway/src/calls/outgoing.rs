@@ -129,7 +129,7 @@ impl Gateway<'_> {
         match self.way_out() {
             // Without them it rings here all the same.
             Some(trunk) if here && beyond => _ = self.dial_cloud(now, call, trunk, called, Priority::Normal),
-            _ if beyond && !here => self.to_cloud(now, call, called),
+            _ if beyond && !here => self.over_trunk(now, call, called),
             _ => {}
         }
         Ok(())
@@ -198,7 +198,7 @@ impl Gateway<'_> {
             self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
             return Ok(());
         }
-        self.to_cloud(now, call, &user(number.digits()));
+        self.over_trunk(now, call, &user(number.digits()));
         Ok(())
     }
 
@@ -208,7 +208,7 @@ impl Gateway<'_> {
     }
 
     /// Sends a call to the cloud and nowhere else; says so if there is no way.
-    fn to_cloud(&mut self, now: Instant, call: Key, called: &User) {
+    fn over_trunk(&mut self, now: Instant, call: Key, called: &User) {
         let Some(trunk) = self.way_out() else {
             return self.no_way_out(now, call);
         };
