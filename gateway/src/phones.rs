@@ -177,6 +177,7 @@ impl Gateway<'_> {
                     registered,
                 },
             );
+            self.offer_again(now);
         }
         true
     }

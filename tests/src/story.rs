@@ -1,12 +1,16 @@
 //! A random story: calls, cuts, deaths and a database that fails, all from one seed.
 
+use cloud::pbx::Pbx;
+use shared::channels::{self, Use};
+
 use crate::check::{Excuses, Faults, at_rest, remembered};
+use crate::cloud_node::Ports;
 use crate::desk_box::Flash;
 use crate::network::{Cut, Millis, Place, Quality};
 use crate::office;
 use crate::phone::{Incoming, Manner};
 use crate::rng::Rng;
-use crate::scene::{BOX, CLOUD, CONTRACT, Office, Scene};
+use crate::scene::{BOX, CLOUD, Office, Scene};
 use crate::world::Fault;
 
 /// The phones register for the first time from here…
@@ -142,6 +146,12 @@ pub fn tell(seed: u64) -> Told {
     let phones = rng.range(2, 7);
     let office = Office {
         phones: phones as u16,
+        // One story in three has two sites.
+        branch: if rng.chance(330) {
+            rng.range(1, phones - 1) as u16
+        } else {
+            0
+        },
         channels: (phones + rng.range(0, 1)) as u8,
         lan: quality(&mut rng, 5, 30),
         wan: quality(&mut rng, 60, 50),
@@ -177,21 +187,22 @@ pub fn tell(seed: u64) -> Told {
         }
         if now == 60_000 && rng.chance(200) {
             // An administrator gives the contract one channel more.
-            let site = office::site(office.phones, office.channels + 1);
-            scene.cloud().configure(now, office::BOX, site);
+            for (here, id) in [(office::HOME, office::BOX), (office::BRANCH, office::BRANCH_BOX)] {
+                let site = office::site_with_branch(here, office.phones, office.branch, office.channels + 1);
+                scene.cloud().configure(now, id, site);
+            }
         }
         if let Some(on) = starts.take_if(|on| *on <= now) {
             scene.world.run(on);
             faults.0.extend(remembered(&mut scene).0);
         }
         scene.world.run(now);
-        // R15; emergency calls are not refused.
-        let used = scene.cloud().pbx().map_or(0, |pbx| {
-            pbx.live()
-                .filter(|call| !matches!(call.to.as_str(), "110" | "118" | "119"))
-                .count()
-                .min(pbx.channels_used(CONTRACT))
-        });
+        // R15; emergency calls and their call-backs are not refused.
+        let counted = |pbx: &Pbx<Ports>| {
+            let calls = pbx.live().filter(|call| !matches!(call.uses, Use::Emergency(_)));
+            channels::used(calls.map(|call| call.uses))
+        };
+        let used = scene.cloud().pbx().map_or(0, counted);
         if used > usize::from(office.channels) + 1 {
             faults.0.push(format!("{used} channels in use at {now}"));
         }

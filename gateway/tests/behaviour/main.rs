@@ -4,6 +4,7 @@
 mod office;
 
 mod bad_input;
+mod emergency;
 mod inside;
 mod line;
 mod load;
@@ -11,4 +12,5 @@ mod outside;
 mod registration;
 mod remembered;
 mod restart;
+mod sites;
 mod size;
