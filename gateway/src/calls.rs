@@ -456,8 +456,8 @@ impl Gateway<'_> {
         Facts {
             registered,
             busy,
-            logged_in: IdSet::EMPTY,
-            foreground: IdSet::EMPTY,
+            elsewhere: self.site.all().difference(self.site.here()),
+            ..Facts::default()
         }
     }
 

@@ -203,7 +203,7 @@ impl FromStr for Date {
 }
 
 /// A moment as the clocks in Japan show it, to the minute.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Local {
     /// The day.
     pub date: Date,

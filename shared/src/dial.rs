@@ -1,20 +1,9 @@
 //! What the digits dialled on a terminal mean.
 
 use crate::id::{Extension, IdKey};
-use crate::number::{Keys, Number, NumberError, NumberProblem};
+pub use crate::number::Privacy;
+use crate::number::{Fault, Keys, Number, NumberError, NumberProblem, Split};
 use crate::site::{Called, Site};
-
-/// Does the caller show its number?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Privacy {
-    /// As configured.
-    #[default]
-    Default,
-    /// 184: withheld for this call.
-    Withhold,
-    /// 186: shown for this call.
-    Show,
-}
 
 /// Why dialled digits are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,25 +66,21 @@ pub fn dial(site: &Site, text: &str) -> Dialled {
         return meaning;
     }
     let (rest, prefixed) = strip_outside(site, typed);
-    let (digits, privacy) = strip_privacy(rest);
+    let split = Split::of(rest);
+    let privacy = split.privacy;
     // The outside-line digit may also come after 184 or 186.
-    let (digits, prefixed) = match strip_outside(site, digits) {
-        (inner, true) if !prefixed && privacy != Privacy::Default => (inner, true),
-        _ => (digits, prefixed),
+    let (split, prefixed) = match strip_outside(site, split.rest) {
+        (inner, true) if !prefixed && privacy != Privacy::Default => (Split::of(inner), true),
+        _ => (split, prefixed),
     };
-    let read = match digits {
+    let read = match split.rest {
         // Nothing after 184 or 186.
-        [b'1', b'8', b'4' | b'6'] => Err(NumberProblem::TooShort),
-        _ => Number::from_keys(digits),
+        [b'1', b'8', b'4' | b'6'] => Err(Fault::at_end(NumberProblem::TooShort)),
+        _ => split.number(),
     };
     let number = match read {
         Ok(number) => number,
-        Err(problem) => {
-            return Dialled::Refused(Refusal::NotANumber(NumberError {
-                problem,
-                at: keys.chars(),
-            }));
-        }
+        Err(fault) => return Dialled::Refused(Refusal::NotANumber(keys.error(fault))),
     };
     match site.by_number(number) {
         Some(Called::Direct(key)) => return Dialled::Extension(key),
@@ -125,14 +110,6 @@ fn emergency(site: &Site, typed: &[u8]) -> Option<Number> {
             [b'9', rest @ ..] if site.sys.outside_prefix == Some(9) => rest,
             _ => return None,
         }
-    }
-}
-
-fn strip_privacy(digits: &[u8]) -> (&[u8], Privacy) {
-    match digits {
-        [b'1', b'8', b'4', rest @ ..] if !rest.is_empty() => (rest, Privacy::Withhold),
-        [b'1', b'8', b'6', rest @ ..] if !rest.is_empty() => (rest, Privacy::Show),
-        _ => (digits, Privacy::Default),
     }
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{key, number, office};
-use shared::ring::{Facts, Reason, ring, ring_extension};
+use shared::ring::{Call, Facts, Reason, To, ring};
 use shared::site::{Called, Site};
 use shared::{IdSet, TerminalKind};
 
@@ -98,7 +98,7 @@ fn a_direct_number_rings_its_own_terminal_alone() {
         registered: site.all(),
         logged_in: site.all(),
         foreground: site.all(),
-        busy: IdSet::EMPTY,
+        ..Facts::default()
     };
     for index in 0..3 {
         let direct = site.id(key(index)).unwrap().direct;
@@ -115,7 +115,7 @@ fn a_direct_number_rings_its_own_terminal_alone() {
         "R25"
     );
     assert_eq!(
-        ring_extension(&site, key(1), &everything).offer,
+        ring(&site, Call::new(To::Extension(key(1))), &everything).offer,
         IdSet::one(key(1)),
         "R30"
     );
@@ -172,7 +172,7 @@ fn every_decision_of_a_group_of_three_is_the_one_of_the_rules() {
                     registered: IdSet(facts & 7),
                     logged_in: IdSet(facts >> 3 & 7),
                     foreground: IdSet(facts >> 6 & 7),
-                    busy: IdSet::EMPTY,
+                    ..Facts::default()
                 };
                 let decision = ring(&site, called, &facts);
                 for index in 0..3 {

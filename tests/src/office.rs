@@ -65,6 +65,7 @@ pub fn site(phones: u16, channels: u8) -> Site {
             } else {
                 number(&direct(index))
             },
+            site: site.sys.site,
         };
         let credential = Credential {
             key,

@@ -31,8 +31,8 @@ impl Db {
 }
 
 impl Change<'_> {
-    /// Issues the next epoch for every box of a contract whose site's content changed. A site without IDs or without a
-    /// box has nothing to issue yet.
+    /// Issues the next epoch for every box of a contract whose site's content changed. A contract without IDs and a
+    /// site without a box have nothing to issue yet.
     pub(super) async fn issue(&mut self, contract: ContractId) -> Result<()> {
         self.all_can_call(contract).await?;
         let sites: Vec<u32> = sqlx::query_scalar("SELECT id FROM site WHERE contract = $1 ORDER BY id")
@@ -243,12 +243,12 @@ pub(super) async fn load_site(connection: &mut SqliteConnection, id: SiteId) -> 
     let first: u32 = row.try_get("first")?;
 
     let rows = sqlx::query(
-        "SELECT key, direct, extension, label, kind, direct_in, direct_out, outgoing, ha1_md5, ha1_sha256
-           FROM ident WHERE contract = $1 AND coalesce(site, $2) = $3 ORDER BY key",
+        "SELECT key, direct, extension, label, kind, direct_in, direct_out, outgoing, ha1_md5, ha1_sha256,
+                coalesce(site, $2) AS site
+           FROM ident WHERE contract = $1 ORDER BY key",
     )
     .bind(contract)
     .bind(first)
-    .bind(id.0)
     .fetch_all(&mut *connection)
     .await?;
     for row in rows {
@@ -269,7 +269,13 @@ pub(super) async fn load_site(connection: &mut SqliteConnection, id: SiteId) -> 
                 .map_err(|_| anyhow!("label of ID {key:?}"))?,
             kind: kind_from(row.try_get("kind")?),
             outgoing: number(row.try_get("outgoing")?)?,
+            site: SiteId(row.try_get("site")?),
         };
+        let here = site.is_here(&entry);
+        site.ids.push(entry).map_err(|_| anyhow!("more than 64 IDs"))?;
+        if !here {
+            continue;
+        }
         let credential = Credential {
             key,
             ha1_md5: row
@@ -281,8 +287,8 @@ pub(super) async fn load_site(connection: &mut SqliteConnection, id: SiteId) -> 
                 .try_into()
                 .map_err(|_| anyhow!("HA1 of {key:?}"))?,
         };
-        let room = site.ids.push(entry).is_ok() && site.credentials.push(credential).is_ok();
-        room.then_some(()).context("more than 64 IDs")?;
+        // There is room for as many as for IDs.
+        let _ = site.credentials.push(credential);
     }
 
     let all = site.all();

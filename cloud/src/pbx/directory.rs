@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use shared::{BoxId, ContractId, IdKey, Number, Site, SiteId};
+use shared::{BoxId, ContractId, IdKey, Number, Site, SiteId, caller_id};
 use sip::digest::Ha1;
 
 /// The account of a box.
@@ -39,8 +39,13 @@ impl Directory {
     ) -> Self {
         let mut numbers: HashMap<Number, Vec<usize>> = HashMap::new();
         for (at, site) in sites.iter().enumerate() {
-            let directs = site.ids.iter().map(|id| id.direct);
-            let reps = site.reps.iter().map(|rep| rep.number);
+            let here = site.here();
+            let directs = site.ids.iter().filter(|id| site.is_here(id)).map(|id| id.direct);
+            let reps = site
+                .reps
+                .iter()
+                .filter(|rep| !rep.members.intersection(here).is_empty());
+            let reps = reps.map(|rep| rep.number);
             for number in directs.chain(reps) {
                 numbers.entry(number).or_default().push(at);
             }
@@ -116,7 +121,9 @@ impl Directory {
 /// May calls of this site present this number (R9, R22)? With the calling ID known, it must be that one's own.
 pub(super) fn may_present(site: &Site, caller: Option<IdKey>, number: Number) -> bool {
     match caller {
-        Some(key) => site.may_present(key, number),
+        Some(key) => site
+            .id(key)
+            .is_some_and(|id| caller_id::check(site, id, number).is_ok()),
         None => site.by_number(number).is_some(),
     }
 }

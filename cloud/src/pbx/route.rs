@@ -267,7 +267,7 @@ impl<R: Relays> Pbx<R> {
         // Who calls: without it the site answers for its phones; with it, that one's own numbers only (R9).
         let served = message.other("P-Served-User").map(|value| {
             let direct = address(value)?;
-            site.ids.iter().find(|id| id.direct == direct)
+            site.ids.iter().find(|id| id.direct == direct && site.is_here(id))
         });
         let caller = served.flatten();
         let asked = match message.header(Name::PAssertedIdentity) {
@@ -284,7 +284,7 @@ impl<R: Relays> Pbx<R> {
             // 110, 118 and 119 are never refused: the called authority sees a number of the site all the same.
             let first = caller
                 .map(|id| id.outgoing)
-                .or_else(|| Some(site.ids.first()?.direct));
+                .or_else(|| site.ids.iter().find(|id| site.is_here(id)).map(|id| id.direct));
             first.filter(|_| emergency)
         });
         Ok(Wish {

@@ -35,6 +35,7 @@ pub fn site(ids: u16, variant: u8) -> Site {
                 label: label.as_str().try_into().unwrap(),
                 kind: TerminalKind::Fixed,
                 outgoing: direct,
+                site: site.sys.site,
             })
             .unwrap();
         site.credentials

@@ -89,6 +89,7 @@ pub fn site(phones: u16, channels: u8) -> Site {
             label: format!("Phone {index}").as_str().try_into().unwrap(),
             kind: TerminalKind::Fixed,
             outgoing: rep,
+            site: site.sys.site,
         };
         site.ids.push(id).unwrap();
         let credential = Credential {

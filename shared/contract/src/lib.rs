@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+pub mod area_names;
 pub mod command;
 pub mod context;
 pub mod device;

@@ -73,6 +73,7 @@ fn site(contract: u32, id: u32, channels: u8, directs: &[&str], rep: Option<(&st
             label: "desk".try_into().unwrap(),
             kind: TerminalKind::Fixed,
             outgoing: direct,
+            site: site.sys.site,
         };
         site.ids.push(id).unwrap();
     }
