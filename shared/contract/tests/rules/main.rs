@@ -4,7 +4,7 @@ mod calls;
 mod document;
 mod money;
 mod office;
-mod orders;
+mod terminals;
 mod world;
 
 use std::io::Write;

@@ -1,0 +1,113 @@
+//! Steps of terminals: who uses an ID, and devices from the order to the return.
+
+use contract::Command;
+use contract::command::{Consent, NewDevice};
+use contract::device::{Acquisition, Interface, Model};
+use contract::effect::Effect;
+use contract::model::Terminal;
+use shared::SiteId;
+
+use crate::world::{Outcome, World, Wrong, device, same};
+
+pub fn act(world: &mut World, words: &[&str]) -> Outcome {
+    match words {
+        [app, "logs", "in", "to", name] => login(world, app, name, Consent::None),
+        [app, "takes", "over", name] => login(world, app, name, Consent::Takeover),
+        [app, "takes", "over", name, "and", "cuts", "its", "call"] => {
+            login(world, app, name, Consent::CutCall)
+        }
+        [name, "logs", "out"] => {
+            let key = world.id(name)?;
+            let lease = world.contract.id(key).and_then(|id| id.lease.as_ref());
+            let epoch = lease.ok_or("nobody uses it")?.epoch;
+            world.command(Command::Logout { id: key, epoch })
+        }
+
+        ["order" | "rent", model, "for", name] => {
+            order(world, model, name, Acquisition::Rental, Interface::Analog)
+        }
+        ["buy", model, "for", name] => order(world, model, name, Acquisition::Purchase, Interface::Analog),
+        ["order", model, "for", name, "on", "a" | "an", interface, "line"] => {
+            let interface = match *interface {
+                "analog" => Interface::Analog,
+                "ISDN" => Interface::Isdn,
+                "digital" => Interface::Digital,
+                "IP" => Interface::Ip,
+                _ => return Err(Wrong::Unknown),
+            };
+            order(world, model, name, Acquisition::Rental, interface)
+        }
+        ["set", "up", "device", number, "as", mac] => {
+            world.command(Command::ConfigureDevice(device(number)?, mac.parse()?))
+        }
+        ["ship", "device", number] => world.command(Command::ShipDevice(device(number)?)),
+        [mac, "asks", "for", "its", "configuration"] => world.command(Command::DeviceOnline(mac.parse()?)),
+        ["return", "device", number] => world.command(Command::ReturnDevice(device(number)?)),
+        _ => Err(Wrong::Unknown),
+    }
+}
+
+pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
+    match words {
+        [name, "used", "by", terminal @ ..] => {
+            let id = world.contract.id(world.id(name)?).ok_or("it is gone")?;
+            let user = match id.lease.as_ref().map(|lease| &lease.terminal) {
+                None => "nobody".to_owned(),
+                Some(Terminal::App(app)) => app.clone(),
+                Some(Terminal::Device(device)) => format!("device {}", device.0),
+            };
+            same(terminal.join(" "), user)
+        }
+        [app, "is", "told"] => {
+            let told = world.effects.iter().any(
+                |effect| matches!(effect, Effect::SessionEnded(_, Terminal::App(name)) if name == app),
+            );
+            match told {
+                true => Ok(()),
+                false => Err(Wrong::Is(format!("what follows is {:?}", world.effects))),
+            }
+        }
+        ["device", number, "is", state] => {
+            let device = world
+                .contract
+                .device(device(number)?)
+                .ok_or("there is no such device")?;
+            same(*state, device.state.name())
+        }
+        _ => Err(Wrong::Unknown),
+    }
+}
+
+/// A model by the maker's name for it.
+pub fn model(name: &str) -> Result<Model, Wrong> {
+    Model::ALL
+        .into_iter()
+        .find(|model| model.name().split(' ').next_back() == Some(name))
+        .ok_or_else(|| Wrong::Is(format!("there is no model {name}")))
+}
+
+fn login(world: &mut World, app: &str, name: &str, consent: Consent) -> Outcome {
+    let id = world.id(name)?;
+    world.command(Command::Login {
+        id,
+        terminal: Terminal::App(app.into()),
+        consent,
+    })
+}
+
+fn order(
+    world: &mut World,
+    name: &str,
+    id: &str,
+    acquisition: Acquisition,
+    interface: Interface,
+) -> Outcome {
+    let id = world.id(id)?;
+    world.command(Command::OrderDevice(NewDevice {
+        model: model(name)?,
+        acquisition,
+        site: SiteId(1),
+        id,
+        interface,
+    }))
+}
