@@ -5,7 +5,7 @@ use shared::site::TerminalKind;
 use shared::{Extension, IdKey, Number, SiteId};
 
 use crate::device::{Acquisition, DeviceId, Interface, Mac, Model};
-use crate::model::{Settings, Suspension, SuspensionCause, Terminal};
+use crate::model::{Reviewed, Settings, Suspension, SuspensionCause, Terminal};
 
 /// A change somebody wants. IDs are named by key, representative numbers by number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,17 +18,19 @@ pub enum Command {
     End,
     /// Suspends the contract, or one of its numbers.
     Suspend(Option<Number>, Suspension),
-    /// Lifts the suspension.
+    /// Lifts a suspension of the contract, or of one of its numbers.
     Resume(Option<Number>, SuspensionCause),
 
     /// Makes a site.
     AddSite(NewSite),
     /// Changes a site's name.
     RenameSite(SiteId, String),
-    /// Moves a site (R18): refused with the list of numbers that must go first, if there are any.
+    /// Changes a site's address (R18): refused with the list of numbers that must go first, if there are any.
     Move(SiteId, String),
     /// Emergency services are given the site's present address.
     ConfirmEmergency(SiteId),
+    /// The site's present address was found to lie in a number area.
+    Review(SiteId, Reviewed),
     /// Removes a site without IDs and devices.
     RemoveSite(SiteId),
 
@@ -61,7 +63,12 @@ pub enum Command {
         number: Number,
     },
     /// Asks for a number to go to another carrier.
-    PortOut(Number),
+    PortOut {
+        /// The number.
+        line: Number,
+        /// What replaces it; an ID is never without a direct number (R7).
+        next: Option<Number>,
+    },
     /// The port of this line is done.
     PortDone(Number),
     /// The port of this line is off.
@@ -79,8 +86,8 @@ pub enum Command {
     ReturnDevice(DeviceId),
     /// The customer buys a rented device.
     BuyDevice(DeviceId),
-    /// Binds a device's port to another ID.
-    Bind(DeviceId, u8, IdKey),
+    /// Gives a port of a device to another ID, or to none.
+    Bind(DeviceId, u8, Option<IdKey>),
 
     /// A terminal wants to use an ID (R6, A19).
     Login {
@@ -91,7 +98,7 @@ pub enum Command {
         /// What its user agreed to.
         consent: Consent,
     },
-    /// A terminal stops using an ID; nothing happens if the lease with this epoch is gone.
+    /// A terminal stops using an ID; nothing happens if its lease is not the present one.
     Logout {
         /// The ID.
         id: IdKey,
@@ -211,8 +218,8 @@ pub struct NewDevice {
     pub acquisition: Acquisition,
     /// Where it goes.
     pub site: SiteId,
-    /// The ID of each of its ports.
-    pub ports: Vec<IdKey>,
-    /// What is plugged into an adapter's ports (R43); of no interest for a desk phone.
+    /// The ID of each of its ports (R5); none for a port that is not in use.
+    pub ports: Vec<Option<IdKey>>,
+    /// What an adapter connects (R43); of no interest for a desk phone.
     pub interface: Interface,
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use shared::{Date, IdKey, SiteId};
+use shared::{Date, IdKey, SiteId, TerminalKind};
 
 /// A device's key within its contract; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,17 +21,35 @@ pub enum Model {
     Ht801,
     /// Grandstream HT802: analog adapter with two ports.
     Ht802,
+    /// Hub that powers four devices (PoE, IEEE 802.3af): no terminal (R40).
+    PoeHub,
 }
 
 impl Model {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Gxp1628, Self::KxHdv230n, Self::Ht801, Self::Ht802];
+    pub const ALL: [Self; 5] = [
+        Self::Gxp1628,
+        Self::KxHdv230n,
+        Self::Ht801,
+        Self::Ht802,
+        Self::PoeHub,
+    ];
 
     /// Terminals it is, each with an ID of its own (R5, A14).
     pub const fn ports(self) -> usize {
         match self {
             Self::Gxp1628 | Self::KxHdv230n | Self::Ht801 => 1,
             Self::Ht802 => 2,
+            Self::PoeHub => 0,
+        }
+    }
+
+    /// The kind of terminal its ports are.
+    pub const fn kind(self) -> TerminalKind {
+        if self.is_adapter() {
+            TerminalKind::Adapter
+        } else {
+            TerminalKind::Fixed
         }
     }
 
@@ -52,6 +70,7 @@ impl Model {
             Self::KxHdv230n => "Panasonic KX-HDV230N",
             Self::Ht801 => "Grandstream HT801",
             Self::Ht802 => "Grandstream HT802",
+            Self::PoeHub => "PoE HUB(4port)",
         }
     }
 }
@@ -96,9 +115,16 @@ pub enum DeviceState {
 }
 
 impl DeviceState {
-    /// The device is the customer's to use, or soon will be.
-    pub const fn is_live(self) -> bool {
-        !matches!(self, Self::Returned(_))
+    /// Its name, for texts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ordered(_) => "ordered",
+            Self::Configured(_) => "configured",
+            Self::Shipped(_) => "shipped",
+            Self::Online(_) => "online",
+            Self::Returned(_) => "returned",
+            Self::Purchased(_) => "purchased",
+        }
     }
 }
 
@@ -113,12 +139,14 @@ pub struct Device {
     pub acquisition: Acquisition,
     /// Where it goes.
     pub site: SiteId,
-    /// The ID of each of its ports; bound before it is shipped (R34).
-    pub ports: Vec<IdKey>,
+    /// The ID of each of its ports, bound before it is shipped (R34); none for a port that is not in use.
+    pub ports: Vec<Option<IdKey>>,
     /// Its hardware address, once one was taken from the shelf (R33).
     pub mac: Option<Mac>,
-    /// Day of the order.
+    /// Day of the order: its prices hold for the device (R46, R47).
     pub ordered: Date,
+    /// Day it was sent: since then it is charged for.
+    pub shipped: Option<Date>,
     /// How far it is.
     pub state: DeviceState,
 }

@@ -8,14 +8,18 @@
 )]
 
 mod apply;
+pub mod area;
 pub mod area_names;
+pub mod catalogue;
 pub mod command;
 pub mod context;
 pub mod device;
 pub mod effect;
 pub mod model;
+pub mod order;
 pub mod plan;
 pub mod refusal;
+pub mod tariff;
 mod text;
 
 pub use apply::apply;

@@ -5,8 +5,10 @@ use shared::date::Date;
 use shared::site::TerminalKind;
 use shared::{ContractId, Extension, IdKey, IdSet, Number, SiteId};
 
+use crate::area::Zone;
+use crate::command::NewRep;
 use crate::device::{Device, DeviceId};
-use crate::plan::PlanVersion;
+use crate::plan::{Plan, PlanVersion};
 
 /// A contract with the telephone service (契約).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +23,8 @@ pub struct Contract {
     pub plan: PlanVersion,
     /// Day of signing.
     pub signed: Date,
-    /// Set while bills are unpaid or an authority asked for it; numbers can be suspended one by one too.
-    pub suspended: Option<Suspension>,
+    /// Why nothing works that need not, at most one of each cause; numbers can be suspended one by one too.
+    pub suspended: Vec<Suspension>,
     /// The last day, once it was ended.
     pub ended: Option<Date>,
     /// What holds for all of it.
@@ -37,7 +39,7 @@ pub struct Contract {
     pub requests: Vec<RepRequest>,
     /// Its desk phones and adapters, ascending by id; those that came back too.
     pub devices: Vec<Device>,
-    /// IDs and numbers it had (A5): keeps their keys from being used again too early.
+    /// Numbers it had, and the IDs they belonged to (A5), until their calls are billed.
     pub former: Vec<Former>,
 }
 
@@ -95,6 +97,21 @@ pub struct Site {
     pub address: Option<String>,
     /// Day since which emergency services are given this address; a geographic number needs it (電気通信番号計画 第3).
     pub emergency: Option<Date>,
+    /// Number areas in which somebody found the present address to lie, where the tables do not say (A16).
+    pub reviewed: Vec<Reviewed>,
+}
+
+/// Evidence that an address lies in a number area.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewed {
+    /// The area.
+    pub zone: Zone,
+    /// What shows it: document and date of it.
+    pub document: String,
+    /// Who looked.
+    pub by: String,
+    /// When.
+    pub on: Date,
 }
 
 /// An ID: the right to use one terminal, with its own direct number (R5, R7).
@@ -128,34 +145,37 @@ pub struct Id {
     pub epoch: u32,
 }
 
-/// A telephone number of the contract and what happens to it (§ portability since January 2025).
+/// A telephone number of the contract and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// The number that works now.
     pub number: Number,
     /// Since when.
     pub since: Date,
-    /// Is it about to change?
+    /// Is it about to go or to change?
     pub porting: Option<Porting>,
-    /// Set while this number is suspended.
-    pub suspended: Option<Suspension>,
+    /// Why this number is suspended, at most one of each cause.
+    pub suspended: Vec<Suspension>,
 }
 
-/// A port that was asked for and is not done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Porting {
-    /// `number` comes from another carrier and then replaces the line's present, temporary one.
-    In {
-        /// The number to come.
-        number: Number,
-        /// Day of the request.
-        since: Date,
-    },
-    /// The number goes to another carrier.
-    Out {
-        /// Day of the request.
-        since: Date,
-    },
+/// A port to or from another carrier that was asked for and is not done (possible both ways since January 2025).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Porting {
+    /// Which way.
+    pub direction: Direction,
+    /// What the line's number will be then: the one to come, or the one that replaces the one that went.
+    pub next: Option<Number>,
+    /// Day of the request.
+    pub since: Date,
+}
+
+/// Which way a number is ported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// From another carrier; the line's present number is a temporary one.
+    In,
+    /// To another carrier.
+    Out,
 }
 
 /// A representative number (代表番号) and its ring group (R2, R4).
@@ -183,7 +203,7 @@ pub struct RepRequest {
     /// Day of the request.
     pub since: Date,
     /// What is asked for.
-    pub rep: crate::command::NewRep,
+    pub rep: NewRep,
     /// What it shall be used for (ご利用用途).
     pub usage: String,
     /// How far it is.
@@ -209,13 +229,8 @@ pub enum RequestState {
 /// What a terminal is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Terminal {
-    /// The port of a device.
-    Device {
-        /// The device.
-        device: DeviceId,
-        /// Index of its port.
-        port: u8,
-    },
+    /// A desk phone or adapter.
+    Device(DeviceId),
     /// An installation of the app, by its own name.
     App(String),
 }
@@ -236,8 +251,150 @@ pub struct Former {
     pub number: Number,
     /// The ID whose direct number it was.
     pub id: Option<IdKey>,
+    /// Since when it was the contract's.
+    pub since: Date,
     /// When it went.
     pub until: Date,
     /// It went to another carrier.
     pub ported: bool,
+}
+
+/// What a number of the contract is for (R1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Direct number of this ID, or to become it.
+    Direct(IdKey),
+    /// A representative number, or to become one.
+    Rep,
+}
+
+impl Contract {
+    /// A new contract without sites, IDs and numbers.
+    pub fn sign(id: ContractId, name: &str, customer: Customer, plan: PlanVersion, signed: Date) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            customer,
+            plan,
+            signed,
+            suspended: Vec::new(),
+            ended: None,
+            settings: Settings::default(),
+            sites: Vec::new(),
+            ids: Vec::new(),
+            reps: Vec::new(),
+            requests: Vec::new(),
+            devices: Vec::new(),
+            former: Vec::new(),
+        }
+    }
+
+    /// The rules it is judged by.
+    pub fn rules(&self) -> &'static Plan {
+        self.plan.plan()
+    }
+
+    /// Calls with the outside that may exist at once: the number of IDs (R15).
+    pub fn channels(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The site with this identity.
+    pub fn site(&self, site: SiteId) -> Option<&Site> {
+        self.sites.iter().find(|one| one.id == site)
+    }
+
+    /// The ID with this key.
+    pub fn id(&self, key: IdKey) -> Option<&Id> {
+        self.ids.iter().find(|id| id.key == key)
+    }
+
+    /// The basic ID (基本ID): the one issued first (R16).
+    pub fn basic(&self) -> Option<&Id> {
+        self.ids.first()
+    }
+
+    /// The ID with this extension.
+    pub fn by_extension(&self, extension: Extension) -> Option<&Id> {
+        self.ids.iter().find(|id| id.extension == extension)
+    }
+
+    /// The ID that logs in with this code: its direct number, or one it had before (R10, A5).
+    pub fn by_code(&self, code: &str) -> Option<&Id> {
+        let number = Number::parse(code).ok()?;
+        let current = self.ids.iter().find(|id| id.direct.number == number);
+        current.or_else(|| self.ids.iter().find(|id| id.aliases.contains(&number)))
+    }
+
+    /// The representative number.
+    pub fn rep(&self, number: Number) -> Option<&Rep> {
+        self.reps.iter().find(|rep| rep.line.number == number)
+    }
+
+    /// The device with this key.
+    pub fn device(&self, id: DeviceId) -> Option<&Device> {
+        self.devices.iter().find(|device| device.id == id)
+    }
+
+    /// The line whose number works now.
+    pub fn line(&self, number: Number) -> Option<&Line> {
+        self.lines()
+            .map(|(line, _)| line)
+            .find(|line| line.number == number)
+    }
+
+    /// Every line with what it is for.
+    pub fn lines(&self) -> impl Iterator<Item = (&Line, Role)> {
+        let direct = self.ids.iter().map(|id| (&id.direct, Role::Direct(id.key)));
+        direct.chain(self.reps.iter().map(|rep| (&rep.line, Role::Rep)))
+    }
+
+    /// Every number it has or is about to get, with what it is for. None comes twice (R1).
+    pub fn numbers(&self) -> impl Iterator<Item = (Number, Role)> {
+        self.lines().flat_map(|(line, role)| {
+            let next = line.porting.and_then(|porting| porting.next);
+            [Some(line.number), next]
+                .into_iter()
+                .flatten()
+                .map(move |number| (number, role))
+        })
+    }
+
+    /// What a number of it is for.
+    pub fn role(&self, number: Number) -> Option<Role> {
+        self.numbers()
+            .find(|(one, _)| *one == number)
+            .map(|(_, role)| role)
+    }
+
+    /// May this ID present this number? Its own direct number, or a representative number it belongs to (R9, R22).
+    pub fn may_present(&self, key: IdKey, number: Number) -> bool {
+        self.id(key)
+            .is_some_and(|id| id.direct.number == number && id.direct_out)
+            || self.rep(number).is_some_and(|rep| rep.members.contains(key))
+    }
+
+    /// Requests that wait for the review.
+    pub fn pending(&self) -> impl Iterator<Item = &RepRequest> {
+        self.requests
+            .iter()
+            .filter(|request| request.state == RequestState::Submitted)
+    }
+
+    /// The number is suspended, by itself or with the contract.
+    pub fn is_suspended(&self, number: Number) -> bool {
+        !self.suspended.is_empty() || self.line(number).is_some_and(|line| !line.suspended.is_empty())
+    }
+}
+
+impl Line {
+    /// A line that works from today.
+    pub(crate) fn new(number: Number, since: Date) -> Self {
+        Self {
+            number,
+            since,
+            porting: None,
+            suspended: Vec::new(),
+        }
+    }
 }

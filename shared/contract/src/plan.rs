@@ -8,7 +8,7 @@ use shared::Date;
 pub enum PlanVersion {
     /// The plan of the service's guide (基本ガイド).
     Guide,
-    /// The operator's plan sold from 2021-06-26: as far as it is known, see [`PlanVersion::plan`].
+    /// The plan the operator sells from 2021-06-26.
     From2021,
 }
 
@@ -25,8 +25,6 @@ pub struct Plan {
     pub min_ids_for_reps: usize,
     /// Most calls a number's own cap may allow, if fewer than the channels (A4).
     pub max_sub_cap: Option<u8>,
-    /// A number can be for cloud FAX alone, and then rings no telephone (R45).
-    pub fax_only: bool,
 }
 
 const GUIDE: Plan = Plan {
@@ -35,15 +33,15 @@ const GUIDE: Plan = Plan {
     self_service_reps: 3,
     min_ids_for_reps: 2,
     max_sub_cap: None,
-    fax_only: false,
 };
 
-/// Known of it: the caps of the guide stay, a number's own cap is at most 9, FAX-only numbers exist.
+/// What is known of it: a contract with the basic ID alone still has no representative number, one with three IDs has up to
+/// three, and a number's own cap is at most 9. That its IDs can be without numbers is not offered here: a site's phones log in
+/// with their direct numbers (R10).
 const FROM_2021: Plan = Plan {
     from: day(2021, 6, 26),
     to: Date::LAST,
     max_sub_cap: Some(9),
-    fax_only: true,
     ..GUIDE
 };
 
@@ -55,6 +53,15 @@ const fn day(year: u16, month: u8, day: u8) -> Date {
 }
 
 impl PlanVersion {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Guide, Self::From2021];
+
+    /// The plan that is signed on this day.
+    pub fn on(day: Date) -> Self {
+        let sold = |version: &Self| (version.plan().from..=version.plan().to).contains(&day);
+        Self::ALL.into_iter().find(sold).unwrap_or(Self::Guide)
+    }
+
     /// Its rules.
     pub const fn plan(self) -> &'static Plan {
         match self {
