@@ -123,3 +123,80 @@ fn faults_of(case: &str) -> Vec<String> {
     let (_, faults) = judge(&format!("### R1 A rule.\n\n```case\n{case}\n```\n"));
     faults.iter().map(Fault::to_string).collect()
 }
+
+#[test]
+fn what_is_not_so_is_reported() {
+    let table = [
+        // Expected otherwise than it is.
+        (
+            "given IDs F1 A2; reps R1\nwhen R1 is called\nthen rings A2",
+            "shared/rules.md:6: rings A2: it is F1",
+        ),
+        (
+            "given IDs F1 A2; reps R1\nwhen R1 is called\nthen A2 silent R20",
+            "shared/rules.md:6: A2 silent R20: it is R19",
+        ),
+        (
+            "given IDs F1 F2\nwhen add A3 with D2\nthen refused R13",
+            "shared/rules.md:6: refused R13: it is R1",
+        ),
+        (
+            "given IDs F1\nthen IDs 2",
+            "shared/rules.md:5: IDs 2: it is 1",
+        ),
+        (
+            "given IDs F1\nthen refused R1",
+            "shared/rules.md:5: refused R1: it was not refused",
+        ),
+        // Not understood.
+        (
+            "given IDs F1\nthen all is well",
+            "shared/rules.md:5: not understood: all is well",
+        ),
+        (
+            "given R9 is called\nthen rings F1",
+            "shared/rules.md:5: rings F1: there was never an ID F1",
+        ),
+        // A case that shows nothing.
+        (
+            "given IDs F1",
+            "shared/rules.md:5: the case does not end with then: ```",
+        ),
+        (
+            "if IDs F1\nthen IDs 1",
+            "shared/rules.md:4: not a line of given, when or then: if IDs F1",
+        ),
+    ];
+    for (case, fault) in table {
+        assert_eq!(faults_of(case), [fault], "{case}");
+    }
+    assert_eq!(faults_of("given IDs F1\nthen IDs 1"), [""; 0]);
+}
+
+#[test]
+fn a_refusal_is_not_passed_over() {
+    let faults = faults_of("given IDs F1 F2; add A3 with D2\nthen IDs 2");
+    let [fault] = faults.as_slice() else {
+        panic!("{faults:?}")
+    };
+    assert!(fault.starts_with("shared/rules.md:5: IDs 2: the step before was refused by R1: "), "{fault}");
+}
+
+#[test]
+fn a_rule_must_be_shown_somewhere_and_its_tests_must_be_there() {
+    let faults = |text: &str| -> Vec<String> { judge(text).1.iter().map(Fault::to_string).collect() };
+    assert_eq!(faults("### R1 A rule.\n"), ["shared/rules.md:1: R1 has neither a case nor a place"]);
+    assert_eq!(faults("### R1 A rule.\n- Screen: Numbers\n"), [""; 0]);
+    assert_eq!(
+        faults("### R1 A rule.\n- Somewhere: else\n"),
+        [
+            "shared/rules.md:1: R1 has neither a case nor a place",
+            "shared/rules.md:2: neither Test, Screen, Advice nor Not there yet: - Somewhere: else",
+        ]
+    );
+    assert_eq!(
+        faults("### R1 A rule.\n- Test: `shared/contract/tests/rules/main.rs` `nothing`\n"),
+        ["shared/rules.md:1: shared/contract/tests/rules/main.rs has no test nothing"]
+    );
+    assert_eq!(faults("### Q1 A rule.\n"), ["shared/rules.md:1: no name of a rule: ### Q1 A rule."]);
+}

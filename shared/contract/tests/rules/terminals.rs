@@ -2,7 +2,7 @@
 
 use contract::Command;
 use contract::command::{Consent, NewDevice};
-use contract::device::{Acquisition, Interface, Model};
+use contract::device::{Acquisition, Interface, Mac, Model};
 use contract::effect::Effect;
 use contract::model::Terminal;
 use shared::SiteId;
@@ -23,10 +23,9 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             world.command(Command::Logout { id: key, epoch })
         }
 
-        ["order" | "rent", model, "for", name] => {
-            order(world, model, name, Acquisition::Rental, Interface::Analog)
-        }
-        ["buy", model, "for", name] => order(world, model, name, Acquisition::Purchase, Interface::Analog),
+        ["order", model, "for", name] => order(world, model, name, Acquisition::Rental, Interface::Analog),
+        ["rent", model, "for", name] => deliver(world, model, name, Acquisition::Rental),
+        ["buy", model, "for", name] => deliver(world, model, name, Acquisition::Purchase),
         ["order", model, "for", name, "on", "a" | "an", interface, "line"] => {
             let interface = match *interface {
                 "analog" => Interface::Analog,
@@ -80,10 +79,12 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
 
 /// A model by the maker's name for it.
 pub fn model(name: &str) -> Result<Model, Wrong> {
-    Model::ALL
-        .into_iter()
-        .find(|model| model.name().split(' ').next_back() == Some(name))
-        .ok_or_else(|| Wrong::Is(format!("there is no model {name}")))
+    match name {
+        "GXP1628" => Ok(Model::Gxp1628),
+        "KX-HDV230N" => Ok(Model::KxHdv230n),
+        "HT801" => Ok(Model::Ht801),
+        _ => Err(Wrong::Is(format!("there is no model {name}"))),
+    }
 }
 
 fn login(world: &mut World, app: &str, name: &str, consent: Consent) -> Outcome {
@@ -110,4 +111,13 @@ fn order(
         id,
         interface,
     }))
+}
+
+/// Ordered, set up and sent on one day.
+fn deliver(world: &mut World, model: &str, id: &str, acquisition: Acquisition) -> Outcome {
+    order(world, model, id, acquisition, Interface::Analog)?;
+    let device = world.contract.devices.last().ok_or("nothing was ordered")?.id;
+    let mac = Mac([0x00, 0x0b, 0x82, 0, 1, device.0 as u8]);
+    world.command(Command::ConfigureDevice(device, mac))?;
+    world.command(Command::ShipDevice(device))
 }

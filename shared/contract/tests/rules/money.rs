@@ -1,0 +1,290 @@
+//! Steps of money: orders and what they cost, early termination, the bill.
+
+use contract::catalogue::Product;
+use contract::device::{Acquisition, Interface, Model};
+use contract::order::{Cart, FaxMeans, Power, Present, Quote, Unit, recommended_fax, recommended_terminal};
+use contract::tariff::{
+    Call, Item, Line, MinimumTerm, Month, Origin, Period, PriceList, Tally, Tax, Yen, charge,
+    early_termination, export, lines, tallies,
+};
+use shared::Number;
+
+use crate::office::letter;
+use crate::terminals::model;
+use crate::world::{Outcome, World, Wrong, same};
+
+/// What the guide does not price (R52): fees nothing, so that devices stand alone, and calls to mobiles 20 yen for 30 s.
+const PRICES: &str = r#"{
+    "schema": 1,
+    "fees": [
+        {"of": "base", "from": "2020-01-01", "price": 0},
+        {"of": "additional_id", "from": "2020-01-01", "price": 0},
+        {"of": "additional_id_setup", "from": "2020-01-01", "price": 0},
+        {"of": "rep", "from": "2020-01-01", "price": 0},
+        {"of": "universal_service", "from": "2020-01-01", "price": 0},
+        {"of": "telephone_relay", "from": "2020-01-01", "price": 0}
+    ],
+    "calls": [{"of": "mobile", "from": "2020-01-01", "price": {"yen": 20, "seconds": 30}}],
+    "early_termination": {"term": "completed", "tax": "standard"}
+}"#;
+
+/// What can be billed.
+pub struct Bill {
+    prices: PriceList,
+    calls: Vec<Call>,
+    quote: Option<Quote>,
+    fee: Option<Yen>,
+}
+
+impl Default for Bill {
+    fn default() -> Self {
+        Self {
+            prices: PriceList::from_json(PRICES).unwrap(),
+            calls: Vec::new(),
+            quote: None,
+            fee: None,
+        }
+    }
+}
+
+pub fn act(world: &mut World, words: &[&str]) -> Outcome {
+    match words {
+        ["check", "out", items @ ..] => {
+            let mut cart = Cart::default();
+            for item in items.split(|word| *word == "and") {
+                put(&mut cart, item)?;
+            }
+            match cart.quote(Present::default(), &world.bill.prices, world.today) {
+                Ok(quote) => world.bill.quote = Some(quote),
+                Err(fault) => world.refuse(fault.rule(), format!("{:?}", fault.choices())),
+            }
+            Ok(())
+        }
+        ["a", "rented", name, "ends", "after", months, "months", strictly @ ..] => {
+            let term = match strictly {
+                [] => MinimumTerm::Completed,
+                ["read", "strictly"] => MinimumTerm::Within,
+                _ => return Err(Wrong::Unknown),
+            };
+            let months = months.parse()?;
+            let offer = world
+                .bill
+                .prices
+                .offer(Product::Device(model(name)?), world.today)?;
+            let ended = world.today.plus_months(months);
+            let fee =
+                early_termination(&offer, world.today, ended, months, term).map_err(|_| "too large")?;
+            world.bill.fee = Some(fee);
+            Ok(())
+        }
+        ["early", "termination", "is", "taxed", tax] => {
+            world.bill.prices.early_termination.tax = self::tax(tax)?;
+            Ok(())
+        }
+        ["an", "empty", "price", "list"] => {
+            let empty = r#"{"schema": 1, "early_termination": {"term": "completed", "tax": "standard"}}"#;
+            world.bill.prices = PriceList::from_json(empty)?;
+            Ok(())
+        }
+        ["bill", month] => {
+            if let Err(error) = bill(world, month.parse()?) {
+                world.refuse(error.rule(), error);
+            }
+            Ok(())
+        }
+        [who, "called", to, "as", billed] => {
+            let call = Call {
+                billed: world.number(billed)?,
+                origin: Origin::Id(world.id(who)?),
+                to: Some(world.number(to)?),
+                day: world.today,
+                milliseconds: 45_000,
+            };
+            world.bill.calls.push(call);
+            Ok(())
+        }
+        _ => Err(Wrong::Unknown),
+    }
+}
+
+pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
+    let month = Month::of(world.today);
+    match words {
+        [name, "sells", "for", amount] => {
+            let product = product(name)?;
+            let price = world
+                .bill
+                .prices
+                .price(product, Acquisition::Purchase, world.today)?;
+            same(yen(amount)?, price)
+        }
+        [name, "is", "called", full @ ..] => same(full.join(" "), product(name)?.name().to_owned()),
+        ["hubs", "cost", amount] => {
+            let once = &quote(world)?.once;
+            let hubs = once
+                .iter()
+                .find(|position| position.item == Item::Purchase(Product::PoeHub));
+            same(yen(amount)?, hubs.map_or(Yen::ZERO, |hubs| hubs.amount))
+        }
+        ["IDs", "to", "add", count] => same(count.parse()?, quote(world)?.ids),
+        ["rent", "exceeds", "the", "price", "in", "month", month] => {
+            let (_, found) = quote(world)?.break_even.first().ok_or("never")?;
+            same(month.parse()?, *found)
+        }
+        ["fee", amount] => same(yen(amount)?, world.bill.fee.ok_or("no rental ended")?),
+        ["devices", "cost", amount, "in", month] => {
+            let lines = bill(world, month.parse()?)?;
+            let devices = lines.iter().filter(|line| is_device(line));
+            let sum = Yen::sum(devices.map(|line| line.amount)).map_err(|_| "too large")?;
+            same(yen(amount)?, sum)
+        }
+        [
+            "early",
+            "termination",
+            "of",
+            amount,
+            "is",
+            "taxed",
+            tax,
+            "in",
+            month,
+        ] => {
+            let lines = bill(world, month.parse()?)?;
+            let ended = |line: &&Line| matches!(line.item, Item::EarlyTermination { .. });
+            let line = lines.iter().find(ended).ok_or("no rental ended early")?;
+            same(yen(amount)?, line.amount)?;
+            match line.tax == self::tax(tax)? {
+                true => Ok(()),
+                false => Err(format!("it is {:?}", line.tax).into()),
+            }
+        }
+        [number, "by", who, "has", count, "calls"] => {
+            let (billed, origin) = (world.number(number)?, Origin::Id(world.id(who)?));
+            let tallies = tally(world, month)?;
+            let mut of = tallies
+                .iter()
+                .filter(|tally| (tally.billed, tally.origin) == (billed, origin));
+            same(count.parse()?, of.next().map_or(0, |tally| tally.calls))
+        }
+        ["the", "calls", "of", "the", "bill", "cost", amount] => {
+            let charges = world
+                .bill
+                .calls
+                .iter()
+                .map(|call| charge(&world.contract, call, &world.bill.prices))
+                .collect::<Result<Vec<_>, _>>()?;
+            let lines = bill(world, month)?;
+            let calls = lines
+                .iter()
+                .filter(|line| matches!(line.item, Item::Calls { .. }));
+            let sum = Yen::sum(calls.map(|line| line.amount)).map_err(|_| "too large")?;
+            same(Yen::sum(charges).map_err(|_| "too large")?, sum)?;
+            same(yen(amount)?, sum)
+        }
+        [direct, "is", "exported", "with", count, "lines"] => {
+            let csv = export(&world.contract, month, &tally(world, month)?);
+            let direct = world.number(direct)?.to_string();
+            let found = csv
+                .lines()
+                .filter(|line| line.split(',').nth(1) == Some(direct.as_str()));
+            same(count.parse()?, found.count())
+        }
+        ["who", "always", "sits", "at", "a", "desk", "takes", name] => {
+            same(name.parse()?, letter(recommended_terminal(true)))
+        }
+        ["who", "moves", "about", "takes", name] => same(name.parse()?, letter(recommended_terminal(false))),
+        ["who", "sends", "FAX", "takes", means] => same(*means, fax(true)),
+        ["who", "only", "receives", "FAX", "takes", means] => same(*means, fax(false)),
+        _ => Err(Wrong::Unknown),
+    }
+}
+
+/// `2 hubs`, `5 apps`, `1 PoE port of one's own`, `rent 2 GXP1628`.
+fn put(cart: &mut Cart, item: &[&str]) -> Outcome {
+    let (count, what, acquisition) = match item {
+        [count, "hub" | "hubs"] => {
+            cart.hubs = count.parse()?;
+            return Ok(());
+        }
+        [count, "app" | "apps"] => {
+            cart.apps = count.parse()?;
+            return Ok(());
+        }
+        [count, "own", "PoE", "port" | "ports"] => {
+            cart.own_poe_ports = count.parse()?;
+            return Ok(());
+        }
+        ["buy", count, what] => (count, what, Acquisition::Purchase),
+        ["rent", count, what] => (count, what, Acquisition::Rental),
+        _ => return Err(Wrong::Unknown),
+    };
+    let (what, power) = match what.strip_suffix("+adapter") {
+        Some(what) => (what, Power::OwnAdapter),
+        None => (*what, Power::Included),
+    };
+    let unit = Unit {
+        model: model(what)?,
+        acquisition,
+        power,
+        interface: Interface::Analog,
+    };
+    let count: usize = count.parse()?;
+    cart.units.extend(std::iter::repeat_n(unit, count));
+    Ok(())
+}
+
+fn quote(world: &World) -> Result<&Quote, Wrong> {
+    Ok(world.bill.quote.as_ref().ok_or("nothing was ordered")?)
+}
+
+fn product(name: &str) -> Result<Product, Wrong> {
+    match name {
+        "hub" => Ok(Product::PoeHub),
+        _ => Ok(Product::Device(model(name)?)),
+    }
+}
+
+/// `24,800`.
+fn yen(text: &str) -> Result<Yen, Wrong> {
+    Ok(Yen(text.replace(',', "").parse()?))
+}
+
+fn tax(name: &str) -> Result<Tax, Wrong> {
+    match name {
+        "standard" => Ok(Tax::Standard),
+        "outside" => Ok(Tax::Outside),
+        _ => Err(Wrong::Unknown),
+    }
+}
+
+fn fax(sends: bool) -> &'static str {
+    match recommended_fax(sends) {
+        FaxMeans::Adapter => "adapter",
+        FaxMeans::Cloud => "cloud",
+    }
+}
+
+fn is_device(line: &Line) -> bool {
+    use contract::tariff::Subject;
+    matches!(line.subject, Subject::Device(_))
+}
+
+fn bill(world: &World, month: Month) -> Result<Vec<Line>, contract::tariff::Error> {
+    // Calls are those of their own month.
+    let calls: Vec<Call> = world.bill.calls.clone();
+    let period = Period {
+        month,
+        calls: &calls,
+        hubs: &[],
+    };
+    lines(&world.contract, &period, &world.bill.prices)
+}
+
+fn tally(world: &World, month: Month) -> Result<Vec<Tally>, Wrong> {
+    Ok(tallies(
+        &world.contract,
+        month,
+        &world.bill.calls,
+        &world.bill.prices,
+    )?)
+}
