@@ -8,6 +8,9 @@ use shared::Date;
 use crate::device::{Acquisition, Model};
 use crate::tariff::{Row, Yen};
 
+/// Devices that a hub powers (R40).
+pub const HUB_PORTS: u16 = 4;
+
 /// What one unit costs, without tax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +51,7 @@ const PANASONIC_END: Date = match Date::new(2022, 5, 31) {
     None => Date::LAST,
 };
 
-/// The catalogue of the guide. It has no price for adapters: those are configuration (R52).
+/// The catalogue of the guide. It has no price for adapters: that is configuration (R52).
 pub static CATALOGUE: [Row<Model, Offer>; 3] = [
     Row {
         of: Model::Gxp1628,

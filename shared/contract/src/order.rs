@@ -2,12 +2,10 @@
 
 use shared::{Date, IdKey, TerminalKind};
 
+use crate::catalogue::HUB_PORTS;
 use crate::device::{Acquisition, Interface, Model};
 use crate::refusal::Rule;
 use crate::tariff::{Error, Fee, Item, PriceList, TooLarge, Yen};
-
-/// Ports with power of a hub that is sold (R40).
-pub const HUB_PORTS: u16 = 4;
 
 /// Where a device gets its power from (R38).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +27,12 @@ pub struct Unit {
     pub acquisition: Acquisition,
     /// Its power.
     pub power: Power,
-    /// What an adapter connects; of no interest for others (R43).
+    /// What an adapter's ports connect; of no interest for others (R43).
     pub interface: Interface,
 }
 
 impl Unit {
-    /// It needs a port with power.
+    /// It needs a port with power. The Panasonic phone could take AC, but comes without the adapter (R39, A7).
     const fn needs_poe(&self) -> bool {
         match self.power {
             Power::Included => !self.model.has_ac_adapter(),
@@ -94,9 +92,9 @@ pub struct Quote {
     pub once_total: Yen,
     /// Sum of what is paid every month.
     pub monthly_total: Yen,
-    /// Rented models with the month with which the rent exceeds the purchase price (R47).
+    /// Rented devices with the month with which the rent exceeds the purchase price (R47).
     pub break_even: Vec<(Model, i64)>,
-    /// Rented models with the months the rental lasts at least (R48).
+    /// Rented devices with the months the rental lasts at least (R48).
     pub minimum: Vec<(Model, u16)>,
 }
 
@@ -112,9 +110,9 @@ pub enum Fault {
     },
     /// R43: an adapter connects analog equipment only.
     AnalogOnly(Interface),
-    /// R35: the model is no longer sold.
+    /// R35: it is no longer sold.
     NotOnSale {
-        /// The model.
+        /// What.
         model: Model,
         /// The last day it was.
         until: Date,
@@ -249,11 +247,11 @@ impl Cart {
     /// R35, R39, R43: each device is sold, has its power, and an adapter what it can work with.
     fn check_devices(&self, prices: &PriceList, day: Date) -> Result<(), Fault> {
         for unit in &self.units {
-            if let Some(until) = prices.sold_until(unit.model, day) {
-                let model = unit.model;
+            let model = unit.model;
+            if let Some(until) = prices.sold_until(model, day) {
                 return Err(Fault::NotOnSale { model, until });
             }
-            if unit.model.is_adapter() && unit.interface != Interface::Analog {
+            if model.is_adapter() && unit.interface != Interface::Analog {
                 return Err(Fault::AnalogOnly(unit.interface));
             }
         }

@@ -17,7 +17,6 @@ mod yen;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use shared::{Date, Number};
 
 use crate::device::{Acquisition, Model};
@@ -64,7 +63,7 @@ pub enum Error {
         /// The day.
         day: Date,
     },
-    /// R46, R47: the device is not to be had on these terms.
+    /// R46 to R49: the device is not to be had on these terms.
     NotOffered {
         /// The device.
         model: Model,
@@ -118,35 +117,52 @@ impl From<TooLarge> for Error {
     }
 }
 
-/// Serialises a [`Date`] as text: these files are read by people.
-pub(crate) mod day {
-    use super::*;
-    use serde::{Deserializer, Serializer, de};
+/// Serialises days and numbers as text: what is written here is read by people.
+pub(crate) mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
 
-    pub(crate) fn serialize<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(day)
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
         let text = String::deserialize(deserializer)?;
         text.parse()
-            .map_err(|error| de::Error::custom(format_args!("{text:?} is {error}")))
+            .map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))
     }
 
-    /// The same for a day that need not be.
+    /// The same for what need not be.
     pub(crate) mod option {
         use super::*;
 
-        pub(crate) fn serialize<S: Serializer>(day: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
-            day.map(|day| day.to_string()).serialize(serializer)
+        pub(crate) fn serialize<T: Display, S: Serializer>(
+            value: &Option<T>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match value {
+                Some(value) => serializer.collect_str(value),
+                None => serializer.serialize_none(),
+            }
         }
 
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Date>, D::Error> {
-            #[derive(Deserialize)]
-            struct Day(#[serde(with = "super")] Date);
-            Ok(Option::<Day>::deserialize(deserializer)?.map(|day| day.0))
+        pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+        where
+            T: FromStr<Err: Display>,
+            D: Deserializer<'de>,
+        {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| {
+                text.parse()
+                    .map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))
+            })
+            .transpose()
         }
     }
 }

@@ -17,13 +17,15 @@ use crate::model::Contract;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// The number it was made as, also if that was withheld (184); of a forwarded call, the number that forwarded.
+    #[serde(with = "super::text")]
     pub billed: Number,
     /// Who made it.
     pub origin: Origin,
     /// The outside number that was called; none for an extension, which costs nothing (R30).
+    #[serde(default, with = "super::text::option")]
     pub to: Option<Number>,
     /// The day in Japan on which it was answered.
-    #[serde(with = "super::day")]
+    #[serde(with = "super::text")]
     pub day: Date,
     /// Its length from answer to release.
     pub milliseconds: u64,
@@ -197,6 +199,7 @@ pub fn charge(contract: &Contract, call: &Call, prices: &PriceList) -> Result<Ye
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// The number they are billed to.
+    #[serde(with = "super::text")]
     pub billed: Number,
     /// Who made them.
     pub origin: Origin,

@@ -6,8 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use shared::{ContractId, Date};
 
-use super::monthly::subject;
-use super::{Call, Error, Item, Line, Month, PriceList, ROUNDING, Tax, TooLarge, Yen, lines, tallies};
+use super::{Call, Error, Line, Month, PriceList, ROUNDING, Tax, TooLarge, Yen, lines};
 use crate::model::Contract;
 
 /// The registration number of the issuer of invoices (登録番号): `T` and the 13 digits of a company's number
@@ -145,7 +144,7 @@ impl fmt::Display for InvoiceError {
 
 impl std::error::Error for InvoiceError {}
 
-/// The invoice of a contract for a month, with the calls of that month; a forecast if the month is not over today.
+/// The invoice of a contract for a month with its calls; a forecast if the month is not over today.
 pub fn invoice(
     contract: &Contract,
     month: Month,
@@ -154,20 +153,8 @@ pub fn invoice(
     registration: RegistrationNumber,
     today: Date,
 ) -> Result<Invoice, Error> {
-    let mut lines = lines(contract, month, prices)?;
-    for tally in tallies(contract, month, calls, prices)? {
-        lines.push(Line {
-            subject: subject(contract, tally.billed).ok_or(Error::NotOurs(tally.billed))?,
-            item: Item::Calls {
-                origin: tally.origin,
-                calls: tally.calls,
-            },
-            amount: tally.amount,
-            tax: Tax::Standard,
-        });
-    }
-    lines.sort_by_key(|line| (line.subject, line.item));
-    let (taxes, total) = sums(&lines, |tax| tax.rate(month.first()))?;
+    let lines = lines(contract, month, calls, prices)?;
+    let (taxes, total) = sums(&lines, month)?;
     Ok(Invoice {
         schema: Invoice::SCHEMA,
         contract: contract.id,
@@ -182,7 +169,7 @@ pub fn invoice(
 }
 
 /// The sums of the lines and the total with tax. All of a month is taxed at its rate: rates change with a month.
-fn sums(lines: &[Line], percent: impl Fn(Tax) -> u8) -> Result<(Vec<TaxSum>, Yen), TooLarge> {
+fn sums(lines: &[Line], month: Month) -> Result<(Vec<TaxSum>, Yen), TooLarge> {
     let mut taxes = Vec::new();
     let mut total = Yen::ZERO;
     for tax in [Tax::Standard, Tax::Outside] {
@@ -195,7 +182,7 @@ fn sums(lines: &[Line], percent: impl Fn(Tax) -> u8) -> Result<(Vec<TaxSum>, Yen
                 .filter(|line| line.tax == tax)
                 .map(|line| line.amount),
         )?;
-        let percent = percent(tax);
+        let percent = tax.rate(month.first());
         let amount = ROUNDING.percent(net, percent)?;
         total = total.plus(net)?.plus(amount)?;
         taxes.push(TaxSum {
@@ -224,8 +211,7 @@ impl Invoice {
             return Err(InvoiceError::Schema(schema));
         }
         let invoice: Self = serde_json::from_str(text).map_err(syntax)?;
-        let month = invoice.month;
-        match sums(&invoice.lines, |tax| tax.rate(month.first())) {
+        match sums(&invoice.lines, invoice.month) {
             Ok((taxes, total)) if taxes == invoice.taxes && total == invoice.total => Ok(invoice),
             _ => Err(InvoiceError::Sums),
         }

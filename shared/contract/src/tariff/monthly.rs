@@ -1,9 +1,9 @@
-//! What a contract owes for a month besides calls: a line for every number and device it had for a day of it.
+//! What a contract owes for a month: lines for every number and device it had for a day of it, and for its calls.
 
 use serde::{Deserialize, Serialize};
 use shared::{Date, IdKey, Number};
 
-use super::{Error, Fee, Month, Origin, PriceList, Tax, Treatment, Yen, early_termination};
+use super::{Call, Error, Fee, Month, Origin, PriceList, Tax, Treatment, Yen, early_termination, tallies};
 use crate::device::{Acquisition, DeviceId, DeviceState, Model};
 use crate::model::{Contract, Customer};
 
@@ -18,10 +18,11 @@ pub enum Subject {
         /// The ID.
         key: IdKey,
         /// The number.
+        #[serde(with = "super::text")]
         number: Number,
     },
     /// A representative number.
-    Rep(Number),
+    Rep(#[serde(with = "super::text")] Number),
     /// A device.
     Device(DeviceId),
 }
@@ -32,28 +33,23 @@ pub enum Subject {
 pub enum Item {
     /// A fee of the price list.
     Fee(Fee),
-    /// A device that was bought.
+    /// Something that was bought.
     Purchase(Model),
-    /// A month's rent of a device.
+    /// A month's rent.
     Rent(Model),
-    /// A month's use fee of a device.
+    /// A month's use fee.
     Use(Model),
     /// A rental that ended within its minimum term (R48).
     EarlyTermination {
-        /// The device.
+        /// What was rented.
         model: Model,
         /// Months of rent that were subtracted.
         paid: u16,
         /// The customer is no company: the law limits what may be asked for (消費者), so a person has to look at it.
         review: bool,
     },
-    /// Calls (R50).
-    Calls {
-        /// Who made them.
-        origin: Origin,
-        /// How many.
-        calls: u32,
-    },
+    /// Calls by this ID, or forwarded (R50).
+    Calls(Origin),
 }
 
 /// One line of an invoice.
@@ -63,7 +59,9 @@ pub struct Line {
     pub subject: Subject,
     /// What is charged.
     pub item: Item,
-    /// How much, without tax.
+    /// How many calls; else 1.
+    pub count: u32,
+    /// How much for all of them, without tax.
     pub amount: Yen,
     /// How it is taxed.
     pub tax: Tax,
@@ -124,6 +122,7 @@ impl Holding {
                 out.push(Line {
                     subject: self.subject,
                     item,
+                    count: 1,
                     amount,
                     tax: Tax::Standard,
                 });
@@ -188,6 +187,7 @@ impl Holding {
         let review = customer == Customer::Consumer;
         Ok((amount > Yen::ZERO).then_some(Line {
             subject: self.subject,
+            count: 1,
             item: Item::EarlyTermination { model, paid, review },
             amount,
             tax,
@@ -195,12 +195,26 @@ impl Holding {
     }
 }
 
-/// The lines of a month, grouped by what they are about.
-pub fn lines(contract: &Contract, month: Month, prices: &PriceList) -> Result<Vec<Line>, Error> {
+/// All lines of a month with its calls, grouped by what they are about.
+pub fn lines(
+    contract: &Contract,
+    month: Month,
+    calls: &[Call],
+    prices: &PriceList,
+) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
     for holding in holdings(contract) {
         holding.lines(month, prices, &mut lines)?;
         lines.extend(holding.early_termination(month, contract.customer, prices)?);
+    }
+    for tally in tallies(contract, month, calls, prices)? {
+        lines.push(Line {
+            subject: subject(contract, tally.billed).ok_or(Error::NotOurs(tally.billed))?,
+            item: Item::Calls(tally.origin),
+            count: tally.calls,
+            amount: tally.amount,
+            tax: Tax::Standard,
+        });
     }
     lines.sort_by_key(|line| (line.subject, line.item));
     Ok(lines)

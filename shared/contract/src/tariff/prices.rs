@@ -17,10 +17,14 @@ pub struct Row<K, P> {
     /// Of what.
     pub of: K,
     /// The first day.
-    #[serde(with = "super::day")]
+    #[serde(with = "super::text")]
     pub from: Date,
     /// The last day; none if the end is not known.
-    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "super::text::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub until: Option<Date>,
     /// The price.
     pub price: P,

@@ -55,7 +55,8 @@ pub enum Rounding {
 }
 
 /// The law leaves the mode to the issuer as long as it rounds once per invoice and rate (適格請求書); dropping the
-/// fraction never asks for more than the rate.
+/// fraction never asks for more than the rate. Written invoices are added up again with it when they are read: another mode
+/// is another schema.
 pub const ROUNDING: Rounding = Rounding::Down;
 
 impl Rounding {
