@@ -10,8 +10,7 @@ const JAPAN: u64 = 9 * 3_600;
 const DAY: u64 = 86_400;
 
 /// A day of the Gregorian calendar from 1970-01-01 to 2149-06-06, as days since 1970-01-01.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(u16);
 
 /// A day of the week.

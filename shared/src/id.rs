@@ -130,7 +130,7 @@ impl fmt::Display for IdKey {
 }
 
 /// A set of IDs of one contract.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct IdSet(pub u64);
 
 impl IdSet {

@@ -17,6 +17,7 @@ pub mod factory;
 pub mod guard;
 pub mod id;
 pub mod number;
+mod readable;
 pub mod record;
 pub mod ring;
 pub mod route;

@@ -12,8 +12,6 @@ mod show;
 use core::num::NonZeroU64;
 use core::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 pub use area::Area;
 pub use read::{ACCEPTED, Accepted, NumberError, NumberProblem, Privacy, Reading, Typed};
 pub(crate) use read::{Fault, Keys, Split};
@@ -28,9 +26,9 @@ const INTERNATIONAL_PREFIX: &[u8] = b"010";
 /// A telephone number: E.164 with country code, or a national service code 1XY.
 ///
 /// Digits are left-aligned BCD (nibble 15 is the first digit) and nibble 0 is their count, so that comparison is by
-/// digits, leading zeros would survive, and `Option<Number>` needs no more room. Serialised as that integer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
+/// digits, leading zeros would survive, and `Option<Number>` needs no more room. Serialised as that integer, in text as
+/// [`Number::digits`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Number(NonZeroU64);
 

@@ -1,11 +1,17 @@
 //! What the `show` commands print.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use contract::Contract;
+use contract::model::{Direction, Id, Line, Rep, RepRequest, Site};
 use serde::Serialize;
+use shared::id::{ContractId, IdKey, IdSet};
+use shared::site::TerminalKind;
+use shared::sync::{Event, EventBody, Message as _};
 use sqlx::FromRow;
 
-use shared::sync::{Event, EventBody, Message as _};
-
-use super::Db;
+use super::{Db, Stored};
 use crate::refusal::Result;
 
 /// A contract with its numbers.
@@ -13,6 +19,8 @@ use crate::refusal::Result;
 pub struct ContractRow {
     /// Its number.
     pub contract: u32,
+    /// Its version.
+    pub version: i64,
     /// Its name.
     pub name: String,
     /// Calls with the outside that may exist at once (R15).
@@ -23,10 +31,25 @@ pub struct ContractRow {
     pub reps: Vec<RepRow>,
     /// Its sites.
     pub sites: Vec<SiteRow>,
+    /// Representative numbers that wait for their review (R14).
+    pub requests: Vec<RequestRow>,
+    /// Why all of it is suspended.
+    pub suspended: Vec<String>,
+}
+
+/// A request for a representative number.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestRow {
+    /// Its key within the contract.
+    pub request: u32,
+    /// The number.
+    pub number: String,
+    /// What it shall be used for.
+    pub usage: String,
 }
 
 /// An ID.
-#[derive(Clone, Debug, Serialize, FromRow)]
+#[derive(Clone, Debug, Serialize)]
 pub struct IdRow {
     /// Key within the contract.
     pub key: u32,
@@ -42,10 +65,14 @@ pub struct IdRow {
     pub kind: String,
     /// Number its calls present.
     pub outgoing: String,
+    /// Its site.
+    pub site: u32,
+    /// What is out of the ordinary about its number.
+    pub state: String,
 }
 
 /// A representative number.
-#[derive(Clone, Debug, Serialize, FromRow)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RepRow {
     /// The number.
     pub number: String,
@@ -55,10 +82,12 @@ pub struct RepRow {
     pub members: String,
     /// Extensions of those that ring.
     pub ring: String,
+    /// What is out of the ordinary about the number.
+    pub state: String,
 }
 
 /// A site.
-#[derive(Clone, Debug, Serialize, FromRow)]
+#[derive(Clone, Debug, Serialize)]
 pub struct SiteRow {
     /// Its number.
     pub site: u32,
@@ -189,8 +218,9 @@ pub struct LegRow {
     /// The number presented.
     pub presented: Option<String>,
     /// Key of the terminal's ID.
-    pub terminal: Option<u32>,
+    pub terminal: Option<u16>,
     /// Its extension, if the ID still exists.
+    #[sqlx(skip)]
     pub extension: Option<String>,
     /// Milliseconds from start to first ringing.
     pub ringing_ms: Option<i64>,
@@ -207,46 +237,17 @@ pub struct LegRow {
 impl Db {
     /// Contracts with all that belongs to them.
     pub async fn contracts(&self) -> Result<Vec<ContractRow>> {
-        let contracts: Vec<(u32, String)> = sqlx::query_as("SELECT id, name FROM contract ORDER BY id")
-            .fetch_all(&self.pool)
-            .await?;
-        let mut rows = Vec::new();
-        for (contract, name) in contracts {
-            let ids: Vec<IdRow> = sqlx::query_as(
-                "SELECT key, role, direct, extension, label, kind, outgoing FROM ident WHERE contract = $1 ORDER BY key",
-            )
-            .bind(contract)
-            .fetch_all(&self.pool)
-            .await?;
-            let reps = sqlx::query_as(
-                "SELECT rep.number, rep.label,
-                        coalesce(group_concat(ident.extension), '') AS members,
-                        coalesce(group_concat(CASE WHEN rep_member.ring THEN ident.extension END), '') AS ring
-                   FROM rep LEFT JOIN rep_member ON rep_member.number = rep.number
-                   LEFT JOIN ident ON ident.contract = rep_member.contract AND ident.key = rep_member.key
-                  WHERE rep.contract = $1 GROUP BY rep.number ORDER BY rep.number",
-            )
-            .bind(contract)
-            .fetch_all(&self.pool)
-            .await?;
-            let sites = sqlx::query_as(
-                "SELECT site.id AS site, site.name, box.id AS box,
-                        coalesce((SELECT max(epoch) FROM manifest WHERE manifest.box = box.id), 0) AS epoch
-                   FROM site LEFT JOIN box ON box.site = site.id WHERE site.contract = $1 ORDER BY site.id",
-            )
-            .bind(contract)
-            .fetch_all(&self.pool)
-            .await?;
-            rows.push(ContractRow {
-                contract,
-                name,
-                channels: ids.len() as u32,
-                ids,
-                reps,
-                sites,
-            });
-        }
-        Ok(rows)
+        type Issued = (u32, Option<String>, i64);
+        let issued: Vec<Issued> = sqlx::query_as(
+            "SELECT site.id, box.id,
+                    coalesce((SELECT max(epoch) FROM manifest WHERE manifest.box = box.id), 0)
+               FROM site LEFT JOIN box ON box.site = site.id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let issued: HashMap<u32, _> = issued.into_iter().map(|(site, id, epoch)| (site, (id, epoch))).collect();
+        let stored = self.stored().await?;
+        Ok(stored.iter().map(|stored| contract_row(stored, &issued)).collect())
     }
 
     /// Boxes.
@@ -300,11 +301,10 @@ impl Db {
                 .fetch_all(&self.pool)
                 .await?;
         calls.reverse();
+        let mut contracts: HashMap<u32, Contract> = HashMap::new();
         for call in &mut calls {
             call.detail = sqlx::query_as(
                 "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
-                        (SELECT extension FROM ident WHERE ident.contract = call_leg.contract AND key = terminal)
-                            AS extension,
                         ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
                         ended_mono - started_mono AS ended_ms, state, status
                    FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
@@ -312,11 +312,99 @@ impl Db {
             .bind(&call.session)
             .fetch_all(&self.pool)
             .await?;
+            if let Some(id) = call.contract {
+                let contract = match contracts.entry(id) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(unknown) => unknown.insert(self.contract(ContractId(id)).await?.contract),
+                };
+                for leg in &mut call.detail {
+                    leg.extension = leg.terminal.and_then(|key| extension(contract, key));
+                }
+            }
             call.outcome = call.outcome().into();
             call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
         }
         Ok(calls)
     }
+}
+
+fn contract_row(stored: &Stored, issued: &HashMap<u32, (Option<String>, i64)>) -> ContractRow {
+    let Stored { contract, version } = stored;
+    let extensions = |set: IdSet| {
+        let members = set.iter().filter_map(|key| extension(contract, key.index() as u16));
+        members.collect::<Vec<_>>().join(",")
+    };
+    let basic = contract.basic().map(|id| id.key);
+    let id = |id: &Id| IdRow {
+        key: id.key.index() as u32,
+        role: if basic == Some(id.key) { "basic" } else { "additional" }.into(),
+        direct: id.direct.number.digits().to_string(),
+        extension: id.extension.to_string(),
+        label: id.label.clone(),
+        kind: match id.kind {
+            TerminalKind::App => "app",
+            TerminalKind::Fixed => "fixed",
+            TerminalKind::Adapter => "adapter",
+        }
+        .into(),
+        outgoing: id.outgoing.digits().to_string(),
+        site: id.site.0,
+        state: line_state(&id.direct),
+    };
+    let mut ids: Vec<_> = contract.ids.iter().map(id).collect();
+    ids.sort_by_key(|id| id.key);
+    let rep = |rep: &Rep| RepRow {
+        number: rep.line.number.digits().to_string(),
+        label: rep.label.clone(),
+        members: extensions(rep.members),
+        ring: extensions(rep.ring),
+        state: line_state(&rep.line),
+    };
+    let site = |site: &Site| {
+        let (r#box, epoch) = issued.get(&site.id.0).cloned().unwrap_or_default();
+        SiteRow {
+            site: site.id.0,
+            name: site.name.clone(),
+            epoch,
+            r#box,
+        }
+    };
+    let request = |request: &RepRequest| RequestRow {
+        request: request.id,
+        number: request.rep.number.digits().to_string(),
+        usage: request.usage.clone(),
+    };
+    ContractRow {
+        contract: contract.id.0,
+        version: *version,
+        name: contract.name.clone(),
+        channels: contract.channels() as u32,
+        ids,
+        reps: contract.reps.iter().map(rep).collect(),
+        sites: contract.sites.iter().map(site).collect(),
+        requests: contract.pending().map(request).collect(),
+        suspended: contract.suspended.iter().map(|one| one.reason.clone()).collect(),
+    }
+}
+
+/// Suspended, or on its way from or to another carrier.
+fn line_state(line: &Line) -> String {
+    if !line.suspended.is_empty() {
+        return "suspended".into();
+    }
+    match line.porting {
+        None => String::new(),
+        Some(porting) => match (porting.direction, porting.next) {
+            (Direction::In, Some(next)) => format!("becomes {next}"),
+            (Direction::In, None) => "porting in".into(),
+            (Direction::Out, _) => "porting out".into(),
+        },
+    }
+}
+
+fn extension(contract: &Contract, key: u16) -> Option<String> {
+    let id = contract.id(IdKey::new(key)?)?;
+    Some(id.extension.to_string())
 }
 
 impl CallRow {

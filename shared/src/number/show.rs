@@ -12,11 +12,12 @@ impl Number {
         let mut out = Digits::EMPTY;
         match raw.strip_prefix(JAPAN) {
             _ if self.is_service() => out.append(raw),
-            Some(national) => {
+            // Behind a 0 it would be read as 010; nobody in Japan has such a number, but anybody may send one.
+            Some(national) if !national.starts_with(b"10") => {
                 out.append(b"0");
                 out.append(national);
             }
-            None => {
+            _ => {
                 out.append(INTERNATIONAL_PREFIX);
                 out.append(raw);
             }
@@ -152,17 +153,14 @@ impl fmt::Display for Grouped {
             let (second, third) = rest.split_at_checked(second)?;
             Some((first, second, third))
         });
-        let (first, rest) = match groups {
-            Some((first, second, third)) => (first, Some((second, third))),
-            None => (digits.as_str(), None),
-        };
-        match first.strip_prefix('0').filter(|_| f.alternate()) {
-            Some(national) => write!(f, "+81 {national}")?,
-            None => f.write_str(first)?,
-        }
-        match rest {
-            Some((second, third)) => write!(f, "-{second}-{third}"),
-            None => Ok(()),
+        match (groups, f.alternate()) {
+            (Some((first, second, third)), false) => write!(f, "{first}-{second}-{third}"),
+            (Some((first, second, third)), true) => {
+                let first = first.trim_start_matches('0');
+                write!(f, "+81 {first}-{second}-{third}")
+            }
+            (None, false) => f.write_str(&digits),
+            (None, true) => fmt::Display::fmt(&number.e164(), f),
         }
     }
 }

@@ -1,0 +1,89 @@
+//! Calls of the carrier.
+
+use media::prompt::Prompt;
+use shared::channels::Use;
+use shared::ring::{Call, To};
+use shared::route::{Cause as Why, Inbound, Route, route};
+use sip::transaction::TxId;
+use sip::{Flow, Instant, Message};
+
+use super::parties::{asks_for_privacy, number, presented_from};
+use super::{BARRED, BUSY, NOT_YET, No, Pbx, Relays, UNALLOCATED};
+use crate::pbx::{Kind, Meta, Rings};
+
+impl<R: Relays> Pbx<R> {
+    pub(super) fn incoming(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) -> Result<(), No> {
+        self.screened(message)?;
+        let unallocated = No(404, Some(UNALLOCATED));
+        let called = message.parsed_request_uri().and_then(number).ok_or(unallocated)?;
+        let office = self.directory.office_with(called).ok_or(unallocated)?;
+        let contract = office.contract();
+        let withheld = asks_for_privacy(message);
+        let caller = message.from().ok_or(No(400, None))?;
+        let calling = caller.parsed_uri().and_then(number);
+        let guard = self
+            .guards
+            .get(&contract)
+            .and_then(|guard| guard.caller(now.as_millis(), called));
+        let wanted = match guard {
+            Some(_) => Use::Emergency(called),
+            None => Use::Outside(called),
+        };
+        let full = self.admit(contract, wanted).err();
+        let (state, rules) = office.line(called);
+        let (route, _) = route(&Inbound {
+            called,
+            caller: match calling {
+                _ if withheld => shared::route::Caller::Withheld,
+                Some(number) => shared::route::Caller::Number(number),
+                None => shared::route::Caller::Unavailable,
+            },
+            at: self.local(now),
+            guard,
+            state,
+            full,
+            rules,
+            block: office.block(rules),
+            schedule: office.schedule(rules),
+        });
+        // A number that is not in use, a blocked caller and after hours all come before or after the question of channels.
+        let limited = route == Route::Refuse(Why::Busy) && full.is_some();
+        let rings = match route {
+            Route::Refuse(_) => None,
+            Route::Ring {
+                number,
+                first,
+                unanswered,
+            } => Some(Rings {
+                call: Call {
+                    back_to: first,
+                    ..Call::new(To::Number(number))
+                },
+                user: String::new(),
+                but: None,
+                from: presented_from(&caller, calling, withheld, self.directory.realm()),
+                unanswered,
+            }),
+        };
+        let meta = Meta {
+            presented: calling.filter(|_| !withheld),
+            uses: if rings.is_some() { wanted } else { Use::Inside },
+            limited,
+            rings,
+            ..self.meta(now, Kind::Incoming, contract, message)
+        };
+        let call = self.open(now, tx, flow, message, meta)?;
+        match route {
+            Route::Ring { .. } => self.ring_boxes(now, call),
+            Route::Refuse(Why::NotInUse) => self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED),
+            Route::Refuse(Why::Busy) if limited => {
+                self.counters.channels += 1;
+                self.calls.refuse(now, call, 486, Some(BUSY));
+            }
+            Route::Refuse(Why::Busy) => self.announce(now, call, Prompt::AfterHours, 486, BUSY),
+            Route::Refuse(Why::Rejected) => self.calls.refuse(now, call, 403, Some(BARRED)),
+            Route::Refuse(Why::OutOfOrder) => self.calls.refuse(now, call, 480, Some(NOT_YET)),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Which boxes a call rings, and what comes next if nobody answers.
+
+use std::time::Duration;
+
+use shared::BoxId;
+use shared::guard::ALONE_MS;
+use shared::ring::{Call, Facts, To, ring};
+use shared::route::Treatment;
+use sip::Instant;
+use sip::b2bua::{Cause, Target};
+use sip::pool::Key;
+use sip::transaction::Priority;
+
+use super::{ABSENT, FIRST_ANSWER, Pbx, RING_BEFORE_FORWARD, RING_MAX, Relays};
+use crate::pbx::{Meta, Rings};
+
+impl<R: Relays> Pbx<R> {
+    /// Rings the boxes of those terminals that ring and do not yet; if there are none, what is next.
+    pub(super) fn ring_boxes(&mut self, now: Instant, call: Key) {
+        let Some((rings, boxes)) = self.calls.meta(call).and_then(|meta| {
+            let rings = meta.rings.clone()?;
+            let boxes = self.boxes(meta, &rings);
+            Some((rings, boxes))
+        }) else {
+            return;
+        };
+        let realm = self.directory.realm();
+        let user = match rings.call.to {
+            To::Number(number) => number.digits().to_string(),
+            To::Extension(_) => rings.user.clone(),
+        };
+        let to = format!("<sip:{user}@{realm}>");
+        // RFC 7090: the box may not know of the emergency call any more.
+        let extra = match rings.call.back_to {
+            Some(_) => "Priority: psap-callback\r\n",
+            None => "",
+        };
+        let presented = self
+            .calls
+            .present(call, rings.from.as_bytes(), to.as_bytes(), extra.as_bytes());
+        let mut branches = Vec::new();
+        for id in boxes {
+            let Some(trunk) = self.trunks.get(&id).filter(|trunk| trunk.is_there()) else {
+                continue;
+            };
+            let uri = format!("sip:{user}@{};transport=tcp", trunk.contact);
+            let target = Target {
+                flow: trunk.flow,
+                uri: uri.as_bytes(),
+                priority: Priority::Normal,
+                user: 0,
+            };
+            if let Ok(leg) = presented.and_then(|()| self.calls.dial(now, call, target)) {
+                branches.push((id, leg));
+            }
+        }
+        let dialled = self.stamp(now);
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return;
+        };
+        if branches.is_empty() && meta.branches.is_empty() {
+            // The desk phones of a site without its box are absent.
+            return self.nobody_answers(now, call, 480, Some(ABSENT));
+        }
+        if !branches.is_empty() {
+            meta.branches.extend(branches);
+            meta.dialled = meta.dialled.or(Some(dialled));
+            meta.progressed = false;
+            self.calls.set_deadline(call, Some(now + FIRST_ANSWER));
+        }
+    }
+
+    /// The boxes that are to ring and do not yet.
+    fn boxes(&self, meta: &Meta, rings: &Rings) -> Vec<BoxId> {
+        let Some(office) = self.directory.office(meta.contract) else {
+            return Vec::new();
+        };
+        let online = |id: BoxId| self.trunks.get(&id).is_some_and(|trunk| trunk.is_there());
+        // Which of its phones are registered the box knows; there are no apps elsewhere.
+        let facts = Facts {
+            registered: office
+                .site
+                .ids
+                .iter()
+                .filter(|id| self.directory.box_at(id.site).is_some_and(online))
+                .map(|id| id.key)
+                .collect(),
+            ..Facts::default()
+        };
+        let offer = ring(&office.site, rings.call, &facts).offer;
+        let mut boxes: Vec<BoxId> = offer
+            .iter()
+            .filter_map(|key| self.directory.box_at(office.site.id(key)?.site))
+            .filter(|id| Some(*id) != rings.but && !meta.branches.iter().any(|(at, _)| at == id))
+            .collect();
+        boxes.sort_unstable();
+        boxes.dedup();
+        boxes
+    }
+
+    /// How long a call that somebody said something of may ring.
+    pub(super) fn patience(meta: &Meta) -> Duration {
+        match &meta.rings {
+            Some(rings) if rings.call.back_to.is_some() => Duration::from_millis(ALONE_MS),
+            Some(rings) if rings.unanswered != Treatment::End => RING_BEFORE_FORWARD,
+            _ => RING_MAX,
+        }
+    }
+
+    /// Nobody answers, or nobody is there: the next to ring, or the end.
+    pub(super) fn nobody_answers(&mut self, now: Instant, call: Key, status: u16, cause: Option<Cause>) {
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return;
+        };
+        let Some(rings) = &mut meta.rings else {
+            return self.calls.refuse(now, call, status, cause);
+        };
+        if rings.call.back_to.take().is_some() {
+            // The terminal that called the authority goes on ringing, and now with the others.
+            return self.ring_boxes(now, call);
+        }
+        let Treatment::Forward(number) = std::mem::take(&mut rings.unanswered) else {
+            return self.calls.refuse(now, call, status, cause);
+        };
+        rings.call = Call {
+            to: To::Number(number),
+            ..rings.call
+        };
+        let before = std::mem::take(&mut meta.branches);
+        self.ring_boxes(now, call);
+        for (_, leg) in before {
+            self.calls.cancel(now, leg, cause);
+        }
+    }
+}
