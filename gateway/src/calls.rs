@@ -8,7 +8,9 @@ use core::time::Duration;
 
 use heapless::String;
 use media::prompt::Prompt;
-use shared::dial::{Dialled, Privacy, Refusal as DialRefusal, dial};
+use shared::caller_id;
+use shared::date::{Date, Local};
+use shared::dial::{Dialled, Present, Privacy, Refusal as DialRefusal, dial};
 use shared::id::{Extension, IdKey, IdSet, SessionId};
 use shared::number::Number;
 use shared::record::{Party, Stamp};
@@ -77,6 +79,12 @@ const UNALLOCATED: Cause = Cause {
     cause: 1,
     text: "Unallocated number",
 };
+/// Q.850 cause 28.
+const INCOMPLETE: Cause = Cause {
+    protocol: "Q.850",
+    cause: 28,
+    text: "Invalid number format",
+};
 /// Q.850 cause 21.
 const BARRED: Cause = Cause {
     protocol: "Q.850",
@@ -141,7 +149,7 @@ impl Gateway<'_> {
     pub(crate) fn is_emergency(&self, message: &Message<'_>) -> bool {
         let mut buffer = [0; 40];
         dialled(message, &mut buffer)
-            .is_some_and(|dialled| matches!(dial(&self.site, dialled), Dialled::Emergency(_)))
+            .is_some_and(|dialled| matches!(dial(&self.site, dialled, None), Ok(Dialled::Emergency(_))))
     }
 
     fn call_from_phone(
@@ -154,9 +162,22 @@ impl Gateway<'_> {
     ) -> Result<(), No> {
         let mut buffer = [0; 40];
         let dialled = dialled(message, &mut buffer).ok_or(No(484, Some(UNALLOCATED)))?;
-        let (number, wish, emergency) = match dial(&self.site, dialled) {
+        let meaning = match dial(&self.site, dialled, self.today(now)) {
+            Ok(meaning) => meaning,
+            Err(DialRefusal::Ended | DialRefusal::Unassigned) => {
+                return self.not_in_use(now, tx, flow, message, caller);
+            }
+            Err(why) => return Err(refused(why)),
+        };
+        let mut chosen = Present::Usual;
+        let (number, wish, emergency) = match meaning {
             Dialled::Emergency(number) => (number, Privacy::Show, true),
-            Dialled::Service { number, privacy } | Dialled::Outside { number, privacy } => {
+            Dialled::Outside {
+                number,
+                privacy,
+                present,
+            } => {
+                chosen = present;
                 (number, privacy, false)
             }
             Dialled::Extension(key) => {
@@ -183,9 +204,8 @@ impl Gateway<'_> {
                 offer.remove(caller);
                 return self.inside(now, tx, flow, message, caller, &user(called.digits()), offer);
             }
-            Dialled::Refused(why) => return Err(refused(why)),
         };
-        self.outside(now, tx, flow, message, caller, number, wish, emergency)
+        self.outside(now, tx, flow, message, caller, number, wish, chosen, emergency)
     }
 
     #[expect(
@@ -229,10 +249,15 @@ impl Gateway<'_> {
         caller: IdKey,
         number: Number,
         wish: Privacy,
+        chosen: Present,
         emergency: bool,
     ) -> Result<(), No> {
         let id = self.site.id(caller).ok_or(No(403, Some(BARRED)))?;
-        let (presented, direct) = (id.outgoing, id.direct);
+        let chosen = chosen.number(&self.site, id).map_err(refused)?;
+        if chosen.is_some_and(|number| caller_id::check(&self.site, id, number).is_err()) {
+            return Err(No(403, Some(BARRED)));
+        }
+        let (presented, direct) = (chosen.unwrap_or(id.outgoing), id.direct);
         let withheld = wish == Privacy::Withhold;
         let realm = self.site.sys.realm.clone();
         let from = match withheld {
@@ -287,6 +312,21 @@ impl Gateway<'_> {
             Ok(_) => self.calls.set_deadline(call, Some(now + FIRST_ANSWER)),
             Err(refusal) => self.calls.refuse(now, call, refusal.status(), None),
         }
+        Ok(())
+    }
+
+    /// Nobody has this number any more, or has had it: said with words, as the network does.
+    fn not_in_use(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+        caller: IdKey,
+    ) -> Result<(), No> {
+        let meta = self.meta(now, Kind::Outgoing, message, Some(caller));
+        let call = self.open(now, tx, flow, message, meta)?;
+        self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED);
         Ok(())
     }
 
@@ -442,6 +482,12 @@ impl Gateway<'_> {
         }
     }
 
+    /// The day in Japan, once the clock is set.
+    fn today(&self, now: Instant) -> Option<Date> {
+        let unix_ms = self.stamp(now).unix?;
+        Some(Local::from_unix(unix_ms / 1_000).date)
+    }
+
     /// What is known of the terminals at this moment; apps live in the cloud, so here they count as absent.
     fn facts(&self) -> Facts {
         let registered = self.registrar.registered();
@@ -505,10 +551,10 @@ fn user(digits: impl core::fmt::Display) -> String<24> {
 }
 
 fn refused(why: DialRefusal) -> No {
-    match why {
-        DialRefusal::NotANumber(_) => No(484, Some(UNALLOCATED)),
-        DialRefusal::NoSuchExtension | DialRefusal::UnknownFeature => No(404, Some(UNALLOCATED)),
-        DialRefusal::International | DialRefusal::NeedsOutsidePrefix => No(403, Some(BARRED)),
+    match why.q850() {
+        1 => No(404, Some(UNALLOCATED)),
+        28 => No(484, Some(INCOMPLETE)),
+        _ => No(403, Some(BARRED)),
     }
 }
 

@@ -24,6 +24,7 @@ mod trace;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::channels::Full;
 use crate::date::Local;
 use crate::id::IdKey;
 use crate::number::Number;
@@ -68,15 +69,6 @@ pub struct NumberRules {
     pub closed: Treatment,
     /// When nobody answers, everybody is busy, or nobody is there.
     pub unanswered: Treatment,
-}
-
-/// Why there is no channel for a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
-    /// All channels of the contract are in use (R15).
-    Contract,
-    /// The number has as many calls as it may (A4).
-    Number,
 }
 
 /// A call from outside and everything its routing depends on.

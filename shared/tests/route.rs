@@ -1,8 +1,9 @@
 //! The precedence for calls from outside.
 
+use shared::channels::Full;
 use shared::date::Local;
 use shared::route::{
-    BlockRule, Caller, Cause, Finding, Full, Inbound, NumberRules, NumberState, Prefix, Route, STEPS, Step,
+    BlockRule, Caller, Cause, Finding, Inbound, NumberRules, NumberState, Prefix, Route, STEPS, Step,
     Treatment, route,
 };
 use shared::schedule::{Day, Exception, Hours, Override, Schedule, State};

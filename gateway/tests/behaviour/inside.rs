@@ -182,8 +182,9 @@ fn not_there_and_no_such_number() {
     for (call, (dialled, status, reason)) in [
         ("201", "480", "Q.850;cause=20;text=\"Subscriber absent\""),
         ("299", "404", "Q.850;cause=1;text=\"Unallocated number\""),
-        ("*99", "404", "Q.850;cause=1;text=\"Unallocated number\""),
-        ("hello", "484", "Q.850;cause=1;text=\"Unallocated number\""),
+        ("**1", "404", "Q.850;cause=1;text=\"Unallocated number\""),
+        ("hello", "484", "Q.850;cause=28;text=\"Invalid number format\""),
+        ("0990123456", "403", "Q.850;cause=21;text=\"Call rejected\""),
         ("01014155550100", "403", "Q.850;cause=21;text=\"Call rejected\""),
     ]
     .into_iter()

@@ -300,6 +300,47 @@ fn more_than_the_channels() {
     assert_eq!((record.state, record.status), (FinalState::ChannelLimit, 486));
 }
 
+/// A number nobody can have is said to be so by the box.
+#[test]
+fn a_number_that_is_not_in_use_is_announced() {
+    let mut o = Office::online(1);
+    for (dialled, call_id) in [("199", "c1"), ("184199", "c2")] {
+        let caller = o.dial(&Phone::new(0), dialled, call_id);
+        let progress = o.expect(caller.peer, "183");
+        let unallocated = "Q.850;cause=1;text=\"Unallocated number\"";
+        assert_eq!(progress.header("Reason"), unallocated);
+        let Some(MediaOutput::Play { player, prompt, .. }) = o.media.pop_front() else {
+            panic!("{dialled} is silent");
+        };
+        assert_eq!(prompt, Prompt::NumberNotInUse);
+        o.handle(gateway::Input::Played { player });
+        assert_eq!(o.refused(&caller, "404").header("Reason"), unallocated);
+    }
+    // Without a clock the network judges what ended some day.
+    o.dial(&Phone::new(0), "177", "c3");
+    o.expect(cloud(), "INVITE");
+}
+
+/// R23: another number for one call, one of the terminal's own.
+#[test]
+fn a_caller_id_for_one_call() {
+    let mut o = Office::online(1);
+    let phone = Phone::new(0);
+    let wished = o.dial(&phone, "*00665550001", "c1");
+    let invite = o.expect(cloud(), "INVITE");
+    assert_eq!(
+        invite.header("P-Asserted-Identity"),
+        "<sip:+81312340000@office.example>"
+    );
+    o.answer(&invite, 180);
+    o.expect(wished.peer, "180");
+    let none = o.dial_only(&phone, "*90665550001", "c2");
+    assert_eq!(
+        o.refused(&none, "403").header("Reason"),
+        "Q.850;cause=21;text=\"Call rejected\""
+    );
+}
+
 /// 504: the cloud is there and its way to the outside is not; the phone hears so.
 #[test]
 fn the_cloud_has_no_way_out() {
