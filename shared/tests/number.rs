@@ -97,8 +97,8 @@ fn what_is_no_number_is_refused_with_its_reason_and_place() {
         ("03-1234-5678 内線", Empty, 15),
         ("03-1234-5678 内線*", Character, 15),
         ("03-1234-5678 内線123456789", TooLong, 23),
-        ("03-1234-5678 代 9", Character, 13),
-        ("03-1234-567 (代)", TooShort, 15),
+        ("03-1234-5678 代 9", Character, 15),
+        ("03-1234-567 (代)", TooShort, 13),
         ("00000000000000000000000000000000000", TooLong, 32),
     ] {
         let error = Number::parse(text).unwrap_err();

@@ -183,67 +183,83 @@ pub(crate) struct Keys {
     extension_at: u8,
 }
 
+/// Which part of a text is being read.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Number,
+    /// Behind 代 or 代表.
+    Main,
+    /// Behind 内線 or `;ext=`.
+    Extension,
+    /// Behind another `;`.
+    Parameter,
+}
+
 impl Keys {
     /// Folds full-width characters and drops the separators, see [`ACCEPTED`]. `tel:` may stand in front; 代 or 代表
     /// (main number) and 内線 with an extension behind; of the parameters of a URI only `;ext=` (RFC 3966) counts.
     pub(crate) fn read(text: &str) -> Result<Self, NumberError> {
-        let scheme = text
-            .get(..4)
-            .is_some_and(|text| text.eq_ignore_ascii_case("tel:"));
-        let suffix = ["内線", ";ext="]
-            .into_iter()
-            .find_map(|word| Some((text.find(word)?, word.len())));
-        let end = suffix.map_or(text.len(), |(start, _)| start);
-        let end = text.find(';').map_or(end, |parameters| parameters.min(end));
-        let number = if scheme { 4 } else { 0 }..end;
-        let number = number.start..number.start + without_main(text.get(number).unwrap_or("")).len();
-        let extension = suffix.map_or(0..0, |(start, length)| {
-            let behind = text.get(start + length..).unwrap_or("");
-            start + length..start + length + behind.find(';').unwrap_or(behind.len())
-        });
-        let place = |byte| {
-            text.get(..byte)
-                .map_or(0, |before| before.chars().count().min(255) as u8)
-        };
         let mut all = Self {
             keys: heapless::Vec::new(),
             places: heapless::Vec::new(),
-            end: place(end),
+            end: 0,
             extension: heapless::Vec::new(),
-            extension_at: place(extension.start),
+            extension_at: 0,
         };
-        let mut at = 0u8;
-        for (byte, character) in text.char_indices() {
-            let error = |problem| NumberError { problem, at };
-            let too_long = |_| error(NumberProblem::TooLong);
-            if number.contains(&byte) {
-                if let Some(key) = key(character).map_err(error)? {
-                    if key == b'+' && !all.keys.is_empty() {
-                        return Err(error(NumberProblem::Plus));
-                    }
-                    all.keys.push(key).map_err(too_long)?;
-                    all.places.push(at).map_err(too_long)?;
+        let mut text = Cursor { rest: text, at: 0 };
+        text.skip_scheme();
+        all.end = text.at;
+        let mut part = Part::Number;
+        while let Some(character) = text.next() {
+            part = match character {
+                ';' if text.skip("ext=") => all.extension_from(text.at),
+                ';' => Part::Parameter,
+                _ if part == Part::Parameter => part,
+                '内' if part != Part::Extension && text.skip("線") => all.extension_from(text.at),
+                '代' if part == Part::Number => {
+                    text.skip("表");
+                    Part::Main
                 }
-            } else if extension.contains(&byte)
-                && let Some(key) = key(character).map_err(error)?
-            {
-                if !key.is_ascii_digit() {
-                    return Err(error(NumberProblem::Character));
+                _ => {
+                    let at = text.at.saturating_sub(1);
+                    all.take(part, character, at)
+                        .map_err(|problem| NumberError { problem, at })?;
+                    part
                 }
-                all.extension.push(key).map_err(too_long)?;
+            };
+            if part == Part::Number {
+                all.end = text.at;
             }
-            at = at.saturating_add(1);
         }
         if all.keys.is_empty() {
             return Err(all.error(Fault::at_end(NumberProblem::Empty)));
         }
-        if suffix.is_some() && all.extension.is_empty() {
+        if all.extension_at > 0 && all.extension.is_empty() {
             return Err(NumberError {
                 problem: NumberProblem::Empty,
                 at: all.extension_at,
             });
         }
         Ok(all)
+    }
+
+    fn extension_from(&mut self, at: u8) -> Part {
+        self.extension_at = at;
+        Part::Extension
+    }
+
+    /// Takes the next character of a part.
+    fn take(&mut self, part: Part, character: char, at: u8) -> Result<(), NumberProblem> {
+        let Some(key) = key(character)? else {
+            return Ok(());
+        };
+        let full = match part {
+            Part::Number if key == b'+' && !self.keys.is_empty() => return Err(NumberProblem::Plus),
+            Part::Number => self.keys.push(key).and(self.places.push(at)),
+            Part::Extension if key.is_ascii_digit() => self.extension.push(key),
+            _ => return Err(NumberProblem::Character),
+        };
+        full.map_err(|_| NumberProblem::TooLong)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -273,13 +289,39 @@ impl Keys {
     }
 }
 
-/// Takes 代 or 代表 and what separates it from the number off the end.
-fn without_main(text: &str) -> &str {
-    let inner = text.trim_end_matches(|character| key(character) == Ok(None));
-    ["代表", "代"]
-        .into_iter()
-        .find_map(|word| inner.strip_suffix(word))
-        .unwrap_or(text)
+/// What is left of a text, and how many characters were read.
+struct Cursor<'a> {
+    rest: &'a str,
+    at: u8,
+}
+
+impl Cursor<'_> {
+    fn next(&mut self) -> Option<char> {
+        let mut characters = self.rest.chars();
+        let next = characters.next()?;
+        self.rest = characters.as_str();
+        self.at = self.at.saturating_add(1);
+        Some(next)
+    }
+
+    /// Passes over a word, if it comes next.
+    fn skip(&mut self, word: &str) -> bool {
+        let found = self.rest.starts_with(word);
+        if found {
+            word.chars().for_each(|_| _ = self.next());
+        }
+        found
+    }
+
+    /// Passes over `tel:` in letters of any case (RFC 3986 §3.1).
+    fn skip_scheme(&mut self) {
+        const SCHEME: &str = "tel:";
+        if let Some((scheme, _)) = self.rest.split_at_checked(SCHEME.len())
+            && scheme.eq_ignore_ascii_case(SCHEME)
+        {
+            SCHEME.chars().for_each(|_| _ = self.next());
+        }
+    }
 }
 
 /// Does the caller show its number?

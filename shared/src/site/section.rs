@@ -253,7 +253,7 @@ impl SectionDecoder {
                 .map_err(|_| SectionError::TooBig)?;
             bytes = later;
             let before = self.carry.len();
-            let used = self.drain(site)?;
+            let used = self.drain(site)?.min(before);
             // Nothing could be read from a full window: this item is longer than any item is.
             if used == 0 && before == MAX_ITEM {
                 return Err(SectionError::Malformed);
