@@ -260,17 +260,17 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
     let site = world.site()?;
     let id = site.id(key).ok_or("it is gone")?;
     world.outgoing = None;
-    let dialled = dial(&site, digits);
+    let dialled = dial(&site, digits, Some(world.today));
     let inside = |to| Ring {
         from: Some(key),
         ..Ring::new(to)
     };
     let (meaning, to, holds, presented) = match dialled {
-        Dialled::Extension(to) => {
+        Ok(Dialled::Extension(to)) => {
             let meaning = format!("extension {}", world.name(to));
             (meaning, Some(inside(To::Extension(to))), Use::Inside, None)
         }
-        Dialled::Rep(index) => {
+        Ok(Dialled::Rep(index)) => {
             let rep = site.reps.get(index).ok_or("no such group")?;
             (
                 "group".into(),
@@ -279,7 +279,7 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
                 None,
             )
         }
-        Dialled::Emergency(number) => {
+        Ok(Dialled::Emergency(number)) => {
             let presented = caller_id::emergency(&site, id);
             world.guard.called(NOW, key, presented);
             let presented = Presented {
@@ -289,7 +289,8 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
             let holds = Use::Emergency(presented.number);
             (format!("emergency {number}"), None, holds, Some(presented))
         }
-        Dialled::Outside { privacy, .. } | Dialled::Service { privacy, .. } => {
+        Ok(Dialled::Outside { privacy, present, .. }) => {
+            let wish = wish.or(present.number(&site, id).map_err(|_| "no such choice")?);
             match caller_id::present(&site, id, wish, privacy) {
                 Ok(presented) => (
                     "outside".into(),
@@ -303,7 +304,7 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
                 }
             }
         }
-        Dialled::Refused(refusal) => {
+        Err(refusal) => {
             world.refuse("dial", format!("{refusal:?}"));
             return Ok(());
         }

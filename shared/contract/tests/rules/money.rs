@@ -1,13 +1,11 @@
 //! Steps of money: orders and what they cost, early termination, the bill.
 
-use contract::catalogue::Product;
 use contract::device::{Acquisition, Interface, Model};
 use contract::order::{Cart, FaxMeans, Power, Present, Quote, Unit, recommended_fax, recommended_terminal};
 use contract::tariff::{
-    Call, Item, Line, MinimumTerm, Month, Origin, Period, PriceList, Tally, Tax, Yen, charge,
+    Call, Error, Item, Line, MinimumTerm, Month, Origin, PriceList, Subject, Tally, Tax, Yen, charge,
     early_termination, export, lines, tallies,
 };
-use shared::Number;
 
 use crate::office::letter;
 use crate::terminals::model;
@@ -51,9 +49,9 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
     match words {
         ["check", "out", items @ ..] => {
             let mut cart = Cart::default();
-            for item in items.split(|word| *word == "and") {
-                put(&mut cart, item)?;
-            }
+            items
+                .split(|word| *word == "and")
+                .try_for_each(|item| put(&mut cart, item))?;
             match cart.quote(Present::default(), &world.bill.prices, world.today) {
                 Ok(quote) => world.bill.quote = Some(quote),
                 Err(fault) => world.refuse(fault.rule(), format!("{:?}", fault.choices())),
@@ -67,10 +65,7 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
                 _ => return Err(Wrong::Unknown),
             };
             let months = months.parse()?;
-            let offer = world
-                .bill
-                .prices
-                .offer(Product::Device(model(name)?), world.today)?;
+            let offer = world.bill.prices.offer(model(name)?, world.today)?;
             let ended = world.today.plus_months(months);
             let fee =
                 early_termination(&offer, world.today, ended, months, term).map_err(|_| "too large")?;
@@ -111,19 +106,15 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
     let month = Month::of(world.today);
     match words {
         [name, "sells", "for", amount] => {
-            let product = product(name)?;
-            let price = world
-                .bill
-                .prices
-                .price(product, Acquisition::Purchase, world.today)?;
-            same(yen(amount)?, price)
+            let prices = &world.bill.prices;
+            same(yen(amount)?, prices.price(model(name)?, Acquisition::Purchase, world.today)?)
         }
-        [name, "is", "called", full @ ..] => same(full.join(" "), product(name)?.name().to_owned()),
+        [name, "is", "called", full @ ..] => same(full.join(" "), model(name)?.name().to_owned()),
         ["hubs", "cost", amount] => {
             let once = &quote(world)?.once;
             let hubs = once
                 .iter()
-                .find(|position| position.item == Item::Purchase(Product::PoeHub));
+                .find(|position| position.item == Item::Purchase(Model::PoeHub));
             same(yen(amount)?, hubs.map_or(Yen::ZERO, |hubs| hubs.amount))
         }
         ["IDs", "to", "add", count] => same(count.parse()?, quote(world)?.ids),
@@ -199,13 +190,9 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
     }
 }
 
-/// `2 hubs`, `5 apps`, `1 PoE port of one's own`, `rent 2 GXP1628`.
+/// `5 apps`, `1 own PoE port`, `1 hub`, `rent 2 GXP1628`; with an AC adapter of one's own: `GXP1628+adapter`.
 fn put(cart: &mut Cart, item: &[&str]) -> Outcome {
     let (count, what, acquisition) = match item {
-        [count, "hub" | "hubs"] => {
-            cart.hubs = count.parse()?;
-            return Ok(());
-        }
         [count, "app" | "apps"] => {
             cart.apps = count.parse()?;
             return Ok(());
@@ -214,13 +201,14 @@ fn put(cart: &mut Cart, item: &[&str]) -> Outcome {
             cart.own_poe_ports = count.parse()?;
             return Ok(());
         }
-        ["buy", count, what] => (count, what, Acquisition::Purchase),
-        ["rent", count, what] => (count, what, Acquisition::Rental),
+        [count, "hub" | "hubs"] => (count, "hub", Acquisition::Purchase),
+        ["buy", count, what] => (count, *what, Acquisition::Purchase),
+        ["rent", count, what] => (count, *what, Acquisition::Rental),
         _ => return Err(Wrong::Unknown),
     };
     let (what, power) = match what.strip_suffix("+adapter") {
         Some(what) => (what, Power::OwnAdapter),
-        None => (*what, Power::Included),
+        None => (what, Power::Included),
     };
     let unit = Unit {
         model: model(what)?,
@@ -228,20 +216,12 @@ fn put(cart: &mut Cart, item: &[&str]) -> Outcome {
         power,
         interface: Interface::Analog,
     };
-    let count: usize = count.parse()?;
-    cart.units.extend(std::iter::repeat_n(unit, count));
+    cart.units.extend(std::iter::repeat_n(unit, count.parse()?));
     Ok(())
 }
 
 fn quote(world: &World) -> Result<&Quote, Wrong> {
     Ok(world.bill.quote.as_ref().ok_or("nothing was ordered")?)
-}
-
-fn product(name: &str) -> Result<Product, Wrong> {
-    match name {
-        "hub" => Ok(Product::PoeHub),
-        _ => Ok(Product::Device(model(name)?)),
-    }
 }
 
 /// `24,800`.
@@ -265,19 +245,11 @@ fn fax(sends: bool) -> &'static str {
 }
 
 fn is_device(line: &Line) -> bool {
-    use contract::tariff::Subject;
     matches!(line.subject, Subject::Device(_))
 }
 
-fn bill(world: &World, month: Month) -> Result<Vec<Line>, contract::tariff::Error> {
-    // Calls are those of their own month.
-    let calls: Vec<Call> = world.bill.calls.clone();
-    let period = Period {
-        month,
-        calls: &calls,
-        hubs: &[],
-    };
-    lines(&world.contract, &period, &world.bill.prices)
+fn bill(world: &World, month: Month) -> Result<Vec<Line>, Error> {
+    lines(&world.contract, month, &world.bill.calls, &world.bill.prices)
 }
 
 fn tally(world: &World, month: Month) -> Result<Vec<Tally>, Wrong> {

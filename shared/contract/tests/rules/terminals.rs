@@ -11,10 +11,14 @@ use crate::world::{Outcome, World, Wrong, device, same};
 
 pub fn act(world: &mut World, words: &[&str]) -> Outcome {
     match words {
-        [app, "logs", "in", "to", name] => login(world, app, name, Consent::None),
-        [app, "takes", "over", name] => login(world, app, name, Consent::Takeover),
+        ["device", number, "logs", "in", "to", name] => {
+            let terminal = Terminal::Device(device(number)?);
+            login(world, terminal, name, Consent::None)
+        }
+        [app, "logs", "in", "to", name] => login(world, Terminal::App((*app).into()), name, Consent::None),
+        [app, "takes", "over", name] => login(world, Terminal::App((*app).into()), name, Consent::Takeover),
         [app, "takes", "over", name, "and", "cuts", "its", "call"] => {
-            login(world, app, name, Consent::CutCall)
+            login(world, Terminal::App((*app).into()), name, Consent::CutCall)
         }
         [name, "logs", "out"] => {
             let key = world.id(name)?;
@@ -83,15 +87,17 @@ pub fn model(name: &str) -> Result<Model, Wrong> {
         "GXP1628" => Ok(Model::Gxp1628),
         "KX-HDV230N" => Ok(Model::KxHdv230n),
         "HT801" => Ok(Model::Ht801),
+        "HT802" => Ok(Model::Ht802),
+        "hub" => Ok(Model::PoeHub),
         _ => Err(Wrong::Is(format!("there is no model {name}"))),
     }
 }
 
-fn login(world: &mut World, app: &str, name: &str, consent: Consent) -> Outcome {
+fn login(world: &mut World, terminal: Terminal, name: &str, consent: Consent) -> Outcome {
     let id = world.id(name)?;
     world.command(Command::Login {
         id,
-        terminal: Terminal::App(app.into()),
+        terminal,
         consent,
     })
 }
@@ -108,7 +114,7 @@ fn order(
         model: model(name)?,
         acquisition,
         site: SiteId(1),
-        id,
+        ports: vec![Some(id)],
         interface,
     }))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::area::Table;
 use contract::device::DeviceId;
 use contract::effect::Effect;
 use contract::model::Customer;
@@ -57,6 +58,7 @@ pub struct World {
     pub numbers: BTreeMap<String, Number>,
     /// Numbers of somebody else.
     pub taken: Vec<Number>,
+    pub areas: Table,
     pub facts: Facts,
     pub guard: Guard,
     pub calls: Calls,
@@ -78,6 +80,7 @@ impl World {
             ids: Vec::new(),
             numbers: BTreeMap::new(),
             taken: Vec::new(),
+            areas: Table::shipped(),
             facts: Facts::default(),
             guard: Guard::new(),
             calls: Calls::default(),
@@ -117,6 +120,11 @@ impl World {
         known.next().unwrap_or(Err(Wrong::Unknown))
     }
 
+    /// Does a step that must not be refused, within another one.
+    pub fn step_given(&mut self, words: &[&str]) -> Outcome {
+        self.step(Mood::Given, &words.join(" "))
+    }
+
     /// Has the contract carry out a command, or keeps its refusal.
     pub fn command(&mut self, command: Command) -> Outcome {
         let own = self.contract.id;
@@ -128,6 +136,7 @@ impl World {
             today: self.today,
             actor: actor(&command),
             owner: &owner,
+            areas: &self.areas,
             in_call: self.facts.busy,
         };
         match apply(&self.contract, &command, &context) {
@@ -155,9 +164,7 @@ impl World {
 
     /// The configuration that box and cloud have of the head office, which knows all IDs of the contract.
     pub fn site(&self) -> Result<Site, Wrong> {
-        let site = self.contract.configuration(SiteId(1)).ok_or("there is no site")?;
-        site.validate()?;
-        Ok(site)
+        Ok(self.contract.configuration(SiteId(1), "denwaban.example", &[])?)
     }
 
     /// The ID a case calls so: a letter for its terminal, and its position.
