@@ -1,53 +1,44 @@
 //! Steps of calls: who rings, channels, the number presented, the emergency guard.
 
-use contract::model::Role;
 use shared::caller_id::{self, Presented};
 use shared::channels::{self, Full, Use};
-use shared::ring::{Call as Ring, Ringing, To};
-use shared::route::{Caller, Cause, Inbound, NumberRules, NumberState, Route, route};
-use shared::{Called, Dialled, IdKey, IdSet, Number, Site, dial, ring};
+use shared::ring::{Call as Asked, Ringing, To};
+use shared::route::{Caller, Cause, Inbound, NumberRules, Route, Treatment, route};
+use shared::{Called, Dialled, Facts, IdKey, IdSet, Number, dial, ring};
 
 use crate::world::{Outcome, World, Wrong, same};
 
-/// The calls there are, and what became of the last one that came in.
+/// Of one contract, the last one last; one that was turned away is the last until there is another.
 #[derive(Default)]
-pub struct Calls {
-    live: Vec<Call>,
-    ended: Option<Ended>,
-}
+pub struct Calls(Vec<Call>);
 
 struct Call {
+    /// What it holds of the channels.
     holds: Use,
-    ringing: Option<Ringing>,
-    call: Option<Ring>,
+    /// What was called; nothing if it went to the outside.
+    asked: Option<Asked>,
     called: Option<Called>,
-    talks: Option<IdKey>,
+    state: State,
 }
 
-impl Call {
-    fn new(holds: Use) -> Self {
-        Self {
-            holds,
-            ringing: None,
-            call: None,
-            called: None,
-            talks: None,
-        }
-    }
+enum State {
+    /// It rings here.
+    Rings(Ringing, Treatment),
+    /// One answered, of those that rang.
+    Talks(IdKey, Ringing),
+    /// It goes on outside.
+    Outside,
+    /// It did not ring, by this rule.
+    TurnedAway(&'static str, &'static str),
 }
 
-/// Why a call did not ring.
-struct Ended {
-    treatment: &'static str,
-    rule: &'static str,
-}
-
-/// What the terminal's last outgoing call came to.
+/// What the last outgoing call came to.
 pub struct Outgoing {
     meaning: String,
     presented: Option<Presented>,
 }
 
+/// Milliseconds of the clock, which stands still.
 const NOW: u64 = 0;
 
 pub fn act(world: &mut World, words: &[&str]) -> Outcome {
@@ -59,9 +50,10 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
         [who, "unplugged"] => fact(world, who, |facts, key| facts.registered.remove(key)),
         [who, "busy"] => fact(world, who, |facts, key| facts.busy.insert(key)),
         [count, "calls", "with", "the", "outside"] => {
-            let number = world.number("03-1234-0001")?;
+            let holds = Use::Outside(world.number("D1")?);
             for _ in 0..count.parse::<usize>()? {
-                world.calls.live.push(Call::new(Use::Outside(number)));
+                let calls = &mut world.calls.0;
+                calls.push(Call::outside(holds));
             }
             Ok(())
         }
@@ -75,20 +67,21 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
         }
         [who, "answers"] => {
             let key = world.id(who)?;
-            let call = world.calls.live.last_mut().ok_or("there is no call")?;
-            let ringing = call.ringing.as_mut().ok_or("it does not ring")?;
-            match ringing.answer(key) {
-                true => call.talks = Some(key),
-                false => return Err(format!("{who} cannot answer").into()),
+            let call = world.calls.0.last_mut().ok_or("there is no call")?;
+            let State::Rings(mut ringing, _) = call.state else {
+                return Err("it does not ring".into());
+            };
+            if !ringing.answer(key) {
+                return Err("it was not offered".into());
             }
+            call.state = State::Talks(key, ringing);
             world.facts.busy.insert(key);
             Ok(())
         }
-        // Nothing changes: a call holds its channel until its end.
-        [who, "holds"] => talks(world, who),
+        ["nobody", "answers"] => unanswered(world),
         ["the", "caller", "hangs", "up"] => {
-            let call = world.calls.live.pop().ok_or("there is no call")?;
-            if let Some(key) = call.talks {
+            let call = world.calls.0.pop().ok_or("there is no call")?;
+            if let State::Talks(key, _) = call.state {
                 world.facts.busy.remove(key);
             }
             Ok(())
@@ -110,48 +103,45 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
             if rings(world).contains(key) {
                 return Err("it rings".into());
             }
-            let call = world.calls.live.last().and_then(|call| call.call);
-            let decision = ring(&world.site()?, call.ok_or("nobody calls")?, &world.facts);
+            let asked = world.calls.0.last().and_then(|call| call.asked);
+            let decision = ring(&world.site()?, asked.ok_or("nobody calls")?, &world.facts);
             let reason = decision.reason(key).ok_or("the trace does not name it")?;
             same(*rule, reason.rule())
         }
-        [who, "talks"] => talks(world, who),
-        [who, "heard", "that", by, "answered"] => {
-            talks(world, by)?;
-            let call = world.calls.live.last().ok_or("there is no call")?;
-            let offered = call.ringing.map_or(IdSet::EMPTY, |ringing| ringing.offered());
-            match offered.contains(world.id(who)?) {
-                true => Ok(()),
-                false => Err("it never rang".into()),
+        [who, "talks"] => {
+            let talks = match world.calls.0.last().map(|call| &call.state) {
+                Some(State::Talks(key, _)) => world.name(*key),
+                _ => "nobody".into(),
+            };
+            same((*who).to_owned(), talks)
+        }
+        [who, "cannot", "answer"] => {
+            let key = world.id(who)?;
+            match world.calls.0.last_mut().map(|call| &mut call.state) {
+                Some(State::Rings(ringing, _) | State::Talks(_, ringing)) => match ringing.answer(key) {
+                    true => Err("it can".into()),
+                    false => Ok(()),
+                },
+                _ => Ok(()),
             }
         }
         ["shows", label @ ..] => same(label.join(" "), shown(world)?),
-        [treatment @ ("busy" | "rejected"), rule] => ended(world, treatment, rule),
-        ["not", "in", "use", rule] => ended(world, "not in use", rule),
+        ["busy", rule] => turned_away(world, "busy", rule),
+        ["not", "in", "use", rule] => turned_away(world, "not in use", rule),
         ["channels", used, "of", all] => {
-            let (used, all): (usize, usize) = (used.parse()?, all.parse()?);
-            let found = channels::used(world.calls.live.iter().map(|call| call.holds));
-            same(used, found)?;
-            same(all, usize::from(world.site()?.sys.channels))
+            let holds = world.calls.0.iter().map(|call| call.holds);
+            same(used.parse()?, channels::used(holds))?;
+            same(all.parse()?, world.site()?.sys.channels)
         }
         ["connected"] => same("outside", meaning(world)?),
         ["emergency", number] => same(format!("emergency {number}"), meaning(world)?.to_owned()),
-        ["extension", who] => {
-            let key = world.id(who)?;
-            same(format!("extension {}", world.name(key)), meaning(world)?.to_owned())
-        }
+        ["extension", who] => same(format!("extension {who}"), meaning(world)?.to_owned()),
         ["presents", number] => {
             let presented = presented(world)?;
             same(world.number(number)?, presented.number)?;
-            match presented.withheld {
-                true => Err("it is withheld".into()),
-                false => Ok(()),
-            }
+            same(false, presented.withheld)
         }
-        ["withheld"] => match presented(world)?.withheld {
-            true => Ok(()),
-            false => Err("it is shown".into()),
-        },
+        ["withheld"] => same(true, presented(world)?.withheld),
         [who, "may", "present", numbers @ ..] => {
             let site = world.site()?;
             let id = site.id(world.id(who)?).ok_or("it is gone")?;
@@ -168,13 +158,26 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
     }
 }
 
-/// Changes what is known of a terminal; a call that rings is asked again (R21).
-fn fact(world: &mut World, who: &str, change: impl Fn(&mut shared::Facts, IdKey)) -> Outcome {
+impl Call {
+    fn outside(holds: Use) -> Self {
+        Self {
+            holds,
+            asked: None,
+            called: None,
+            state: State::Outside,
+        }
+    }
+}
+
+/// Changes what is known of a terminal; whoever rings is asked again (R21).
+fn fact(world: &mut World, who: &str, change: impl Fn(&mut Facts, IdKey)) -> Outcome {
     let key = world.id(who)?;
     change(&mut world.facts, key);
     let site = world.site()?;
-    for ringing in world.calls.live.iter_mut().filter_map(|call| call.ringing.as_mut()) {
-        ringing.ask(&site, &world.facts);
+    for call in &mut world.calls.0 {
+        if let State::Rings(ringing, _) | State::Talks(_, ringing) = &mut call.state {
+            ringing.ask(&site, &world.facts);
+        }
     }
     Ok(())
 }
@@ -187,71 +190,82 @@ fn incoming(world: &mut World, number: Number) -> Outcome {
         Some(_) => Use::Emergency(number),
         None => Use::Outside(number),
     };
-    let others = world.calls.live.iter().map(|call| call.holds);
+    let others = world.calls.0.iter().map(|call| call.holds);
     let full = channels::admit(&site, holds, others).err();
-    let called = site.by_number(number);
+    let line = world.contract.line(number);
     let (becomes, _) = route(&Inbound {
         called: number,
         caller: Caller::Number(Number::parse("090-1111-2222")?),
         at: None,
         guard,
-        state: state(world, &site, number),
+        state: world.contract.state(number),
         full,
-        rules: NumberRules::default(),
+        rules: line.map_or(NumberRules::default(), |line| line.rules),
         block: &[],
         schedule: None,
     });
-    let ringing = match becomes {
-        Route::Ring { number, first, .. } => Ring {
-            back_to: first,
-            ..Ring::from(number)
-        },
-        Route::Refuse(cause) => {
-            world.calls.ended = Some(why(cause, full));
-            // It is not there any more; what is left is the question why nothing rang.
-            world.calls.live.push(Call {
-                call: Some(number.into()),
+    let called = site.by_number(number);
+    let call = match becomes {
+        Route::Ring {
+            number,
+            first,
+            unanswered,
+        } => {
+            let asked = Asked {
+                back_to: first,
+                ..Asked::from(number)
+            };
+            let mut ringing = Ringing::new(asked);
+            ringing.ask(&site, &world.facts);
+            Call {
+                holds,
+                asked: Some(asked),
                 called,
-                ..Call::new(Use::Inside)
-            });
-            return Ok(());
+                state: State::Rings(ringing, unanswered),
+            }
+        }
+        Route::Refuse(cause) => {
+            let (treatment, rule) = why(cause, full);
+            Call {
+                holds: Use::Inside,
+                asked: Some(number.into()),
+                called,
+                state: State::TurnedAway(treatment, rule),
+            }
         }
     };
-    world.calls.ended = None;
-    let mut asked = Ringing::new(ringing);
-    asked.ask(&site, &world.facts);
-    world.calls.live.push(Call {
-        ringing: Some(asked),
-        call: Some(ringing),
-        called,
-        ..Call::new(holds)
-    });
+    world.calls.0.push(call);
     Ok(())
 }
 
-fn state(world: &World, site: &Site, number: Number) -> NumberState {
-    if world.contract.is_suspended(number) {
-        return NumberState::Suspended;
-    }
-    match (site.by_number(number), world.contract.role(number)) {
-        (None, None) => NumberState::Unassigned,
-        (None, Some(Role::Direct(_) | Role::Rep)) => NumberState::Porting,
-        (Some(Called::Direct(key)), _) if site.id(key).is_some_and(|id| !id.direct_in) => {
-            NumberState::DirectOff
-        }
-        (Some(_), _) => NumberState::InUse,
-    }
-}
-
-fn why(cause: Cause, full: Option<Full>) -> Ended {
-    let (treatment, rule) = match (cause, full) {
+fn why(cause: Cause, full: Option<Full>) -> (&'static str, &'static str) {
+    match (cause, full) {
         (Cause::Busy, Some(full)) => ("busy", full.rule()),
         (Cause::Busy, None) => ("busy", "hours"),
         (Cause::NotInUse, _) => ("not in use", "R25"),
         (Cause::Rejected, _) => ("rejected", "suspended"),
         (Cause::OutOfOrder, _) => ("rejected", "porting"),
-    };
-    Ended { treatment, rule }
+    }
+}
+
+/// What was set for the called number happens.
+fn unanswered(world: &mut World) -> Outcome {
+    let site = world.site()?;
+    let call = world.calls.0.last_mut().ok_or("there is no call")?;
+    match call.state {
+        State::Rings(_, Treatment::Forward(number)) => {
+            let asked = Asked::from(number);
+            let mut ringing = Ringing::new(asked);
+            ringing.ask(&site, &world.facts);
+            call.asked = Some(asked);
+            call.state = State::Rings(ringing, Treatment::End);
+        }
+        State::Rings(_, Treatment::End) => {
+            world.calls.0.pop();
+        }
+        _ => return Err("it does not ring".into()),
+    }
+    Ok(())
 }
 
 /// A terminal dials, as the box treats it.
@@ -260,44 +274,40 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
     let site = world.site()?;
     let id = site.id(key).ok_or("it is gone")?;
     world.outgoing = None;
-    let dialled = dial(&site, digits, Some(world.today));
-    let inside = |to| Ring {
-        from: Some(key),
-        ..Ring::new(to)
+    let inside = |to| {
+        Some(Asked {
+            from: Some(key),
+            ..Asked::new(to)
+        })
     };
-    let (meaning, to, holds, presented) = match dialled {
+    let (meaning, asked, presented) = match dial(&site, digits, Some(world.today)) {
         Ok(Dialled::Extension(to)) => {
             let meaning = format!("extension {}", world.name(to));
-            (meaning, Some(inside(To::Extension(to))), Use::Inside, None)
+            (meaning, inside(To::Extension(to)), None)
         }
         Ok(Dialled::Rep(index)) => {
             let rep = site.reps.get(index).ok_or("no such group")?;
-            (
-                "group".into(),
-                Some(inside(To::Number(rep.number))),
-                Use::Inside,
-                None,
-            )
+            ("group".into(), inside(To::Number(rep.number)), None)
         }
-        Ok(Dialled::Emergency(number)) => {
-            let presented = caller_id::emergency(&site, id);
-            world.guard.called(NOW, key, presented);
+        Ok(Dialled::Emergency(called)) => {
+            let number = caller_id::emergency(&site, id);
+            world.guard.called(NOW, key, number);
             let presented = Presented {
-                number: presented,
+                number,
                 withheld: false,
             };
-            let holds = Use::Emergency(presented.number);
-            (format!("emergency {number}"), None, holds, Some(presented))
+            (format!("emergency {called}"), None, Some(presented))
         }
         Ok(Dialled::Outside { privacy, present, .. }) => {
-            let wish = wish.or(present.number(&site, id).map_err(|_| "no such choice")?);
-            match caller_id::present(&site, id, wish, privacy) {
-                Ok(presented) => (
-                    "outside".into(),
-                    None,
-                    Use::Outside(presented.number),
-                    Some(presented),
-                ),
+            let chosen = match present.number(&site, id) {
+                Ok(chosen) => wish.or(chosen),
+                Err(refusal) => {
+                    world.refuse("R22", refusal.english());
+                    return Ok(());
+                }
+            };
+            match caller_id::present(&site, id, chosen, privacy) {
+                Ok(presented) => ("outside".into(), None, Some(presented)),
                 Err(refusal) => {
                     world.refuse(refusal.rule(), format!("{refusal:?}"));
                     return Ok(());
@@ -305,51 +315,44 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
             }
         }
         Err(refusal) => {
-            world.refuse("dial", format!("{refusal:?}"));
+            world.refuse("dial", refusal.english());
             return Ok(());
         }
     };
-    let others = world.calls.live.iter().map(|call| call.holds);
+    let holds = match presented {
+        None => Use::Inside,
+        Some(presented) if meaning == "outside" => Use::Outside(presented.number),
+        Some(presented) => Use::Emergency(presented.number),
+    };
+    let others = world.calls.0.iter().map(|call| call.holds);
     if let Err(full) = channels::admit(&site, holds, others) {
         world.refuse(full.rule(), format!("{full:?}"));
         return Ok(());
     }
-    let ringing = to.map(|to| {
-        let mut ringing = Ringing::new(to);
+    let mut call = Call::outside(holds);
+    if let Some(asked) = asked {
+        let mut ringing = Ringing::new(asked);
         ringing.ask(&site, &world.facts);
-        ringing
-    });
-    world.calls.live.push(Call {
-        ringing,
-        call: to,
-        ..Call::new(holds)
-    });
+        call.asked = Some(asked);
+        call.state = State::Rings(ringing, Treatment::End);
+    }
+    world.calls.0.push(call);
     world.outgoing = Some(Outgoing { meaning, presented });
     Ok(())
 }
 
 /// Who rings now.
 fn rings(world: &World) -> IdSet {
-    match world.calls.live.last() {
-        Some(Call {
-            ringing: Some(ringing),
-            talks: None,
-            ..
-        }) => ringing.offered(),
+    match world.calls.0.last().map(|call| &call.state) {
+        Some(State::Rings(ringing, _)) => ringing.offered(),
         _ => IdSet::EMPTY,
     }
-}
-
-fn talks(world: &World, who: &str) -> Outcome {
-    let talks = world.calls.live.last().and_then(|call| call.talks);
-    let talks = talks.map_or("nobody".to_owned(), |key| world.name(key));
-    same(who.to_owned(), talks)
 }
 
 /// The label of the called number, as the ringing terminals are told.
 fn shown(world: &World) -> Result<String, Wrong> {
     let site = world.site()?;
-    let called = world.calls.live.last().and_then(|call| call.called);
+    let called = world.calls.0.last().and_then(|call| call.called);
     let label = match called.ok_or("nobody calls")? {
         Called::Rep(index) => site.reps.get(index).map(|rep| &rep.label),
         Called::Direct(key) => site.id(key).map(|id| &id.label),
@@ -357,10 +360,14 @@ fn shown(world: &World) -> Result<String, Wrong> {
     Ok(label.ok_or("there is no label")?.to_string())
 }
 
-fn ended(world: &World, treatment: &str, rule: &str) -> Outcome {
-    let ended = world.calls.ended.as_ref().ok_or("the call rings")?;
-    same(treatment, ended.treatment)?;
-    same(rule, ended.rule)
+fn turned_away(world: &World, treatment: &str, rule: &str) -> Outcome {
+    match world.calls.0.last().map(|call| &call.state) {
+        Some(State::TurnedAway(found, by)) => {
+            same(treatment, *found)?;
+            same(rule, *by)
+        }
+        _ => Err("it was not turned away".into()),
+    }
 }
 
 fn meaning(world: &World) -> Result<&str, Wrong> {

@@ -10,7 +10,7 @@ mod world;
 use std::io::Write;
 use std::path::Path;
 
-use document::{Case, Fault, Mood, Note, Rule, names, read};
+use document::{Case, Fault, Note, Rule, names, read};
 use world::{World, Wrong};
 
 const DOCUMENT: &str = include_str!("../../../rules.md");
