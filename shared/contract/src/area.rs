@@ -16,6 +16,8 @@ use shared::Number;
 
 use self::address::{Address, PREFECTURES};
 use self::clause::{Extent, Place, Town};
+use crate::area_names;
+
 pub use self::import::{Column, ImportError, Problem};
 
 /// A number area by its code (番号区画コード), such as 219 or 257-2.
@@ -163,12 +165,20 @@ impl Table {
         if let Some(zone) = head.and_then(|head: u32| self.heads.get(&head)) {
             return Some(*zone);
         }
-        let mut areas = self
+        let area = number.area()?;
+        let (code, name) = (area_names::code(area), area_names::name(area));
+        let coded = |area: &Area| area.code == code;
+        let named = self
             .areas
             .iter()
-            .filter(|(_, area)| digits.starts_with(area.code.as_str()));
-        let (zone, _) = areas.next()?;
-        areas.next().is_none().then_some(*zone)
+            .find(|(_, area)| coded(area) && area.name == name);
+        // The official list of areas has no names; a code of one area alone needs none.
+        let mut all = self.areas.iter().filter(|(_, area)| coded(area));
+        let only = match (all.next(), all.next()) {
+            (Some(one), None) if one.1.name.is_empty() => Some(one),
+            _ => None,
+        };
+        named.or(only).map(|(zone, _)| *zone)
     }
 
     /// What people call the area: 東京, or its code if the tables have no name.

@@ -1,6 +1,8 @@
 //! Everything a contract can be told.
 
 use serde::{Deserialize, Serialize};
+use shared::route::{BlockRule, NumberRules};
+use shared::schedule::Schedule;
 use shared::site::TerminalKind;
 use shared::{Extension, IdKey, Number, SiteId};
 
@@ -29,7 +31,7 @@ pub enum Command {
     Move(SiteId, String),
     /// Emergency services are given the site's present address.
     ConfirmEmergency(SiteId),
-    /// The site's present address was found to lie in a number area.
+    /// An address of the site, present or to come, was found to lie in a number area.
     Review(SiteId, Reviewed),
     /// Removes a site without IDs and devices.
     RemoveSite(SiteId),
@@ -54,6 +56,13 @@ pub enum Command {
     ChangeRep(Number, RepChange),
     /// Gives a representative number back.
     RemoveRep(Number),
+
+    /// Sets or takes away business hours; numbers may not follow them any more then.
+    SetSchedule(u8, Option<Box<Schedule>>),
+    /// Sets or takes away a list of refused callers; numbers may not use it any more then.
+    SetBlockList(u8, Option<Vec<BlockRule>>),
+    /// Sets what happens to calls to a number.
+    SetRules(Number, NumberRules),
 
     /// Asks for a number of another carrier to replace one of the contract's.
     PortIn {

@@ -1,7 +1,11 @@
 //! The contract and what it owns.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use shared::date::Date;
+use shared::route::{BlockRule, NumberRules, NumberState};
+use shared::schedule::Schedule;
 use shared::site::TerminalKind;
 use shared::{ContractId, Extension, IdKey, IdSet, Number, SiteId};
 
@@ -29,6 +33,10 @@ pub struct Contract {
     pub ended: Option<Date>,
     /// What holds for all of it.
     pub settings: Settings,
+    /// Business hours its numbers can follow, by the index their rules name.
+    pub schedules: BTreeMap<u8, Schedule>,
+    /// Lists of callers its numbers can refuse, by the index their rules name.
+    pub blocks: BTreeMap<u8, Vec<BlockRule>>,
     /// Its sites, in the order they were made; the first is the head office.
     pub sites: Vec<Site>,
     /// Its IDs, in the order they were issued: the first is the basic one (R16).
@@ -97,7 +105,7 @@ pub struct Site {
     pub address: Option<String>,
     /// Day since which emergency services are given this address; a geographic number needs it (電気通信番号計画 第3).
     pub emergency: Option<Date>,
-    /// Number areas in which somebody found the present address to lie, where the tables do not say (A16).
+    /// Number areas in which somebody found an address to lie, where the tables do not say (A16).
     pub reviewed: Vec<Reviewed>,
 }
 
@@ -106,6 +114,8 @@ pub struct Site {
 pub struct Reviewed {
     /// The area.
     pub zone: Zone,
+    /// The address: the site's, or the one it will move to.
+    pub address: String,
     /// What shows it: document and date of it.
     pub document: String,
     /// Who looked.
@@ -156,6 +166,8 @@ pub struct Line {
     pub porting: Option<Porting>,
     /// Why this number is suspended, at most one of each cause.
     pub suspended: Vec<Suspension>,
+    /// Hours, refused callers, and where calls go that do not ring or are not answered.
+    pub rules: NumberRules,
 }
 
 /// A port to or from another carrier that was asked for and is not done (possible both ways since January 2025).
@@ -280,6 +292,8 @@ impl Contract {
             suspended: Vec::new(),
             ended: None,
             settings: Settings::default(),
+            schedules: BTreeMap::new(),
+            blocks: BTreeMap::new(),
             sites: Vec::new(),
             ids: Vec::new(),
             reps: Vec::new(),
@@ -381,9 +395,19 @@ impl Contract {
             .filter(|request| request.state == RequestState::Submitted)
     }
 
-    /// The number is suspended, by itself or with the contract.
-    pub fn is_suspended(&self, number: Number) -> bool {
-        !self.suspended.is_empty() || self.line(number).is_some_and(|line| !line.suspended.is_empty())
+    /// The state of a number, for the routing of calls to it.
+    pub fn state(&self, number: Number) -> NumberState {
+        let Some((line, role)) = self.lines().find(|(line, _)| line.number == number) else {
+            return match self.role(number) {
+                Some(_) => NumberState::Porting,
+                None => NumberState::Unassigned,
+            };
+        };
+        match role {
+            _ if !self.suspended.is_empty() || !line.suspended.is_empty() => NumberState::Suspended,
+            Role::Direct(key) if self.id(key).is_some_and(|id| !id.direct_in) => NumberState::DirectOff,
+            _ => NumberState::InUse,
+        }
     }
 }
 
@@ -395,6 +419,7 @@ impl Line {
             since,
             porting: None,
             suspended: Vec::new(),
+            rules: NumberRules::default(),
         }
     }
 }

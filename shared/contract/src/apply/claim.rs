@@ -1,0 +1,117 @@
+//! May the contract have this number? (R1, R11, R18)
+
+use shared::number::plan::{Kind, classify};
+use shared::{Number, SiteId};
+
+use super::Work;
+use crate::area::Verdict;
+use crate::model::{Role, Site};
+use crate::refusal::{Obstacle, Refusal};
+
+/// What a number is claimed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// A direct number of an ID at this site: it belongs to that site's address.
+    Direct(SiteId),
+    /// A representative number: it belongs to the address of any site.
+    Rep,
+}
+
+impl Work<'_> {
+    /// Is the number free, and of the right kind and area?
+    pub(super) fn claim(&mut self, number: Number, wanted: Use) -> Result<(), Refusal> {
+        match classify(number, self.context.today) {
+            Kind::Emergency | Kind::Service | Kind::Ended => return Err(Refusal::NotASubscriber(number)),
+            Kind::International => return Err(Refusal::Foreign(number)),
+            kind if !kind.is_assignable() => return Err(Refusal::NotAssignable(number)),
+            _ => {}
+        }
+        match (self.contract.role(number), wanted) {
+            (Some(Role::Direct(key)), Use::Direct(_)) => {
+                let extension = self.id(key)?.extension;
+                return Err(Refusal::SharedDirect { number, extension });
+            }
+            (role @ Some(_), _) => {
+                let owner = self.contract.id;
+                return Err(Refusal::NumberInUse { number, owner, role });
+            }
+            (None, _) => {}
+        }
+        if let Some(owner) = (self.context.owner)(number).filter(|owner| *owner != self.contract.id) {
+            let role = None;
+            return Err(Refusal::NumberInUse { number, owner, role });
+        }
+        self.check_area(number, wanted)?;
+        // A number in use logs in with itself, not as somebody's former code (R10).
+        for id in &mut self.contract.ids {
+            id.aliases.retain(|alias| *alias != number);
+        }
+        Ok(())
+    }
+
+    /// R18: a geographic number belongs to the address of one of its sites, of which emergency services know.
+    pub(super) fn check_area(&self, number: Number, wanted: Use) -> Result<(), Refusal> {
+        if !matches!(classify(number, self.context.today), Kind::Geographic(_)) {
+            return Ok(());
+        }
+        let sites = self.contract.sites.iter().filter(|site| match wanted {
+            Use::Direct(own) => site.id == own,
+            Use::Rep => true,
+        });
+        let mut refusal = None;
+        for site in sites {
+            let Some(address) = &site.address else {
+                refusal.get_or_insert(Refusal::NoAddress(site.id));
+                continue;
+            };
+            match self.obstacle(number, site, address) {
+                None if site.emergency.is_some() => return Ok(()),
+                None => refusal = Some(Refusal::NoEmergency(site.id)),
+                // What a review can settle says more than what is settled.
+                Some(obstacle) => {
+                    let known = matches!(
+                        refusal,
+                        Some(
+                            Refusal::NoEmergency(_)
+                                | Refusal::Area {
+                                    obstacle: Obstacle::Unknown(_),
+                                    ..
+                                }
+                        )
+                    );
+                    if !known {
+                        refusal = Some(self.area_refusal(number, address, obstacle));
+                    }
+                }
+            }
+        }
+        Err(refusal.unwrap_or(Refusal::NoSites))
+    }
+
+    /// What keeps the address of a site from having the number, evidence considered.
+    pub(super) fn obstacle(&self, number: Number, site: &Site, address: &str) -> Option<Obstacle> {
+        let zone = self.context.areas.zone(number);
+        match self.context.areas.judge(address, zone) {
+            Verdict::Allowed => None,
+            Verdict::Denied(reason) => Some(Obstacle::Outside(reason)),
+            Verdict::NeedsReview { options } => {
+                let mut evidence = site.reviewed.iter();
+                let seen =
+                    evidence.any(|reviewed| Some(reviewed.zone) == zone && reviewed.address == address);
+                (!seen).then_some(Obstacle::Unknown(options))
+            }
+        }
+    }
+
+    fn area_refusal(&self, number: Number, address: &str, obstacle: Obstacle) -> Refusal {
+        let zone = self.context.areas.zone(number);
+        let name = zone.map(|zone| self.context.areas.name(zone).to_owned());
+        Refusal::Area {
+            number,
+            zone,
+            name: name.unwrap_or_default(),
+            address: address.into(),
+            obstacle,
+        }
+    }
+}
