@@ -65,6 +65,7 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             let presented = world.outgoing.as_ref().and_then(|outgoing| outgoing.presented);
             incoming(world, presented.ok_or("nothing was presented")?.number)
         }
+        ["nobody", "answers"] => unanswered(world),
         [who, "answers"] => {
             let key = world.id(who)?;
             let call = world.calls.0.last_mut().ok_or("there is no call")?;
@@ -78,7 +79,6 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             world.facts.busy.insert(key);
             Ok(())
         }
-        ["nobody", "answers"] => unanswered(world),
         ["the", "caller", "hangs", "up"] => {
             let call = world.calls.0.pop().ok_or("there is no call")?;
             if let State::Talks(key, _) = call.state {
@@ -302,7 +302,7 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
             let chosen = match present.number(&site, id) {
                 Ok(chosen) => wish.or(chosen),
                 Err(refusal) => {
-                    world.refuse("R22", refusal.english());
+                    world.refuse("R22", refusal);
                     return Ok(());
                 }
             };
@@ -315,7 +315,7 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
             }
         }
         Err(refusal) => {
-            world.refuse("dial", refusal.english());
+            world.refuse("dial", refusal);
             return Ok(());
         }
     };

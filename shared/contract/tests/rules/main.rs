@@ -138,7 +138,7 @@ fn what_is_not_so_is_reported() {
         ),
         (
             "given IDs F1 F2\nwhen add A3 with D2\nthen refused R13",
-            "shared/rules.md:6: refused R13: it is R1",
+            "shared/rules.md:6: refused R13: it is R11",
         ),
         (
             "given IDs F1\nthen IDs 2",
@@ -179,7 +179,7 @@ fn a_refusal_is_not_passed_over() {
     let [fault] = faults.as_slice() else {
         panic!("{faults:?}")
     };
-    assert!(fault.starts_with("shared/rules.md:5: IDs 2: the step before was refused by R1: "), "{fault}");
+    assert!(fault.starts_with("shared/rules.md:5: IDs 2: the step before was refused by R11: "), "{fault}");
 }
 
 #[test]

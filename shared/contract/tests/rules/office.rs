@@ -2,8 +2,9 @@
 
 use contract::command::{Decision, IdChange, NewId, NewRep, NewSite, RepChange};
 use contract::effect::Effect;
-use contract::model::RequestState;
+use contract::model::{RequestState, Reviewed};
 use contract::{Command, PlanVersion};
+use shared::route::{NumberRules, Treatment};
 use shared::{Extension, Number, SiteId, TerminalKind};
 
 use crate::world::{Outcome, World, Wrong, position, same};
@@ -42,7 +43,36 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             world.command(Command::Move(SiteId(1), (*address).into()))?;
             world.command(Command::ConfirmEmergency(SiteId(1)))
         }
+        ["site", site, "at", address] => {
+            open(world, site_id(site)?, address);
+            Ok(())
+        }
         ["move", site, "to", address] => world.command(Command::Move(site_id(site)?, (*address).into())),
+        [site, "is", "seen", "to", "be", "in", "area", zone] => {
+            let site = site_id(site)?;
+            let there = world.contract.site(site).ok_or("there is no such site")?;
+            let reviewed = Reviewed {
+                zone: zone.parse()?,
+                address: there.address.clone().unwrap_or_default(),
+                document: "登記簿謄本 2021-03-01".into(),
+                by: "審査".into(),
+                on: world.today,
+            };
+            world.command(Command::Review(site, reviewed))
+        }
+        ["outside", "line", "by", digit] => {
+            let mut settings = world.contract.settings.clone();
+            settings.outside_prefix = Some(digit.parse()?);
+            world.command(Command::Set(settings))
+        }
+        ["unanswered", number, "goes", "to", other] => {
+            let (number, other) = (world.number(number)?, world.number(other)?);
+            let rules = NumberRules {
+                unanswered: Treatment::Forward(other),
+                ..NumberRules::default()
+            };
+            world.command(Command::SetRules(number, rules))
+        }
         [number, "is", "another", "contract's"] => {
             let number = world.number(number)?;
             world.taken.push(number);
@@ -63,9 +93,10 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
         ["add", "rep", name, "for", usage] => add_rep(world, name, name, usage),
         ["add", name] => {
             let position = position(name, &["A", "F", "P"])?;
-            add_id(world, name, &format!("D{position}"))
+            add_id(world, name, &format!("D{position}"), None)
         }
-        ["add", name, "with", number] => add_id(world, name, number),
+        ["add", name, "with", number] => add_id(world, name, number, None),
+        ["add", name, "with", number, "at", site] => add_id(world, name, number, Some(site_id(site)?)),
         ["remove", "rep", name] => {
             let number = world.number(name)?;
             world.command(Command::RemoveRep(number))
@@ -76,65 +107,29 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
         }
         [name, "is", "named", label] if name.starts_with('R') => {
             let label = Some((*label).into());
-            change_rep(
-                world,
-                name,
-                RepChange {
-                    label,
-                    ..RepChange::default()
-                },
-            )
+            change_rep(world, name, |change| change.label = label)
         }
         [name, "is", "named", label] => {
             let label = Some((*label).into());
-            change_id(
-                world,
-                name,
-                IdChange {
-                    label,
-                    ..IdChange::default()
-                },
-            )
+            change_id(world, name, |change| change.label = label)
         }
         [name, "usually", "presents", number] => {
             let outgoing = Some(world.number(number)?);
-            change_id(
-                world,
-                name,
-                IdChange {
-                    outgoing,
-                    ..IdChange::default()
-                },
-            )
+            change_id(world, name, |change| change.outgoing = outgoing)
         }
         [name, "takes", number] => {
             let direct = Some(world.number(number)?);
-            change_id(
-                world,
-                name,
-                IdChange {
-                    direct,
-                    ..IdChange::default()
-                },
-            )
+            change_id(world, name, |change| change.direct = direct)
         }
-        [number, "off", "for", "calls", way] => {
-            let number = world.number(number)?;
-            let ids = &world.contract.ids;
-            let id = ids.iter().find(|id| id.direct.number == number);
-            let key = id.ok_or("no ID has this number")?.key;
-            let change = match *way {
-                "in" => IdChange {
-                    direct_in: Some(false),
-                    ..IdChange::default()
-                },
-                "out" => IdChange {
-                    direct_out: Some(false),
-                    ..IdChange::default()
-                },
-                _ => return Err(Wrong::Unknown),
-            };
-            world.command(Command::ChangeId(key, change))
+        [number, "off", "for", "calls", "in"] => {
+            change_id(world, number, |change| change.direct_in = Some(false))
+        }
+        [number, "off", "for", "calls", "out"] => {
+            change_id(world, number, |change| change.direct_out = Some(false))
+        }
+        [name, "has", "extension", extension] => {
+            let extension = Some(extension.parse()?);
+            change_id(world, name, |change| change.extension = extension)
         }
 
         ["reps", names @ ..] => names.iter().try_for_each(|name| {
@@ -148,36 +143,15 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
         ["decline", name, "because", reason] => decide(world, name, Decision::Refuse((*reason).into())),
         [name, "rings", members @ ..] => {
             let ring = Some(extensions(world, members)?);
-            change_rep(
-                world,
-                name,
-                RepChange {
-                    ring,
-                    ..RepChange::default()
-                },
-            )
+            change_rep(world, name, |change| change.ring = ring)
         }
         [name, "members", members @ ..] => {
             let members = Some(extensions(world, members)?);
-            change_rep(
-                world,
-                name,
-                RepChange {
-                    members,
-                    ..RepChange::default()
-                },
-            )
+            change_rep(world, name, |change| change.members = members)
         }
         [name, "has", "at", "most", calls, "calls"] => {
             let sub_cap = Some(Some(calls.parse()?));
-            change_rep(
-                world,
-                name,
-                RepChange {
-                    sub_cap,
-                    ..RepChange::default()
-                },
-            )
+            change_rep(world, name, |change| change.sub_cap = sub_cap)
         }
 
         [number, "comes", "for", line] => {
@@ -258,7 +232,7 @@ fn site_id(name: &str) -> Result<SiteId, Wrong> {
     Ok(SiteId(position(name, &["S"])? as u32))
 }
 
-fn add_id(world: &mut World, name: &str, number: &str) -> Outcome {
+fn add_id(world: &mut World, name: &str, number: &str, site: Option<SiteId>) -> Outcome {
     let position = position(name, &["A", "F", "P"])?;
     if position > world.ids.len() + 1 {
         return Err(format!("the next ID is the one with {}", world.ids.len() + 1).into());
@@ -270,7 +244,7 @@ fn add_id(world: &mut World, name: &str, number: &str) -> Outcome {
         _ => TerminalKind::Adapter,
     };
     world.command(Command::AddId(NewId {
-        site: None,
+        site,
         direct,
         extension: extension(position)?,
         label: name.into(),
@@ -303,8 +277,10 @@ fn extensions(world: &World, names: &[&str]) -> Result<Vec<Extension>, Wrong> {
     ids.collect::<Option<_>>().ok_or("one of them is gone".into())
 }
 
-fn change_id(world: &mut World, name: &str, change: IdChange) -> Outcome {
+fn change_id(world: &mut World, name: &str, set: impl FnOnce(&mut IdChange)) -> Outcome {
     let key = world.id(name)?;
+    let mut change = IdChange::default();
+    set(&mut change);
     world.command(Command::ChangeId(key, change))
 }
 
@@ -322,8 +298,10 @@ fn add_rep(world: &mut World, name: &str, number: &str, usage: &str) -> Outcome 
     })
 }
 
-fn change_rep(world: &mut World, name: &str, change: RepChange) -> Outcome {
+fn change_rep(world: &mut World, name: &str, set: impl FnOnce(&mut RepChange)) -> Outcome {
     let number = world.number(name)?;
+    let mut change = RepChange::default();
+    set(&mut change);
     world.command(Command::ChangeRep(number, change))
 }
 

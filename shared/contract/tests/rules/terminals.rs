@@ -5,7 +5,7 @@ use contract::command::{Consent, NewDevice};
 use contract::device::{Acquisition, Interface, Mac, Model};
 use contract::effect::Effect;
 use contract::model::Terminal;
-use shared::SiteId;
+use shared::{IdKey, SiteId};
 
 use crate::world::{Outcome, World, Wrong, device, same};
 
@@ -27,6 +27,16 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             world.command(Command::Logout { id: key, epoch })
         }
 
+        ["box", "reports", app, "on", name, "since", "epoch", base] => {
+            let (id, base) = (world.id(name)?, base.parse()?);
+            let terminal = Terminal::App((*app).into());
+            world.command(Command::Reconcile { id, terminal, base })
+        }
+
+        ["order", "HT802", "for", one, "and", other] => {
+            let ports = vec![Some(world.id(one)?), Some(world.id(other)?)];
+            place(world, Model::Ht802, ports, Acquisition::Rental, Interface::Analog)
+        }
         ["order", model, "for", name] => order(world, model, name, Acquisition::Rental, Interface::Analog),
         ["rent", model, "for", name] => deliver(world, model, name, Acquisition::Rental),
         ["buy", model, "for", name] => deliver(world, model, name, Acquisition::Purchase),
@@ -45,6 +55,10 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
         }
         ["ship", "device", number] => world.command(Command::ShipDevice(device(number)?)),
         [mac, "asks", "for", "its", "configuration"] => world.command(Command::DeviceOnline(mac.parse()?)),
+        ["give", "device", number, "to", name] => {
+            let key = world.id(name)?;
+            world.command(Command::Bind(device(number)?, 0, Some(key)))
+        }
         ["return", "device", number] => world.command(Command::ReturnDevice(device(number)?)),
         _ => Err(Wrong::Unknown),
     }
@@ -110,11 +124,21 @@ fn order(
     interface: Interface,
 ) -> Outcome {
     let id = world.id(id)?;
+    place(world, model(name)?, vec![Some(id)], acquisition, interface)
+}
+
+fn place(
+    world: &mut World,
+    model: Model,
+    ports: Vec<Option<IdKey>>,
+    acquisition: Acquisition,
+    interface: Interface,
+) -> Outcome {
     world.command(Command::OrderDevice(NewDevice {
-        model: model(name)?,
+        model,
         acquisition,
         site: SiteId(1),
-        ports: vec![Some(id)],
+        ports,
         interface,
     }))
 }

@@ -6,7 +6,7 @@ use contract::area::Table;
 use contract::device::DeviceId;
 use contract::effect::Effect;
 use contract::model::Customer;
-use contract::{Actor, Command, Context, Contract, PlanVersion, apply};
+use contract::{Actor, Command, Context, Contract, Lang, PlanVersion, apply};
 use shared::guard::Guard;
 use shared::{ContractId, Date, Facts, IdKey, IdSet, Number, Site, SiteId};
 
@@ -145,9 +145,9 @@ impl World {
                 self.effects = effects;
             }
             Err(refusal) => {
-                let texts = [contract::Lang::Ja, contract::Lang::En]
-                    .map(|lang| format!("{} {}", refusal.what(lang), refusal.next(lang)));
-                self.refuse(refusal.rule(), texts.join(" "));
+                let texts = [Lang::Ja, Lang::En].map(|lang| refusal.text(lang));
+                let [ja, en] = texts.map(|text| format!("{}。{}", text.what, text.next));
+                self.refuse(refusal.rule(), format!("{ja} {en}"));
             }
         }
         Ok(())
@@ -167,9 +167,9 @@ impl World {
         Ok(self.contract.configuration(SiteId(1), "denwaban.example", &[])?)
     }
 
-    /// The ID a case calls so: a letter for its terminal, and its position.
+    /// The ID a case calls so: a letter for its terminal, or D for its direct number, and its position.
     pub fn id(&self, name: &str) -> Result<IdKey, Wrong> {
-        let position = position(name, &["A", "F", "P"])?;
+        let position = position(name, &["A", "F", "P", "D"])?;
         let key = self.ids.get(position - 1).copied();
         key.ok_or_else(|| Wrong::Is(format!("there was never an ID {name}")))
     }
