@@ -345,7 +345,7 @@ fn r13_and_r16_what_can_be_given_back() {
         }
     );
     // R12: the last representative number keeps two IDs.
-    assert_eq!(world.rule(&contract(2, 1), Command::RemoveId(key(1))), "R13");
+    assert_eq!(world.rule(&contract(2, 1), Command::RemoveId(key(1))), "R12");
     // R16, A15: the basic ID ends with the contract.
     assert_eq!(world.rule(&given, Command::RemoveId(key(0))), "R16");
     assert_eq!(world.rule(&contract(1, 0), Command::RemoveId(key(0))), "R16");
@@ -665,10 +665,7 @@ fn rules_of_calls_name_what_is_there() {
     ] {
         assert_eq!(world.rule(&given, Command::SetRules(line, wrong)), "routing");
     }
-    world.run(
-        &mut given,
-        Command::SetSchedule(0, Some(Box::new(schedule()))),
-    );
+    world.run(&mut given, Command::SetSchedule(0, Some(Box::new(schedule()))));
     world.run(
         &mut given,
         Command::SetBlockList(3, Some(vec![BlockRule::Withheld])),

@@ -42,7 +42,6 @@ pub enum Note<'a> {
 
 #[derive(Debug)]
 pub struct Case<'a> {
-    pub line: usize,
     pub steps: Vec<Step<'a>>,
 }
 
@@ -111,10 +110,7 @@ pub fn read(text: &str) -> (Vec<Rule<'_>>, Vec<Fault>) {
             }
         } else if text == "```case" {
             match rules.last_mut() {
-                Some(rule) => rule.cases.push(Case {
-                    line,
-                    steps: Vec::new(),
-                }),
+                Some(rule) => rule.cases.push(Case { steps: Vec::new() }),
                 None => fault("a case of no rule"),
             }
             in_case = true;

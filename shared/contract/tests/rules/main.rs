@@ -55,33 +55,32 @@ fn check(rule: &Rule) -> Vec<Fault> {
     faults
 }
 
-/// `R13  4 cases  ok`, and where else the rule lives.
+/// `R13 ok      A contract never has more … (3 cases)`, and where else the rule lives.
 fn row(rule: &Rule, faults: &[Fault]) -> String {
+    let tests = rule.notes.iter().filter(|note| matches!(note, Note::Test(..)));
     let mut cells = Vec::new();
-    match rule.cases.len() {
-        0 => {}
-        1 => cells.push("1 case".to_owned()),
-        cases => cells.push(format!("{cases} cases")),
+    for (count, one) in [(rule.cases.len(), "case"), (tests.count(), "test")] {
+        match count {
+            0 => {}
+            1 => cells.push(format!("1 {one}")),
+            _ => cells.push(format!("{count} {one}s")),
+        }
     }
     for note in &rule.notes {
-        cells.push(match note {
-            Note::Test(_, function) => format!("test {function}"),
-            Note::Screen(screen) => format!("screen {screen}"),
-            Note::Advice(place) => format!("advice: {place}"),
-            Note::NotYet(what) => format!("not there yet: {what}"),
-        });
+        match note {
+            Note::Test(..) => {}
+            Note::Screen(screen) => cells.push(format!("screen {screen}")),
+            Note::Advice(_) => cells.push("advice".into()),
+            Note::NotYet(_) => cells.push("not there yet".into()),
+        }
     }
     let verdict = match (faults.len(), rule.cases.len()) {
         (0, 0) => "-",
         (0, _) => "ok",
         _ => "FAILED",
     };
-    format!(
-        "{:<4}{verdict:<7}{}\n           {}",
-        rule.name.to_string(),
-        rule.sentence,
-        cells.join("; ")
-    )
+    let name = rule.name.to_string();
+    format!("{name:<4}{verdict:<7} {} ({})", rule.sentence, cells.join(", "))
 }
 
 /// The rows of a document and everything that is wrong with it.
@@ -103,9 +102,11 @@ fn every_rule_is_kept() {
     // Past the capture of output: the table is what a person wants to see.
     let mut out = std::io::stdout().lock();
     writeln!(out).unwrap();
-    for row in rows {
+    for row in &rows {
         writeln!(out, "{row}").unwrap();
     }
+    let cases: usize = read(DOCUMENT).0.iter().map(|rule| rule.cases.len()).sum();
+    writeln!(out, "{} rules and readings, {cases} cases", rows.len()).unwrap();
     let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
@@ -140,10 +141,7 @@ fn what_is_not_so_is_reported() {
             "given IDs F1 F2\nwhen add A3 with D2\nthen refused R13",
             "shared/rules.md:6: refused R13: it is R11",
         ),
-        (
-            "given IDs F1\nthen IDs 2",
-            "shared/rules.md:5: IDs 2: it is 1",
-        ),
+        ("given IDs F1\nthen IDs 2", "shared/rules.md:5: IDs 2: it is 1"),
         (
             "given IDs F1\nthen refused R1",
             "shared/rules.md:5: refused R1: it was not refused",
@@ -154,16 +152,16 @@ fn what_is_not_so_is_reported() {
             "shared/rules.md:5: not understood: all is well",
         ),
         (
-            "given R9 is called\nthen rings F1",
-            "shared/rules.md:5: rings F1: there was never an ID F1",
+            "given IDs F1; A2 in foreground\nthen IDs 1",
+            "shared/rules.md:4: A2 in foreground: there was never an ID A2",
         ),
-        // A case that shows nothing.
+        // No case.
         (
             "given IDs F1",
             "shared/rules.md:5: the case does not end with then: ```",
         ),
         (
-            "if IDs F1\nthen IDs 1",
+            "if IDs F1\nthen IDs 0",
             "shared/rules.md:4: not a line of given, when or then: if IDs F1",
         ),
     ];
@@ -179,13 +177,19 @@ fn a_refusal_is_not_passed_over() {
     let [fault] = faults.as_slice() else {
         panic!("{faults:?}")
     };
-    assert!(fault.starts_with("shared/rules.md:5: IDs 2: the step before was refused by R11: "), "{fault}");
+    assert!(
+        fault.starts_with("shared/rules.md:5: IDs 2: the step before was refused by R11: "),
+        "{fault}"
+    );
 }
 
 #[test]
 fn a_rule_must_be_shown_somewhere_and_its_tests_must_be_there() {
     let faults = |text: &str| -> Vec<String> { judge(text).1.iter().map(Fault::to_string).collect() };
-    assert_eq!(faults("### R1 A rule.\n"), ["shared/rules.md:1: R1 has neither a case nor a place"]);
+    assert_eq!(
+        faults("### R1 A rule.\n"),
+        ["shared/rules.md:1: R1 has neither a case nor a place"]
+    );
     assert_eq!(faults("### R1 A rule.\n- Screen: Numbers\n"), [""; 0]);
     assert_eq!(
         faults("### R1 A rule.\n- Somewhere: else\n"),
@@ -198,5 +202,8 @@ fn a_rule_must_be_shown_somewhere_and_its_tests_must_be_there() {
         faults("### R1 A rule.\n- Test: `shared/contract/tests/rules/main.rs` `nothing`\n"),
         ["shared/rules.md:1: shared/contract/tests/rules/main.rs has no test nothing"]
     );
-    assert_eq!(faults("### Q1 A rule.\n"), ["shared/rules.md:1: no name of a rule: ### Q1 A rule."]);
+    assert_eq!(
+        faults("### Q1 A rule.\n"),
+        ["shared/rules.md:1: no name of a rule: ### Q1 A rule."]
+    );
 }

@@ -60,7 +60,16 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             }
             Ok(())
         }
-        ["a", "rented", name, "ends", "after", months, "months", strictly @ ..] => {
+        [
+            "a",
+            "rented",
+            name,
+            "ends",
+            "after",
+            months,
+            "months",
+            strictly @ ..,
+        ] => {
             let term = match strictly {
                 [] => MinimumTerm::Completed,
                 ["read", "strictly"] => MinimumTerm::Within,
@@ -69,8 +78,7 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             let months = months.parse()?;
             let offer = world.bill.prices.offer(model(name)?, world.today)?;
             let ended = world.today.plus_months(months);
-            let fee =
-                early_termination(&offer, world.today, ended, months, term).map_err(|_| "too large")?;
+            let fee = early_termination(&offer, world.today, ended, months, term).map_err(|_| "too large")?;
             world.bill.fee = Some(fee);
             Ok(())
         }
@@ -113,7 +121,10 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
     match words {
         [name, "sells", "for", amount] => {
             let prices = &world.bill.prices;
-            same(yen(amount)?, prices.price(model(name)?, Acquisition::Purchase, world.today)?)
+            same(
+                yen(amount)?,
+                prices.price(model(name)?, Acquisition::Purchase, world.today)?,
+            )
         }
         [name, "is", "called", full @ ..] => same(full.join(" "), model(name)?.name().to_owned()),
         ["hubs", "cost", amount] => {

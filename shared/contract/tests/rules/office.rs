@@ -85,9 +85,7 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
         }
         ["end", "the", "contract"] => world.command(Command::End),
 
-        ["IDs", names @ ..] => names
-            .iter()
-            .try_for_each(|name| world.step_given(&["add", name])),
+        ["IDs", names @ ..] => names.iter().try_for_each(|name| world.step_given(&["add", name])),
         ["add", "rep", name] => add_rep(world, name, name, ""),
         ["add", "rep", name, "with", number] => add_rep(world, name, number, ""),
         ["add", "rep", name, "for", usage] => add_rep(world, name, name, usage),
@@ -251,7 +249,10 @@ fn add_id(world: &mut World, name: &str, number: &str, site: Option<SiteId>) -> 
         kind,
     }))?;
     let ids = &world.contract.ids;
-    let Some(id) = ids.iter().find(|id| id.direct.number == direct && id.kind == kind) else {
+    let Some(id) = ids
+        .iter()
+        .find(|id| id.direct.number == direct && id.kind == kind)
+    else {
         return Ok(());
     };
     if world.refused.is_none() {
@@ -273,7 +274,9 @@ fn extension(position: usize) -> Result<Extension, Wrong> {
 /// The extensions of these IDs.
 fn extensions(world: &World, names: &[&str]) -> Result<Vec<Extension>, Wrong> {
     let set = world.set(names)?;
-    let ids = set.iter().map(|key| world.contract.id(key).map(|id| id.extension));
+    let ids = set
+        .iter()
+        .map(|key| world.contract.id(key).map(|id| id.extension));
     ids.collect::<Option<_>>().ok_or("one of them is gone".into())
 }
 

@@ -76,9 +76,10 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
             same(terminal.join(" "), user)
         }
         [app, "is", "told"] => {
-            let told = world.effects.iter().any(
-                |effect| matches!(effect, Effect::SessionEnded(_, Terminal::App(name)) if name == app),
-            );
+            let told = world
+                .effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::SessionEnded(_, Terminal::App(name)) if name == app));
             match told {
                 true => Ok(()),
                 false => Err(Wrong::Is(format!("what follows is {:?}", world.effects))),
@@ -116,13 +117,7 @@ fn login(world: &mut World, terminal: Terminal, name: &str, consent: Consent) ->
     })
 }
 
-fn order(
-    world: &mut World,
-    name: &str,
-    id: &str,
-    acquisition: Acquisition,
-    interface: Interface,
-) -> Outcome {
+fn order(world: &mut World, name: &str, id: &str, acquisition: Acquisition, interface: Interface) -> Outcome {
     let id = world.id(id)?;
     place(world, model(name)?, vec![Some(id)], acquisition, interface)
 }

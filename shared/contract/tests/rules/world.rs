@@ -194,11 +194,7 @@ impl World {
     pub fn names(&self, set: IdSet) -> String {
         match set.is_empty() {
             true => "nobody".to_owned(),
-            false => set
-                .iter()
-                .map(|key| self.name(key))
-                .collect::<Vec<_>>()
-                .join(" "),
+            false => set.iter().map(|key| self.name(key)).collect::<Vec<_>>().join(" "),
         }
     }
 
