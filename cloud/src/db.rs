@@ -24,8 +24,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
-pub use boxes::{BoxOrder, NewBox};
 pub use self::contract::{Ask, Done, LogRow, Login, Stored};
+pub use boxes::{BoxOrder, NewBox};
 pub use events::CLOUD;
 pub use fleet::BoxAccount;
 pub use keys::Keys;

@@ -26,6 +26,7 @@ use core::time::Duration;
 
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use shared::factory::Factory;
+use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
@@ -99,6 +100,8 @@ pub struct Gateway<'s> {
     store_faults: u8,
     told: IdSet,
     random: u64,
+    /// The terminals that called 110, 118 or 119 a short while ago.
+    pub(crate) guard: Guard,
     counters: Counters,
 }
 
@@ -152,6 +155,7 @@ impl<'s> Gateway<'s> {
             store_faults: 0,
             told: IdSet::EMPTY,
             random: word(2) ^ word(3).rotate_left(17),
+            guard: Guard::new(),
             counters: Counters::default(),
         }
     }

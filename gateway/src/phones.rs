@@ -175,6 +175,7 @@ impl Gateway<'_> {
                     registered,
                 },
             );
+            self.offer_again(now);
         }
         true
     }

@@ -79,13 +79,6 @@ pub fn emergency(site: &Site, id: &Id) -> Number {
     [id.direct, id.outgoing]
         .into_iter()
         .chain(reps.map(|rep| rep.number))
-        .find(|number| is_geographic(*number))
+        .find(|number| number.area().is_some())
         .unwrap_or(id.direct)
-}
-
-fn is_geographic(number: Number) -> bool {
-    let digits = number.digits();
-    let heads = ["0120", "0170", "0180", "0570", "0990"];
-    matches!(digits.as_str().as_bytes(), [b'0', b'1'..=b'9', ..] if digits.as_str().len() == 10)
-        && !heads.iter().any(|head| digits.as_str().starts_with(head))
 }

@@ -58,24 +58,25 @@ impl Full {
     }
 }
 
-/// Channels in use.
-pub fn used(calls: impl IntoIterator<Item = Use>) -> usize {
-    calls.into_iter().map(Use::channels).sum()
-}
-
 /// May this call be accepted, with `calls` being all others of the contract that are known?
-pub fn admit(site: &Site, wanted: Use, calls: impl Iterator<Item = Use> + Clone) -> Result<(), Full> {
+pub fn admit(site: &Site, wanted: Use, calls: impl IntoIterator<Item = Use>) -> Result<(), Full> {
     let more = wanted.channels();
     let number = match wanted {
         Use::Inside | Use::Emergency(_) => return Ok(()),
         Use::Outside(number) | Use::Forward(number) => number,
     };
-    if used(calls.clone()) + more > usize::from(site.sys.channels) {
+    let (mut used, mut of_number) = (0, 0);
+    for call in calls {
+        used += call.channels();
+        if call.number() == Some(number) {
+            of_number += call.channels();
+        }
+    }
+    if used + more > usize::from(site.sys.channels) {
         return Err(Full::Contract);
     }
-    let of_number = calls.filter(|call| call.number() == Some(number));
     match sub_cap(site, number) {
-        Some(cap) if used(of_number) + more > usize::from(cap) => Err(Full::Number),
+        Some(cap) if of_number + more > usize::from(cap) => Err(Full::Number),
         _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | step | question | if it matches |
 //! |---|---|---|
-//! | 0 | may it be the call-back of an emergency call? | the terminal that called 110, 118 or 119 rings, whatever else is set |
+//! | 0 | may it be the call-back of an emergency call? | the terminal that called 110, 118 or 119 rings first, whatever else is set; never forwarded |
 //! | 1 | is the number in use? | refused, or its after-hours treatment for a direct number that is off (R25) |
 //! | 2 | is the caller blocked? | refused |
 //! | 3 | are all channels in use (R15, A4)? | busy |
@@ -150,7 +150,8 @@ fn note(trace: &mut Trace, step: Step, finding: Finding) {
 fn decide(call: &Inbound<'_>, trace: &mut Trace) -> Route {
     if let Some(terminal) = call.guard {
         note(trace, Step::Guard, Finding::CallBack(terminal));
-        return ring(call.called, Some(terminal), call.rules.unanswered, trace);
+        // Forwarding is off for it as well (事業用電気通信設備規則 35条の2の4).
+        return ring(call.called, Some(terminal), Treatment::End, trace);
     }
     note(trace, Step::Guard, Finding::Passed);
 

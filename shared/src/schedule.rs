@@ -162,6 +162,17 @@ pub enum Fault {
     Exceptions(Date),
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hours => f.write_str("the hours of a day overlap, touch or are out of order"),
+            Self::Exceptions(date) => write!(f, "the exceptions are out of order or twice at {date}"),
+        }
+    }
+}
+
+impl core::error::Error for Fault {}
+
 impl Schedule {
     /// Checks the order of intervals and exceptions.
     pub fn validate(&self) -> Result<(), Fault> {

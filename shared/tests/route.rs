@@ -122,7 +122,10 @@ fn the_first_match_wins() {
         };
         let is_holiday = at == Some(noon(HOLIDAY));
         let published = [
-            (Step::Guard, guard.map(|key| ring(called, Some(key), unanswered))),
+            (
+                Step::Guard,
+                guard.map(|key| ring(called, Some(key), Treatment::End)),
+            ),
             (
                 Step::State,
                 match state {

@@ -160,12 +160,12 @@ impl Db {
 
     /// What a contract was told, oldest first.
     pub async fn log(&self, id: ContractId) -> Result<Vec<LogRow>> {
-        Ok(
-            sqlx::query_as("SELECT version, at, actor, command FROM command WHERE contract = $1 ORDER BY version")
-                .bind(id.0)
-                .fetch_all(&self.pool)
-                .await?,
+        Ok(sqlx::query_as(
+            "SELECT version, at, actor, command FROM command WHERE contract = $1 ORDER BY version",
         )
+        .bind(id.0)
+        .fetch_all(&self.pool)
+        .await?)
     }
 }
 
@@ -179,7 +179,10 @@ impl Change<'_> {
         if let Some(seen) = ask.version.filter(|seen| *seen != version) {
             return Err(Refusal::new(
                 "version",
-                format!("contract {} was changed meanwhile: version {version}, not {seen}", before.id.0),
+                format!(
+                    "contract {} was changed meanwhile: version {version}, not {seen}",
+                    before.id.0
+                ),
                 "Look at it again (`contract show`), then repeat the order.",
             )
             .into());
@@ -187,26 +190,29 @@ impl Change<'_> {
         let id = before.id;
         let (after, effects) = self.decide(&before, &command, ask.actor).await?;
         let version = version + 1;
-        let updated = sqlx::query("UPDATE contract SET version = $1, document = $2 WHERE id = $3 AND version = $1 - 1")
-            .bind(version)
-            .bind(serde_json::to_string(&after).context("contract as JSON")?)
-            .bind(id.0)
-            .execute(&mut *self.tx)
-            .await?;
+        let updated =
+            sqlx::query("UPDATE contract SET version = $1, document = $2 WHERE id = $3 AND version = $1 - 1")
+                .bind(version)
+                .bind(serde_json::to_string(&after).context("contract as JSON")?)
+                .bind(id.0)
+                .execute(&mut *self.tx)
+                .await?;
         if updated.rows_affected() != 1 {
             return Err(anyhow::anyhow!("contract {} is not the one that was read", id.0).into());
         }
-        sqlx::query("INSERT INTO command (contract, version, at, actor, command) VALUES ($1, $2, $3, $4, $5)")
-            .bind(id.0)
-            .bind(version)
-            .bind(unix_ms() as i64)
-            .bind(match ask.actor {
-                Actor::Customer => "customer",
-                Actor::Operator => "operator",
-            })
-            .bind(serde_json::to_string(&command).context("command as JSON")?)
-            .execute(&mut *self.tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO command (contract, version, at, actor, command) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(id.0)
+        .bind(version)
+        .bind(unix_ms() as i64)
+        .bind(match ask.actor {
+            Actor::Customer => "customer",
+            Actor::Operator => "operator",
+        })
+        .bind(serde_json::to_string(&command).context("command as JSON")?)
+        .execute(&mut *self.tx)
+        .await?;
         for effect in &effects {
             match effect {
                 Effect::NumberTaken(number) => {
@@ -273,7 +279,10 @@ impl Change<'_> {
 
     /// Sites have one name space for all contracts, since a box belongs to one.
     async fn sites(&mut self, before: &Contract, after: &Contract) -> Result<()> {
-        let gone = before.sites.iter().filter(|site| !after.sites.iter().any(|one| one.id == site.id));
+        let gone = before
+            .sites
+            .iter()
+            .filter(|site| !after.sites.iter().any(|one| one.id == site.id));
         for site in gone {
             let kept: Option<String> = sqlx::query_scalar("SELECT id FROM box WHERE site = $1")
                 .bind(site.id.0)
@@ -292,13 +301,17 @@ impl Change<'_> {
                 .execute(&mut *self.tx)
                 .await?;
         }
-        let new = after.sites.iter().filter(|site| !before.sites.iter().any(|one| one.id == site.id));
+        let new = after
+            .sites
+            .iter()
+            .filter(|site| !before.sites.iter().any(|one| one.id == site.id));
         for site in new {
-            let added = sqlx::query("INSERT INTO site (id, contract) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING")
-                .bind(site.id.0)
-                .bind(after.id.0)
-                .execute(&mut *self.tx)
-                .await?;
+            let added =
+                sqlx::query("INSERT INTO site (id, contract) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING")
+                    .bind(site.id.0)
+                    .bind(after.id.0)
+                    .execute(&mut *self.tx)
+                    .await?;
             if added.rows_affected() == 0 {
                 return Err(Refusal::new(
                     "site",

@@ -91,8 +91,7 @@ impl Change<'_> {
         match &event.body {
             EventBody::CallLeg(leg) => self.call_leg(origin, contract, event.id, leg, now as i64).await?,
             EventBody::Registration { terminal, registered } => {
-                self.registration(origin, *terminal, *registered, event)
-                    .await?;
+                self.registration(origin, *terminal, *registered, event).await?;
             }
             EventBody::Boot { firmware, .. } => {
                 sqlx::query("UPDATE box SET firmware = $1, boot = $2 WHERE id = $3")
@@ -156,15 +155,24 @@ impl Change<'_> {
         Ok(())
     }
 
-    async fn registration(&mut self, origin: &str, key: IdKey, registered: bool, event: &Event) -> Result<()> {
-        let contract: Option<u32> =
-            sqlx::query_scalar("SELECT site.contract FROM box JOIN site ON site.id = box.site WHERE box.id = $1")
-                .bind(origin)
-                .fetch_optional(&mut *self.tx)
-                .await?;
+    async fn registration(
+        &mut self,
+        origin: &str,
+        key: IdKey,
+        registered: bool,
+        event: &Event,
+    ) -> Result<()> {
+        let contract: Option<u32> = sqlx::query_scalar(
+            "SELECT site.contract FROM box JOIN site ON site.id = box.site WHERE box.id = $1",
+        )
+        .bind(origin)
+        .fetch_optional(&mut *self.tx)
+        .await?;
         let Some(contract) = contract else { return Ok(()) };
         let stored = load(&mut self.tx, ContractId(contract)).await?;
-        let Some(id) = stored.contract.id(key) else { return Ok(()) };
+        let Some(id) = stored.contract.id(key) else {
+            return Ok(());
+        };
         let user = id.direct.number.digits();
         let since = event.at.unix.unwrap_or_else(unix_ms);
         registration(&mut self.tx, origin, &user, registered.then_some(("", since))).await

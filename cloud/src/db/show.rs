@@ -245,9 +245,15 @@ impl Db {
         )
         .fetch_all(&self.pool)
         .await?;
-        let issued: HashMap<u32, _> = issued.into_iter().map(|(site, id, epoch)| (site, (id, epoch))).collect();
+        let issued: HashMap<u32, _> = issued
+            .into_iter()
+            .map(|(site, id, epoch)| (site, (id, epoch)))
+            .collect();
         let stored = self.stored().await?;
-        Ok(stored.iter().map(|stored| contract_row(stored, &issued)).collect())
+        Ok(stored
+            .iter()
+            .map(|stored| contract_row(stored, &issued))
+            .collect())
     }
 
     /// Boxes.
@@ -331,13 +337,20 @@ impl Db {
 fn contract_row(stored: &Stored, issued: &HashMap<u32, (Option<String>, i64)>) -> ContractRow {
     let Stored { contract, version } = stored;
     let extensions = |set: IdSet| {
-        let members = set.iter().filter_map(|key| extension(contract, key.index() as u16));
+        let members = set
+            .iter()
+            .filter_map(|key| extension(contract, key.index() as u16));
         members.collect::<Vec<_>>().join(",")
     };
     let basic = contract.basic().map(|id| id.key);
     let id = |id: &Id| IdRow {
         key: id.key.index() as u32,
-        role: if basic == Some(id.key) { "basic" } else { "additional" }.into(),
+        role: if basic == Some(id.key) {
+            "basic"
+        } else {
+            "additional"
+        }
+        .into(),
         direct: id.direct.number.digits().to_string(),
         extension: id.extension.to_string(),
         label: id.label.clone(),

@@ -315,6 +315,7 @@ fn a_number_that_is_not_in_use_is_announced() {
         assert_eq!(prompt, Prompt::NumberNotInUse);
         o.handle(gateway::Input::Played { player });
         assert_eq!(o.refused(&caller, "404").header("Reason"), unallocated);
+        o.media.clear();
     }
     // Without a clock the network judges what ended some day.
     o.dial(&Phone::new(0), "177", "c3");

@@ -71,7 +71,6 @@ impl Contract {
 struct V1 {
     id: ContractId,
     name: String,
-    /// Days since 1970-01-01.
     created: Date,
     outside_prefix: Option<u8>,
     #[serde(default)]

@@ -3,8 +3,8 @@
 //! All amounts are whole yen without tax (R46 to R49); tax is computed once per invoice and rate. What the guide does
 //! not price is configuration ([`PriceList`], R52), and what is not configured is refused by name, never free.
 //!
-//! The guide states no proration, so every calendar month in which something existed for a day is charged in full, at
-//! the prices of that month: what is known of a month does not change with the day on which one asks.
+//! The guide states no proration, so every calendar month in which something was there for a day is charged in full, at
+//! the prices of that month; a device at the prices of the day of its order.
 
 mod calls;
 mod early;
@@ -26,9 +26,9 @@ pub use calls::{Call, Destination, DestinationError, Origin, Tally, charge, expo
 pub use early::{MinimumTerm, Treatment, early_termination};
 pub use invoice::{Invoice, InvoiceError, RegistrationNumber, RegistrationNumberError, TaxSum, invoice};
 pub use month::Month;
-pub use monthly::{Held, Holding, Item, Line, Subject, holdings, lines};
-pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row, price_at};
-pub use tax::{ROUNDING, Rounding, Tax, standard_rate};
+pub use monthly::{Item, Line, Subject, lines};
+pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row};
+pub use tax::{ROUNDING, Rounding, Tax};
 pub use yen::{TooLarge, Yen};
 
 /// A price, by its name in the price list.

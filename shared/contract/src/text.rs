@@ -1,5 +1,7 @@
 //! The texts of refusals and warnings, Japanese and English side by side.
 
+mod order;
+
 use shared::TerminalKind;
 
 use crate::area::{Reason, Zone};

@@ -4,7 +4,7 @@ mod office;
 
 use contract::Contract;
 use contract::tariff::{
-    Call, Destination, Error, Month, Origin, Price, PriceList, Yen, charge, export, tallies,
+    Call, Destination, Error, Month, Origin, Price, PriceList, Subject, Yen, charge, export, tallies,
 };
 use office::*;
 use proptest::prelude::*;
@@ -116,28 +116,35 @@ fn r50_calls_are_billed_to_the_number_they_were_made_as_and_r51_to_a_person() {
     let tallies = tallies(&office(), month("2026-01"), &calls, &prices()).unwrap();
     let found: Vec<_> = tallies
         .iter()
-        .map(|tally| (tally.billed, tally.origin, tally.calls, tally.amount.0))
+        .map(|tally| {
+            (
+                tally.subject.number().unwrap(),
+                tally.origin,
+                tally.calls,
+                tally.amount.0,
+            )
+        })
         .collect();
     assert_eq!(
         found,
         [
-            (number(R1), by(0), 1, 8),
-            (number(R1), by(1), 1, 8),
-            (number(R1), Origin::Forwarded, 1, 20),
             (number(D1), by(0), 2, 60 + 32),
             (number(D2), by(1), 1, 0),
             (number(D2), Origin::Forwarded, 1, 20),
+            (number(R1), by(0), 1, 8),
+            (number(R1), by(1), 1, 8),
+            (number(R1), Origin::Forwarded, 1, 20),
         ]
     );
     assert_eq!(
         export(&office(), month("2026-01"), &tallies),
         "month,direct,billed,calls,seconds,yen\r\n\
-         2026-01,0312340001,0312340000,1,10,8\r\n\
-         2026-01,0312340002,0312340000,1,10,8\r\n\
-         2026-01,,0312340000,1,30,20\r\n\
          2026-01,0312340001,0312340001,2,122,92\r\n\
          2026-01,0312340002,0312340002,1,600,0\r\n\
-         2026-01,0312340002,0312340002,1,30,20\r\n"
+         2026-01,0312340002,0312340002,1,30,20\r\n\
+         2026-01,0312340001,0312340000,1,10,8\r\n\
+         2026-01,0312340002,0312340000,1,10,8\r\n\
+         2026-01,,0312340000,1,30,20\r\n"
     );
 }
 
@@ -151,16 +158,28 @@ fn r50_a_call_as_somebody_elses_number_or_of_another_month_is_refused() {
 }
 
 #[test]
-fn a_number_that_went_still_pays_for_its_calls() {
+fn a_number_that_went_pays_for_its_calls_and_is_outside_from_then_on() {
     let mut contract = office();
-    add_former(&mut contract, Some(2), "0312340003", "2024-04-01", "2026-01-20");
-    let calls = [call("0312340003", by(2), "09012345678", "2026-01-19", 1)];
-    let tallies = tallies(&contract, month("2026-01"), &calls, &prices()).unwrap();
-    assert_eq!(tallies[0].amount, Yen(16));
-    assert!(
-        export(&contract, month("2026-01"), &tallies)
-            .contains("\r\n2026-01,0312340003,0312340003,1,1,16\r\n")
-    );
+    let went = "0312340003";
+    add_former(&mut contract, Some(2), went, "2024-04-01", "2026-01-20");
+    let january = month("2026-01");
+    let own = call(went, by(2), "09012345678", "2026-01-20", 1);
+    let tallies_of = |call| tallies(&contract, january, &[call], &prices());
+    let found = tallies_of(own).unwrap();
+    assert_eq!(found[0].amount, Yen(16));
+    assert!(export(&contract, january, &found).contains("\r\n2026-01,0312340003,0312340003,1,1,16\r\n"));
+    let late = call(went, by(2), "09012345678", "2026-01-21", 1);
+    assert_eq!(tallies_of(late), Err(Error::NotOurs(number(went))));
+    // Called by its old colleagues: inside until it went, elsewhere thereafter.
+    for (on, yen) in [("2026-01-20", 0), ("2026-01-21", 8)] {
+        let call = call(D1, by(0), went, on, 1);
+        assert_eq!(charge(&contract, &call, &prices()), Ok(Yen(yen)), "{on}");
+    }
+    // Back as a representative number it is that.
+    add_rep(&mut contract, went, "2026-01-25");
+    let again = call(went, by(0), "09012345678", "2026-01-25", 1);
+    let found = tallies(&contract, january, &[again], &prices()).unwrap();
+    assert_eq!(found[0].subject, Subject::Rep(number(went)));
 }
 
 #[test]

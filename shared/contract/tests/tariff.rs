@@ -8,7 +8,7 @@ use contract::model::Customer;
 use contract::refusal::Rule;
 use contract::tariff::{
     ConfigError, Error, Fault, Fee, Item, Line, MinimumTerm, Month, Price, PriceList, Rounding, Subject, Tax,
-    TooLarge, Yen, early_termination, lines, standard_rate,
+    TooLarge, Yen, early_termination, lines,
 };
 use office::*;
 use proptest::prelude::*;
@@ -226,6 +226,19 @@ fn a_rental_that_is_bought_out_costs_the_purchase_price_and_no_fee() {
         ]
     );
     assert_eq!(devices(&contract, "2022-07"), [(Item::Use(KX), 500)]);
+}
+
+#[test]
+fn what_was_bought_and_came_back_was_not_sold() {
+    let mut contract = signed("2022-05-01");
+    add_device(
+        &mut contract,
+        Model::KxHdv230n,
+        Acquisition::Purchase,
+        "2022-05-01",
+    );
+    contract.devices[0].state = DeviceState::Returned(day("2022-06-10"));
+    assert_eq!(devices(&contract, "2022-05"), []);
 }
 
 #[test]
@@ -492,7 +505,8 @@ fn the_standard_rate_has_its_days_and_rounding_its_modes() {
         ("2019-10-01", 10),
         ("2026-04-01", 10),
     ] {
-        assert_eq!(standard_rate(day(text)), percent, "{text}");
+        assert_eq!(Tax::Standard.rate(day(text)), percent, "{text}");
+        assert_eq!(Tax::Outside.rate(day(text)), 0);
     }
     for (net, percent, down, half_up, up) in [
         (0, 10, 0, 0, 0),

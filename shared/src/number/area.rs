@@ -29,9 +29,6 @@ impl Area {
     }
 }
 
-/// Bytes of the table in the box's image.
-pub const TABLE_BYTES: usize = size_of_val(&RUNS);
-
 /// The area of a head, and how many of its digits are the area code (without its 0).
 pub(super) fn split(head: u32) -> Option<(Area, usize)> {
     let behind = RUNS.partition_point(|run| run >> 15 <= head);

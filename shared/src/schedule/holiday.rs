@@ -106,14 +106,11 @@ pub const fn holiday(date: Date) -> Option<Holiday> {
     if is_substitute(date) {
         return Some(Holiday::Substitute);
     }
-    // 昭和60年法律第103号; until 2006 neither a Sunday nor a substitute.
     let (before, after) = (date.plus_days(-1), date.plus_days(1));
-    if date.days() >= BETWEEN && named(before).is_some() && named(after).is_some() {
-        return if date.days() < SUBSTITUTE_LATER && is_sunday(date) {
-            None
-        } else {
-            Some(Holiday::Between)
-        };
+    let between = date.days() >= BETWEEN && named(before).is_some() && named(after).is_some();
+    // Until 2006 neither a Sunday nor a substitute.
+    if between && !(is_sunday(date) && date.days() < SUBSTITUTE_LATER) {
+        return Some(Holiday::Between);
     }
     None
 }

@@ -43,8 +43,7 @@ impl<R: Relays> Pbx<R> {
                 let elsewhere = self.calls.cause(call) == Some(Cause::COMPLETED_ELSEWHERE);
                 if let Some(meta) = self.calls.meta(call) {
                     for leg in meta.legs(stamp, end, elsewhere) {
-                        self.out
-                            .push_back(Queued::Record(meta.contract, Box::new(leg)));
+                        self.out.push_back(Queued::Record(meta.contract, Box::new(leg)));
                     }
                 }
                 self.media.close(call);

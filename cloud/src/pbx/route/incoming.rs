@@ -12,7 +12,13 @@ use super::{BARRED, BUSY, NOT_YET, No, Pbx, Relays, UNALLOCATED};
 use crate::pbx::{Kind, Meta, Rings};
 
 impl<R: Relays> Pbx<R> {
-    pub(super) fn incoming(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) -> Result<(), No> {
+    pub(super) fn incoming(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+    ) -> Result<(), No> {
         self.screened(message)?;
         let unallocated = No(404, Some(UNALLOCATED));
         let called = message.parsed_request_uri().and_then(number).ok_or(unallocated)?;
@@ -75,7 +81,9 @@ impl<R: Relays> Pbx<R> {
         let call = self.open(now, tx, flow, message, meta)?;
         match route {
             Route::Ring { .. } => self.ring_boxes(now, call),
-            Route::Refuse(Why::NotInUse) => self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED),
+            Route::Refuse(Why::NotInUse) => {
+                self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED)
+            }
             Route::Refuse(Why::Busy) if limited => {
                 self.counters.channels += 1;
                 self.calls.refuse(now, call, 486, Some(BUSY));

@@ -83,7 +83,9 @@ impl<R: Relays> Pbx<R> {
         } else {
             match wish.called {
                 Called::Inside(_) => self.ring_boxes(now, call),
-                Called::Outside(number) => self.ring_carrier(now, call, number, presented, wish.withheld, false),
+                Called::Outside(number) => {
+                    self.ring_carrier(now, call, number, presented, wish.withheld, false)
+                }
                 Called::Emergency(number) => {
                     self.guard(now, call);
                     self.ring_carrier(now, call, number, presented, false, true);

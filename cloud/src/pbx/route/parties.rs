@@ -61,7 +61,12 @@ pub(super) fn asks_for_privacy(message: &Message<'_>) -> bool {
 }
 
 /// What the called phones see: the caller as received, its number as one dials it.
-pub(super) fn presented_from(caller: &NameAddr<'_>, calling: Option<Number>, withheld: bool, realm: &str) -> String {
+pub(super) fn presented_from(
+    caller: &NameAddr<'_>,
+    calling: Option<Number>,
+    withheld: bool,
+    realm: &str,
+) -> String {
     let mut from = String::new();
     if let Some(name) = caller.display.filter(|_| !withheld).and_then(quoted) {
         let _ = write!(from, "{name} ");

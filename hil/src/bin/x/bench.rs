@@ -3,6 +3,7 @@
 use crate::build::{self, cargo, must};
 use crate::{hil_command, setup};
 use anyhow::{Context, Result, ensure};
+use hil::elf::Elf;
 use hil::run::{figure, target};
 use hil::scenario::BENCH;
 use hil::world;
@@ -23,6 +24,8 @@ enum What {
     Firmware,
     /// The brain alone on this machine: instructions of an operation, by valgrind
     Gateway,
+    /// What box and cloud share: speed on this machine, size on the microcontroller
+    Shared,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -61,7 +64,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        What::Shared => {
+            shared()?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+/// Times on this machine; then what the box calls of `shared`, linked alone for the microcontroller.
+fn shared() -> Result<()> {
+    must(cargo().args(["run", "--quiet", "--release", "--package", "shared-bench"]))?;
+    let image = Elf::read(&build::embedded("shared-bench", &[])?)?;
+    let sizes = image.sizes();
+    let symbols = image.symbols();
+    // Names are mangled with their lengths in front, whatever the scheme.
+    let named = |part: &'static str| symbols.iter().filter(move |(name, _)| name.contains(part));
+    let (_, table) = named("4area5table4RUNS")
+        .next()
+        .context("no area table in the image")?;
+    figure("shared.area_table.bytes", table, "bytes");
+    figure("shared.rodata.bytes", sizes.rodata, "bytes");
+    figure("shared.text.bytes", sizes.text, "bytes");
+    figure("shared.panic_functions", named("9panicking").count(), "functions");
+    Ok(())
 }
 
 /// Instructions of the brain in a run of so many operations.

@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod demo;
 mod hil_command;
+mod oracle;
 mod setup;
 mod size;
 mod test;

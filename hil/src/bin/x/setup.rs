@@ -113,6 +113,27 @@ pub fn valgrind() -> Result<()> {
     Ok(())
 }
 
+/// Makes a virtual environment for Python's packages, unless it is there.
+pub fn python_environment(folder: &Path) -> Result<()> {
+    // Without Debian's python3-venv it is made halfway: there is a Python, but no pip.
+    let pip = folder.join("bin/pip");
+    let make = || {
+        let mut python = Command::new("python3");
+        python.args(["-m", "venv"]).arg(folder).stdout(Stdio::null());
+        python.status().is_ok_and(|status| status.success()) && pip.exists()
+    };
+    if pip.exists() || make() {
+        return Ok(());
+    }
+    println!("setup: python3 makes no virtual environment: installing python3-venv");
+    install(&["python3-venv"])?;
+    if make() {
+        Ok(())
+    } else {
+        bail!("python3 -m venv {} failed", folder.display())
+    }
+}
+
 /// Brings rustfmt and clippy where rustup was installed without them.
 pub fn components() -> Result<()> {
     for (program, component) in [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")] {

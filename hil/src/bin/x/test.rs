@@ -1,7 +1,7 @@
 //! `cargo x test`: every test there is, from the form of the source to the image among real phones.
 
 use crate::build::{self, Board, cargo, must};
-use crate::{hil_command, setup, size};
+use crate::{hil_command, oracle, setup, size};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -15,7 +15,7 @@ pub struct Arguments {
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const HOST: [Step; 4] = [
+const HOST: [Step; 5] = [
     ("format", || must(cargo().args(["fmt", "--all", "--check"]))),
     ("lints", || {
         must(cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]))
@@ -24,6 +24,7 @@ const HOST: [Step; 4] = [
     ("tests", || {
         must(cargo().args(["test", "--quiet", "--no-fail-fast"]))
     }),
+    ("oracles", oracle::check),
 ];
 
 const IMAGE: [Step; 3] = [

@@ -5,7 +5,7 @@ use shared::{Extension, IdKey};
 use super::claim::Use;
 use super::{Work, label, shadowed};
 use crate::command::{IdChange, NewId};
-use crate::device::{Acquisition, DeviceState};
+use crate::device::DeviceState;
 use crate::model::{Id, Line};
 use crate::refusal::Refusal;
 
@@ -117,8 +117,7 @@ impl Work<'_> {
             return Err(Refusal::Porting(id.direct.number));
         }
         for device in &mut self.contract.devices {
-            let own = device.acquisition == Acquisition::Purchase
-                || matches!(device.state, DeviceState::Purchased(_));
+            let own = matches!(device.state, DeviceState::Purchased(_));
             for port in device.ports.iter_mut().filter(|port| **port == Some(key)) {
                 if !own {
                     return Err(Refusal::IdHasDevice {

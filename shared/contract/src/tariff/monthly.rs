@@ -27,6 +27,16 @@ pub enum Subject {
     Device(DeviceId),
 }
 
+impl Subject {
+    /// The number it is, if it is one.
+    pub const fn number(self) -> Option<Number> {
+        match self {
+            Self::Direct { number, .. } | Self::Rep(number) => Some(number),
+            Self::Contract | Self::Device(_) => None,
+        }
+    }
+}
+
 /// What is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,21 +78,17 @@ pub struct Line {
 }
 
 /// Something a contract has, or had, that is charged for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holding {
-    /// What its lines are about.
-    pub subject: Subject,
-    /// What it is.
-    pub held: Held,
-    /// Since when.
-    pub since: Date,
+struct Holding {
+    subject: Subject,
+    held: Held,
+    since: Date,
     /// The first day on which it no longer is; none while it is.
-    pub ended: Option<Date>,
+    ended: Option<Date>,
 }
 
 /// Kinds of holdings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+#[derive(Clone, Copy)]
+enum Held {
     /// The contract itself, with the basic ID.
     Contract,
     /// An additional ID.
@@ -209,7 +215,7 @@ pub fn lines(
     }
     for tally in tallies(contract, month, calls, prices)? {
         lines.push(Line {
-            subject: subject(contract, tally.billed).ok_or(Error::NotOurs(tally.billed))?,
+            subject: tally.subject,
             item: Item::Calls(tally.origin),
             count: tally.calls,
             amount: tally.amount,
@@ -250,15 +256,15 @@ fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
     former.chain(ids).chain(reps)
 }
 
-/// What a number of the contract, present or former, is to it.
-pub(super) fn subject(contract: &Contract, number: Number) -> Option<Subject> {
+/// What a number was to the contract on a day, its last one included; none if it was not the contract's.
+pub(super) fn subject(contract: &Contract, number: Number, day: Date) -> Option<Subject> {
     numbers(contract)
-        .map(|numbered| numbered.subject)
-        .find(|subject| match subject {
-            Subject::Direct { number: direct, .. } => *direct == number,
-            Subject::Rep(rep) => *rep == number,
-            _ => false,
+        .find(|one| {
+            one.subject.number() == Some(number)
+                && one.since <= day
+                && one.ended.is_none_or(|ended| day <= ended)
         })
+        .map(|one| one.subject)
 }
 
 /// The direct number of an ID, or the last one it had.
@@ -272,7 +278,7 @@ pub(super) fn direct(contract: &Contract, key: IdKey) -> Option<Number> {
 }
 
 /// Everything a contract has or had.
-pub fn holdings(contract: &Contract) -> Vec<Holding> {
+fn holdings(contract: &Contract) -> Vec<Holding> {
     // The contract's last day is a day of it, and all it had goes with it.
     let end = contract.ended.map(|last| last.plus_days(1));
     let mut holdings = Vec::new();
@@ -304,13 +310,15 @@ pub fn holdings(contract: &Contract) -> Vec<Holding> {
             continue;
         };
         let subject = Subject::Device(device.id);
-        let returned = match device.state {
-            DeviceState::Returned(day) => Some(day),
+        let returned = match (device.acquisition, device.state) {
+            // Came back before it was ever used, so it was not sold; what is used is the customer's for good.
+            (Acquisition::Purchase, DeviceState::Returned(_)) => continue,
+            (Acquisition::Rental, DeviceState::Returned(day)) => Some(day),
             _ => None,
         };
         hold(subject, Held::Use(model, ordered), since, returned);
         match (device.acquisition, device.state) {
-            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, returned),
+            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, None),
             (Acquisition::Rental, DeviceState::Purchased(day)) => {
                 hold(subject, Held::BoughtOut(model, ordered), since, Some(day));
                 hold(subject, Held::Purchase(model, ordered), day, None);

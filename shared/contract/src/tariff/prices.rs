@@ -41,7 +41,7 @@ impl<K, P> Row<K, P> {
 }
 
 /// The price of something on a day.
-pub fn price_at<'a, K: PartialEq, P>(rows: &'a [Row<K, P>], of: &K, day: Date) -> Option<&'a P> {
+fn price_at<'a, K: PartialEq, P>(rows: &'a [Row<K, P>], of: &K, day: Date) -> Option<&'a P> {
     rows.iter()
         .find(|row| row.of == *of && row.holds(day))
         .map(|row| &row.price)

@@ -15,7 +15,8 @@ pub enum Tax {
     Outside,
 }
 
-/// Days from which a standard rate applies, with the rate in percent (消費税法 29条 with 地方税法 72条の83).
+/// Days from which a standard rate applies, the latest first, with the rate in percent (消費税法 29条, 地方税法 72条の83).
+/// The service has nothing at the reduced rate.
 const STANDARD: [(Date, u8); 3] = [(day(2019, 10, 1), 10), (day(2014, 4, 1), 8), (day(1997, 4, 1), 5)];
 
 const fn day(year: u16, month: u8, day: u8) -> Date {
@@ -25,19 +26,14 @@ const fn day(year: u16, month: u8, day: u8) -> Date {
     }
 }
 
-/// The standard rate on a day, in percent; the service has nothing at the reduced rate.
-pub fn standard_rate(day: Date) -> u8 {
-    STANDARD
-        .into_iter()
-        .find(|(from, _)| *from <= day)
-        .map_or(0, |(_, percent)| percent)
-}
-
 impl Tax {
     /// The rate on a day, in percent.
     pub fn rate(self, day: Date) -> u8 {
         match self {
-            Self::Standard => standard_rate(day),
+            Self::Standard => STANDARD
+                .into_iter()
+                .find(|(from, _)| *from <= day)
+                .map_or(0, |(_, percent)| percent),
             Self::Outside => 0,
         }
     }

@@ -34,6 +34,7 @@ pub fn line(digits: &str, since: &str) -> Line {
         since: day(since),
         porting: None,
         suspended: Vec::new(),
+        rules: Default::default(),
     }
 }
 
