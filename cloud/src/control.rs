@@ -54,6 +54,8 @@ pub struct CallInfo {
     pub called: String,
     /// What it is doing.
     pub state: String,
+    /// The contract's number whose channel it holds (R15).
+    pub line: Option<String>,
     /// For how long it has existed.
     pub seconds: u64,
 }

@@ -3,6 +3,7 @@
 //! Every change is one `BEGIN IMMEDIATE` transaction that ends in [`Change::commit`]; a change of what a site uses
 //! issues the site's next signed epoch in the same transaction.
 
+mod areas;
 mod boxes;
 mod config;
 mod contract;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use contract::Contract;
 use media::g711::Law;
 use media::prompt::Prompt;
 use media::relay::{Remote, Side};
@@ -17,7 +18,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::control::CallInfo;
 use crate::db::{Db, unix_ms};
-use crate::pbx::{Account, Config, Directory, Input, MESSAGE_MAX, Output, Pbx, Relays};
+use crate::pbx::{Account, Config, Directory, Input, MESSAGE_MAX, Office, Output, Pbx, Relays};
 use crate::refusal::Result;
 use crate::relay::{CallRelay, RelayPool};
 use crate::sip_io::{Arrival, Limits, SipIo};
@@ -210,6 +211,7 @@ impl Edge {
                 (false, false) => "calling",
             }
             .into(),
+            line: live.uses.number().map(|number| number.digits().to_string()),
             seconds: (now - live.started).as_secs(),
         };
         self.pbx.live().map(info).collect()
@@ -285,6 +287,7 @@ fn record(id: EventId, leg: CallLeg) -> Event {
 pub async fn directory(db: &Db) -> Result<Directory> {
     let accounts = db.accounts().await?.into_iter().map(|account| Account {
         id: account.id,
+        contract: account.contract,
         site: account.site,
         realm: account.realm,
         ha1: sip::digest::Ha1 {
@@ -292,7 +295,26 @@ pub async fn directory(db: &Db) -> Result<Directory> {
             sha256: account.ha1_sha256,
         },
     });
-    Ok(Directory::new(db.realm().await?, db.sites().await?, accounts))
+    let (realm, stored) = (db.realm().await?, db.stored().await?);
+    let offices = stored
+        .iter()
+        .filter_map(|stored| office(&stored.contract, &realm));
+    Ok(Directory::new(&realm, offices, accounts))
+}
+
+/// A contract as its calls need it; none if it has no ID yet.
+pub fn office(contract: &Contract, realm: &str) -> Option<Office> {
+    let first = contract.sites.first()?;
+    let line = |(number, _)| {
+        let rules = contract.line(number).map(|line| line.rules);
+        (number, (contract.state(number), rules.unwrap_or_default()))
+    };
+    Some(Office {
+        site: contract.configuration(first.id, realm, &[]).ok()?,
+        lines: contract.numbers().map(line).collect(),
+        schedules: contract.schedules.clone(),
+        blocks: contract.blocks.clone(),
+    })
 }
 
 /// Writes in order and tries again until it is written: a record exists here only, until then.

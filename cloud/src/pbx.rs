@@ -161,6 +161,8 @@ pub struct Live {
     pub to: String,
     /// The number presented to the called side.
     pub presented: Option<Number>,
+    /// The channels it holds (R15).
+    pub uses: Use,
     /// When it came.
     pub started: Instant,
     /// Somebody's phone rings.
@@ -350,6 +352,7 @@ impl<R: Relays> Pbx<R> {
             from: meta.from.to_string(),
             to: meta.to.to_string(),
             presented: meta.presented,
+            uses: meta.uses,
             started: Instant::from_millis(meta.started.mono),
             ringing: meta.ringing.is_some() && !answered,
             answered,

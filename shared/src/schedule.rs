@@ -7,11 +7,12 @@
 mod holiday;
 
 use core::fmt;
+use core::str::FromStr;
 
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::date::{Date, Local};
+use crate::date::{Date, Local, time_of_day};
 
 pub use holiday::{Holiday, holiday};
 
@@ -26,8 +27,7 @@ pub const HORIZON: u16 = 366;
 const DAY: u16 = 1_440;
 
 /// An interval of business hours, in minutes since the midnight its day begins with.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "(u16, u16)", into = "(u16, u16)")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hours {
     from: u16,
     until: u16,
@@ -73,6 +73,19 @@ impl TryFrom<(u16, u16)> for Hours {
 impl From<Hours> for (u16, u16) {
     fn from(hours: Hours) -> Self {
         (hours.from, hours.until)
+    }
+}
+
+impl FromStr for Hours {
+    type Err = &'static str;
+
+    /// `09:00-17:30`; `18:00-26:00` is until 02:00 on the next day.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ends = text
+            .split_once('-')
+            .and_then(|(from, until)| Some((time_of_day(from)?, time_of_day(until)?)));
+        ends.and_then(|(from, until)| Self::new(from, until))
+            .ok_or("not business hours like 09:00-17:30")
     }
 }
 

@@ -14,6 +14,7 @@ use shared::number::Number;
 use shared::{Date, Local};
 use sqlx::SqliteConnection;
 
+use super::areas::areas;
 use super::{Change, Db, unix_ms};
 use crate::refusal::{Refusal, Result};
 
@@ -193,7 +194,7 @@ impl Change<'_> {
         let updated =
             sqlx::query("UPDATE contract SET version = $1, document = $2 WHERE id = $3 AND version = $1 - 1")
                 .bind(version)
-                .bind(serde_json::to_string(&after).context("contract as JSON")?)
+                .bind(after.to_json().context("contract as JSON")?)
                 .bind(id.0)
                 .execute(&mut *self.tx)
                 .await?;
@@ -215,7 +216,7 @@ impl Change<'_> {
         .await?;
         for effect in &effects {
             match effect {
-                Effect::NumberTaken(number) => {
+                Effect::NumberTaken(number, _) => {
                     sqlx::query("INSERT INTO number (digits, contract) VALUES ($1, $2)")
                         .bind(number.digits().to_string())
                         .bind(id.0)
@@ -249,6 +250,7 @@ impl Change<'_> {
         command: &Command,
         actor: Actor,
     ) -> Result<(Contract, Vec<Effect>)> {
+        let areas = areas(&mut self.tx).await?;
         let mut owners: HashMap<Number, Option<ContractId>> = HashMap::new();
         loop {
             let asked = RefCell::new(Vec::new());
@@ -262,6 +264,7 @@ impl Change<'_> {
                 today: today(),
                 actor,
                 owner: &known,
+                areas: &areas,
                 // Who is in a call matters to logins alone, and those are no orders.
                 in_call: IdSet::EMPTY,
             };
@@ -413,7 +416,7 @@ pub(super) async fn load_all(connection: &mut SqliteConnection) -> Result<Vec<St
 }
 
 fn read(id: u32, version: i64, document: &str) -> Result<Stored> {
-    let contract = serde_json::from_str(document).with_context(|| format!("document of contract {id}"))?;
+    let contract = Contract::from_json(document).with_context(|| format!("document of contract {id}"))?;
     Ok(Stored { contract, version })
 }
 

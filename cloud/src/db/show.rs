@@ -307,30 +307,48 @@ impl Db {
                 .fetch_all(&self.pool)
                 .await?;
         calls.reverse();
-        let mut contracts: HashMap<u32, Contract> = HashMap::new();
+        let mut contracts = HashMap::new();
         for call in &mut calls {
-            call.detail = sqlx::query_as(
-                "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
-                        ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
-                        ended_mono - started_mono AS ended_ms, state, status
-                   FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
-            )
-            .bind(&call.session)
-            .fetch_all(&self.pool)
-            .await?;
-            if let Some(id) = call.contract {
-                let contract = match contracts.entry(id) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(unknown) => unknown.insert(self.contract(ContractId(id)).await?.contract),
-                };
-                for leg in &mut call.detail {
-                    leg.extension = leg.terminal.and_then(|key| extension(contract, key));
-                }
-            }
-            call.outcome = call.outcome().into();
-            call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
+            self.detail(call, &mut contracts).await?;
         }
         Ok(calls)
+    }
+
+    /// One call with its legs.
+    pub async fn call(&self, session: &str) -> Result<Option<CallRow>> {
+        let mut call: Option<CallRow> = sqlx::query_as("SELECT * FROM call WHERE session = $1")
+            .bind(session)
+            .fetch_optional(&self.pool)
+            .await?;
+        if let Some(call) = &mut call {
+            self.detail(call, &mut HashMap::new()).await?;
+        }
+        Ok(call)
+    }
+
+    /// Completes a call with its legs. `contracts` keeps what was read.
+    async fn detail(&self, call: &mut CallRow, contracts: &mut HashMap<u32, Contract>) -> Result<()> {
+        call.detail = sqlx::query_as(
+            "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
+                    ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
+                    ended_mono - started_mono AS ended_ms, state, status
+               FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
+        )
+        .bind(&call.session)
+        .fetch_all(&self.pool)
+        .await?;
+        if let Some(id) = call.contract {
+            let contract = match contracts.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.contract(ContractId(id)).await?.contract),
+            };
+            for leg in &mut call.detail {
+                leg.extension = leg.terminal.and_then(|key| extension(contract, key));
+            }
+        }
+        call.outcome = call.outcome().into();
+        call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
+        Ok(())
     }
 }
 

@@ -4,10 +4,12 @@
 mod office;
 
 mod bad_input;
+mod emergency;
 mod inside;
 mod line;
 mod load;
 mod outside;
 mod registration;
 mod restart;
+mod sites;
 mod size;

@@ -4,7 +4,6 @@ use shared::{IdKey, Number, SiteId};
 
 use crate::device::DeviceId;
 use crate::model::{Contract, RequestState, Role, Terminal};
-use crate::refusal::Rule;
 
 /// Something the caller has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,20 +33,10 @@ pub enum Effect {
 /// Allowed, and probably not meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// Nobody rings for this representative number.
+    /// R2: nobody rings for this representative number.
     NobodyRings(Number),
-    /// No call from outside rings this ID.
+    /// R25: no call from outside rings this ID.
     Unreachable(IdKey),
-}
-
-impl Warning {
-    /// The rule behind it.
-    pub const fn rule(self) -> Rule {
-        match self {
-            Self::NobodyRings(_) => Rule::R(2),
-            Self::Unreachable(_) => Rule::R(25),
-        }
-    }
 }
 
 /// What the caller has to do about the change.

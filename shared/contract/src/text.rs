@@ -8,7 +8,7 @@ use crate::area::{Reason, Zone};
 use crate::device::{DeviceState, Interface};
 use crate::effect::Warning;
 use crate::model::{Role, SuspensionCause};
-use crate::refusal::{Obstacle, Refusal};
+use crate::refusal::{Obstacle, Refusal, Rule};
 
 /// A language of the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -517,6 +517,14 @@ impl Refusal {
 }
 
 impl Warning {
+    /// The rule behind it.
+    pub const fn rule(&self) -> Rule {
+        match self {
+            Self::NobodyRings(_) => Rule::R(2),
+            Self::Unreachable(_) => Rule::R(25),
+        }
+    }
+
     /// Its text, with what can be done about it.
     pub fn text(&self, lang: Lang) -> String {
         match (self, lang) {

@@ -35,7 +35,7 @@ impl<R: Relays> Pbx<R> {
             Some(_) => Use::Emergency(called),
             None => Use::Outside(called),
         };
-        let full = self.admit(contract, wanted).err();
+        let full = self.has_channel(contract, wanted).err();
         let (state, rules) = office.line(called);
         let (route, _) = route(&Inbound {
             called,

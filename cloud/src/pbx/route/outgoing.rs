@@ -57,7 +57,7 @@ impl<R: Relays> Pbx<R> {
             _ => Use::Inside,
         };
         let permitted = wish.presented.is_some() && !wish.barred;
-        let limited = permitted && self.admit(wish.contract, uses).is_err();
+        let limited = permitted && self.has_channel(wish.contract, uses).is_err();
         let kind = match wish.called {
             Called::Inside(_) => Kind::Internal,
             _ => Kind::Outgoing,
