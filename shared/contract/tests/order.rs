@@ -2,6 +2,7 @@
 
 mod office;
 
+use contract::Lang;
 use contract::device::{Acquisition, Interface, Model};
 use contract::order::{
     Cart, Choice, Fault, FaxMeans, Power, Present, Quote, Unit, recommended_fax, recommended_terminal,
@@ -316,6 +317,50 @@ fn r32_r45_advice() {
     assert_eq!(recommended_terminal(false), TerminalKind::App);
     assert_eq!(recommended_fax(true), FaxMeans::Adapter);
     assert_eq!(recommended_fax(false), FaxMeans::Cloud);
+}
+
+/// Every refusal says in both languages what is wrong, with its parameters, and what to do.
+#[test]
+fn refusals_have_texts() {
+    let no_price = Error::NoPrice {
+        price: Price::Fee(Fee::Rep),
+        day: day(THEN),
+    };
+    let not_offered = Error::NotOffered {
+        model: Model::PoeHub,
+        terms: Acquisition::Rental,
+    };
+    let not_on_sale = Fault::NotOnSale {
+        model: Model::KxHdv230n,
+        until: day(THEN),
+    };
+    for (fault, parameters) in [
+        (
+            Fault::NoPoePort { units: 5, ports: 0 },
+            vec!["5", "0", "2", "PoE"],
+        ),
+        (Fault::AnalogOnly(Interface::Isdn), vec!["ISDN"]),
+        (not_on_sale, vec!["KX-HDV230N", THEN]),
+        (Fault::TooManyIds { ids: 65, most: 64 }, vec!["65", "64"]),
+        (Fault::Price(no_price), vec!["fees: rep", THEN]),
+        (Fault::Price(not_offered), vec!["PoE HUB"]),
+        (
+            Fault::Price(Error::NotOurs(number("0312340001"))),
+            vec!["0312340001"],
+        ),
+        (Fault::Price(Error::WrongMonth(month("2026-02"))), vec!["2026-02"]),
+        (Fault::Price(Error::TooLarge), vec![]),
+    ] {
+        let [ja, en] = [Lang::Ja, Lang::En].map(|lang| fault.text(lang));
+        for text in [&ja, &en] {
+            let all = format!("{} {}", text.what, text.next).to_uppercase();
+            for parameter in &parameters {
+                assert!(all.contains(&parameter.to_uppercase()), "{parameter} in {all}");
+            }
+            assert!(!text.what.is_empty() && !text.next.is_empty());
+        }
+        assert!(en.what.is_ascii() && en.next.is_ascii() && !ja.what.is_ascii() && ja.next.ends_with('。'));
+    }
 }
 
 proptest! {

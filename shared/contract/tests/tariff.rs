@@ -2,17 +2,19 @@
 
 mod office;
 
+use contract::area::Table;
 use contract::catalogue::CATALOGUE;
-use contract::device::{Acquisition, DeviceState, Model};
+use contract::command::{NewDevice, NewId, NewSite};
+use contract::device::{Acquisition, DeviceState, Interface, Model};
 use contract::model::Customer;
 use contract::refusal::Rule;
 use contract::tariff::{
-    ConfigError, Error, Fault, Fee, Item, Line, MinimumTerm, Month, Price, PriceList, Rounding, Subject, Tax,
-    TooLarge, Yen, early_termination, lines,
+    Fee, Item, Line, MinimumTerm, Month, PriceList, Subject, Tax, Yen, early_termination, lines,
 };
+use contract::{Actor, Command, Context, apply};
 use office::*;
 use proptest::prelude::*;
-use shared::Date;
+use shared::{Date, Extension, IdSet, SiteId, TerminalKind};
 
 const GXP: Model = Model::Gxp1628;
 const KX: Model = Model::KxHdv230n;
@@ -341,193 +343,6 @@ fn dated_fees_change_with_the_month() {
     }
 }
 
-#[test]
-fn r52_what_is_not_configured_is_refused_by_name() {
-    let mut contract = signed("2022-01-01");
-    add_id(&mut contract, 0, "0312340001", "2022-01-01");
-    // The relay fee's months of fiscal 2023 are not in the example list.
-    let error = lines(&contract, month("2023-05"), &[], &prices()).unwrap_err();
-    assert_eq!(
-        error,
-        Error::NoPrice {
-            price: Price::Fee(Fee::TelephoneRelay),
-            day: day("2023-05-01")
-        }
-    );
-    assert_eq!(error.rule(), Rule::R(52));
-    assert_eq!(
-        error.to_string(),
-        "no price for 2023-05-01 in the price list, fees: telephone_relay"
-    );
-    let bare = r#"{"schema": 1, "early_termination": {"term": "completed", "tax": "standard"}}"#;
-    let bare = PriceList::from_json(bare).unwrap();
-    for fee in Fee::ALL {
-        let refused = bare.fee(fee, day("2026-01-01")).unwrap_err().to_string();
-        assert!(refused.contains(fee.name()), "{refused}");
-    }
-    let adapter = Model::Ht801;
-    let refused = bare.offer(adapter, day("2026-01-01")).unwrap_err().to_string();
-    assert!(refused.ends_with("devices: Ht801"), "{refused}");
-    assert_eq!(
-        prices().price(adapter, Acquisition::Rental, day("2026-01-01")),
-        Err(Error::NotOffered {
-            model: adapter,
-            terms: Acquisition::Rental
-        })
-    );
-}
-
-#[test]
-fn a_price_list_reads_back_as_itself_and_faults_are_named_with_their_place() {
-    assert_eq!(PriceList::from_json(&prices().to_json()), Ok(prices()));
-    let end = r#""early_termination": {"term": "completed", "tax": "standard"}"#;
-    let row = |list: &str, rows: &str| format!(r#"{{"schema": 1, "{list}": [{rows}], {end}}}"#);
-    let fee = |rest: &str| format!(r#"{{"of": "rep", "from": "2026-01-01", {rest}}}"#);
-    let fees = |first: &str, second: &str| row("fees", &format!("{first}, {second}"));
-    let cases = [
-        (format!(r#"{{"schema": 2, {end}}}"#), "schema 2 is not known"),
-        (row("fees", &fee(r#""price": -1"#)), "fees[0]: -1円 is below zero"),
-        (
-            row("fees", &fee(r#""until": "2025-12-31", "price": 1"#)),
-            "fees[0]: ends before it begins",
-        ),
-        (
-            row("fees", &fee(r#""until": "2026-02-27", "price": 1"#)),
-            "fees[0]: 2026-02-28: a monthly fee changes with the month",
-        ),
-        (
-            fees(
-                &fee(r#""until": "2026-02-28", "price": 1"#),
-                &fee(r#""price": 2"#),
-            ),
-            "fees[1]: a second price for 2026-01-01",
-        ),
-        (
-            row(
-                "devices",
-                r#"{"of": "Gxp1628", "from": "2026-01-01", "price": {"buy": 1, "rent": 1, "use_fee": 1}}"#,
-            ),
-            "devices[0]: the guide states the price of Grandstream GXP1628",
-        ),
-        (
-            row(
-                "devices",
-                r#"{"of": "PoeHub", "from": "2026-01-01", "price": {"buy": 1, "rent": 1, "use_fee": 1}}"#,
-            ),
-            "devices[0]: the guide states the price of PoE HUB(4port)",
-        ),
-        (
-            row(
-                "devices",
-                r#"{"of": "Ht801", "from": "2026-01-01", "price": {"buy": null, "rent": null, "use_fee": 1}}"#,
-            ),
-            "devices[0]: neither sold nor rented out",
-        ),
-        (
-            row(
-                "devices",
-                r#"{"of": "Ht801", "from": "2026-01-01", "price": {"buy": null, "rent": 1, "use_fee": 1, "minimum": 6}}"#,
-            ),
-            "devices[0]: a minimum term needs both prices",
-        ),
-        (
-            row(
-                "calls",
-                r#"{"of": "mobile", "from": "2026-01-01", "price": {"yen": 20, "seconds": 0}}"#,
-            ),
-            "calls[0]: a unit of 0 seconds",
-        ),
-    ];
-    for (text, message) in cases {
-        assert_eq!(
-            PriceList::from_json(&text).unwrap_err().to_string(),
-            message,
-            "{text}"
-        );
-    }
-    // What the reader of JSON refuses: it says line and column.
-    for text in [
-        "".to_owned(),
-        r#"{"schema": 1}"#.to_owned(),
-        row("fees", &fee(r#""price": 1.5"#)),
-        row("fees", &fee(r#""price": 1, "untill": "2026-01-31""#)),
-        row("fees", r#"{"of": "reps", "from": "2026-01-01", "price": 1}"#),
-        row("fees", r#"{"of": "rep", "from": "2026-02-30", "price": 1}"#),
-        row(
-            "calls",
-            r#"{"of": "+81", "from": "2026-01-01", "price": {"yen": 1, "seconds": 1}}"#,
-        ),
-        row(
-            "calls",
-            r#"{"of": "+0", "from": "2026-01-01", "price": {"yen": 1, "seconds": 1}}"#,
-        ),
-        row(
-            "calls",
-            r#"{"of": "home", "from": "2026-01-01", "price": {"yen": 1, "seconds": 1}}"#,
-        ),
-    ] {
-        let error = PriceList::from_json(&text).unwrap_err();
-        let ConfigError {
-            at: None,
-            fault: Fault::Syntax(message),
-        } = error
-        else {
-            panic!("{text}: {error}");
-        };
-        assert!(message.contains("line 1 column"), "{message}");
-    }
-}
-
-#[test]
-fn yen_are_counted_exactly_and_shown_in_groups() {
-    for (yen, text) in [
-        (0, "0円"),
-        (500, "500円"),
-        (24_800, "24,800円"),
-        (-1_234_567, "-1,234,567円"),
-        (i64::MIN, "-9,223,372,036,854,775,808円"),
-    ] {
-        assert_eq!(Yen(yen).to_string(), text);
-    }
-    assert_eq!(Yen(i64::MAX).plus(Yen(1)), Err(TooLarge));
-    assert_eq!(Yen(2).times(u64::MAX), Err(TooLarge));
-    assert_eq!(Yen(i64::MAX).times(2), Err(TooLarge));
-    assert_eq!(Yen::sum([Yen(i64::MAX), Yen(1), Yen(-1)]), Err(TooLarge));
-    assert_eq!(Yen::sum([Yen(1), Yen(2), Yen(3)]), Ok(Yen(6)));
-}
-
-#[test]
-fn the_standard_rate_has_its_days_and_rounding_its_modes() {
-    for (text, percent) in [
-        ("2014-03-31", 5),
-        ("2014-04-01", 8),
-        ("2019-09-30", 8),
-        ("2019-10-01", 10),
-        ("2026-04-01", 10),
-    ] {
-        assert_eq!(Tax::Standard.rate(day(text)), percent, "{text}");
-        assert_eq!(Tax::Outside.rate(day(text)), 0);
-    }
-    for (net, percent, down, half_up, up) in [
-        (0, 10, 0, 0, 0),
-        (1, 10, 0, 0, 1),
-        (5, 10, 0, 1, 1),
-        (10, 10, 1, 1, 1),
-        (14, 10, 1, 1, 2),
-        (15, 10, 1, 2, 2),
-        (99, 8, 7, 8, 8),
-        (1_234, 10, 123, 123, 124),
-    ] {
-        let round = |mode: Rounding| mode.percent(Yen(net), percent).unwrap().0;
-        assert_eq!(
-            [Rounding::Down, Rounding::HalfUp, Rounding::Up].map(round),
-            [down, half_up, up],
-            "{percent} % of {net}"
-        );
-    }
-    assert_eq!(Rounding::Up.percent(Yen(i64::MAX), 10), Err(TooLarge));
-}
-
 proptest! {
     /// R48: the fee never grows with the months paid nor with the days, is never below zero and never above the price.
     #[test]
@@ -544,4 +359,79 @@ proptest! {
             prop_assert!(now >= Yen::ZERO && now <= Yen(24_800));
         }
     }
+}
+
+/// The days that lines depend on come from the commands themselves.
+#[test]
+fn a_contract_changed_by_commands_is_charged_by_their_days() {
+    let mut contract = signed("2022-01-01");
+    let run = |contract: &mut contract::Contract, on: &str, command: Command| {
+        let context = Context {
+            today: day(on),
+            actor: Actor::Operator,
+            owner: &|_| None,
+            areas: &Table::shipped(),
+            in_call: IdSet::EMPTY,
+        };
+        *contract = apply(contract, &command, &context).unwrap().0;
+    };
+    let site = NewSite {
+        id: SiteId(1),
+        name: "本社".into(),
+        address: None,
+    };
+    run(&mut contract, "2022-01-01", Command::AddSite(site));
+    for (value, on) in [(201, "2022-01-01"), (202, "2022-01-31"), (203, "2022-02-02")] {
+        let new = NewId {
+            site: None,
+            direct: number(&format!("05012340{value}")),
+            extension: Extension::new(value).unwrap(),
+            label: "電話".into(),
+            kind: TerminalKind::Fixed,
+        };
+        run(&mut contract, on, Command::AddId(new));
+    }
+    let keys: Vec<_> = contract.ids.iter().map(|id| id.key).collect();
+    let rented = |key| NewDevice {
+        model: Model::KxHdv230n,
+        acquisition: Acquisition::Rental,
+        site: SiteId(1),
+        ports: vec![Some(key)],
+        interface: Interface::Analog,
+    };
+    let hub = NewDevice {
+        model: Model::PoeHub,
+        acquisition: Acquisition::Purchase,
+        site: SiteId(1),
+        ports: vec![],
+        interface: Interface::Analog,
+    };
+    run(&mut contract, "2022-01-20", Command::OrderDevice(rented(keys[1])));
+    run(&mut contract, "2022-01-20", Command::OrderDevice(hub));
+    let (phone, hub) = (contract.devices[0].id, contract.devices[1].id);
+    let mac = "00:80:f0:12:34:56".parse().unwrap();
+    run(&mut contract, "2022-01-30", Command::ConfigureDevice(phone, mac));
+    run(&mut contract, "2022-02-01", Command::ShipDevice(phone));
+    run(&mut contract, "2022-02-01", Command::ShipDevice(hub));
+    run(&mut contract, "2022-02-03", Command::DeviceOnline(mac));
+    run(&mut contract, "2022-03-15", Command::ReturnDevice(phone));
+    run(&mut contract, "2022-03-16", Command::RemoveId(keys[2]));
+    run(&mut contract, "2022-05-31", Command::End);
+    let sum = |text: &str| {
+        of_month(&contract, text)
+            .iter()
+            .map(|line| line.amount.0)
+            .sum::<i64>()
+    };
+    // Base, two IDs (2 + 1 each), one of them additional: 3,000 + 6 + 5,700.
+    assert_eq!(sum("2022-01"), 8_706);
+    // Base, three IDs (2 each, no relay fee), two additional, one new: 3,000 + 6 + 2 x 700 + 5,000 = 9,406; the phone:
+    // 2,980 + 500; the hub: 8,000.
+    assert_eq!(sum("2022-02"), 20_886);
+    // 3,000 + 6 + 1,400; the phone again, and its two months of six: 3,480 + 24,800 - 2 x 2,980.
+    assert_eq!(sum("2022-03"), 26_726);
+    // 3,000 + 2 x 3 + 700.
+    assert_eq!(sum("2022-04"), 3_706);
+    assert_eq!(sum("2022-05"), 3_706);
+    assert_eq!(sum("2022-06"), 0);
 }
