@@ -99,7 +99,11 @@ pub struct Decision {
 
 impl Decision {
     fn new(site: &Site, called: Called, reason: impl Fn(&Id) -> Reason) -> Self {
-        let trace: Vec<_, MAX_IDS> = site.ids.iter().map(|id| (id.key, reason(id))).collect();
+        let mut trace = Vec::new();
+        for id in &site.ids {
+            // There are as many places as IDs.
+            let _ = trace.push((id.key, reason(id)));
+        }
         let offered = trace.iter().filter(|(_, reason)| reason.offered());
         Self {
             called: Some(called),

@@ -5,14 +5,16 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use heapless::String;
+use shared::channels::{Use, admit};
+use shared::guard::Guard;
 use shared::number::{Typed, plan};
-use shared::ring::ring_extension;
+use shared::ring::{Call, Ringing, To};
 use shared::site::{Section, SectionDecoder, SectionKind, root_hash};
 use shared::sync::{
     Ack, AppAck, BatchWriter, Chunk, Event, Get, Hello, Message, MessageError, Nack, RawEvent,
     SignedManifest, Topic,
 };
-use shared::{Date, Factory, Facts, IdKey, Local, Number, Site, dial, ring};
+use shared::{Date, Factory, Facts, Local, Number, Privacy, Site, caller_id, dial, ring};
 
 /// The linker keeps what can be reached from here.
 #[expect(unsafe_code, reason = "the linker's entry point has this name")]
@@ -34,16 +36,24 @@ fn numbers(text: &str, on: Date) {
 }
 
 fn calls(site: &Site, facts: &Facts, text: &str) {
-    black_box(dial(site, text, None)).ok();
-    if let (Ok(number), Some(key)) = (Number::parse(text), IdKey::new(text.len() as u16)) {
-        black_box((ring(site, number, facts), ring_extension(site, key, facts)));
-        black_box((
-            site.by_user(text),
-            site.by_number(number),
-            site.may_present(key, number),
-        ));
-    }
-    black_box(Local::from_unix(text.len() as u64));
+    let now = Local::from_unix(text.len() as u64);
+    black_box((dial(site, text, None), site.by_user(text), now));
+    let (Ok(number), Some(id)) = (Number::parse(text), site.ids.first()) else {
+        return;
+    };
+    black_box(caller_id::present(site, id, Some(number), Privacy::Default)).ok();
+    black_box((caller_id::emergency(site, id), site.by_number(number)));
+    black_box(admit(site, Use::Outside(number), [Use::Emergency(number)])).ok();
+    let mut guard = Guard::new();
+    guard.called(0, id.key, number);
+    let call = Call {
+        to: To::Extension(id.key),
+        from: None,
+        back_to: guard.caller(1, number),
+    };
+    let mut ringing = Ringing::new(call);
+    black_box((ringing.ask(site, facts), ringing.answer(id.key)));
+    black_box(ring(site, number, facts).reason(id.key));
 }
 
 fn configuration(site: &mut Site, bytes: &[u8], buf: &mut [u8]) {

@@ -1,7 +1,7 @@
 //! `cargo x test`: every test there is, from the form of the source to the image among real phones.
 
 use crate::build::{self, Board, cargo, must};
-use crate::{hil_command, oracle, setup, size};
+use crate::{bench, hil_command, oracle, setup, size};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -27,8 +27,9 @@ const HOST: [Step; 5] = [
     ("oracles", oracle::check),
 ];
 
-const IMAGE: [Step; 3] = [
+const IMAGE: [Step; 4] = [
     ("images", || Board::ALL.into_iter().try_for_each(build::firmware)),
+    ("shared alone", bench::weigh_shared),
     ("sizes", || verdict(size::run(&size::Arguments::as_built())?)),
     ("scenarios", || {
         build::host()?;

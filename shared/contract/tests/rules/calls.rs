@@ -129,8 +129,8 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
         ["busy", rule] => turned_away(world, "busy", rule),
         ["not", "in", "use", rule] => turned_away(world, "not in use", rule),
         ["channels", used, "of", all] => {
-            let holds = world.calls.0.iter().map(|call| call.holds);
-            same(used.parse()?, channels::used(holds))?;
+            let holds = world.calls.0.iter().map(|call| call.holds.channels());
+            same(used.parse()?, holds.sum::<usize>())?;
             same(all.parse()?, world.site()?.sys.channels)
         }
         ["connected"] => same("outside", meaning(world)?),

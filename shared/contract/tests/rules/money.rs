@@ -8,6 +8,8 @@ use contract::tariff::{
     early_termination, export, lines, tallies,
 };
 
+use shared::Number;
+
 use crate::office::letter;
 use crate::terminals::model;
 use crate::world::{Outcome, World, Wrong, same};
@@ -146,11 +148,8 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
         }
         [number, "costs", amount, "in", month] => {
             let number = world.number(number)?;
-            let of = |subject| match subject {
-                Subject::Direct { number: own, .. } | Subject::Rep(own) => own == number,
-                _ => false,
-            };
-            same(yen(amount)?, owed(world, month, of)?)
+            let sum = owed(world, month, |subject| is_about(subject, number))?;
+            same(yen(amount)?, sum)
         }
         [
             "early",
@@ -185,7 +184,7 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
             let tallies = tally(world, month)?;
             let mut of = tallies
                 .iter()
-                .filter(|tally| (tally.billed, tally.origin) == (billed, origin));
+                .filter(|tally| is_about(tally.subject, billed) && tally.origin == origin);
             same(count.parse()?, of.next().map_or(0, |tally| tally.calls))
         }
         ["the", "calls", "of", "the", "bill", "cost", amount] => {
@@ -274,6 +273,13 @@ fn fax(sends: bool) -> &'static str {
     match recommended_fax(sends) {
         FaxMeans::Adapter => "adapter",
         FaxMeans::Cloud => "cloud",
+    }
+}
+
+fn is_about(subject: Subject, number: Number) -> bool {
+    match subject {
+        Subject::Direct { number: own, .. } | Subject::Rep(own) => own == number,
+        _ => false,
     }
 }
 
