@@ -24,8 +24,8 @@ struct Call {
 enum State {
     /// It rings here.
     Rings(Ringing, Treatment),
-    /// One answered, of those that rang.
-    Talks(IdKey, Ringing),
+    /// One answered; whoever rings all the same is in the set.
+    Talks(IdKey, Ringing, IdSet),
     /// It goes on outside.
     Outside,
     /// It did not ring, by this rule.
@@ -75,13 +75,13 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             if !ringing.answer(key) {
                 return Err("it was not offered".into());
             }
-            call.state = State::Talks(key, ringing);
+            call.state = State::Talks(key, ringing, IdSet::EMPTY);
             world.facts.busy.insert(key);
             Ok(())
         }
         ["the", "caller", "hangs", "up"] => {
             let call = world.calls.0.pop().ok_or("there is no call")?;
-            if let State::Talks(key, _) = call.state {
+            if let State::Talks(key, ..) = call.state {
                 world.facts.busy.remove(key);
             }
             Ok(())
@@ -110,7 +110,7 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
         }
         [who, "talks"] => {
             let talks = match world.calls.0.last().map(|call| &call.state) {
-                Some(State::Talks(key, _)) => world.name(*key),
+                Some(State::Talks(key, ..)) => world.name(*key),
                 _ => "nobody".into(),
             };
             same((*who).to_owned(), talks)
@@ -118,7 +118,7 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
         [who, "cannot", "answer"] => {
             let key = world.id(who)?;
             match world.calls.0.last_mut().map(|call| &mut call.state) {
-                Some(State::Rings(ringing, _) | State::Talks(_, ringing)) => match ringing.answer(key) {
+                Some(State::Rings(ringing, _) | State::Talks(_, ringing, _)) => match ringing.answer(key) {
                     true => Err("it can".into()),
                     false => Ok(()),
                 },
@@ -175,8 +175,12 @@ fn fact(world: &mut World, who: &str, change: impl Fn(&mut Facts, IdKey)) -> Out
     change(&mut world.facts, key);
     let site = world.site()?;
     for call in &mut world.calls.0 {
-        if let State::Rings(ringing, _) | State::Talks(_, ringing) = &mut call.state {
-            ringing.ask(&site, &world.facts);
+        match &mut call.state {
+            State::Rings(ringing, _) => {
+                ringing.ask(&site, &world.facts);
+            }
+            State::Talks(_, ringing, late) => *late = late.union(ringing.ask(&site, &world.facts)),
+            State::Outside | State::TurnedAway(..) => {}
         }
     }
     Ok(())
@@ -345,6 +349,7 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
 fn rings(world: &World) -> IdSet {
     match world.calls.0.last().map(|call| &call.state) {
         Some(State::Rings(ringing, _)) => ringing.offered(),
+        Some(State::Talks(_, _, late)) => *late,
         _ => IdSet::EMPTY,
     }
 }

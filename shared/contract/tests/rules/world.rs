@@ -75,7 +75,13 @@ impl World {
         let today = Date::new(2021, 4, 1).unwrap();
         let id = ContractId(7);
         let mut world = Self {
-            contract: Contract::sign(id, "○○会社", Customer::Corporate, PlanVersion::Guide, today),
+            contract: Contract::sign(
+                id,
+                "株式会社電話番",
+                Customer::Corporate,
+                PlanVersion::Guide,
+                today,
+            ),
             today,
             ids: Vec::new(),
             numbers: BTreeMap::new(),
