@@ -35,9 +35,9 @@ const GUIDE: Plan = Plan {
     max_sub_cap: None,
 };
 
-/// What is known of it: a contract with the basic ID alone still has no representative number, one with three IDs has up to
-/// three, and a number's own cap is at most 9. That its IDs can be without numbers is not offered here: a site's phones log in
-/// with their direct numbers (R10).
+/// What is known of it: a contract with the basic ID alone still has no representative number, one with three IDs has up
+/// to three, and a number's own cap is at most 9. That its IDs can be without numbers is not offered here: a site's phones
+/// log in with their direct numbers (R10).
 const FROM_2021: Plan = Plan {
     from: day(2021, 6, 26),
     to: Date::LAST,

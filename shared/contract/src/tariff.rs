@@ -117,6 +117,15 @@ impl From<TooLarge> for Error {
     }
 }
 
+/// The schema number of a document, whatever else is in it.
+fn schema(text: &str) -> Result<u16, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Document {
+        schema: u16,
+    }
+    serde_json::from_str(text).map(|Document { schema }| schema)
+}
+
 /// Serialises days and numbers as text: what is written here is read by people.
 pub(crate) mod text {
     use std::fmt::Display;

@@ -3,6 +3,7 @@
 mod order;
 
 use shared::TerminalKind;
+use shared::schedule::Fault;
 
 use crate::area::{Reason, Zone};
 use crate::device::{DeviceState, Interface};
@@ -412,12 +413,15 @@ impl Refusal {
                 format!("{number} uses it"),
                 "Change the rules of that number first.",
             ),
-            Self::Schedule(fault) => pair(
-                format!("営業時間が正しくありません({fault:?})"),
-                "時間帯と例外日は、早い順に重ならないように指定してください。",
-                format!("the schedule is not in order ({fault:?})"),
-                "Give hours and exceptions ascending and apart.",
-            ),
+            Self::Schedule(fault) => {
+                let (ja, en) = fault_text(*fault);
+                pair(
+                    format!("営業時間が正しくありません: {ja}"),
+                    "早い順に、重ならないように指定してください。",
+                    format!("the schedule is not in order: {en}"),
+                    "Give them ascending and apart.",
+                )
+            }
             Self::BlockListFull(most) => pair(
                 format!("着信拒否は{most}件までです"),
                 "不要なものを削除してください。",
@@ -471,9 +475,15 @@ impl Refusal {
                 "Name a different ID for each port, or none.",
             ),
             Self::AnalogOnly(interface) => pair(
-                format!("アダプタには{}の機器を接続できません", interface_text(*interface)),
+                format!(
+                    "アダプタには{}の機器を接続できません",
+                    interface_text(*interface).0
+                ),
                 "アナログ回線用の電話機・FAX機をご用意ください。",
-                format!("an adapter cannot connect {interface:?} equipment"),
+                format!(
+                    "an adapter cannot connect {} equipment",
+                    interface_text(*interface).1
+                ),
                 "Connect an analog telephone or FAX machine.",
             ),
             Self::IdHasDevice { extension, device } => pair(
@@ -581,12 +591,19 @@ fn kind_text(kind: TerminalKind) -> (&'static str, &'static str) {
     }
 }
 
-fn interface_text(interface: Interface) -> &'static str {
+fn interface_text(interface: Interface) -> (&'static str, &'static str) {
     match interface {
-        Interface::Analog => "アナログ回線",
-        Interface::Isdn => "ISDN",
-        Interface::Digital => "デジタル内線",
-        Interface::Ip => "IP",
+        Interface::Analog => ("アナログ回線", "analog"),
+        Interface::Isdn => ("ISDN", "ISDN"),
+        Interface::Digital => ("デジタル内線", "digital"),
+        Interface::Ip => ("IP", "IP"),
+    }
+}
+
+fn fault_text(fault: Fault) -> (String, String) {
+    match fault {
+        Fault::Hours => ("1日の時間帯".into(), "the hours of a day".into()),
+        Fault::Exceptions(day) => (format!("例外日{day}"), format!("the exception on {day}")),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Address and number area (R18): the answers that are known, and files that are wrong.
 
 use contract::area::{Column, Problem, Reason, Table, Verdict, Zone};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 fn zone(text: &str) -> Zone {
     text.parse().unwrap()
@@ -204,6 +206,29 @@ fn official_numbers() {
         .unwrap();
     assert_eq!(table.zone("03-2340-1234".parse().unwrap()), Some(zone("219")));
     assert_eq!(table.zone("048-520-1234".parse().unwrap()), Some(zone("257-2")));
+}
+
+proptest! {
+    /// Whatever is typed or uploaded gets an answer, and an address of 埼玉県 never one that allows 03.
+    #[test]
+    fn any_text_and_any_file(town in "[所沢市大字郡区町村一十丁目0-9０-９ヶ-]{0,12}|\\PC{0,20}", file in vec(any::<u8>(), 0..200)) {
+        let table = Table::shipped();
+        let _ = table.judge(&town, Some(zone("219")));
+        let address = format!("埼玉県{town}");
+        prop_assert!(matches!(table.judge(&address, Some(zone("219"))), Verdict::Denied(_)), "{}", address);
+        let header = "番号区画コード,番号区画,市外局番\n".as_bytes();
+        let _ = Table::import(&[header, &file].concat());
+        let _ = Table::shipped().import_numbers(&file);
+    }
+
+    /// A row of words that the grammar knows is read or refused by its place, and nothing in between.
+    #[test]
+    fn any_wording(text in "(東京都|埼玉県|港区|三鷹市|（|）|中原|一丁目|に限る。|を除く。|、|及び|の一部|ほか){0,10}") {
+        let file = format!("番号区画コード,番号区画,市外局番\n219,{text},3\n");
+        if let Err(error) = Table::import(file.as_bytes()) {
+            prop_assert_eq!((error.row, error.column), (2, Some(Column::Places)));
+        }
+    }
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn what_does_not_add_up_is_no_invoice() {
             "{to}"
         );
     }
-    let later = golden.replace("\"schema\": 1", "\"schema\": 2");
+    let later = golden.replace("\"schema\": 1", "\"schema\": 2, \"whatever\": 1");
     assert_eq!(Invoice::from_json(&later), Err(InvoiceError::Schema(2)));
     for (from, to) in [
         ("T7123456789012", "T8123456789012"),

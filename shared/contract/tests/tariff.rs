@@ -197,6 +197,29 @@ fn r48_is_per_unit_also_when_the_contract_ends() {
 }
 
 #[test]
+fn a6_the_price_list_says_how_the_last_day_is_read() {
+    let mut contract = signed("2022-05-01");
+    add_device(&mut contract, Model::KxHdv230n, Acquisition::Rental, "2022-05-01");
+    for (term, returned, fee) in [
+        ("completed", "2022-11-01", 0),
+        ("within", "2022-11-01", 6_920),
+        ("within", "2022-11-02", 0),
+    ] {
+        contract.devices[0].state = DeviceState::Returned(day(returned));
+        let text = include_str!("prices.json").replace("\"completed\"", &format!("\"{term}\""));
+        let list = PriceList::from_json(&text).unwrap();
+        let fees = ["2022-10", "2022-11"].map(|text| {
+            let lines = lines(&contract, month(text), &[], &list).unwrap();
+            let early = lines
+                .iter()
+                .filter(|line| matches!(line.item, Item::EarlyTermination { .. }));
+            early.map(|line| line.amount.0).sum::<i64>()
+        });
+        assert_eq!(fees.iter().sum::<i64>(), fee, "{term} {returned}");
+    }
+}
+
+#[test]
 fn r48_the_fee_is_taxed_as_configured() {
     let mut contract = signed("2022-05-01");
     add_device(&mut contract, Model::KxHdv230n, Acquisition::Rental, "2022-05-01");

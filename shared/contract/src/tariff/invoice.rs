@@ -201,14 +201,10 @@ impl Invoice {
 
     /// Reads an invoice and adds it up again.
     pub fn from_json(text: &str) -> Result<Self, InvoiceError> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            schema: u16,
-        }
         let syntax = |error: serde_json::Error| InvoiceError::Syntax(error.to_string());
-        let Versioned { schema } = serde_json::from_str(text).map_err(syntax)?;
-        if schema != Self::SCHEMA {
-            return Err(InvoiceError::Schema(schema));
+        match super::schema(text).map_err(syntax)? {
+            Self::SCHEMA => {}
+            other => return Err(InvoiceError::Schema(other)),
         }
         let invoice: Self = serde_json::from_str(text).map_err(syntax)?;
         match sums(&invoice.lines, invoice.month) {

@@ -187,7 +187,7 @@ impl Holding {
         } else {
             0
         };
-        let Treatment { term, tax } = prices.early_termination;
+        let Treatment { term, tax } = prices.early_termination();
         let offer = prices.offer(model, ordered)?;
         let amount = early_termination(&offer, self.since, ended, paid, term)?;
         let review = customer == Customer::Consumer;

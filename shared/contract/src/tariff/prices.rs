@@ -112,18 +112,11 @@ impl Rate {
 }
 
 /// All prices that are configuration. Made by [`PriceList::from_json`] only, so its rows are known to be sound.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PriceList {
-    schema: u16,
-    fees: Vec<Row<Fee, Yen>>,
-    devices: Vec<Row<Model, Offer>>,
-    calls: Vec<Row<Destination, Rate>>,
-    /// How early termination is read and taxed (A6, A13).
-    pub early_termination: Treatment,
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceList(File);
 
-/// The file, not yet checked. Schema 1.
-#[derive(Deserialize)]
+/// The file. Schema 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     schema: u16,
@@ -199,11 +192,12 @@ impl PriceList {
     /// Reads and checks a price list.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let whole = |fault| ConfigError { at: None, fault };
-        let file: File =
-            serde_json::from_str(text).map_err(|error| whole(Fault::Syntax(error.to_string())))?;
-        if file.schema != Self::SCHEMA {
-            return Err(whole(Fault::Schema(file.schema)));
+        let syntax = |error: serde_json::Error| whole(Fault::Syntax(error.to_string()));
+        match super::schema(text).map_err(syntax)? {
+            Self::SCHEMA => {}
+            other => return Err(whole(Fault::Schema(other))),
         }
+        let file: File = serde_json::from_str(text).map_err(syntax)?;
         check("fees", &file.fees, |row| {
             let ends = row.until.map(|until| until.plus_days(1));
             match [Some(row.from), ends]
@@ -234,24 +228,23 @@ impl PriceList {
             0 => Err(Fault::NoUnit),
             _ => not_negative(row.price.yen),
         })?;
-        Ok(Self {
-            schema: file.schema,
-            fees: file.fees,
-            devices: file.devices,
-            calls: file.calls,
-            early_termination: file.early_termination,
-        })
+        Ok(Self(file))
     }
 
     /// The list as text, which reads back as the same list.
     pub fn to_json(&self) -> String {
         // Fails for maps with keys that are not text and for values that refuse; there are none.
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(&self.0).unwrap_or_default()
+    }
+
+    /// How early termination is read and taxed (A6, A13).
+    pub fn early_termination(&self) -> Treatment {
+        self.0.early_termination
     }
 
     /// A fee on a day.
     pub fn fee(&self, fee: Fee, day: Date) -> Result<Yen, Error> {
-        price_at(&self.fees, &fee, day).copied().ok_or(Error::NoPrice {
+        price_at(&self.0.fees, &fee, day).copied().ok_or(Error::NoPrice {
             price: Price::Fee(fee),
             day,
         })
@@ -260,7 +253,7 @@ impl PriceList {
     /// What a device ordered on a day costs, by the guide or by this list.
     pub fn offer(&self, model: Model, day: Date) -> Result<Offer, Error> {
         price_at(&CATALOGUE, &model, day)
-            .or_else(|| price_at(&self.devices, &model, day))
+            .or_else(|| price_at(&self.0.devices, &model, day))
             .copied()
             .ok_or(Error::NoPrice {
                 price: Price::Device(model),
@@ -275,7 +268,7 @@ impl PriceList {
         }
         CATALOGUE
             .iter()
-            .chain(&self.devices)
+            .chain(&self.0.devices)
             .filter(|row| row.of == model)
             .filter_map(|row| row.until)
             .filter(|until| *until < day)
@@ -290,7 +283,8 @@ impl PriceList {
 
     /// What calls to a destination cost on a day; of the prefixes of a number abroad the longest counts.
     pub fn rate(&self, to: Destination, day: Date) -> Result<Rate, Error> {
-        self.calls
+        self.0
+            .calls
             .iter()
             .filter(|row| row.holds(day) && row.of.covers(to))
             .max_by_key(|row| row.of)

@@ -85,7 +85,8 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             Ok(())
         }
         ["early", "termination", "is", "taxed", tax] => {
-            world.bill.prices.early_termination.tax = self::tax(tax)?;
+            let prices = PRICES.replace(r#""tax": "standard""#, &format!(r#""tax": "{tax}""#));
+            world.bill.prices = PriceList::from_json(&prices)?;
             Ok(())
         }
         ["the", "customer", "is", "a", "consumer"] => {
