@@ -58,6 +58,11 @@ impl Full {
     }
 }
 
+/// Channels in use.
+pub fn used(calls: impl IntoIterator<Item = Use>) -> usize {
+    calls.into_iter().map(Use::channels).sum()
+}
+
 /// May this call be accepted, with `calls` being all others of the contract that are known?
 pub fn admit(site: &Site, wanted: Use, calls: impl IntoIterator<Item = Use>) -> Result<(), Full> {
     let more = wanted.channels();

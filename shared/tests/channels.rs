@@ -4,7 +4,7 @@ mod common;
 
 use common::{number, office};
 use shared::Site;
-use shared::channels::{Full, Use, admit};
+use shared::channels::{Full, Use, admit, used};
 
 const REP: &str = "0312340000";
 const DIRECT: &str = "0312340001";
@@ -80,6 +80,7 @@ fn every_mix_of_up_to_four_calls() {
         let calls = picks.map(|pick| kinds[pick]);
         let total: usize = picks.iter().map(|pick| weight[*pick].0).sum();
         let of_rep: usize = picks.iter().map(|pick| weight[*pick].1).sum();
+        assert_eq!(used(calls), total);
         for channels in 1..=8u8 {
             for cap in [None, Some(1), Some(2), Some(channels)] {
                 for (next, (more, more_of_rep)) in kinds.into_iter().zip(weight) {
