@@ -219,25 +219,20 @@ impl Schedule {
         let end = self.manual.and_then(|manual| manual.until);
         for ahead in 0..=i32::from(HORIZON) {
             let date = at.date.plus_days(ahead);
-            // Midnight, where intervals of the day begin and end, and where those of the day before end.
-            let mut minutes: Vec<u16, { 3 * MAX_INTERVALS + 2 }> = Vec::new();
+            // It can only be at midnight, where the day's intervals begin and end or the day before's end, and where
+            // the override does.
             let today = self.hours(date).0.iter();
             let yesterday = self.hours(date.plus_days(-1)).0.iter();
-            // Everything fits.
-            let _ = minutes.push(0);
-            minutes.extend(today.flat_map(|hours| [hours.from, hours.until]));
-            minutes.extend(yesterday.filter_map(|hours| hours.until.checked_sub(DAY)));
-            minutes.extend(end.filter(|end| end.date == date).map(|end| end.minute));
-            minutes.sort_unstable();
-            let moments = minutes.iter().filter(|minute| **minute < DAY);
-            let mut later = moments
-                .map(|minute| Local {
-                    date,
-                    minute: *minute,
-                })
-                .filter(|moment| *moment > at);
-            if let Some(change) = later.find(|moment| self.state(*moment).0 != now) {
-                return Some(change);
+            let minutes = core::iter::once(0)
+                .chain(today.flat_map(|hours| [hours.from, hours.until]))
+                .chain(yesterday.filter_map(|hours| hours.until.checked_sub(DAY)))
+                .chain(end.filter(|end| end.date == date).map(|end| end.minute));
+            let moments = minutes
+                .filter(|minute| *minute < DAY)
+                .map(|minute| Local { date, minute });
+            let changes = moments.filter(|moment| *moment > at && self.state(*moment).0 != now);
+            if let Some(first) = changes.min() {
+                return Some(first);
             }
         }
         None

@@ -77,7 +77,10 @@ fn begins_extension(site: &Site, keys: &[u8]) -> bool {
 
 /// Are these keys and one more digit a number, or a part of one?
 fn begins_number(site: &Site, keys: &[u8], digit: u8) -> bool {
-    let longer: Vec<u8, { MAX_KEYS + 1 }> = keys.iter().copied().chain([digit]).collect();
+    let mut longer: Vec<u8, { MAX_KEYS + 1 }> = Vec::new();
+    // There is room for one more key than can be typed.
+    let _ = longer.extend_from_slice(keys);
+    let _ = longer.push(digit);
     readings(site, &longer).any(|reading| match reading.number() {
         // The contract's own numbers are Japanese.
         Ok(number) => number.is_japanese() || site.sys.international,
