@@ -22,7 +22,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shared::channels::{self, Use};
+use shared::channels::Use;
 use shared::guard::Guard;
 use shared::record::{CallLeg, Stamp};
 use shared::{BoxId, ContractId, Number, SessionId};
@@ -374,7 +374,7 @@ impl<R: Relays> Pbx<R> {
 
     /// Calls with the outside that a contract has now (R15).
     pub fn channels_used(&self, contract: ContractId) -> usize {
-        channels::used(self.uses(contract))
+        self.uses(contract).into_iter().map(Use::channels).sum()
     }
 
     fn uses(&self, contract: ContractId) -> Vec<Use> {

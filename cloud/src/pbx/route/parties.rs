@@ -80,7 +80,7 @@ pub(super) fn presented_from(
 }
 
 /// A display name as a quoted string, whether it was one or bare words; none that is too long or cannot be read.
-fn quoted(display: &[u8]) -> Option<String> {
+pub(super) fn quoted(display: &[u8]) -> Option<String> {
     let mut buffer = [0; NAME_MAX];
     let name = core::str::from_utf8(fields::unescape_quoted(display, &mut buffer)?).ok()?;
     if name.chars().any(char::is_control) {
