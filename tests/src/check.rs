@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use shared::id::BoxId;
 use shared::record::{CallLeg, FinalState, Side};
 use shared::sync::{EventBody, EventId};
 
 use crate::office;
 use crate::phone::{CallLog, Direction, Outcome};
-use crate::scene::{BOX, CARRIER, CLOUD, CONTRACT, Scene};
+use crate::scene::{CARRIER, CLOUD, CONTRACT, Scene};
 
 /// What was done to the scene, as far as it excuses something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +49,10 @@ impl Faults {
 pub struct Joined {
     /// What user agents saw: node and log.
     pub seen: Vec<(usize, CallLog)>,
-    /// The box's records.
+    /// The records of the box where it began; of a call from outside, those of the office itself.
     pub box_legs: Vec<CallLeg>,
+    /// Those of the other box.
+    pub other_legs: Vec<CallLeg>,
     /// The cloud's.
     pub cloud_legs: Vec<CallLeg>,
 }
@@ -68,12 +71,20 @@ pub fn join(scene: &mut Scene) -> BTreeMap<String, Joined> {
             }
         }
     }
-    for leg in box_legs(scene) {
-        calls
-            .entry(leg.session.text().as_str().to_owned())
-            .or_default()
-            .box_legs
-            .push(leg);
+    for (_, id) in scene.boxes() {
+        for leg in box_legs(scene, id) {
+            let call = calls.entry(leg.session.text().as_str().to_owned()).or_default();
+            // A call from outside may cross both boxes, and then the first is the office's.
+            let began = call.seen.iter().find(|(_, log)| log.direction == Direction::Out);
+            let first = match began {
+                Some((node, _)) if *node != CARRIER => scene.box_of(*node),
+                _ => office::BOX,
+            };
+            match id == first {
+                true => call.box_legs.push(leg),
+                false => call.other_legs.push(leg),
+            }
+        }
     }
     for (_, leg) in scene.cloud().records.clone() {
         calls
@@ -85,9 +96,9 @@ pub fn join(scene: &mut Scene) -> BTreeMap<String, Joined> {
     calls
 }
 
-/// The box's records in the cloud's database.
-pub fn box_legs(scene: &mut Scene) -> Vec<CallLeg> {
-    let events = scene.cloud().database().events(office::BOX);
+/// A box's records in the cloud's database.
+fn box_legs(scene: &mut Scene, id: BoxId) -> Vec<CallLeg> {
+    let events = scene.cloud().database().events(id);
     let legs = events
         .into_iter()
         .filter_map(|received| match received.event?.body {
@@ -129,11 +140,13 @@ fn agents(scene: &mut Scene, faults: &mut Faults) {
 /// Nothing is held for calls that are over.
 fn leaks(scene: &mut Scene, faults: &mut Faults) {
     let now = scene.world.now();
-    if scene.world.is_on(BOX) {
-        let usage = scene.desk().brain(|brain| brain.usage());
-        faults.unless(usage == Some((0, 0, 0)), || {
-            format!("box holds calls, legs, transactions: {usage:?} at {now}")
-        });
+    for (node, _) in scene.boxes() {
+        if scene.world.is_on(node) {
+            let usage = scene.desk_at(node).brain(|brain| brain.usage());
+            faults.unless(usage == Some((0, 0, 0)), || {
+                format!("box {node} holds calls, legs, transactions: {usage:?} at {now}")
+            });
+        }
     }
     if scene.world.is_on(CLOUD) {
         let usage = scene
@@ -153,25 +166,27 @@ fn leaks(scene: &mut Scene, faults: &mut Faults) {
     faults.0.extend(problems);
 }
 
-/// Every event of the box is in the database once, in order and without gaps.
+/// Every event of a box is in the database once, in order and without gaps.
 fn events(scene: &mut Scene, faults: &mut Faults) {
-    let stored = scene.cloud().database().events(office::BOX);
-    let mut last: Option<EventId> = None;
-    for event in &stored {
-        let id = event.id;
-        let follows = match last {
-            None => id.seq == 0,
-            Some(last) if id.boot == last.boot => id.seq == last.seq + 1,
-            Some(last) => id.boot > last.boot && id.seq == 0,
-        };
-        faults.unless(follows, || format!("event {id:?} follows {last:?}"));
-        faults.unless(event.event.is_some(), || format!("event {id:?} cannot be read"));
-        last = Some(id);
+    for (node, id) in scene.boxes() {
+        let stored = scene.cloud().database().events(id);
+        let mut last: Option<EventId> = None;
+        for event in &stored {
+            let id = event.id;
+            let follows = match last {
+                None => id.seq == 0,
+                Some(last) if id.boot == last.boot => id.seq == last.seq + 1,
+                Some(last) => id.boot > last.boot && id.seq == 0,
+            };
+            faults.unless(follows, || format!("event {id:?} follows {last:?}"));
+            faults.unless(event.event.is_some(), || format!("event {id:?} cannot be read"));
+            last = Some(id);
+        }
+        let boots: BTreeSet<u32> = stored.iter().map(|event| event.id.boot).collect();
+        faults.unless(!boots.is_empty(), || "no event reached the database".into());
+        let left = scene.desk_at(node).waiting();
+        faults.unless(left == 0, || format!("{left} events left in the box"));
     }
-    let boots: BTreeSet<u32> = stored.iter().map(|event| event.id.boot).collect();
-    faults.unless(!boots.is_empty(), || "no event reached the database".into());
-    let left = scene.desk().waiting();
-    faults.unless(left == 0, || format!("{left} events left in the box"));
 }
 
 /// What the sides know of a call fits together.
@@ -203,7 +218,11 @@ fn calls(scene: &mut Scene, excuses: Excuses, faults: &mut Faults) {
 
 /// Each leg is recorded once on each side, by itself without contradiction.
 fn one_record_each(session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
-    for (legs, side) in [(&call.box_legs, Side::Box), (&call.cloud_legs, Side::Cloud)] {
+    for (legs, side) in [
+        (&call.box_legs, Side::Box),
+        (&call.other_legs, Side::Box),
+        (&call.cloud_legs, Side::Cloud),
+    ] {
         let numbers: BTreeSet<u8> = legs.iter().map(|leg| leg.leg).collect();
         faults.unless(numbers.len() == legs.len(), || {
             format!("{session}: records twice at {side:?}: {legs:?}")
@@ -277,10 +296,12 @@ fn agree(session: &str, caller: &CallLog, leg: &CallLeg, excuses: Excuses, fault
     });
 }
 
-/// Box and cloud tell the same story of a call that crossed the line, unless the line was cut or one of them died.
+/// Box and cloud tell the same story of a call that crossed the line, or one of the boxes does; unless the line was cut or one of them died.
 fn both_sides(session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
     let first = |legs: &[CallLeg]| legs.iter().find(|leg| leg.leg == 0).cloned();
-    let (Some(b), Some(c)) = (first(&call.box_legs), first(&call.cloud_legs)) else {
+    let boxes = [first(&call.box_legs), first(&call.other_legs)];
+    let boxes: Vec<CallLeg> = boxes.into_iter().flatten().collect();
+    let Some(c) = first(&call.cloud_legs).filter(|_| !boxes.is_empty()) else {
         return;
     };
     if excuses.cut || excuses.box_died || excuses.cloud_died {
@@ -291,8 +312,11 @@ fn both_sides(session: &str, call: &Joined, excuses: Excuses, faults: &mut Fault
         let lasted = answered.answered.map(|at| answered.ended.mono - at.mono);
         lasted.is_some_and(|lasted| lasted <= CROSSING) && other.state == FinalState::Cancelled
     };
-    let agree = b.answered.is_some() == c.answered.is_some() || crossed(&b, &c) || crossed(&c, &b);
-    faults.unless(agree, || format!("{session}: box says {b:?}, cloud {c:?}"));
+    let agree =
+        |b: &CallLeg| b.answered.is_some() == c.answered.is_some() || crossed(b, &c) || crossed(&c, b);
+    faults.unless(boxes.iter().any(agree), || {
+        format!("{session}: box says {boxes:?}, cloud {c:?}")
+    });
 }
 
 /// The longest way there and back over the line, with a lost segment each way, milliseconds.

@@ -129,6 +129,7 @@ pub fn tell(seed: u64) -> Told {
     let phones = rng.range(2, 7);
     let office = Office {
         phones: phones as u16,
+        branch: 0,
         channels: (phones + rng.range(0, 1)) as u8,
         lan: quality(&mut rng, 5, 30),
         wan: quality(&mut rng, 60, 50),
