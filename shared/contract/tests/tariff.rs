@@ -197,6 +197,22 @@ fn r48_is_per_unit_also_when_the_contract_ends() {
 }
 
 #[test]
+fn the_last_day_of_a_contract_is_a_day_of_it() {
+    let mut contract = signed("2022-05-01");
+    contract.ended = Some(day("2022-06-01"));
+    let sum = |text: &str| {
+        of_month(&contract, text)
+            .iter()
+            .map(|line| line.amount.0)
+            .sum::<i64>()
+    };
+    assert_eq!(
+        [sum("2022-04"), sum("2022-05"), sum("2022-06"), sum("2022-07")],
+        [0, 3_000, 3_000, 0]
+    );
+}
+
+#[test]
 fn a6_the_price_list_says_how_the_last_day_is_read() {
     let mut contract = signed("2022-05-01");
     add_device(&mut contract, Model::KxHdv230n, Acquisition::Rental, "2022-05-01");
