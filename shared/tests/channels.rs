@@ -24,7 +24,8 @@ fn the_cases_of_the_rule_table() {
     let extensions = [Use::Inside; 9];
     // (channels, cap of the number, calls, the next call, admitted?)
     #[rustfmt::skip]
-    let table: [(u8, Option<u8>, &[Use], Use, Result<(), Full>); 14] = [
+    type Row<'a> = (u8, Option<u8>, &'a [Use], Use, Result<(), Full>);
+    let table: [Row; 14] = [
         (2, None, &[], Use::Outside(rep), Ok(())),
         (2, None, &two[..1], Use::Outside(rep), Ok(())), // R2: several on one number
         (2, None, &two, Use::Outside(rep), Err(Full::Contract)),
@@ -33,7 +34,13 @@ fn the_cases_of_the_rule_table() {
         (2, None, &two, Use::Emergency(rep), Ok(())),
         (2, None, &two, Use::Inside, Ok(())), // R30, A20
         (2, None, &extensions, Use::Outside(rep), Ok(())),
-        (2, None, &[Use::Emergency(rep), Use::Emergency(rep)], Use::Outside(rep), Err(Full::Contract)),
+        (
+            2,
+            None,
+            &[Use::Emergency(rep), Use::Emergency(rep)],
+            Use::Outside(rep),
+            Err(Full::Contract),
+        ),
         (3, None, &two, Use::Forward(rep), Err(Full::Contract)), // a forward uses two
         (3, None, &two[..1], Use::Forward(rep), Ok(())),
         (3, Some(1), &two[..1], Use::Outside(rep), Err(Full::Number)), // A4
@@ -88,7 +95,7 @@ fn every_mix_of_up_to_four_calls() {
                     let fits = total + more <= usize::from(channels);
                     let below =
                         more_of_rep == 0 || cap.is_none_or(|cap| of_rep + more_of_rep <= usize::from(cap));
-                    let got = admit(&site(channels, cap), next, calls.into_iter());
+                    let got = admit(&site(channels, cap), next, calls);
                     assert_eq!(
                         got.is_ok(),
                         exempt || fits && below,
