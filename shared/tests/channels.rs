@@ -23,8 +23,8 @@ fn the_cases_of_the_rule_table() {
     let two = [Use::Outside(rep), Use::Outside(direct)];
     let extensions = [Use::Inside; 9];
     // (channels, cap of the number, calls, the next call, admitted?)
-    #[rustfmt::skip]
     type Row<'a> = (u8, Option<u8>, &'a [Use], Use, Result<(), Full>);
+    #[rustfmt::skip]
     let table: [Row; 14] = [
         (2, None, &[], Use::Outside(rep), Ok(())),
         (2, None, &two[..1], Use::Outside(rep), Ok(())), // R2: several on one number
@@ -34,13 +34,7 @@ fn the_cases_of_the_rule_table() {
         (2, None, &two, Use::Emergency(rep), Ok(())),
         (2, None, &two, Use::Inside, Ok(())), // R30, A20
         (2, None, &extensions, Use::Outside(rep), Ok(())),
-        (
-            2,
-            None,
-            &[Use::Emergency(rep), Use::Emergency(rep)],
-            Use::Outside(rep),
-            Err(Full::Contract),
-        ),
+        (2, None, &[Use::Emergency(rep), Use::Emergency(rep)], Use::Outside(rep), Err(Full::Contract)),
         (3, None, &two, Use::Forward(rep), Err(Full::Contract)), // a forward uses two
         (3, None, &two[..1], Use::Forward(rep), Ok(())),
         (3, Some(1), &two[..1], Use::Outside(rep), Err(Full::Number)), // A4
