@@ -4,13 +4,14 @@ mod world;
 
 use cloud::broker::{BrokerUrl, SERVER_USER};
 use cloud::control;
-use cloud::db::IdChange;
+use contract::Command;
+use contract::command::IdChange;
 use shared::factory::Factory;
 use shared::id::{IdKey, SessionId};
 use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
 use shared::sync::{Ack, BootReason, Event, EventBody, EventId, Nack, NackCode, Topic, Up};
 use std::net::SocketAddr;
-use world::{Mosquitto, ScriptedBox, World, free_port, office, until};
+use world::{Mosquitto, ScriptedBox, World, free_port, office, order, until};
 
 fn stamp(mono: u64) -> Stamp {
     Stamp {
@@ -136,11 +137,8 @@ async fn life(world: &World, broker: SocketAddr) {
         label: Some("社長".into()),
         ..IdChange::default()
     };
-    world
-        .db
-        .change_id(world.contract, "203".parse().unwrap(), &change)
-        .await
-        .unwrap();
+    let command = Command::ChangeId(IdKey::new(2).unwrap(), change);
+    order(&world.db, world.contract, command).await.unwrap();
     control::ring(&world.db).await;
     let next = script.manifest().await;
     assert_eq!(next.epoch, manifest.epoch + 1);

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use anyhow::Context as _;
+use contract::area::Table;
 use contract::model::Customer;
 use contract::{Actor, Command, Context, Contract, Effect, PlanVersion, apply};
 use md5::{Digest, Md5};
@@ -251,25 +252,9 @@ impl Change<'_> {
         actor: Actor,
     ) -> Result<(Contract, Vec<Effect>)> {
         let areas = areas(&mut self.tx).await?;
-        let mut owners: HashMap<Number, Option<ContractId>> = HashMap::new();
+        let mut owners = HashMap::new();
         loop {
-            let asked = RefCell::new(Vec::new());
-            let known = |number: Number| {
-                owners.get(&number).copied().unwrap_or_else(|| {
-                    asked.borrow_mut().push(number);
-                    None
-                })
-            };
-            let context = Context {
-                today: today(),
-                actor,
-                owner: &known,
-                areas: &areas,
-                // Who is in a call matters to logins alone, and those are no orders.
-                in_call: IdSet::EMPTY,
-            };
-            let applied = apply(before, command, &context);
-            let asked = asked.into_inner();
+            let (applied, asked) = applied(before, command, actor, &owners, &areas);
             if asked.is_empty() {
                 return Ok(applied?);
             }
@@ -381,6 +366,33 @@ impl Change<'_> {
         }
         Ok(logins)
     }
+}
+
+/// What a command does as far as the owners of numbers are known, and the numbers of which they are not.
+fn applied(
+    before: &Contract,
+    command: &Command,
+    actor: Actor,
+    owners: &HashMap<Number, Option<ContractId>>,
+    areas: &Table,
+) -> (Result<(Contract, Vec<Effect>), contract::Refusal>, Vec<Number>) {
+    let asked = RefCell::new(Vec::new());
+    let owner = |number: Number| {
+        owners.get(&number).copied().unwrap_or_else(|| {
+            asked.borrow_mut().push(number);
+            None
+        })
+    };
+    let context = Context {
+        today: today(),
+        actor,
+        owner: &owner,
+        areas,
+        // Who is in a call matters to logins alone, and those are no orders.
+        in_call: IdSet::EMPTY,
+    };
+    let applied = apply(before, command, &context);
+    (applied, asked.into_inner())
 }
 
 /// Today in Japan.

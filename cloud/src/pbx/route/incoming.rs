@@ -66,7 +66,7 @@ impl<R: Relays> Pbx<R> {
                     ..Call::new(To::Number(number))
                 },
                 user: String::new(),
-                but: None,
+                told: Vec::new(),
                 from: presented_from(&caller, calling, withheld, self.directory.realm()),
                 unanswered,
             }),

@@ -116,7 +116,7 @@ impl<R: Relays> Pbx<R> {
             },
             user: message.parsed_request_uri().and_then(user_of).unwrap_or_default(),
             // Its phones it rings itself.
-            but: Some(id),
+            told: vec![id],
             from: format!("{name}<sip:{}@{realm}>", one.extension),
             unanswered: Treatment::End,
         })
