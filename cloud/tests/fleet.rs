@@ -11,7 +11,7 @@ use shared::id::{IdKey, SessionId};
 use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
 use shared::sync::{Ack, BootReason, Event, EventBody, EventId, Nack, NackCode, Topic, Up};
 use std::net::SocketAddr;
-use world::{Mosquitto, ScriptedBox, World, free_port, office, order, until};
+use world::{Mosquitto, ScriptedBox, World, free_port, office, until};
 
 fn stamp(mono: u64) -> Stamp {
     Stamp {
@@ -138,7 +138,7 @@ async fn life(world: &World, broker: SocketAddr) {
         ..IdChange::default()
     };
     let command = Command::ChangeId(IdKey::new(2).unwrap(), change);
-    order(&world.db, world.contract, command).await.unwrap();
+    world::order(&world.db, world.contract, command).await.unwrap();
     control::ring(&world.db).await;
     let next = script.manifest().await;
     assert_eq!(next.epoch, manifest.epoch + 1);

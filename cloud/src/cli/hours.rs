@@ -7,10 +7,10 @@ use shared::date::{Date, Local};
 use shared::id::ContractId;
 use shared::number::Number;
 use shared::route::{BlockRule, NumberRules, Treatment};
-use shared::schedule::{Day, Exception, Override, Schedule, State};
+use shared::schedule::{Exception, Override, Schedule, State};
 
 use super::orders::Desk;
-use super::read::{self, Callers, Week};
+use super::read::{Callers, DayHours, OrNone, Week};
 use crate::refusal::{Refusal, Result};
 
 #[derive(Debug, Subcommand)]
@@ -23,17 +23,17 @@ pub enum NumberCommand {
         #[arg(long)]
         number: Number,
         /// The business hours it follows, or none: always open.
-        #[arg(long, value_name = "HOURS|none", value_parser = read::or_none::<u8>)]
-        hours: Option<Option<u8>>,
+        #[arg(long, value_name = "HOURS|none")]
+        hours: Option<OrNone<u8>>,
         /// The list of callers it refuses, or none.
-        #[arg(long, value_name = "LIST|none", value_parser = read::or_none::<u8>)]
-        block: Option<Option<u8>>,
+        #[arg(long, value_name = "LIST|none")]
+        block: Option<OrNone<u8>>,
         /// After hours: another number of the contract rings, or none.
-        #[arg(long, value_name = "NUMBER|none", value_parser = read::or_none::<Number>)]
-        closed: Option<Option<Number>>,
+        #[arg(long, value_name = "NUMBER|none")]
+        closed: Option<OrNone<Number>>,
         /// If nobody answers: another number of the contract rings, or none.
-        #[arg(long, value_name = "NUMBER|none", value_parser = read::or_none::<Number>)]
-        unanswered: Option<Option<Number>>,
+        #[arg(long, value_name = "NUMBER|none")]
+        unanswered: Option<OrNone<Number>>,
     },
 }
 
@@ -51,8 +51,8 @@ pub enum HoursCommand {
         #[arg(long)]
         week: Week,
         /// Hours of national holidays: 'closed', '10:00-15:00', or 'none' if they are like other days.
-        #[arg(long, default_value = "closed", value_parser = read::holidays)]
-        holidays: Holidays,
+        #[arg(long, default_value = "closed")]
+        holidays: OrNone<DayHours>,
     },
     /// Set other hours on one day, or take them back.
     On {
@@ -66,8 +66,8 @@ pub enum HoursCommand {
         #[arg(long)]
         date: Date,
         /// 'closed', '10:00-15:00', or 'none' to take them back.
-        #[arg(long, value_parser = read::holidays)]
-        open: Holidays,
+        #[arg(long)]
+        open: OrNone<DayHours>,
     },
     /// Open or close by hand (今日は閉める).
     Now {
@@ -120,9 +120,6 @@ pub enum BlockCommand {
     },
 }
 
-/// The hours of a special day; none if it is like others.
-pub type Holidays = Option<Day>;
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Hand {
     /// Calls ring, whatever the hours say.
@@ -142,15 +139,15 @@ impl NumberCommand {
             closed,
             unanswered,
         } = self;
-        let treatment = |to: Option<Number>| to.map_or(Treatment::End, Treatment::Forward);
+        let treatment = |OrNone(to): OrNone<Number>| to.map_or(Treatment::End, Treatment::Forward);
         desk.order(desk.owner(number).await?, |contract| {
             let line = contract.line(number).ok_or(contract::Refusal::NoNumber(number))?;
             let now = line.rules;
             Ok(Command::SetRules(
                 number,
                 NumberRules {
-                    schedule: hours.unwrap_or(now.schedule),
-                    block: block.unwrap_or(now.block),
+                    schedule: hours.map_or(now.schedule, |hours| hours.0),
+                    block: block.map_or(now.block, |block| block.0),
                     closed: closed.map_or(now.closed, treatment),
                     unanswered: unanswered.map_or(now.unanswered, treatment),
                 },
@@ -174,7 +171,7 @@ impl HoursCommand {
                     let before = contract.schedules.get(&hours);
                     let schedule = Schedule {
                         weekly: week.0,
-                        holidays,
+                        holidays: holidays.0.map(|hours| hours.0),
                         exceptions: before.map(|before| before.exceptions.clone()).unwrap_or_default(),
                         manual: before.and_then(|before| before.manual),
                     };
@@ -191,7 +188,9 @@ impl HoursCommand {
             } => {
                 let change = |schedule: &mut Schedule| {
                     schedule.exceptions.retain(|exception| exception.date != date);
-                    let Some(hours) = open else { return Ok(()) };
+                    let Some(DayHours(hours)) = open.0 else {
+                        return Ok(());
+                    };
                     let place = schedule.exceptions.partition_point(|one| one.date < date);
                     schedule
                         .exceptions

@@ -12,7 +12,7 @@ use shared::site::TerminalKind;
 
 use super::hours::{BlockCommand, HoursCommand, NumberCommand};
 use super::print;
-use super::read::{self, Extensions};
+use super::read::{self, Extensions, OrNone};
 use crate::db::{Ask, Db, Done};
 use crate::refusal::{Refusal, Result};
 
@@ -60,8 +60,8 @@ pub enum ContractCommand {
         #[arg(long)]
         contract: u32,
         /// Digit that phones dial first for an outside line: 0, 9 or none.
-        #[arg(long, value_name = "0|9|none", value_parser = read::or_none::<u8>)]
-        outside_prefix: Option<Option<u8>>,
+        #[arg(long, value_name = "0|9|none")]
+        outside_prefix: Option<OrNone<u8>>,
         /// Calls to other countries are allowed.
         #[arg(long)]
         international: Option<bool>,
@@ -253,8 +253,8 @@ pub enum RepCommand {
         #[arg(long)]
         ring: Option<Vec<Extensions>>,
         /// Calls it may have at once, or none for as many as the contract.
-        #[arg(long, value_name = "CALLS|none", value_parser = read::or_none::<u8>)]
-        sub_cap: Option<Option<u8>>,
+        #[arg(long, value_name = "CALLS|none")]
+        sub_cap: Option<OrNone<u8>>,
     },
     /// Give a representative number back.
     Remove {
@@ -399,7 +399,7 @@ async fn contract(desk: &Desk<'_>, command: ContractCommand) -> Result<()> {
             let set = |contract: &Contract| {
                 let now = &contract.settings;
                 Ok(Command::Set(Settings {
-                    outside_prefix: outside_prefix.unwrap_or(now.outside_prefix),
+                    outside_prefix: outside_prefix.map_or(now.outside_prefix, |prefix| prefix.0),
                     international: international.unwrap_or(now.international),
                     busy_frees_apps: busy_frees_apps.unwrap_or(now.busy_frees_apps),
                 }))
@@ -631,7 +631,7 @@ async fn rep(desk: &Desk<'_>, command: RepCommand) -> Result<()> {
                 phrase,
                 members: members.map(Extensions::all),
                 ring: ring.map(Extensions::all),
-                sub_cap,
+                sub_cap: sub_cap.map(|cap| cap.0),
             };
             desk.order(desk.owner(number).await?, |_| {
                 Ok(Command::ChangeRep(number, change))

@@ -51,35 +51,44 @@ pub fn extension(text: &str) -> Result<Extension, String> {
 }
 
 /// A value, or `none`.
-pub fn or_none<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, String> {
-    match text {
-        "none" => Ok(None),
-        value => value.parse().map(Some).map_err(|error: T::Err| error.to_string()),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrNone<T>(pub Option<T>);
+
+impl<T: FromStr<Err: std::fmt::Display>> FromStr for OrNone<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self(None)),
+            value => value
+                .parse()
+                .map(|value| Self(Some(value)))
+                .map_err(|error: T::Err| error.to_string()),
+        }
     }
 }
 
 /// The hours of a day: `closed`, or intervals with spaces between them.
-fn day(text: &str) -> Result<Day, String> {
-    let mut day = Day::new();
-    if text.trim() == "closed" {
-        return Ok(day);
-    }
-    for part in text.split_whitespace() {
-        let hours: Hours = part.parse().map_err(str::to_owned)?;
-        day.push(hours)
-            .map_err(|_| format!("a day has at most {MAX_INTERVALS} intervals"))?;
-    }
-    match day.is_empty() {
-        true => Err("give hours as 09:00-17:30, or closed".into()),
-        false => Ok(day),
-    }
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayHours(pub Day);
 
-/// The hours of a special day, or `none` if it is like others.
-pub fn holidays(text: &str) -> Result<Option<Day>, String> {
-    match text {
-        "none" => Ok(None),
-        hours => day(hours).map(Some),
+impl FromStr for DayHours {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut day = Day::new();
+        if text.trim() == "closed" {
+            return Ok(Self(day));
+        }
+        for part in text.split_whitespace() {
+            let hours: Hours = part.parse().map_err(str::to_owned)?;
+            day.push(hours)
+                .map_err(|_| format!("a day has at most {MAX_INTERVALS} intervals"))?;
+        }
+        match day.is_empty() {
+            true => Err("give hours as 09:00-17:30, or closed".into()),
+            false => Ok(Self(day)),
+        }
     }
 }
 
@@ -101,7 +110,7 @@ impl FromStr for Week {
                 .split_once(char::is_whitespace)
                 .ok_or_else(|| format!("give days and hours, as mon-fri 09:00-17:30, not {part:?}"))?;
             let (first, last) = days.split_once('-').unwrap_or((days, days));
-            let hours = day(hours)?;
+            let DayHours(hours) = hours.parse()?;
             for one in week
                 .get_mut(weekday(first)?..=weekday(last)?)
                 .ok_or_else(|| format!("{days} is the wrong way round"))?
@@ -242,9 +251,9 @@ mod tests {
         ] {
             assert!(bad.parse::<Week>().is_err(), "{bad}");
         }
-        assert_eq!(holidays("none"), Ok(None));
-        assert_eq!(holidays("closed"), Ok(Some(Day::new())));
-        assert!(holidays("").is_err());
+        assert_eq!("none".parse(), Ok(OrNone::<DayHours>(None)));
+        assert_eq!("closed".parse(), Ok(OrNone(Some(DayHours(Day::new())))));
+        assert!("".parse::<DayHours>().is_err());
     }
 
     #[test]
@@ -256,9 +265,8 @@ mod tests {
         for bad in ["x", "*", "12"] {
             assert!(bad.parse::<Callers>().is_err(), "{bad}");
         }
-        assert_eq!(or_none::<u8>("none"), Ok(None));
-        assert_eq!(or_none::<u8>("3"), Ok(Some(3)));
-        assert!(or_none::<u8>("x").is_err());
+        assert_eq!("3".parse(), Ok(OrNone(Some(3u8))));
+        assert!("x".parse::<OrNone<u8>>().is_err());
     }
 
     #[test]
