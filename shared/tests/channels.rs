@@ -23,8 +23,9 @@ fn the_cases_of_the_rule_table() {
     let two = [Use::Outside(rep), Use::Outside(direct)];
     let extensions = [Use::Inside; 9];
     // (channels, cap of the number, calls, the next call, admitted?)
+    type Row<'a> = (u8, Option<u8>, &'a [Use], Use, Result<(), Full>);
     #[rustfmt::skip]
-    let table: [(u8, Option<u8>, &[Use], Use, Result<(), Full>); 14] = [
+    let table: [Row; 14] = [
         (2, None, &[], Use::Outside(rep), Ok(())),
         (2, None, &two[..1], Use::Outside(rep), Ok(())), // R2: several on one number
         (2, None, &two, Use::Outside(rep), Err(Full::Contract)),
@@ -88,7 +89,7 @@ fn every_mix_of_up_to_four_calls() {
                     let fits = total + more <= usize::from(channels);
                     let below =
                         more_of_rep == 0 || cap.is_none_or(|cap| of_rep + more_of_rep <= usize::from(cap));
-                    let got = admit(&site(channels, cap), next, calls.into_iter());
+                    let got = admit(&site(channels, cap), next, calls);
                     assert_eq!(
                         got.is_ok(),
                         exempt || fits && below,

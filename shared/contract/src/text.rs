@@ -344,10 +344,10 @@ impl Refusal {
                 )
             }
             Self::NeedsMultipleIds { ids, least } => pair(
-                format!("代表番号の契約には{least}個以上のIDが必要です(現在{ids}個)"),
-                "先に追加IDをお申し込みください。",
-                format!("a representative number needs {least} IDs, and the contract has {ids}"),
-                "Add an ID first.",
+                format!("代表番号の契約には{least}個以上のIDが必要です({ids}個では契約できません)"),
+                "追加IDをお申し込みいただくか、先に代表番号を返却してください。",
+                format!("a representative number needs {least} IDs, and {ids} are not enough"),
+                "Add an ID, or give the representative number back first.",
             ),
             Self::RepCap { reps, pending, ids } => pair(
                 format!("代表番号はIDと同数までです(代表番号{reps}個、審査中{pending}個、ID{ids}個)"),

@@ -345,7 +345,7 @@ fn r13_and_r16_what_can_be_given_back() {
         }
     );
     // R12: the last representative number keeps two IDs.
-    assert_eq!(world.rule(&contract(2, 1), Command::RemoveId(key(1))), "R13");
+    assert_eq!(world.rule(&contract(2, 1), Command::RemoveId(key(1))), "R12");
     // R16, A15: the basic ID ends with the contract.
     assert_eq!(world.rule(&given, Command::RemoveId(key(0))), "R16");
     assert_eq!(world.rule(&contract(1, 0), Command::RemoveId(key(0))), "R16");

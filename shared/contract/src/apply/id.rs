@@ -101,7 +101,11 @@ impl Work<'_> {
             return Err(Refusal::BasicId(id.extension));
         }
         let (ids, reps) = (self.contract.ids.len() - 1, self.contract.reps.len());
-        if reps > ids || (reps > 0 && ids < self.contract.rules().min_ids_for_reps) {
+        let least = self.contract.rules().min_ids_for_reps;
+        if reps > 0 && ids < least {
+            return Err(Refusal::NeedsMultipleIds { ids, least });
+        }
+        if reps > ids {
             return Err(Refusal::RepCap {
                 reps,
                 pending: 0,
