@@ -158,7 +158,7 @@ impl Why {
             .filter(|call| call.contract == office.contract().0)
             .filter_map(|call| Some(Use::Outside(Number::parse(call.line.as_deref()?).ok()?)))
             .collect();
-        let full = channels::admit(&office.site, Use::Outside(called), uses.into_iter()).err();
+        let full = channels::admit(&office.site, Use::Outside(called), uses).err();
         let facts = Facts {
             registered,
             logged_in: foreground,

@@ -121,7 +121,7 @@ impl<R: Relays> Pbx<R> {
     /// May a call with this use of the contract's channels be accepted (R15, A4)?
     fn has_channel(&self, contract: ContractId, wanted: Use) -> Result<(), Full> {
         match self.directory.office(contract) {
-            Some(office) => channels::admit(&office.site, wanted, self.uses(contract).into_iter()),
+            Some(office) => channels::admit(&office.site, wanted, self.uses(contract)),
             None => Err(Full::Contract),
         }
     }
