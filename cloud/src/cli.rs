@@ -4,7 +4,6 @@
 //! pushes what changed. Only what lives in the server's memory is asked of it.
 
 mod files;
-mod hours;
 mod orders;
 mod print;
 mod read;

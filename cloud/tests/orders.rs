@@ -517,6 +517,17 @@ async fn the_log_can_be_read_again() {
         ("operator", &serde_json::to_string(&command).unwrap())
     );
     assert!(row.command.contains("\"0312340000\""), "{}", row.command);
+    // Taking a cap away is not the same as leaving it.
+    for sub_cap in [None, Some(None), Some(Some(2))] {
+        let change = RepChange {
+            sub_cap,
+            ..RepChange::default()
+        };
+        let command = Command::ChangeRep(number(world::REP), change);
+        order(db, one, command.clone()).await.unwrap();
+        let row = db.log(one).await.unwrap().pop().unwrap();
+        assert_eq!(serde_json::from_str::<Command>(&row.command).unwrap(), command);
+    }
     for row in db.log(one).await.unwrap() {
         serde_json::from_str::<Command>(&row.command).unwrap();
     }

@@ -254,7 +254,7 @@ impl Change<'_> {
         let areas = areas(&mut self.tx).await?;
         let mut owners = HashMap::new();
         loop {
-            let (applied, asked) = applied(before, command, actor, &owners, &areas);
+            let (applied, asked) = ask(before, command, actor, &owners, &areas);
             if asked.is_empty() {
                 return Ok(applied?);
             }
@@ -368,14 +368,16 @@ impl Change<'_> {
     }
 }
 
+type Applied = Result<(Contract, Vec<Effect>), contract::Refusal>;
+
 /// What a command does as far as the owners of numbers are known, and the numbers of which they are not.
-fn applied(
+fn ask(
     before: &Contract,
     command: &Command,
     actor: Actor,
     owners: &HashMap<Number, Option<ContractId>>,
     areas: &Table,
-) -> (Result<(Contract, Vec<Effect>), contract::Refusal>, Vec<Number>) {
+) -> (Applied, Vec<Number>) {
     let asked = RefCell::new(Vec::new());
     let owner = |number: Number| {
         owners.get(&number).copied().unwrap_or_else(|| {

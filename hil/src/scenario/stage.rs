@@ -79,7 +79,15 @@ impl<'r> Stage<'r> {
             "contract",
         )?;
         let site = text(
-            &cloud.order(&["site", "create", "--contract", &contract])?,
+            &cloud.order(&[
+                "site",
+                "create",
+                "--contract",
+                &contract,
+                "--address",
+                "東京都千代田区丸の内一丁目",
+                "--emergency",
+            ])?,
             "site",
         )?;
         let mut ids = Vec::new();

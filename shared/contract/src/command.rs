@@ -1,6 +1,6 @@
 //! Everything a contract can be told.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use shared::route::{BlockRule, NumberRules};
 use shared::schedule::Schedule;
 use shared::site::TerminalKind;
@@ -206,7 +206,13 @@ pub struct RepChange {
     /// Extensions of the members that ring (R44).
     pub ring: Option<Vec<Extension>>,
     /// Calls it may have at once (A4); `Some(None)` takes the cap away.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub sub_cap: Option<Option<u8>>,
+}
+
+/// What is given is given, also as nothing.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u8>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// The review's outcome.

@@ -69,7 +69,15 @@ fn what_does_not_ring() {
     today.exceptions.push(exception).unwrap();
     let busy = ("486", "Q.850;cause=17;");
     let barred = ("403", "Q.850;cause=21;");
-    let table: [(&str, NumberState, Schedule, &[BlockRule], bool, (&str, &str)); 7] = [
+    type Row<'r> = (
+        &'r str,
+        NumberState,
+        Schedule,
+        &'r [BlockRule],
+        bool,
+        (&'r str, &'r str),
+    );
+    let table: [Row<'_>; 7] = [
         (
             "suspended",
             NumberState::Suspended,

@@ -9,8 +9,8 @@ use shared::number::Number;
 use shared::route::{BlockRule, NumberRules, Treatment};
 use shared::schedule::{Exception, Override, Schedule, State};
 
-use super::orders::Desk;
-use super::read::{Callers, DayHours, OrNone, Week};
+use super::Desk;
+use crate::cli::read::{Callers, DayHours, OrNone, Week};
 use crate::refusal::{Refusal, Result};
 
 #[derive(Debug, Subcommand)]
