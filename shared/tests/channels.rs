@@ -16,14 +16,15 @@ fn site(channels: u8, sub_cap: Option<u8>) -> Site {
     site
 }
 
+/// Channels, cap of the number, calls, the next call: is it admitted?
+type Row<'a> = (u8, Option<u8>, &'a [Use], Use, Result<(), Full>);
+
 #[test]
 fn the_cases_of_the_rule_table() {
     let (rep, direct) = (number(REP), number(DIRECT));
     // Two calls are up, in whatever state: ringing (A9), held or parked (A10) is the same.
     let two = [Use::Outside(rep), Use::Outside(direct)];
     let extensions = [Use::Inside; 9];
-    // (channels, cap of the number, calls, the next call, admitted?)
-    type Row<'a> = (u8, Option<u8>, &'a [Use], Use, Result<(), Full>);
     #[rustfmt::skip]
     let table: [Row; 14] = [
         (2, None, &[], Use::Outside(rep), Ok(())),
@@ -53,7 +54,7 @@ fn fewer_channels_than_calls_end_no_call_and_admit_none() {
     let rep = number(REP);
     let calls = [Use::Outside(rep); 3];
     assert_eq!(
-        admit(&site(1, None), Use::Outside(rep), calls.into_iter()),
+        admit(&site(1, None), Use::Outside(rep), calls),
         Err(Full::Contract)
     );
     // Two have ended by themselves; still one too many for another.
@@ -61,7 +62,7 @@ fn fewer_channels_than_calls_end_no_call_and_admit_none() {
         admit(&site(1, None), Use::Outside(rep), calls[2..].iter().copied()),
         Err(Full::Contract)
     );
-    assert_eq!(admit(&site(1, None), Use::Outside(rep), [].into_iter()), Ok(()));
+    assert_eq!(admit(&site(1, None), Use::Outside(rep), []), Ok(()));
 }
 
 #[test]
