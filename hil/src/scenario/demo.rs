@@ -1,5 +1,6 @@
 //! The main job in eight steps: a call through the box, with the cloud alive and with the cloud dead.
 
+use super::rules;
 use super::stage::{CARRIER_TONE, OUTSIDE, PHONE_PORTS, REP, Stage, TONES, same};
 use crate::office::{BOX, PHONES};
 use crate::process::Process;
@@ -153,7 +154,7 @@ fn invites_to_cloud(stage: &Stage, from: Mark) -> usize {
         .len()
 }
 
-/// Step 5: calls from outside, to outside, and one too many.
+/// Step 5: calls from outside, to outside, and one too many; an order that is refused, and a telephone that did not ring.
 fn outside(stage: &mut Stage) -> Result<()> {
     let run = stage.run;
     // From outside: the group rings, B is first.
@@ -195,7 +196,9 @@ fn outside(stage: &mut Stage) -> Result<()> {
     run.say(format!(
         "5  A calls {OUTSIDE} through box, cloud and carrier: right caller ID, sound both ways"
     ));
-    one_too_many(stage)
+    one_too_many(stage)?;
+    rules::refused(stage)?;
+    rules::why(stage)
 }
 
 /// Waits until all three phones are called since `from` and the carrier hears of it: INVITE out to first 180, at the
@@ -607,8 +610,8 @@ fn complete(calls: &[Value]) -> Result<()> {
     count("answered calls with the outside", 4, &|call| {
         on_box(call) && on_cloud(call) && answered(call)
     })?;
-    // Three on three channels, one when the line was cut.
-    count("calls that only rang", 4, &|call| {
+    // Three on three channels, one without C, one when the line was cut.
+    count("calls that only rang", 5, &|call| {
         on_box(call) && on_cloud(call) && !answered(call)
     })?;
     count("calls refused by the cloud", 1, &|call| {

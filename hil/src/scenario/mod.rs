@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod faults;
 mod rig;
+mod rules;
 mod stage;
 
 /// A story.

@@ -53,6 +53,8 @@ pub struct Stage<'r> {
     pub board: Board,
     /// The cloud.
     pub cloud: Cloud,
+    /// The contract there.
+    pub contract: String,
     /// The IDs of phones A, B, C.
     pub ids: Vec<Id>,
     /// The office.
@@ -143,6 +145,7 @@ impl<'r> Stage<'r> {
             c: None,
             board,
             cloud,
+            contract,
             ids,
             office,
             runs: 0,
