@@ -4,8 +4,12 @@ mod operator;
 
 use std::process::Command;
 
+use cloud::db::Db;
 use operator::{PROGRAM, command, json, office, refused};
 use serde_json::Value;
+use shared::id::{ContractId, SessionId};
+use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
+use shared::sync::{Event, EventBody, EventId};
 
 /// Every order that the README shows is one: it is carried out, or refused by a rule, but never misunderstood.
 #[test]
@@ -206,6 +210,69 @@ fn why() {
         2,
         "no record",
     );
+}
+
+/// A recorded call is asked for by its name.
+#[tokio::test]
+async fn why_a_recorded_call_did_not_ring() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    office(&data);
+    json(
+        &data,
+        &["block", "set", "--contract", "1", "--callers", "withheld"],
+    );
+    json(
+        &data,
+        &["number", "set", "--number", "0312340001", "--block", "0"],
+    );
+    let at = Stamp {
+        mono: 1_000,
+        unix: Some(1_800_000_000_000),
+    };
+    let leg = |number: u8, from: &str, to: &str, presented: Option<&str>| CallLeg {
+        session: SessionId::from_random([number; 16]),
+        leg: 0,
+        side: Side::Cloud,
+        direction: Direction::In,
+        from: from.try_into().unwrap(),
+        to: to.try_into().unwrap(),
+        presented: presented.map(|number| number.parse().unwrap()),
+        terminal: None,
+        started: at,
+        ringing: None,
+        answered: None,
+        ended: at,
+        state: FinalState::Refused(403),
+        status: 403,
+    };
+    let legs = [
+        leg(1, "0335550001", "0312340001", None),
+        leg(2, "0335550001", "0312340001", Some("0335550001")),
+        leg(3, "0312340001", "0335550001", Some("0312340001")),
+    ];
+    let db = Db::open(&data).await.unwrap();
+    for (seq, leg) in (0..).zip(legs) {
+        let event = Event {
+            id: EventId { boot: 1, seq },
+            at,
+            body: EventBody::CallLeg(leg),
+        };
+        db.commit_own(&[(ContractId(1), event)]).await.unwrap();
+    }
+    db.close().await;
+    let session = |number: u8| SessionId::from_random([number; 16]).text().to_string();
+    let ask = |number| json(&data, &["why", "--session", &session(number)]);
+    let withheld = ask(1);
+    assert_eq!(withheld["at"], "2027-01-15 17:00");
+    let steps = withheld["steps"].as_array().unwrap();
+    assert_eq!(
+        steps.last().unwrap(),
+        "2 block list: withheld numbers are blocked"
+    );
+    assert_eq!(ask(2)["rings"], "0312340001");
+    // It went out: that no phone rang here is no wonder.
+    refused(&data, &["why", "--session", &session(3)], 2, "R1: ");
 }
 
 /// Refusals are in the language of whoever asks.

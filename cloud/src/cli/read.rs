@@ -111,10 +111,11 @@ impl FromStr for Week {
                 .ok_or_else(|| format!("give days and hours, as mon-fri 09:00-17:30, not {part:?}"))?;
             let (first, last) = days.split_once('-').unwrap_or((days, days));
             let DayHours(hours) = hours.parse()?;
-            for one in week
-                .get_mut(weekday(first)?..=weekday(last)?)
-                .ok_or_else(|| format!("{days} is the wrong way round"))?
-            {
+            let (from, to) = (weekday(first)?, weekday(last)?);
+            if from > to {
+                return Err(format!("{days} is the wrong way round"));
+            }
+            for one in week.iter_mut().take(to + 1).skip(from) {
                 *one = hours.clone();
             }
         }
@@ -246,6 +247,7 @@ mod tests {
             "mon",
             "mon 9-17",
             "fri-mon 09:00-10:00",
+            "tue-mon 09:00-10:00",
             "day 09:00-10:00",
             "mon 00:00-01:00 02:00-03:00 04:00-05:00 06:00-07:00 08:00-09:00",
         ] {

@@ -50,7 +50,8 @@ impl Gateway<'_> {
             } => (number, privacy, present, false),
             Dialled::Extension(key) => {
                 let id = self.site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
-                let (to, called) = match dialled.parse::<Extension>() {
+                // Its direct number may be off for calls in (R25), its extension is not; `#` says that it was all.
+                let (to, called) = match dialled.trim_end_matches('#').parse::<Extension>() {
                     Ok(extension) => (To::Extension(key), user(extension)),
                     Err(_) => (To::Number(id.direct), user(id.direct.digits())),
                 };

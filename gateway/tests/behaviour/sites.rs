@@ -51,7 +51,7 @@ fn phones_of_another_site_do_not_register_here() {
 fn an_extension_of_another_site() {
     let mut o = office(true);
     let a = Phone::new(0);
-    for (dialled, uri) in [("202", "202"), ("03-1234-0002", "0312340002")] {
+    for (dialled, uri) in [("202", "202"), ("202%23", "202"), ("03-1234-0002", "0312340002")] {
         let caller = o.dial(&a, dialled, dialled);
         let invite = o.expect(cloud(), "INVITE");
         assert_eq!(invite.uri(), format!("sip:{uri}@office.example"));
