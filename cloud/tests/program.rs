@@ -157,11 +157,11 @@ fn a_contract_from_nothing_and_a_server_over_it() {
         ],
     );
     assert_eq!(second.status.code(), Some(1), "one server for one data directory");
-    let kill = Command::new("kill")
-        .args(["-TERM", &serve.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(kill.success());
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&serve),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let status = loop {
         if let Some(status) = serve.try_wait().unwrap() {
