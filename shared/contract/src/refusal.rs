@@ -76,7 +76,10 @@ pub enum Refusal {
     NoAddress(SiteId),
     /// 電気通信番号計画 第3: emergency services are not given the site's address yet.
     NoEmergency(SiteId),
-    /// R18: the number does not belong to the address.
+    /// R18: there is no such area to find an address in.
+    NoArea(String),
+    /// R18: the number does not belong to the address. The name is that of its area, with the area code if only that
+    /// is known.
     Area {
         number: Number,
         zone: Option<Zone>,
@@ -209,7 +212,11 @@ impl Refusal {
             Self::Address | Self::NoSite(_) | Self::NoSites | Self::SiteTaken(_) | Self::SiteInUse { .. } => {
                 Rule::Named("site")
             }
-            Self::NoAddress(_) | Self::Area { .. } | Self::MustGo(_) | Self::NotAssignable(_) => Rule::R(18),
+            Self::NoAddress(_)
+            | Self::NoArea(_)
+            | Self::Area { .. }
+            | Self::MustGo(_)
+            | Self::NotAssignable(_) => Rule::R(18),
             Self::NoEmergency(_) => Rule::Named("emergency"),
             Self::NumberInUse { .. }
             | Self::NotASubscriber(_)

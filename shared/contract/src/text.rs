@@ -139,6 +139,12 @@ impl Refusal {
                 ),
                 "A geographic number needs it: have the operator confirm it first.",
             ),
+            Self::NoArea(name) => pair(
+                format!("「{name}」という番号区画はありません"),
+                "番号区画コード(219など)か、市外局番と料金区域(06大阪など)を指定してください。",
+                format!("there is no area {name}"),
+                "Name a number area (219), or area code and message area (06大阪).",
+            ),
             Self::Area {
                 number,
                 zone,
@@ -157,11 +163,17 @@ impl Refusal {
                         "Have the operator review the address.",
                     ),
                 };
-                let area = zone.map_or("?".into(), |zone| zone.to_string());
+                let (ja_area, en_area) = match zone {
+                    Some(zone) => (
+                        format!("番号区画{zone} {name}"),
+                        format!("number area {zone} {name}"),
+                    ),
+                    None => (name.clone(), name.clone()),
+                };
                 pair(
-                    format!("{number}(番号区画{area} {name})は「{address}」では取得できません: {ja}"),
+                    format!("{number}({ja_area})は「{address}」では取得できません: {ja}"),
                     ja_next,
-                    format!("{number} (number area {area} {name}) is not for {address}: {en}"),
+                    format!("{number} ({en_area}) is not for {address}: {en}"),
                     en_next,
                 )
             }

@@ -438,6 +438,46 @@ fn r18_numbers_belong_to_addresses() {
     assert_eq!((site.emergency, site.reviewed.len()), (None, 1));
 }
 
+/// Where the shipped table knows no area, a person's finding settles it.
+#[test]
+fn r18_an_area_that_is_in_no_table() {
+    let world = World::default();
+    let mut given = empty();
+    let address = "大阪府大阪市北区梅田3-1-1";
+    world.run(&mut given, add_site(1, address));
+    world.run(&mut given, Command::ConfirmEmergency(SITE));
+    let id = || add_id_with(201, "0663112345", TerminalKind::Fixed);
+    let review = |found: &str| {
+        Command::Review(
+            SITE,
+            Reviewed {
+                zone: found.parse().unwrap(),
+                address: address.into(),
+                document: "登記簿 2026-03-01".into(),
+                by: "審査係".into(),
+                on: day("2026-04-01"),
+            },
+        )
+    };
+    // The refusal says what evidence has to name.
+    let refusal = world.refusal(&given, id());
+    assert!(
+        refusal.text(contract::Lang::Ja).what.contains("06大阪"),
+        "{refusal}"
+    );
+    assert_eq!(world.rule(&given, review("06東京")), "R18");
+    world.run(&mut given, review("072堺"));
+    assert_eq!(world.rule(&given, id()), "R18");
+    world.run(&mut given, review("06大阪"));
+    world.run(&mut given, id());
+    // What is certain, no evidence changes.
+    world.run(&mut given, review("219"));
+    assert_eq!(
+        world.rule(&given, add_id_with(202, "0312340001", TerminalKind::Fixed)),
+        "R18"
+    );
+}
+
 #[test]
 fn r18_each_id_by_its_site_and_groups_by_any() {
     let world = World::default();

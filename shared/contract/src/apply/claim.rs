@@ -4,7 +4,7 @@ use shared::number::plan::{Kind, classify};
 use shared::{Number, SiteId};
 
 use super::Work;
-use crate::area::Verdict;
+use crate::area::{Found, Verdict};
 use crate::model::{Role, Site};
 use crate::refusal::{Obstacle, Refusal};
 
@@ -90,26 +90,32 @@ impl Work<'_> {
 
     /// What keeps the address of a site from having the number, evidence considered.
     pub(super) fn obstacle(&self, number: Number, site: &Site, address: &str) -> Option<Obstacle> {
-        let zone = self.context.areas.zone(number);
-        match self.context.areas.judge(address, zone) {
+        let areas = self.context.areas;
+        match areas.judge(address, &areas.zones(number)) {
             Verdict::Allowed => None,
             Verdict::Denied(reason) => Some(Obstacle::Outside(reason)),
             Verdict::NeedsReview { options } => {
-                let mut evidence = site.reviewed.iter();
-                let seen =
-                    evidence.any(|reviewed| Some(reviewed.zone) == zone && reviewed.address == address);
-                (!seen).then_some(Obstacle::Unknown(options))
+                let mut evidence = site
+                    .reviewed
+                    .iter()
+                    .filter(|reviewed| reviewed.address == address);
+                let settled = evidence.any(|reviewed| areas.settles(&reviewed.zone, number));
+                (!settled).then_some(Obstacle::Unknown(options))
             }
         }
     }
 
     fn area_refusal(&self, number: Number, address: &str, obstacle: Obstacle) -> Refusal {
-        let zone = self.context.areas.zone(number);
-        let name = zone.map(|zone| self.context.areas.name(zone).to_owned());
+        let areas = self.context.areas;
+        let (zone, name) = match areas.zones(number)[..] {
+            [zone] => (Some(zone), areas.name(zone).to_owned()),
+            // What evidence has to name.
+            _ => (None, Found::numbers(number).map_or(String::new(), Found::into)),
+        };
         Refusal::Area {
             number,
             zone,
-            name: name.unwrap_or_default(),
+            name,
             address: address.into(),
             obstacle,
         }

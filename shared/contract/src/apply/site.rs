@@ -78,9 +78,12 @@ impl Work<'_> {
 
     pub(super) fn review(&mut self, site: SiteId, reviewed: &Reviewed) -> Result<(), Refusal> {
         let address = address(&reviewed.address)?;
+        if !reviewed.zone.exists() {
+            return Err(Refusal::NoArea(reviewed.zone.to_string()));
+        }
         let site = self.site_mut(site)?;
         site.reviewed
-            .retain(|before| (before.zone, &before.address) != (reviewed.zone, &address));
+            .retain(|before| (&before.zone, &before.address) != (&reviewed.zone, &address));
         site.reviewed.push(Reviewed {
             address,
             ..reviewed.clone()
