@@ -18,8 +18,33 @@ pub(super) enum Use {
 }
 
 impl Work<'_> {
-    /// Is the number free, and of the right kind and area?
+    /// Takes a number that is free, and of the right kind and area.
     pub(super) fn claim(&mut self, number: Number, wanted: Use) -> Result<(), Refusal> {
+        self.available(number, wanted)?;
+        self.take(number);
+        Ok(())
+    }
+
+    /// A number in use logs in with itself, not as somebody's former code (R10).
+    pub(super) fn take(&mut self, number: Number) {
+        for id in &mut self.contract.ids {
+            id.aliases.retain(|alias| *alias != number);
+        }
+    }
+
+    /// Can the service give the number? It cannot give one that went to another carrier.
+    pub(super) fn available(&self, number: Number, wanted: Use) -> Result<(), Refusal> {
+        let mut former = self.contract.former.iter().rev();
+        match former.find(|former| former.number == number) {
+            Some(last) if last.ported && self.contract.role(number).is_none() => {
+                Err(Refusal::PortedOut(number))
+            }
+            _ => self.suits(number, wanted),
+        }
+    }
+
+    /// Is the number free, and of the right kind and area?
+    pub(super) fn suits(&self, number: Number, wanted: Use) -> Result<(), Refusal> {
         match classify(number, self.context.today) {
             Kind::Emergency | Kind::Service | Kind::Ended => return Err(Refusal::NotASubscriber(number)),
             Kind::International => return Err(Refusal::Foreign(number)),
@@ -41,12 +66,11 @@ impl Work<'_> {
             let role = None;
             return Err(Refusal::NumberInUse { number, owner, role });
         }
-        self.check_area(number, wanted)?;
-        // A number in use logs in with itself, not as somebody's former code (R10).
-        for id in &mut self.contract.ids {
-            id.aliases.retain(|alias| *alias != number);
+        if let Some(asked) = self.contract.pending().find(|asked| asked.rep.number == number) {
+            let request = asked.id;
+            return Err(Refusal::Requested { number, request });
         }
-        Ok(())
+        self.check_area(number, wanted)
     }
 
     /// R18: a geographic number belongs to the address of one of its sites, of which emergency services know.
