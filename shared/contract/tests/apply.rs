@@ -609,6 +609,156 @@ fn suspensions_of_each_cause() {
 }
 
 #[test]
+fn an_end_releases_no_suspended_number() {
+    let (world, customer) = (World::default(), World::customer());
+    let mut given = contract(2, 1);
+    let line = Some(number("0312340202"));
+    let suspension = Suspension {
+        cause: SuspensionCause::Legal,
+        reason: "照会 12".into(),
+        by: "県警".into(),
+        since: day("2026-04-01"),
+    };
+    world.run(&mut given, Command::Suspend(line, suspension));
+    assert_eq!(customer.rule(&given, Command::End), "suspended");
+    world.run(&mut given.clone(), Command::End);
+    world.run(&mut given, Command::Resume(line, SuspensionCause::Legal));
+    assert_eq!(customer.run(&mut given, Command::End).len(), 4);
+}
+
+/// The number to come is looked at like the one that is there.
+#[test]
+fn ports_and_places() {
+    let world = World::default();
+    let at = |site: u32| IdChange {
+        site: Some(SiteId(site)),
+        ..IdChange::default()
+    };
+    // The ID's number is good for anywhere, the one that comes is not.
+    let mut given = contract(2, 0);
+    world.run(&mut given, add_site(2, "埼玉県川口市"));
+    world.run(&mut given, Command::ConfirmEmergency(SiteId(2)));
+    world.run(&mut given, add_id_with(209, "05012345678", TerminalKind::Fixed));
+    let (line, next) = (number("05012345678"), number("0366660000"));
+    world.run(&mut given, Command::PortIn { line, number: next });
+    assert_eq!(world.rule(&given, change_id(2, at(2))), "R18");
+    // A group's: the site it depends on stays.
+    let mut given = contract(2, 1);
+    world.run(&mut given, add_site(2, "東京都港区芝公園4-2-8"));
+    world.run(&mut given, Command::ConfirmEmergency(SiteId(2)));
+    world.run(&mut given, add_site(3, "埼玉県川口市"));
+    world.run(&mut given, Command::ConfirmEmergency(SiteId(3)));
+    for index in 0..2 {
+        let anywhere = IdChange {
+            direct: Some(number(&format!("050123400{index}0"))),
+            ..at(3)
+        };
+        world.run(&mut given, change_id(index, anywhere));
+    }
+    world.run(&mut given, Command::RemoveRep(number("0355550000")));
+    world.run(&mut given, add_rep("05055550000", &[201], ""));
+    let line = number("05055550000");
+    world.run(&mut given, Command::PortIn { line, number: next });
+    world.run(&mut given, Command::RemoveSite(SITE));
+    assert_eq!(world.rule(&given, Command::RemoveSite(SiteId(2))), "R18");
+    // It moves, and emergency services are not told yet.
+    world.run(
+        &mut given,
+        Command::Move(SiteId(2), "東京都新宿区西新宿2-8-1".into()),
+    );
+    assert_eq!(world.rule(&given, Command::PortDone(line)), "emergency");
+    world.run(&mut given, Command::ConfirmEmergency(SiteId(2)));
+    world.run(&mut given, Command::PortDone(line));
+}
+
+#[test]
+fn what_went_to_another_carrier_comes_back_from_there() {
+    let world = World::default();
+    let mut given = contract(3, 2);
+    let (first, second) = (number("0355550000"), number("0355550001"));
+    world.run(
+        &mut given,
+        change_id(
+            1,
+            IdChange {
+                outgoing: Some(first),
+                ..IdChange::default()
+            },
+        ),
+    );
+    let forward = NumberRules {
+        unanswered: Treatment::Forward(first),
+        ..NumberRules::default()
+    };
+    world.run(&mut given, Command::SetRules(second, forward));
+    world.run(
+        &mut given,
+        Command::PortOut {
+            line: first,
+            next: None,
+        },
+    );
+    let effects = world.run(&mut given, Command::PortDone(first));
+    // What that changed for others is said.
+    let (line, gone) = (second, first);
+    for warning in [
+        Warning::PresentsDirect(key(1)),
+        Warning::ForwardEnds { line, gone },
+    ] {
+        assert!(
+            effects.contains(&Effect::Warning(warning)),
+            "{warning:?} in {effects:?}"
+        );
+        assert!(!warning.text(contract::Lang::Ja).is_empty());
+    }
+    let add = |text: &str| add_rep(text, &[201], "");
+    let refusal = world.refusal(&given, add("0355550000"));
+    assert_eq!(refusal, Refusal::PortedOut(first));
+    assert_eq!(
+        world.rule(&given, add_id_with(209, "0355550000", TerminalKind::App)),
+        "porting"
+    );
+    let line = number("0355550001");
+    world.run(&mut given, Command::PortIn { line, number: first });
+    world.run(&mut given, Command::PortDone(line));
+    // Given back to the service, it can be had again.
+    world.run(&mut given, Command::RemoveRep(first));
+    world.run(&mut given, add("0355550000"));
+}
+
+#[test]
+fn r14_a_number_is_asked_for_once() {
+    let world = World::default();
+    let mut given = contract(6, 3);
+    let ask = |text: &str| add_rep(text, &[201], "受付");
+    // What could not be given is not asked for.
+    assert_eq!(world.rule(&given, ask("0488301234")), "R18");
+    assert_eq!(world.rule(&given, ask("0399990001")), "R1");
+    world.run(&mut given, ask("0355550004"));
+    let request = given.requests[0].id;
+    let asked = number("0355550004");
+    let refusal = Refusal::Requested {
+        number: asked,
+        request,
+    };
+    assert_eq!(world.refusal(&given, ask("0355550004")), refusal);
+    let id = add_id_with(209, "0355550004", TerminalKind::Fixed);
+    assert_eq!(world.refusal(&given, id), refusal);
+    let line = number("0312340202");
+    for port in [
+        Command::PortIn { line, number: asked },
+        Command::PortOut {
+            line,
+            next: Some(asked),
+        },
+    ] {
+        assert_eq!(world.refusal(&given, port), refusal);
+    }
+    world.run(&mut given, Command::DecideRep(request, Decision::Approve));
+    assert_eq!(world.rule(&given, ask("0355550004")), "R1");
+}
+
+#[test]
 fn devices_live_from_order_to_return() {
     let (world, customer) = (World::default(), World::customer());
     let mut given = contract(2, 0);
@@ -619,6 +769,7 @@ fn devices_live_from_order_to_return() {
             site: SITE,
             ports: vec![Some(key(id))],
             interface,
+            own_power: false,
         })
     };
     let phone = |id, acquisition| order(Model::Gxp1628, id, acquisition, Interface::Ip);
@@ -674,6 +825,22 @@ fn devices_live_from_order_to_return() {
     assert_eq!(world.rule(&given, Command::ReturnDevice(DeviceId(2))), "R34");
     customer.run(&mut given, Command::RemoveId(key(1)));
     assert_eq!(given.devices[1].ports, [None]);
+
+    // The customer's own device keeps no site; one on its way does.
+    let mut given = contract(1, 0);
+    world.run(&mut given, add_site(2, "東京都港区芝公園4-2-8"));
+    let hub = Command::OrderDevice(NewDevice {
+        model: Model::PoeHub,
+        acquisition: Acquisition::Purchase,
+        site: SiteId(2),
+        ports: vec![],
+        interface: Interface::Ip,
+        own_power: false,
+    });
+    customer.run(&mut given, hub);
+    assert_eq!(customer.rule(&given, Command::RemoveSite(SiteId(2))), "site");
+    world.run(&mut given, Command::ShipDevice(DeviceId(1)));
+    customer.run(&mut given, Command::RemoveSite(SiteId(2)));
 }
 
 /// Always closed.
