@@ -328,13 +328,13 @@ async fn area(db: &Db, json: bool, command: AreaCommand) -> Result<()> {
         }
         AreaCommand::Check { address, number } => {
             let table = db.areas().await?;
-            let zone = table.zone(number);
-            let verdict = table.judge(&address, zone);
+            let zones = table.zones(number);
+            let verdict = table.judge(&address, &zones);
             print::done(
                 json,
                 json!({
                     "number": number,
-                    "area": zone.map(|zone| zone.to_string()),
+                    "areas": zones,
                     "verdict": print::verdict(&verdict),
                 }),
                 &print::judged(&table, number, &verdict),

@@ -139,9 +139,10 @@ pub fn verdict(verdict: &Verdict) -> &'static str {
 
 /// `area check`
 pub fn judged(table: &Table, number: Number, verdict: &Verdict) -> String {
-    let area = match table.zone(number) {
-        Some(zone) => format!("{number} is of the number area {zone} {}", table.name(zone)),
-        None => format!("{number} is of a number area that is not listed"),
+    let area = match table.zones(number)[..] {
+        [] => format!("{number} is of a number area that is not listed"),
+        [zone] => format!("{number} is of the number area {zone} {}", table.name(zone)),
+        _ => format!("{number} is of one of several number areas"),
     };
     let why = match verdict {
         Verdict::Allowed => "allowed".into(),

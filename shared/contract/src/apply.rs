@@ -12,7 +12,7 @@ use shared::{Extension, IdKey, Number};
 
 use crate::command::Command;
 use crate::context::{Actor, Context};
-use crate::effect::{self, Effect};
+use crate::effect::{self, Effect, Warning};
 use crate::model::{Contract, Id, Rep, Settings, SuspensionCause};
 use crate::refusal::Refusal;
 
@@ -96,7 +96,7 @@ impl Work<'_> {
         match command {
             Command::Rename(name) => self.contract.name = label(name)?,
             Command::Set(settings) => self.set(settings)?,
-            Command::End => self.end(),
+            Command::End => self.end()?,
             Command::Suspend(number, suspension) => self.suspend(*number, suspension)?,
             Command::Resume(number, cause) => self.resume(*number, *cause)?,
             Command::AddSite(new) => self.add_site(new)?,
@@ -150,7 +150,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Result<(), Refusal> {
+        for (line, _) in self.contract.lines() {
+            self.releasable(line.number)?;
+        }
         while let Some(rep) = self.contract.reps.pop() {
             self.former(&rep.line, None, false);
         }
@@ -162,6 +165,9 @@ impl Work<'_> {
         }
         self.contract.requests.clear();
         self.contract.ended = Some(self.context.today);
+        // That calls to one number no longer go to another is no news.
+        self.told.clear();
+        Ok(())
     }
 
     /// Brings back what must hold after every command.
@@ -187,6 +193,7 @@ impl Work<'_> {
             }
             // R22: who leaves a group presents the direct number again.
             id.outgoing = id.direct.number;
+            self.told.push(Effect::Warning(Warning::PresentsDirect(key)));
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub enum Broken {
     ExtensionTwice(Extension),
     /// R10: a code logs in more than one ID.
     CodeTwice(Number),
-    /// An ID or a device is at no site of the contract.
+    /// An ID or a device that is not the customer's own is at no site of the contract.
     NoSite,
     /// R9, R22, R25: the ID has no number it may present.
     Outgoing(IdKey),
@@ -39,7 +39,7 @@ pub enum Broken {
     RepCap,
     /// A4: a number's own cap is 0 or above the channels.
     SubCap(Number),
-    /// R14: two requests have one key, or one was submitted without a purpose.
+    /// R14: two requests have one key, or one waits without a purpose, or for a number that is had or asked for already.
     Request(u32),
     /// R7: a direct number leaves and nothing replaces it.
     DirectLeaves(Number),
@@ -145,10 +145,12 @@ impl Contract {
                 .is_none_or(|cap| cap > 0 && usize::from(cap) <= self.channels());
             ensure(capped, Broken::SubCap(number))?;
         }
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut asked) = (BTreeSet::new(), BTreeSet::new());
         for request in &self.requests {
-            let stated = request.state != RequestState::Submitted || !request.usage.trim().is_empty();
-            ensure(seen.insert(request.id) && stated, Broken::Request(request.id))?;
+            let (number, waits) = (request.rep.number, request.state == RequestState::Submitted);
+            let stated = !request.usage.trim().is_empty();
+            let sound = !waits || stated && self.role(number).is_none() && asked.insert(number);
+            ensure(seen.insert(request.id) && sound, Broken::Request(request.id))?;
         }
         Ok(())
     }
@@ -157,7 +159,8 @@ impl Contract {
         let (mut bound, mut macs) = (IdSet::EMPTY, BTreeSet::new());
         for device in &self.devices {
             let back = matches!(device.state, DeviceState::Returned(_));
-            ensure(self.site(device.site).is_some() || back, Broken::NoSite)?;
+            let bought = matches!(device.state, DeviceState::Purchased(_));
+            ensure(self.site(device.site).is_some() || back || bought, Broken::NoSite)?;
             for key in device.ports.iter().flatten() {
                 let fits = self.id(*key).is_some_and(|id| id.kind == device.model.kind());
                 let holds = fits && !back && !bound.contains(*key);

@@ -237,4 +237,7 @@ pub struct NewDevice {
     pub ports: Vec<Option<IdKey>>,
     /// What an adapter connects (R43); of no interest for a desk phone.
     pub interface: Interface,
+    /// The customer attests a port with power (PoE), or an AC adapter, of their own for it (R39, A7).
+    #[serde(default)]
+    pub own_power: bool,
 }

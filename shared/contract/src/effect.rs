@@ -37,6 +37,15 @@ pub enum Warning {
     NobodyRings(Number),
     /// R25: no call from outside rings this ID.
     Unreachable(IdKey),
+    /// R22: the number this ID presented is no longer its to present: it presents its direct number again.
+    PresentsDirect(IdKey),
+    /// Calls to a number no longer go to another one, because that went.
+    ForwardEnds {
+        /// The number whose calls end now.
+        line: Number,
+        /// The one that went.
+        gone: Number,
+    },
 }
 
 /// What the caller has to do about the change.

@@ -9,7 +9,7 @@ use shared::schedule::Schedule;
 use shared::site::TerminalKind;
 use shared::{ContractId, Extension, IdKey, IdSet, Number, SiteId};
 
-use crate::area::Zone;
+use crate::area::Found;
 use crate::command::NewRep;
 use crate::device::{Device, DeviceId};
 use crate::plan::{Plan, PlanVersion};
@@ -109,11 +109,11 @@ pub struct Site {
     pub reviewed: Vec<Reviewed>,
 }
 
-/// Evidence that an address lies in a number area.
+/// Evidence of the number area in which an address lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reviewed {
     /// The area.
-    pub zone: Zone,
+    pub zone: Found,
     /// The address: the site's, or the one it will move to.
     pub address: String,
     /// What shows it: document and date of it.

@@ -8,6 +8,7 @@ use shared::{ContractId, Date, Extension, IdKey, Number, SiteId, TerminalKind};
 use crate::area::{Reason, Zone};
 use crate::device::{DeviceId, DeviceState, Interface, Mac, Model};
 use crate::model::{Role, SuspensionCause};
+use crate::order;
 
 /// The rule a refusal cites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,7 +77,10 @@ pub enum Refusal {
     NoAddress(SiteId),
     /// 電気通信番号計画 第3: emergency services are not given the site's address yet.
     NoEmergency(SiteId),
-    /// R18: the number does not belong to the address.
+    /// R18: there is no such area to find an address in.
+    NoArea(String),
+    /// R18: the number does not belong to the address. The name is that of its area, with the area code if only that
+    /// is known.
     Area {
         number: Number,
         zone: Option<Zone>,
@@ -113,6 +117,8 @@ pub enum Refusal {
     NotPorting(Number),
     /// Numbers with 050 cannot be ported.
     NotPortable(Number),
+    /// It went to another carrier, and comes back from there only.
+    PortedOut(Number),
     /// A suspended number cannot leave.
     NumberSuspended(Number),
 
@@ -142,6 +148,8 @@ pub enum Refusal {
     RepCap { reps: usize, pending: usize, ids: usize },
     /// R14: what the number is used for is not stated.
     UsageRequired { reps: usize },
+    /// R14: a request for the number waits for its review.
+    Requested { number: Number, request: u32 },
     /// R14: there is no such request.
     NoRequest(u32),
     /// R14: the request was decided already.
@@ -166,6 +174,8 @@ pub enum Refusal {
     /// Calls can be forwarded to another number of the contract only.
     ForwardTarget(Number),
 
+    /// R35, R39, R46 to R49: the device is not to be had like this.
+    Order(order::Fault),
     /// There is no such device.
     NoDevice(DeviceId),
     /// R33: a device that is not the contract's asks for its configuration.
@@ -209,7 +219,11 @@ impl Refusal {
             Self::Address | Self::NoSite(_) | Self::NoSites | Self::SiteTaken(_) | Self::SiteInUse { .. } => {
                 Rule::Named("site")
             }
-            Self::NoAddress(_) | Self::Area { .. } | Self::MustGo(_) | Self::NotAssignable(_) => Rule::R(18),
+            Self::NoAddress(_)
+            | Self::NoArea(_)
+            | Self::Area { .. }
+            | Self::MustGo(_)
+            | Self::NotAssignable(_) => Rule::R(18),
             Self::NoEmergency(_) => Rule::Named("emergency"),
             Self::NumberInUse { .. }
             | Self::NotASubscriber(_)
@@ -218,7 +232,9 @@ impl Refusal {
             | Self::NoRep(_) => Rule::R(1),
             Self::SharedDirect { .. } => Rule::R(11),
             Self::DirectRequired(_) => Rule::R(7),
-            Self::Porting(_) | Self::NotPorting(_) | Self::NotPortable(_) => Rule::Named("porting"),
+            Self::Porting(_) | Self::NotPorting(_) | Self::NotPortable(_) | Self::PortedOut(_) => {
+                Rule::Named("porting")
+            }
             Self::NoId(_) | Self::NoKey | Self::IdHasDevice { .. } | Self::WrongKind { .. } => Rule::R(5),
             Self::NoExtension(_) | Self::RingNotMember { .. } => Rule::R(4),
             Self::BasicId(_) => Rule::R(16),
@@ -226,9 +242,11 @@ impl Refusal {
             Self::NoCallerId { .. } => Rule::R(25),
             Self::NeedsMultipleIds { .. } => Rule::R(12),
             Self::RepCap { .. } => Rule::R(13),
-            Self::UsageRequired { .. } | Self::NoRequest(_) | Self::Decided(_) | Self::ReasonRequired => {
-                Rule::R(14)
-            }
+            Self::UsageRequired { .. }
+            | Self::Requested { .. }
+            | Self::NoRequest(_)
+            | Self::Decided(_)
+            | Self::ReasonRequired => Rule::R(14),
             Self::SubCap { .. } => Rule::A(4),
             Self::NoSchedule(_)
             | Self::NoBlockList(_)
@@ -236,6 +254,7 @@ impl Refusal {
             | Self::Schedule(_)
             | Self::BlockListFull(_)
             | Self::ForwardTarget(_) => Rule::Named("routing"),
+            Self::Order(fault) => fault.rule(),
             Self::NoDevice(_) | Self::Ports(_) => Rule::Named("device"),
             Self::UnknownDevice(_) | Self::MacTaken(_) | Self::ForeignTerminal(_) => Rule::R(33),
             Self::DeviceState { .. } | Self::Unbound(_) => Rule::R(34),

@@ -1,15 +1,11 @@
-//! The texts of refusals and warnings, Japanese and English side by side.
+//! The texts of refusals, Japanese and English side by side.
 
 mod order;
+mod words;
 
-use shared::TerminalKind;
-use shared::schedule::Fault;
-
-use crate::area::{Reason, Zone};
-use crate::device::{DeviceState, Interface};
-use crate::effect::Warning;
-use crate::model::{Role, SuspensionCause};
-use crate::refusal::{Obstacle, Refusal, Rule};
+use self::words::{cause_text, fault_text, interface_text, kind_text, obstacle_text, state_text};
+use crate::model::Role;
+use crate::refusal::{Obstacle, Refusal};
 
 /// A language of the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +135,12 @@ impl Refusal {
                 ),
                 "A geographic number needs it: have the operator confirm it first.",
             ),
+            Self::NoArea(name) => pair(
+                format!("「{name}」という番号区画はありません"),
+                "番号区画コード(219など)か、市外局番と料金区域(06大阪など)を指定してください。",
+                format!("there is no area {name}"),
+                "Name a number area (219), or area code and message area (06大阪).",
+            ),
             Self::Area {
                 number,
                 zone,
@@ -157,11 +159,17 @@ impl Refusal {
                         "Have the operator review the address.",
                     ),
                 };
-                let area = zone.map_or("?".into(), |zone| zone.to_string());
+                let (ja_area, en_area) = match zone {
+                    Some(zone) => (
+                        format!("番号区画{zone} {name}"),
+                        format!("number area {zone} {name}"),
+                    ),
+                    None => (name.clone(), name.clone()),
+                };
                 pair(
-                    format!("{number}(番号区画{area} {name})は「{address}」では取得できません: {ja}"),
+                    format!("{number}({ja_area})は「{address}」では取得できません: {ja}"),
                     ja_next,
-                    format!("{number} (number area {area} {name}) is not for {address}: {en}"),
+                    format!("{number} ({en_area}) is not for {address}: {en}"),
                     en_next,
                 )
             }
@@ -275,6 +283,12 @@ impl Refusal {
                 format!("{number} cannot be ported: only geographic numbers can"),
                 "Name a geographic number.",
             ),
+            Self::PortedOut(number) => pair(
+                format!("{number}は他社へ移転した番号です"),
+                "再びご利用になるには、番号移転(転入)をお申し込みください。",
+                format!("{number} went to another carrier"),
+                "Ask for a port of it to one of the contract's lines, or choose another number.",
+            ),
             Self::NumberSuspended(number) => pair(
                 format!("{number}は利用停止中のため、返却・移転できません"),
                 "停止の解除についてはサポートにお問い合わせください。",
@@ -365,6 +379,12 @@ impl Refusal {
                 ),
                 "State what the number is used for.",
             ),
+            Self::Requested { number, request } => pair(
+                format!("{number}は申請{request}で審査中です"),
+                "審査の結果を待つか、別の番号をお選びください。",
+                format!("request {request} for {number} waits for its review"),
+                "Wait for the decision, or choose another number.",
+            ),
             Self::NoRequest(request) => pair(
                 format!("申請{request}はありません"),
                 "申請の一覧をご確認ください。",
@@ -434,6 +454,10 @@ impl Refusal {
                 format!("calls cannot be forwarded to {number}"),
                 "Choose another number of the contract.",
             ),
+            Self::Order(fault) => {
+                let (ja, en) = (fault.text(Lang::Ja), fault.text(Lang::En));
+                [ja.what, ja.next, en.what, en.next]
+            }
             Self::NoDevice(device) => pair(
                 format!("機器{}はありません", device.0),
                 "機器の一覧をご確認ください。",
@@ -523,97 +547,5 @@ impl Refusal {
                 "Wait until the call is over, or confirm that it is cut.",
             ),
         }
-    }
-}
-
-impl Warning {
-    /// The rule behind it.
-    pub const fn rule(&self) -> Rule {
-        match self {
-            Self::NobodyRings(_) => Rule::R(2),
-            Self::Unreachable(_) => Rule::R(25),
-        }
-    }
-
-    /// Its text, with what can be done about it.
-    pub fn text(&self, lang: Lang) -> String {
-        match (self, lang) {
-            (Self::NobodyRings(number), Lang::Ja) => {
-                format!("{number}に着信する端末がありません。メンバーと鳴り分けを設定してください。")
-            }
-            (Self::NobodyRings(number), Lang::En) => {
-                format!("nobody rings for {number}. Name members that ring.")
-            }
-            (Self::Unreachable(key), Lang::Ja) => {
-                format!(
-                    "ID {key}には外線からの着信がありません。直通番号か代表番号の着信を設定してください。"
-                )
-            }
-            (Self::Unreachable(key), Lang::En) => {
-                format!("no outside call rings the ID {key}. Let its direct number or a group ring it.")
-            }
-        }
-    }
-}
-
-fn cause_text(cause: SuspensionCause) -> (&'static str, &'static str) {
-    match cause {
-        SuspensionCause::Legal => ("法令等による", "at the request of an authority"),
-        SuspensionCause::Unpaid => ("料金未払いによる", "unpaid bills"),
-    }
-}
-
-fn obstacle_text(obstacle: &Obstacle) -> (String, String) {
-    match obstacle {
-        Obstacle::Outside(Reason::Prefecture(name) | Reason::Municipality(name) | Reason::Town(name)) => (
-            format!("{name}はこの番号区画に含まれません"),
-            format!("{name} is not in that area"),
-        ),
-        Obstacle::Outside(Reason::Elsewhere(zone)) => (
-            format!("所在地は番号区画{zone}にあります"),
-            format!("the address is in number area {zone}"),
-        ),
-        Obstacle::Unknown(options) => {
-            let options = options.iter().map(Zone::to_string).collect::<Vec<_>>().join(", ");
-            (
-                format!("所在地の番号区画を確認できません(候補: {options})"),
-                format!("the address needs a review (it may be in: {options})"),
-            )
-        }
-    }
-}
-
-fn kind_text(kind: TerminalKind) -> (&'static str, &'static str) {
-    match kind {
-        TerminalKind::App => ("電話アプリ", "an app"),
-        TerminalKind::Fixed => ("固定電話機", "a desk phone"),
-        TerminalKind::Adapter => ("アダプタ", "an adapter"),
-    }
-}
-
-fn interface_text(interface: Interface) -> (&'static str, &'static str) {
-    match interface {
-        Interface::Analog => ("アナログ回線", "analog"),
-        Interface::Isdn => ("ISDN", "ISDN"),
-        Interface::Digital => ("デジタル内線", "digital"),
-        Interface::Ip => ("IP", "IP"),
-    }
-}
-
-fn fault_text(fault: Fault) -> (String, String) {
-    match fault {
-        Fault::Hours => ("1日の時間帯".into(), "the hours of a day".into()),
-        Fault::Exceptions(day) => (format!("例外日{day}"), format!("the exception on {day}")),
-    }
-}
-
-fn state_text(state: DeviceState) -> &'static str {
-    match state {
-        DeviceState::Ordered(_) => "受注",
-        DeviceState::Configured(_) => "設定済み",
-        DeviceState::Shipped(_) => "出荷済み",
-        DeviceState::Online(_) => "稼働中",
-        DeviceState::Returned(_) => "返却済み",
-        DeviceState::Purchased(_) => "お買い上げ済み",
     }
 }

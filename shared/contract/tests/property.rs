@@ -1,14 +1,16 @@
 //! Random commands on two contracts that share the number range: the invariants hold, a refusal changes nothing, the
-//! effects alone keep the table of numbers, documents come back as they were, and every site can be sent to its box.
+//! effects alone keep the table of numbers, documents come back as they were, every site can be sent to its box, and with
+//! a complete price list every month can be billed.
 
 mod common;
 
 use std::collections::BTreeMap;
 
-use common::{World, add_id_with, add_site, empty, extension, key, number};
+use common::{World, add_id_with, add_site, day, empty, extension, key, number};
 use contract::command::{Consent, Decision, IdChange, NewDevice, NewId, NewRep, NewSite, RepChange};
 use contract::device::{Acquisition, DeviceId, Interface, Mac, Model};
 use contract::model::{Reviewed, Settings, Suspension, SuspensionCause, Terminal};
+use contract::tariff::{Month, PriceList, lines};
 use contract::{Actor, Command, Context, Contract, Effect, Lang, apply};
 use proptest::collection::vec;
 use proptest::option;
@@ -162,8 +164,9 @@ fn a_new_device() -> impl Strategy<Value = NewDevice> {
         a_site(),
         prop_oneof![4 => vec(option::weighted(0.9, a_key()), 1), 1 => vec(option::of(a_key()), 0..3)],
         prop_oneof![4 => Just(Interface::Analog), 1 => Just(Interface::Isdn)],
+        any::<bool>(),
     )
-        .prop_map(|(model, rental, site, ports, interface)| NewDevice {
+        .prop_map(|(model, rental, site, ports, interface, own_power)| NewDevice {
             model,
             acquisition: if rental {
                 Acquisition::Rental
@@ -173,6 +176,7 @@ fn a_new_device() -> impl Strategy<Value = NewDevice> {
             site,
             ports,
             interface,
+            own_power,
         })
 }
 
@@ -340,11 +344,36 @@ fn a_step() -> impl Strategy<Value = ((Command, usize), usize, bool, u16, u64)> 
     ((command, 0..1000usize), 0..2usize, who, 0..6u16, any::<u64>())
 }
 
+/// Prices for everything that the guide does not price.
+fn complete() -> PriceList {
+    let row = |of: &str, price: &str| {
+        format!(r#"{{"of": "{of}", "from": "2021-07-01", "price": {price}, "source": "test"}}"#)
+    };
+    let fees = [
+        "base",
+        "additional_id",
+        "additional_id_setup",
+        "rep",
+        "cloud_fax",
+        "universal_service",
+        "telephone_relay",
+    ];
+    let fees = fees.map(|fee| row(fee, "10")).join(",");
+    let adapter = r#"{"buy": 12000, "rent": 900, "use_fee": 300}"#;
+    let devices = ["Ht801", "Ht802"].map(|model| row(model, adapter)).join(",");
+    let early = r#"{"term": "completed", "tax": "standard"}"#;
+    let text = format!(
+        r#"{{"schema": 1, "fees": [{fees}], "devices": [{devices}], "calls": [], "early_termination": {early}}}"#
+    );
+    PriceList::from_json(&text).unwrap()
+}
+
 /// Two contracts with IDs of every kind at two sites.
 fn contracts(world: &World) -> [Contract; 2] {
     [1, 2].map(|id| {
         let mut contract = Contract {
             id: ContractId(id),
+            signed: world.today,
             ..empty()
         };
         for (site, address) in [(1, "東京都千代田区丸の内一丁目"), (2, "東京都港区芝公園4-2-8")]
@@ -371,7 +400,9 @@ proptest! {
 
     #[test]
     fn whatever_is_commanded(steps in vec(a_step(), 1..200)) {
-        let world = World::default();
+        // The Panasonic phone is sold for two months more.
+        let world = World { today: day("2022-04-01"), ..World::default() };
+        let prices = complete();
         let mut all = contracts(&world);
         let owned = |contract: &Contract| -> Vec<_> {
             contract.numbers().map(|(number, _)| (number, contract.id)).collect()
@@ -412,6 +443,10 @@ proptest! {
                             }
                             _ => {}
                         }
+                    }
+                    for month in [Month::of(today), Month::of(today.plus_days(31))] {
+                        let billed = lines(&next, month, &[], &prices);
+                        prop_assert!(billed.is_ok(), "{:?} after {:?}", billed, command);
                     }
                     let own = owners.iter().filter(|(_, owner)| **owner == next.id).map(|(number, _)| *number);
                     let mut numbers: Vec<Number> = next.numbers().map(|(number, _)| number).collect();

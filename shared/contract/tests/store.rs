@@ -64,6 +64,7 @@ fn furnished() -> Contract {
             site: SITE,
             ports: vec![Some(key(0))],
             interface: Interface::Ip,
+            own_power: false,
         }),
         Command::ConfigureDevice(DeviceId(1), "000b82123456".parse().unwrap()),
         Command::Login {

@@ -437,6 +437,7 @@ fn a_contract_changed_by_commands_is_charged_by_their_days() {
         site: SiteId(1),
         ports: vec![Some(key)],
         interface: Interface::Analog,
+        own_power: false,
     };
     let hub = NewDevice {
         model: Model::PoeHub,
@@ -444,10 +445,11 @@ fn a_contract_changed_by_commands_is_charged_by_their_days() {
         site: SiteId(1),
         ports: vec![],
         interface: Interface::Analog,
+        own_power: false,
     };
-    run(&mut contract, "2022-01-20", Command::OrderDevice(rented(keys[1])));
     run(&mut contract, "2022-01-20", Command::OrderDevice(hub));
-    let (phone, hub) = (contract.devices[0].id, contract.devices[1].id);
+    run(&mut contract, "2022-01-20", Command::OrderDevice(rented(keys[1])));
+    let (hub, phone) = (contract.devices[0].id, contract.devices[1].id);
     let mac = "00:80:f0:12:34:56".parse().unwrap();
     run(&mut contract, "2022-01-30", Command::ConfigureDevice(phone, mac));
     run(&mut contract, "2022-02-01", Command::ShipDevice(phone));

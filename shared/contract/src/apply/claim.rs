@@ -4,7 +4,7 @@ use shared::number::plan::{Kind, classify};
 use shared::{Number, SiteId};
 
 use super::Work;
-use crate::area::Verdict;
+use crate::area::{Found, Verdict};
 use crate::model::{Role, Site};
 use crate::refusal::{Obstacle, Refusal};
 
@@ -18,8 +18,33 @@ pub(super) enum Use {
 }
 
 impl Work<'_> {
-    /// Is the number free, and of the right kind and area?
+    /// Takes a number that is free, and of the right kind and area.
     pub(super) fn claim(&mut self, number: Number, wanted: Use) -> Result<(), Refusal> {
+        self.available(number, wanted)?;
+        self.take(number);
+        Ok(())
+    }
+
+    /// A number in use logs in with itself, not as somebody's former code (R10).
+    pub(super) fn take(&mut self, number: Number) {
+        for id in &mut self.contract.ids {
+            id.aliases.retain(|alias| *alias != number);
+        }
+    }
+
+    /// Can the service give the number? It cannot give one that went to another carrier.
+    pub(super) fn available(&self, number: Number, wanted: Use) -> Result<(), Refusal> {
+        let mut former = self.contract.former.iter().rev();
+        match former.find(|former| former.number == number) {
+            Some(last) if last.ported && self.contract.role(number).is_none() => {
+                Err(Refusal::PortedOut(number))
+            }
+            _ => self.suits(number, wanted),
+        }
+    }
+
+    /// Is the number free, and of the right kind and area?
+    pub(super) fn suits(&self, number: Number, wanted: Use) -> Result<(), Refusal> {
         match classify(number, self.context.today) {
             Kind::Emergency | Kind::Service | Kind::Ended => return Err(Refusal::NotASubscriber(number)),
             Kind::International => return Err(Refusal::Foreign(number)),
@@ -41,12 +66,11 @@ impl Work<'_> {
             let role = None;
             return Err(Refusal::NumberInUse { number, owner, role });
         }
-        self.check_area(number, wanted)?;
-        // A number in use logs in with itself, not as somebody's former code (R10).
-        for id in &mut self.contract.ids {
-            id.aliases.retain(|alias| *alias != number);
+        if let Some(asked) = self.contract.pending().find(|asked| asked.rep.number == number) {
+            let request = asked.id;
+            return Err(Refusal::Requested { number, request });
         }
-        Ok(())
+        self.check_area(number, wanted)
     }
 
     /// R18: a geographic number belongs to the address of one of its sites, of which emergency services know.
@@ -90,26 +114,32 @@ impl Work<'_> {
 
     /// What keeps the address of a site from having the number, evidence considered.
     pub(super) fn obstacle(&self, number: Number, site: &Site, address: &str) -> Option<Obstacle> {
-        let zone = self.context.areas.zone(number);
-        match self.context.areas.judge(address, zone) {
+        let areas = self.context.areas;
+        match areas.judge(address, &areas.zones(number)) {
             Verdict::Allowed => None,
             Verdict::Denied(reason) => Some(Obstacle::Outside(reason)),
             Verdict::NeedsReview { options } => {
-                let mut evidence = site.reviewed.iter();
-                let seen =
-                    evidence.any(|reviewed| Some(reviewed.zone) == zone && reviewed.address == address);
-                (!seen).then_some(Obstacle::Unknown(options))
+                let mut evidence = site
+                    .reviewed
+                    .iter()
+                    .filter(|reviewed| reviewed.address == address);
+                let settled = evidence.any(|reviewed| areas.settles(&reviewed.zone, number));
+                (!settled).then_some(Obstacle::Unknown(options))
             }
         }
     }
 
     fn area_refusal(&self, number: Number, address: &str, obstacle: Obstacle) -> Refusal {
-        let zone = self.context.areas.zone(number);
-        let name = zone.map(|zone| self.context.areas.name(zone).to_owned());
+        let areas = self.context.areas;
+        let (zone, name) = match areas.zones(number)[..] {
+            [zone] => (Some(zone), areas.name(zone).to_owned()),
+            // What evidence has to name.
+            _ => (None, Found::numbers(number).map_or(String::new(), Found::into)),
+        };
         Refusal::Area {
             number,
             zone,
-            name: name.unwrap_or_default(),
+            name,
             address: address.into(),
             obstacle,
         }

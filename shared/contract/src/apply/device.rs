@@ -1,15 +1,20 @@
-//! Devices, from the order to the return (R5, R33, R34, R43, R46).
+//! Devices, from the order to the return (R5, R33 to R35, R39, R43, R46).
 
 use shared::IdKey;
 
 use super::Work;
+use crate::catalogue::{CATALOGUE, HUB_PORTS};
 use crate::command::NewDevice;
 use crate::device::{Acquisition, Device, DeviceId, DeviceState, Interface, Mac, Model};
+use crate::order::Fault;
 use crate::refusal::Refusal;
+use crate::tariff::Error;
 
 impl Work<'_> {
     pub(super) fn order_device(&mut self, new: &NewDevice) -> Result<(), Refusal> {
         self.site_mut(new.site)?;
+        self.on_offer(new)?;
+        self.powered(new)?;
         if new.model.is_adapter() && new.interface != Interface::Analog {
             return Err(Refusal::AnalogOnly(new.interface));
         }
@@ -39,6 +44,42 @@ impl Work<'_> {
             shipped: None,
             state: DeviceState::Ordered(self.context.today),
         });
+        Ok(())
+    }
+
+    /// R35, R46 to R49: what the guide has a price for is to be had while it is sold, and on the terms it is sold on. The
+    /// rest is the price list's matter.
+    fn on_offer(&self, new: &NewDevice) -> Result<(), Refusal> {
+        let (model, terms) = (new.model, new.acquisition);
+        let rows = || CATALOGUE.iter().filter(|row| row.of == model);
+        let fault = match rows().find(|row| row.holds(self.context.today)) {
+            Some(row) if row.price.price(terms).is_some() => return Ok(()),
+            Some(_) => Error::NotOffered { model, terms }.into(),
+            None => match rows().filter_map(|row| row.until).max() {
+                Some(until) => Fault::NotOnSale { model, until },
+                None => return Ok(()),
+            },
+        };
+        Err(Refusal::Order(fault))
+    }
+
+    /// R39, R40: what comes without an AC adapter has a port of a hub at its site, or power of the customer's own.
+    fn powered(&self, new: &NewDevice) -> Result<(), Refusal> {
+        if new.model.has_ac_adapter() || new.own_power {
+            return Ok(());
+        }
+        let count = |which: fn(Model) -> bool| {
+            let there = |device: &&Device| {
+                device.site == new.site && !matches!(device.state, DeviceState::Returned(_))
+            };
+            let devices = self.contract.devices.iter().filter(there);
+            u16::try_from(devices.filter(|device| which(device.model)).count()).unwrap_or(u16::MAX)
+        };
+        let units = count(|model| !model.has_ac_adapter()).saturating_add(1);
+        let ports = count(|model| model == Model::PoeHub).saturating_mul(HUB_PORTS);
+        if units > ports {
+            return Err(Refusal::Order(Fault::NoPoePort { units, ports }));
+        }
         Ok(())
     }
 

@@ -70,7 +70,10 @@ impl Work<'_> {
             self.id_mut(key)?.site = site;
             // The number stays only where it may be; with a new one, that one is asked below.
             if change.direct.is_none() {
-                self.check_area(before.direct.number, Use::Direct(site))?;
+                let next = before.direct.porting.and_then(|porting| porting.next);
+                for number in [Some(before.direct.number), next].into_iter().flatten() {
+                    self.check_area(number, Use::Direct(site))?;
+                }
             }
         }
         if let Some(direct) = change.direct.filter(|direct| *direct != before.direct.number) {

@@ -6,6 +6,7 @@ use shared::{IdKey, Number};
 
 use super::Work;
 use super::claim::Use;
+use crate::effect::{Effect, Warning};
 use crate::model::{Direction, Former, Line, Porting, Role};
 use crate::refusal::Refusal;
 
@@ -47,12 +48,21 @@ impl Work<'_> {
     fn redirect(&mut self, number: Number, now: Treatment) {
         let direct = self.contract.ids.iter_mut().map(|id| &mut id.direct);
         for line in direct.chain(self.contract.reps.iter_mut().map(|rep| &mut rep.line)) {
+            let mut ends = false;
             for treatment in [&mut line.rules.closed, &mut line.rules.unanswered] {
                 if *treatment == Treatment::Forward(number) && line.number != number {
                     // A line does not forward to itself.
                     let own = now == Treatment::Forward(line.number);
                     *treatment = if own { Treatment::End } else { now };
+                    ends |= *treatment == Treatment::End;
                 }
+            }
+            if ends {
+                let warning = Warning::ForwardEnds {
+                    line: line.number,
+                    gone: number,
+                };
+                self.told.push(Effect::Warning(warning));
             }
         }
     }
@@ -100,7 +110,12 @@ impl Work<'_> {
         }
         if let Some(next) = next {
             let wanted = self.use_of(number)?;
-            self.claim(next, wanted)?;
+            match direction {
+                // It may well be one that went to another carrier.
+                Direction::In => self.suits(next, wanted)?,
+                Direction::Out => self.available(next, wanted)?,
+            }
+            self.take(next);
         }
         let since = self.context.today;
         self.line_mut(number)?.porting = Some(Porting {
@@ -132,7 +147,11 @@ impl Work<'_> {
         };
         let ported = porting.direction == Direction::Out;
         match porting.next {
-            Some(next) => self.replace(number, next, ported),
+            Some(next) => {
+                // R18: its site may have another address since, of which emergency services do not know.
+                self.check_area(next, self.use_of(number)?)?;
+                self.replace(number, next, ported)
+            }
             None => {
                 self.contract.reps.retain(|rep| rep.line.number != number);
                 self.former(&line, None, ported);

@@ -25,6 +25,7 @@ impl Work<'_> {
             return Err(Refusal::UsageRequired { reps });
         }
         self.groups(new.number, &new.members, new.ring.as_deref())?;
+        self.available(new.number, Use::Rep)?;
         let last = self.contract.requests.iter().map(|request| request.id).max();
         self.contract.requests.push(RepRequest {
             id: last.unwrap_or(0).saturating_add(1),
@@ -66,7 +67,7 @@ impl Work<'_> {
 
     pub(super) fn decide_rep(&mut self, request: u32, decision: &Decision) -> Result<(), Refusal> {
         let today = self.context.today;
-        let mut requests = self.contract.requests.iter();
+        let mut requests = self.contract.requests.iter_mut();
         let found = requests
             .find(|one| one.id == request)
             .ok_or(Refusal::NoRequest(request))?;
@@ -74,24 +75,22 @@ impl Work<'_> {
             return Err(Refusal::Decided(request));
         }
         let rep = found.rep.clone();
-        let state = match decision {
+        match decision {
             Decision::Approve => {
+                found.state = RequestState::Approved(today);
                 // IDs may have gone since; the other requests wait for their own decision.
                 self.room_for_rep(0)?;
-                self.give_rep(&rep)?;
-                RequestState::Approved(today)
+                self.give_rep(&rep)
             }
-            Decision::Refuse(reason) if reason.trim().is_empty() => return Err(Refusal::ReasonRequired),
-            Decision::Refuse(reason) => RequestState::Refused {
-                on: today,
-                reason: reason.clone(),
-            },
-        };
-        let mut requests = self.contract.requests.iter_mut();
-        if let Some(found) = requests.find(|one| one.id == request) {
-            found.state = state;
+            Decision::Refuse(reason) if reason.trim().is_empty() => Err(Refusal::ReasonRequired),
+            Decision::Refuse(reason) => {
+                found.state = RequestState::Refused {
+                    on: today,
+                    reason: reason.clone(),
+                };
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     pub(super) fn change_rep(&mut self, number: Number, change: &RepChange) -> Result<(), Refusal> {

@@ -78,9 +78,12 @@ impl Work<'_> {
 
     pub(super) fn review(&mut self, site: SiteId, reviewed: &Reviewed) -> Result<(), Refusal> {
         let address = address(&reviewed.address)?;
+        if !reviewed.zone.exists() {
+            return Err(Refusal::NoArea(reviewed.zone.to_string()));
+        }
         let site = self.site_mut(site)?;
         site.reviewed
-            .retain(|before| (before.zone, &before.address) != (reviewed.zone, &address));
+            .retain(|before| (&before.zone, &before.address) != (&reviewed.zone, &address));
         site.reviewed.push(Reviewed {
             address,
             ..reviewed.clone()
@@ -91,7 +94,8 @@ impl Work<'_> {
     pub(super) fn remove_site(&mut self, site: SiteId) -> Result<(), Refusal> {
         self.site_mut(site)?;
         let ids = self.contract.ids.iter().filter(|id| id.site == site).count();
-        let there = |state| !matches!(state, DeviceState::Returned(_));
+        // What the customer bought may be anywhere.
+        let there = |state| !matches!(state, DeviceState::Returned(_) | DeviceState::Purchased(_));
         let devices = &self.contract.devices;
         let devices = devices
             .iter()
@@ -109,7 +113,11 @@ impl Work<'_> {
             .cloned()
             .collect();
         let before = core::mem::replace(&mut self.contract.sites, remaining);
-        for number in self.contract.reps.iter().map(|rep| rep.line.number) {
+        for (number, role) in self.contract.numbers() {
+            // Those of IDs are of other sites.
+            if role != Role::Rep {
+                continue;
+            }
             let site = before.iter().find(|one| one.id == site);
             let needed = site.is_some_and(|site| {
                 let address = site.address.as_deref();

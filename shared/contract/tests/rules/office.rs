@@ -156,6 +156,10 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
             let (line, number) = (world.number(line)?, world.number(number)?);
             world.command(Command::PortIn { line, number })
         }
+        [line, "goes", "to", "another", "carrier"] => {
+            let line = world.number(line)?;
+            world.command(Command::PortOut { line, next: None })
+        }
         ["the", "port", "of", line, "is", "done"] => {
             let line = world.number(line)?;
             world.command(Command::PortDone(line))

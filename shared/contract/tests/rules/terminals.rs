@@ -35,7 +35,27 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
 
         ["order", "HT802", "for", one, "and", other] => {
             let ports = vec![Some(world.id(one)?), Some(world.id(other)?)];
-            place(world, Model::Ht802, ports, Acquisition::Rental, Interface::Analog)
+            place(
+                world,
+                Model::Ht802,
+                ports,
+                Acquisition::Rental,
+                Interface::Analog,
+                false,
+            )
+        }
+        ["order", "hub"] => hub(world, Acquisition::Purchase),
+        ["rent", "hub"] => hub(world, Acquisition::Rental),
+        ["order", model, "for", name, "with", "own", "power"] => {
+            let ports = vec![Some(world.id(name)?)];
+            place(
+                world,
+                self::model(model)?,
+                ports,
+                Acquisition::Rental,
+                Interface::Analog,
+                true,
+            )
         }
         ["order", model, "for", name] => order(world, model, name, Acquisition::Rental, Interface::Analog),
         ["rent", model, "for", name] => deliver(world, model, name, Acquisition::Rental),
@@ -119,7 +139,18 @@ fn login(world: &mut World, terminal: Terminal, name: &str, consent: Consent) ->
 
 fn order(world: &mut World, name: &str, id: &str, acquisition: Acquisition, interface: Interface) -> Outcome {
     let id = world.id(id)?;
-    place(world, model(name)?, vec![Some(id)], acquisition, interface)
+    place(world, model(name)?, vec![Some(id)], acquisition, interface, false)
+}
+
+fn hub(world: &mut World, acquisition: Acquisition) -> Outcome {
+    place(
+        world,
+        Model::PoeHub,
+        Vec::new(),
+        acquisition,
+        Interface::Analog,
+        false,
+    )
 }
 
 fn place(
@@ -128,6 +159,7 @@ fn place(
     ports: Vec<Option<IdKey>>,
     acquisition: Acquisition,
     interface: Interface,
+    own_power: bool,
 ) -> Outcome {
     world.command(Command::OrderDevice(NewDevice {
         model,
@@ -135,12 +167,17 @@ fn place(
         site: SiteId(1),
         ports,
         interface,
+        own_power,
     }))
 }
 
-/// Ordered, set up and sent on one day.
-fn deliver(world: &mut World, model: &str, id: &str, acquisition: Acquisition) -> Outcome {
-    order(world, model, id, acquisition, Interface::Analog)?;
+/// Ordered, set up and sent on one day; the office has power for it.
+fn deliver(world: &mut World, name: &str, id: &str, acquisition: Acquisition) -> Outcome {
+    let ports = vec![Some(world.id(id)?)];
+    place(world, model(name)?, ports, acquisition, Interface::Analog, true)?;
+    if world.refused.is_some() {
+        return Ok(());
+    }
     let device = world.contract.devices.last().ok_or("nothing was ordered")?.id;
     let mac = Mac([0x00, 0x0b, 0x82, 0, 1, device.0 as u8]);
     world.command(Command::ConfigureDevice(device, mac))?;
