@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use shared::route::{BlockRule, NumberRules, Treatment};
 use shared::schedule::Schedule;
 use shared::site::Credential;
-use shared::{ContractId, Date, Extension, IdKey, IdSet, Number, SiteId, TerminalKind};
+use shared::{ContractId, Date, Extension, IdKey, IdSet, Number, SiteId, TerminalKind, caller_id};
 
 /// Numbers of 東京, some of 浦和 and 050, and some that nobody gets.
 fn a_number() -> impl Strategy<Value = Number> {
@@ -141,14 +141,12 @@ fn an_id_change() -> impl Strategy<Value = IdChange> {
 fn a_rep_change() -> impl Strategy<Value = RepChange> {
     (
         option::weighted(0.2, a_label()),
-        option::weighted(0.2, a_label()),
         option::weighted(0.4, vec(an_extension(), 0..4)),
         option::weighted(0.4, vec(an_extension(), 0..3)),
         option::weighted(0.4, option::of(0..5u8)),
     )
-        .prop_map(|(label, phrase, members, ring, sub_cap)| RepChange {
+        .prop_map(|(label, members, ring, sub_cap)| RepChange {
             label,
-            phrase,
             members,
             ring,
             sub_cap,
@@ -431,6 +429,11 @@ proptest! {
                         let derived = derived.map_err(|error| TestCaseError::fail(format!("{error} after {command:?}")))?;
                         let here: Vec<IdKey> = derived.credentials.iter().map(|credential| credential.key).collect();
                         prop_assert_eq!(here, derived.here().iter().collect::<Vec<_>>());
+                        // Contract and box judge alike which number an ID may present (R9, R22, R25).
+                        for (id, (line, _)) in derived.ids.iter().flat_map(|id| next.lines().map(move |line| (id, line))) {
+                            let may = next.may_present(id.key, line.number);
+                            prop_assert_eq!(may, caller_id::check(&derived, id, line.number).is_ok());
+                        }
                         // What the box must know is said to have changed, and nothing else is.
                         let said = effects.contains(&Effect::SiteChanged(site.id));
                         let same = before.configuration(site.id, "pbx.example", &credentials).ok()

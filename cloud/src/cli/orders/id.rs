@@ -167,7 +167,10 @@ impl IdCommand {
                 let done = desk
                     .give(ContractId(contract), ask, |contract| {
                         let key = by_extension(contract, extension)?.key;
-                        Ok(Command::ChangeId(key, change))
+                        Ok(match change == IdChange::default() {
+                            true => Command::NewPassword(key),
+                            false => Command::ChangeId(key, change),
+                        })
                     })
                     .await?;
                 // A new user name came with a new password, which is known only now.

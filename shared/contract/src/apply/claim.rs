@@ -19,10 +19,11 @@ pub(super) enum Use {
 
 impl Work<'_> {
     /// Is the number free, and of the right kind and area?
-    pub(super) fn claim(&mut self, number: Number, wanted: Use) -> Result<(), Refusal> {
+    pub(super) fn claim(&self, number: Number, wanted: Use) -> Result<(), Refusal> {
         match classify(number, self.context.today) {
             Kind::Emergency | Kind::Service | Kind::Ended => return Err(Refusal::NotASubscriber(number)),
             Kind::International => return Err(Refusal::Foreign(number)),
+            Kind::Unassigned => return Err(Refusal::NotInPlan(number)),
             kind if !kind.is_assignable() => return Err(Refusal::NotAssignable(number)),
             _ => {}
         }
@@ -31,22 +32,14 @@ impl Work<'_> {
                 let extension = self.id(key)?.extension;
                 return Err(Refusal::SharedDirect { number, extension });
             }
-            (role @ Some(_), _) => {
-                let owner = self.contract.id;
-                return Err(Refusal::NumberInUse { number, owner, role });
-            }
+            (role @ Some(_), _) => return Err(Refusal::NumberInUse { number, role }),
             (None, _) => {}
         }
-        if let Some(owner) = (self.context.owner)(number).filter(|owner| *owner != self.contract.id) {
+        if (self.context.owner)(number).is_some_and(|owner| owner != self.contract.id) {
             let role = None;
-            return Err(Refusal::NumberInUse { number, owner, role });
+            return Err(Refusal::NumberInUse { number, role });
         }
-        self.check_area(number, wanted)?;
-        // A number in use logs in with itself, not as somebody's former code (R10).
-        for id in &mut self.contract.ids {
-            id.aliases.retain(|alias| *alias != number);
-        }
-        Ok(())
+        self.check_area(number, wanted)
     }
 
     /// R18: a geographic number belongs to the address of one of its sites, of which emergency services know.

@@ -32,12 +32,13 @@ impl Work<'_> {
     }
 
     /// Writes down that a line is gone, and lets nothing point to it.
-    pub(super) fn former(&mut self, line: &Line, id: Option<IdKey>, ported: bool) {
+    pub(super) fn former(&mut self, line: &Line, id: Option<IdKey>, next: Option<Number>, ported: bool) {
         self.contract.former.push(Former {
             number: line.number,
             id,
             since: line.since,
             until: self.context.today,
+            next,
             ported,
         });
         self.redirect(line.number, Treatment::End);
@@ -69,8 +70,6 @@ impl Work<'_> {
         for id in &mut self.contract.ids {
             if id.direct.number == new {
                 key = Some(id.key);
-                // R10, A5: the old code goes on logging in.
-                id.aliases.push(old);
             }
             if id.outgoing == old {
                 id.outgoing = new;
@@ -78,7 +77,7 @@ impl Work<'_> {
         }
         self.contract.reps.sort_by_key(|rep| rep.line.number);
         self.redirect(old, Treatment::Forward(new));
-        self.former(&before, key, ported);
+        self.former(&before, key, Some(new), ported);
         Ok(())
     }
 
@@ -135,7 +134,7 @@ impl Work<'_> {
             Some(next) => self.replace(number, next, ported),
             None => {
                 self.contract.reps.retain(|rep| rep.line.number != number);
-                self.former(&line, None, ported);
+                self.former(&line, None, None, ported);
                 Ok(())
             }
         }
