@@ -200,6 +200,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         })),
         16 => a_new_id().prop_map(AddId),
         6 => (a_key(), an_id_change()).prop_map(|(id, change)| ChangeId(id, change)),
+        1 => a_key().prop_map(NewPassword),
         3 => a_key().prop_map(RemoveId),
         10 => (a_new_rep(), "a?").prop_map(|(rep, usage)| AddRep { rep, usage }),
         3 => (1..4u32, any::<bool>()).prop_map(|(request, approve)| DecideRep(request, if approve {
@@ -286,6 +287,7 @@ fn aim(contract: &Contract, command: Command, pick: usize) -> Command {
         Suspend(number, suspension) => Suspend(number.map(line), suspension),
         Resume(number, cause) => Resume(number.map(line), cause),
         ChangeId(key, change) => ChangeId(id(key), change),
+        NewPassword(key) => NewPassword(id(key)),
         RemoveId(key) => RemoveId(id(key)),
         DecideRep(request, decision) => {
             DecideRep(nth(contract.pending().map(|one| one.id), pick, request), decision)

@@ -160,6 +160,7 @@ impl IdCommand {
                     direct_in,
                     direct_out,
                 };
+                let alone = password.is_some() && change == IdChange::default();
                 let ask = Ask {
                     password: password.as_deref(),
                     ..Ask::default()
@@ -167,7 +168,7 @@ impl IdCommand {
                 let done = desk
                     .give(ContractId(contract), ask, |contract| {
                         let key = by_extension(contract, extension)?.key;
-                        Ok(match change == IdChange::default() {
+                        Ok(match alone {
                             true => Command::NewPassword(key),
                             false => Command::ChangeId(key, change),
                         })

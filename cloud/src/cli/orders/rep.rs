@@ -138,7 +138,7 @@ impl RepCommand {
             } => {
                 let change = RepChange {
                     label,
-                        members: members.map(Extensions::all),
+                    members: members.map(Extensions::all),
                     ring: ring.map(Extensions::all),
                     sub_cap: sub_cap.map(|cap| cap.0),
                 };

@@ -133,6 +133,10 @@ fn what_changes_nothing_is_refused() {
         nothing
     );
     assert_eq!(world.refusal(&given, change_id(0, IdChange::default())), nothing);
+    // A password is none of the contract's matter; that there is another one is.
+    assert_eq!(world.rule(&given, Command::NewPassword(key(9))), "R5");
+    let same = world.apply(&given, &Command::NewPassword(key(1)));
+    assert_eq!(same, Ok((given, vec![])));
 }
 
 #[test]

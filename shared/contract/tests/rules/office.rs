@@ -9,6 +9,15 @@ use shared::{Extension, SiteId, TerminalKind};
 
 use crate::world::{Outcome, World, Wrong, position, same};
 
+/// The letter a case gives to a terminal.
+pub fn letter(kind: TerminalKind) -> char {
+    match kind {
+        TerminalKind::App => 'A',
+        TerminalKind::Fixed => 'F',
+        TerminalKind::Adapter => 'P',
+    }
+}
+
 /// Makes a site whose address emergency services know.
 pub fn open(world: &mut World, id: SiteId, address: &str) {
     let site = NewSite {
