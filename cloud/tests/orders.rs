@@ -271,7 +271,7 @@ async fn passwords_numbers_and_hosts_are_checked() {
             db.order(one, ask, |_| Ok(id("0312340009", "209"))).await,
             "password",
         );
-        let nothing = Command::ChangeId(key(0), IdChange::default());
+        let nothing = Command::NewPassword(key(0));
         refused(db.order(one, ask, |_| Ok(nothing)).await, "password");
     }
     for (number, rule) in [
@@ -321,7 +321,7 @@ async fn a_new_password() {
         ..Ask::default()
     };
     let before = db.site(SiteId(1)).await.unwrap();
-    let nothing = Command::ChangeId(key(1), IdChange::default());
+    let nothing = Command::NewPassword(key(1));
     let done = db.order(one, ask, |_| Ok(nothing)).await.unwrap();
     assert_eq!(done.logins[0].password, "another password");
     let after = db.site(SiteId(1)).await.unwrap();

@@ -43,6 +43,27 @@ impl Weekday {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateError;
 
+/// A day that is known when this is compiled; one that there is not does not compile.
+///
+/// ```
+/// assert_eq!(shared::date!(2026, 4, 1).to_string(), "2026-04-01");
+/// ```
+///
+/// ```compile_fail
+/// shared::date!(2026, 2, 29);
+/// ```
+#[macro_export]
+macro_rules! date {
+    ($year:literal, $month:literal, $day:literal) => {
+        const {
+            match $crate::date::Date::new($year, $month, $day) {
+                Some(date) => date,
+                None => panic!("there is no such day"),
+            }
+        }
+    };
+}
+
 impl fmt::Display for DateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a day like 2026-04-01")

@@ -60,10 +60,13 @@ pub enum Treatment {
 
 /// What is set for one number. Schedules and block lists belong to the contract and are shared by its numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NumberRules {
     /// The contract's schedule with this index; without one it is always open.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub schedule: Option<u8>,
     /// The contract's block list with this index; without one nobody is blocked.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub block: Option<u8>,
     /// After hours.
     pub closed: Treatment,

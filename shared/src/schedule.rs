@@ -115,6 +115,7 @@ pub type Day = Vec<Hours, MAX_INTERVALS>;
 
 /// Other hours on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exception {
     /// The day.
     pub date: Date,
@@ -124,10 +125,12 @@ pub struct Exception {
 
 /// Open or closed by hand, for instance 「今日は閉める」.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Override {
     /// What holds.
     pub state: State,
     /// Up to but without this moment; until taken back if there is none.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub until: Option<Local>,
 }
 
@@ -155,14 +158,17 @@ pub enum Why {
 
 /// The business hours of numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// Hours of each day of the week, Monday first.
     pub weekly: [Day; 7],
     /// Hours of national holidays; without them holidays are like other days.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub holidays: Option<Day>,
     /// Days with other hours, ascending.
     pub exceptions: Vec<Exception, MAX_EXCEPTIONS>,
     /// Open or closed by hand.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub manual: Option<Override>,
 }
 

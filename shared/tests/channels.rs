@@ -26,7 +26,7 @@ fn the_cases_of_the_rule_table() {
     let two = [Use::Outside(rep), Use::Outside(direct)];
     let extensions = [Use::Inside; 9];
     #[rustfmt::skip]
-    let table: [Row; 14] = [
+    let table: [Row; 12] = [
         (2, None, &[], Use::Outside(rep), Ok(())),
         (2, None, &two[..1], Use::Outside(rep), Ok(())), // R2: several on one number
         (2, None, &two, Use::Outside(rep), Err(Full::Contract)),
@@ -36,8 +36,6 @@ fn the_cases_of_the_rule_table() {
         (2, None, &two, Use::Inside, Ok(())), // R30, A20
         (2, None, &extensions, Use::Outside(rep), Ok(())),
         (2, None, &[Use::Emergency(rep), Use::Emergency(rep)], Use::Outside(rep), Err(Full::Contract)),
-        (3, None, &two, Use::Forward(rep), Err(Full::Contract)), // a forward uses two
-        (3, None, &two[..1], Use::Forward(rep), Ok(())),
         (3, Some(1), &two[..1], Use::Outside(rep), Err(Full::Number)), // A4
         (3, Some(1), &two[..1], Use::Outside(direct), Ok(())),
         (3, Some(1), &two[..1], Use::Emergency(rep), Ok(())),
@@ -72,13 +70,12 @@ fn every_mix_of_up_to_four_calls() {
         Use::Inside,
         Use::Outside(rep),
         Use::Outside(direct),
-        Use::Forward(rep),
         Use::Emergency(direct),
     ];
     // Channels and channels on the representative number, written down once more.
-    let weight = [(0, 0), (1, 1), (1, 0), (2, 2), (1, 0)];
-    for mix in 0..5usize.pow(4) {
-        let picks = [1, 5, 25, 125].map(|place| mix / place % 5);
+    let weight = [(0, 0), (1, 1), (1, 0), (1, 0)];
+    for mix in 0..4usize.pow(4) {
+        let picks = [1, 4, 16, 64].map(|place| mix / place % 4);
         let calls = picks.map(|pick| kinds[pick]);
         let total: usize = picks.iter().map(|pick| weight[*pick].0).sum();
         let of_rep: usize = picks.iter().map(|pick| weight[*pick].1).sum();

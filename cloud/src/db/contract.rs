@@ -338,12 +338,12 @@ impl Change<'_> {
                 .id(id.key)
                 .is_none_or(|before| before.direct.number != id.direct.number);
             let given = password.filter(|_| match command {
-                Command::ChangeId(key, _) => *key == id.key,
+                Command::ChangeId(key, _) | Command::NewPassword(key) => *key == id.key,
                 _ => renamed,
             });
             let password = match given {
                 Some(password) => password.to_owned(),
-                None if renamed => new_password(),
+                None if renamed || *command == Command::NewPassword(id.key) => new_password(),
                 None => continue,
             };
             let user = id.direct.number.digits().to_string();

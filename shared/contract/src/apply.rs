@@ -22,9 +22,6 @@ const KEEP_MONTHS: u16 = 13;
 /// Bytes of a name, as the box has room for (R3).
 const MAX_LABEL: usize = 48;
 
-/// Bytes of an answer phrase (80 kanji).
-const MAX_PHRASE: usize = 240;
-
 /// The contract after a command, and what follows from it; or why not, and then nothing changed.
 pub fn apply(
     contract: &Contract,
@@ -107,6 +104,7 @@ impl Work<'_> {
             Command::RemoveSite(site) => self.remove_site(*site)?,
             Command::AddId(new) => self.add_id(new)?,
             Command::ChangeId(key, change) => self.change_id(*key, change)?,
+            Command::NewPassword(key) => self.id(*key).map(drop)?,
             Command::RemoveId(key) => self.remove_id(*key)?,
             Command::AddRep { rep, usage } => self.add_rep(rep, usage)?,
             Command::DecideRep(request, decision) => self.decide_rep(*request, decision)?,
@@ -155,10 +153,10 @@ impl Work<'_> {
             self.releasable(line.number)?;
         }
         while let Some(rep) = self.contract.reps.pop() {
-            self.former(&rep.line, None, false);
+            self.former(&rep.line, None, None, false);
         }
         while let Some(id) = self.contract.ids.pop() {
-            self.former(&id.direct, Some(id.key), false);
+            self.former(&id.direct, Some(id.key), None, false);
         }
         for device in &mut self.contract.devices {
             device.ports.fill(None);
@@ -235,12 +233,10 @@ fn label(text: &str) -> Result<String, Refusal> {
 
 /// An extension must not begin with the outside-line digit.
 fn shadowed(extension: Extension, prefix: Option<u8>) -> Result<(), Refusal> {
-    let mut first = extension.value();
-    while first >= 10 {
-        first /= 10;
-    }
     match prefix {
-        Some(prefix) if u32::from(prefix) == first => Err(Refusal::ExtensionShadowed { extension, prefix }),
+        Some(prefix) if extension.begins_with(prefix) => {
+            Err(Refusal::ExtensionShadowed { extension, prefix })
+        }
         _ => Ok(()),
     }
 }

@@ -19,8 +19,6 @@ pub enum Broken {
     KeyTwice(IdKey),
     /// R30: two IDs have one extension.
     ExtensionTwice(Extension),
-    /// R10: a code logs in more than one ID.
-    CodeTwice(Number),
     /// An ID or a device that is not the customer's own is at no site of the contract.
     NoSite,
     /// R9, R22, R25: the ID has no number it may present.
@@ -72,10 +70,6 @@ impl Contract {
         let mut seen = BTreeSet::new();
         for (number, _) in self.numbers() {
             ensure(seen.insert(number), Broken::NumberTwice(number))?;
-        }
-        // R10: former codes come behind the present ones, and are nobody else's.
-        for alias in self.ids.iter().flat_map(|id| &id.aliases) {
-            ensure(seen.insert(*alias), Broken::CodeTwice(*alias))?;
         }
         for (line, _) in self.lines() {
             let rules = &line.rules;

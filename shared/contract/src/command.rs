@@ -9,8 +9,10 @@ use shared::{Extension, IdKey, Number, SiteId};
 use crate::device::{Acquisition, DeviceId, Interface, Mac, Model};
 use crate::model::{Reviewed, Settings, Suspension, SuspensionCause, Terminal};
 
-/// A change somebody wants. IDs are named by key, representative numbers by number.
+/// A change somebody wants. IDs are named by key, representative numbers by number. A field that is not known is refused: a
+/// misspelt one would leave something as it is, or clear it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Command {
     /// Renames the customer.
     Rename(String),
@@ -40,6 +42,8 @@ pub enum Command {
     AddId(NewId),
     /// Changes an ID.
     ChangeId(IdKey, IdChange),
+    /// Gives an ID another password; which one, a contract does not know.
+    NewPassword(IdKey),
     /// Gives an ID and its direct number back (R13, R16).
     RemoveId(IdKey),
 
@@ -138,6 +142,7 @@ pub enum Consent {
 
 /// A new site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewSite {
     /// Its identity, unused so far.
     pub id: SiteId,
@@ -149,6 +154,7 @@ pub struct NewSite {
 
 /// A new ID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewId {
     /// Its site; the contract's first unless given.
     pub site: Option<SiteId>,
@@ -164,6 +170,7 @@ pub struct NewId {
 
 /// What changes of an ID; what is not given stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IdChange {
     /// Where its terminal is.
     pub site: Option<SiteId>,
@@ -183,6 +190,7 @@ pub struct IdChange {
 
 /// A new representative number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewRep {
     /// The number.
     pub number: Number,
@@ -196,12 +204,11 @@ pub struct NewRep {
 
 /// What changes of a representative number; what is not given stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RepChange {
     /// Name shown on ringing terminals.
     pub label: Option<String>,
-    /// How to answer.
-    pub phrase: Option<String>,
-    /// Extensions of all its members from now on; without `ring`, all of them ring.
+    /// Extensions of all its members from now on; without `ring`, new ones ring and the others go on as before.
     pub members: Option<Vec<Extension>>,
     /// Extensions of the members that ring (R44).
     pub ring: Option<Vec<Extension>>,
@@ -226,6 +233,7 @@ pub enum Decision {
 
 /// A device to order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewDevice {
     /// What.
     pub model: Model,

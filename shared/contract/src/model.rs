@@ -62,6 +62,7 @@ pub enum Customer {
 
 /// Why nothing works that need not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Suspension {
     /// Which kind.
     pub cause: SuspensionCause,
@@ -84,9 +85,10 @@ pub enum SuspensionCause {
 
 /// What holds for the whole contract.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Digit some offices dial first for an outside line, 0 or 9.
+    /// Digit some offices dial first for an outside line, 0 or 9; `null` if none is dialled.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub outside_prefix: Option<u8>,
     /// Calls to other countries are allowed.
     pub international: bool,
@@ -111,6 +113,7 @@ pub struct Site {
 
 /// Evidence of the number area in which an address lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reviewed {
     /// The area.
     pub zone: Found,
@@ -135,8 +138,6 @@ pub struct Id {
     pub site: SiteId,
     /// Its direct number (直通番号); its digits are the ID code (R10).
     pub direct: Line,
-    /// ID codes it had before, which still log in (R10, A5).
-    pub aliases: Vec<Number>,
     /// Its extension.
     pub extension: Extension,
     /// Name shown to others.
@@ -197,8 +198,6 @@ pub struct Rep {
     pub line: Line,
     /// Name shown on ringing terminals (R3).
     pub label: String,
-    /// How to answer: 「○○会社、サポートセンターです。」 (R3, R4).
-    pub phrase: String,
     /// IDs that belong to it (R22).
     pub members: IdSet,
     /// Members that ring (鳴り分け, R44).
@@ -267,6 +266,8 @@ pub struct Former {
     pub since: Date,
     /// When it went.
     pub until: Date,
+    /// The number that came in its place.
+    pub next: Option<Number>,
     /// It went to another carrier.
     pub ported: bool,
 }
@@ -331,13 +332,6 @@ impl Contract {
     /// The ID with this extension.
     pub fn by_extension(&self, extension: Extension) -> Option<&Id> {
         self.ids.iter().find(|id| id.extension == extension)
-    }
-
-    /// The ID that logs in with this code: its direct number, or one it had before (R10, A5).
-    pub fn by_code(&self, code: &str) -> Option<&Id> {
-        let number = Number::parse(code).ok()?;
-        let current = self.ids.iter().find(|id| id.direct.number == number);
-        current.or_else(|| self.ids.iter().find(|id| id.aliases.contains(&number)))
     }
 
     /// The representative number.

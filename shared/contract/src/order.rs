@@ -1,6 +1,6 @@
 //! Orders: what is in the cart, whether it can work (R5, R17, R39, R40, R43), and what it costs.
 
-use shared::{Date, IdKey, TerminalKind};
+use shared::{Date, IdKey};
 
 use crate::catalogue::HUB_PORTS;
 use crate::device::{Acquisition, Interface, Model};
@@ -51,8 +51,6 @@ pub struct Cart {
     pub apps: u16,
     /// Representative numbers; whether they can be had is the contract's matter (R12 to R14).
     pub reps: u16,
-    /// Numbers with cloud FAX (R45).
-    pub cloud_fax: u16,
     /// Free ports with power of hubs the customer has, as the customer attests (R39).
     pub own_poe_ports: u16,
 }
@@ -203,7 +201,6 @@ impl Cart {
             (Fee::Base, first),
             (Fee::AdditionalId, additional),
             (Fee::Rep, self.reps),
-            (Fee::CloudFax, self.cloud_fax),
             (Fee::UniversalService, numbers),
             (Fee::TelephoneRelay, numbers),
         ] {
@@ -313,27 +310,4 @@ fn push(
         });
     }
     Ok(())
-}
-
-/// The terminal to recommend: a desk phone for whoever is always there and calls a lot, else the app (R32).
-pub const fn recommended_terminal(always_at_the_desk: bool) -> TerminalKind {
-    if always_at_the_desk {
-        TerminalKind::Fixed
-    } else {
-        TerminalKind::App
-    }
-}
-
-/// Means of FAX.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaxMeans {
-    /// A FAX machine on an adapter (R41): sends and receives.
-    Adapter,
-    /// Cloud FAX (R45): receives only.
-    Cloud,
-}
-
-/// The means of FAX to recommend: cloud FAX unless one has to send (R45).
-pub const fn recommended_fax(sends: bool) -> FaxMeans {
-    if sends { FaxMeans::Adapter } else { FaxMeans::Cloud }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use shared::schedule;
-use shared::{ContractId, Date, Extension, IdKey, Number, SiteId, TerminalKind};
+use shared::{Date, Extension, IdKey, Number, SiteId, TerminalKind};
 
 use crate::area::{Reason, Zone};
 use crate::device::{DeviceId, DeviceState, Interface, Mac, Model};
@@ -46,16 +46,20 @@ pub enum Obstacle {
 pub enum Refusal {
     /// Only the operator may do this.
     OperatorOnly,
+    /// Nothing is named that shall change.
+    NothingToChange,
     /// The contract has ended.
     Ended(Date),
     /// The contract is suspended, and this would enlarge or move it.
     Suspended(SuspensionCause),
+    /// Who asked for the suspension is not stated, or why.
+    SuspensionUnstated,
+    /// The suspension is to begin on a day to come.
+    SuspensionLater(Date),
     /// There is no such suspension to lift.
     NotSuspended(SuspensionCause),
     /// R3: a name is empty, longer than 48 bytes or has control characters.
     Label,
-    /// R3: an answer phrase is longer than 240 bytes or has control characters.
-    Phrase,
     /// R30: the outside-line digit is neither 0 nor 9.
     OutsidePrefix(u8),
 
@@ -91,18 +95,16 @@ pub enum Refusal {
     /// R18: these numbers would have to be given back or ported first.
     MustGo(Vec<(Number, Obstacle)>),
 
-    /// R1: the number has an owner already.
-    NumberInUse {
-        number: Number,
-        owner: ContractId,
-        role: Option<Role>,
-    },
+    /// R1: the number is in use already: so by this contract, or by another one, of which no more is told.
+    NumberInUse { number: Number, role: Option<Role> },
     /// R11: another ID has this direct number.
     SharedDirect { number: Number, extension: Extension },
     /// R1: a service code such as 117.
     NotASubscriber(Number),
     /// R1: a number of another country.
     Foreign(Number),
+    /// R18: the numbering plan has no such number, or not yet.
+    NotInPlan(Number),
     /// R18: neither geographic nor 050.
     NotAssignable(Number),
     /// R1: the contract has no such number.
@@ -210,9 +212,14 @@ impl Refusal {
     pub fn rule(&self) -> Rule {
         match self {
             Self::OperatorOnly => Rule::Named("operator"),
+            Self::NothingToChange => Rule::Named("change"),
             Self::Ended(_) => Rule::Named("contract"),
-            Self::Suspended(_) | Self::NotSuspended(_) | Self::NumberSuspended(_) => Rule::Named("suspended"),
-            Self::Label | Self::Phrase => Rule::R(3),
+            Self::Suspended(_)
+            | Self::SuspensionUnstated
+            | Self::SuspensionLater(_)
+            | Self::NotSuspended(_)
+            | Self::NumberSuspended(_) => Rule::Named("suspended"),
+            Self::Label => Rule::R(3),
             Self::OutsidePrefix(_) | Self::ExtensionTaken { .. } | Self::ExtensionShadowed { .. } => {
                 Rule::R(30)
             }
@@ -223,6 +230,7 @@ impl Refusal {
             | Self::NoArea(_)
             | Self::Area { .. }
             | Self::MustGo(_)
+            | Self::NotInPlan(_)
             | Self::NotAssignable(_) => Rule::R(18),
             Self::NoEmergency(_) => Rule::Named("emergency"),
             Self::NumberInUse { .. }

@@ -157,7 +157,6 @@ impl From<V1Id> for Id {
             since: old.created,
             site: old.site,
             direct: Line::new(old.direct, old.created),
-            aliases: Vec::new(),
             extension: old.extension,
             label: old.label,
             kind: match old.kind {
@@ -179,7 +178,6 @@ impl From<V1Rep> for Rep {
         Self {
             line: Line::new(old.number, old.created),
             label: old.label,
-            phrase: String::new(),
             members: old.members.into_iter().collect(),
             ring: old.ring.into_iter().collect(),
             sub_cap: old.sub_cap,

@@ -28,7 +28,7 @@ pub use invoice::{Invoice, InvoiceError, RegistrationNumber, RegistrationNumberE
 pub use month::Month;
 pub use monthly::{Item, Line, Subject, lines};
 pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row};
-pub use tax::{ROUNDING, Rounding, Tax};
+pub use tax::Tax;
 pub use yen::{TooLarge, Yen};
 
 /// A price, by its name in the price list.
@@ -124,54 +124,4 @@ fn schema(text: &str) -> Result<u16, serde_json::Error> {
         schema: u16,
     }
     serde_json::from_str(text).map(|Document { schema }| schema)
-}
-
-/// Serialises days and numbers as text: what is written here is read by people.
-pub(crate) mod text {
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))
-    }
-
-    /// The same for what need not be.
-    pub(crate) mod option {
-        use super::*;
-
-        pub(crate) fn serialize<T: Display, S: Serializer>(
-            value: &Option<T>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            match value {
-                Some(value) => serializer.collect_str(value),
-                None => serializer.serialize_none(),
-            }
-        }
-
-        pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-        where
-            T: FromStr<Err: Display>,
-            D: Deserializer<'de>,
-        {
-            let text = Option::<String>::deserialize(deserializer)?;
-            text.map(|text| {
-                text.parse()
-                    .map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))
-            })
-            .transpose()
-        }
-    }
 }

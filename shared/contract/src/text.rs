@@ -1,9 +1,9 @@
 //! The texts of refusals, Japanese and English side by side.
 
+mod name;
 mod order;
-mod words;
+mod warning;
 
-use self::words::{cause_text, fault_text, interface_text, kind_text, obstacle_text, state_text};
 use crate::model::Role;
 use crate::refusal::{Obstacle, Refusal};
 
@@ -51,6 +51,12 @@ impl Refusal {
                 "only the operator may do this",
                 "Ask the operator.",
             ),
+            Self::NothingToChange => pair(
+                "変更する項目が指定されていません",
+                "変更する項目を指定してください。",
+                "nothing is named that shall change",
+                "Name what changes, and to what.",
+            ),
             Self::Ended(day) => pair(
                 format!("この契約は{day}に終了しています"),
                 "新しくご契約ください。",
@@ -58,7 +64,7 @@ impl Refusal {
                 "Sign a new contract.",
             ),
             Self::Suspended(cause) => {
-                let (ja, en) = cause_text(*cause);
+                let (ja, en) = name::cause(*cause);
                 pair(
                     format!("この契約は{ja}停止中です"),
                     "停止が解除されてからお申し込みください。",
@@ -66,8 +72,20 @@ impl Refusal {
                     "Wait until the suspension is lifted.",
                 )
             }
+            Self::SuspensionUnstated => pair(
+                "停止の理由または依頼者が入力されていません",
+                "理由と依頼者を入力してください。",
+                "it is not stated why it shall be suspended, or who asked for it",
+                "State both: the reference of the request or the bill, and whose it is.",
+            ),
+            Self::SuspensionLater(day) => pair(
+                format!("停止日{day}は未来の日付です"),
+                "停止は本日または過去の日付で、その日になってから登録してください。",
+                format!("it shall be suspended since {day}, a day to come"),
+                "Suspend it on that day: it holds from the moment it is ordered.",
+            ),
             Self::NotSuspended(cause) => {
-                let (ja, en) = cause_text(*cause);
+                let (ja, en) = name::cause(*cause);
                 pair(
                     format!("{ja}停止はされていません"),
                     "現在の状態をご確認ください。",
@@ -80,12 +98,6 @@ impl Refusal {
                 "短い名称を入力してください。",
                 "a name has 1 to 48 bytes (16 kanji) and no control characters",
                 "Give a shorter name.",
-            ),
-            Self::Phrase => pair(
-                "応答フレーズは240バイト(漢字80文字まで)で、制御文字は使えません",
-                "短いフレーズを入力してください。",
-                "an answer phrase has at most 240 bytes (80 kanji) and no control characters",
-                "Give a shorter phrase.",
             ),
             Self::OutsidePrefix(digit) => pair(
                 format!("外線発信番号に{digit}は使えません"),
@@ -148,7 +160,7 @@ impl Refusal {
                 address,
                 obstacle,
             } => {
-                let (ja, en) = obstacle_text(obstacle);
+                let (ja, en) = name::obstacle(obstacle);
                 let (ja_next, en_next) = match obstacle {
                     Obstacle::Outside(_) => (
                         "登録所在地の番号区画の番号か、050番号をお選びください。",
@@ -183,12 +195,12 @@ impl Refusal {
                 pair(
                     format!(
                         "新しい所在地では使えない番号があります: {}",
-                        list(|one| obstacle_text(one).0)
+                        list(|one| name::obstacle(one).0)
                     ),
                     "先に番号の変更、返却、他社への番号移転、または所在地の審査をお願いします。住所は変更されていません。",
                     format!(
                         "these numbers cannot be kept at the new address: {}",
-                        list(|one| obstacle_text(one).1)
+                        list(|one| name::obstacle(one).1)
                     ),
                     "Change, return or port them first, or have the address reviewed. Nothing was changed.",
                 )
@@ -199,20 +211,11 @@ impl Refusal {
                 "an address has 1 to 600 bytes and no control characters",
                 "Give it from the prefecture on.",
             ),
-            Self::NumberInUse { number, owner, role } => {
+            Self::NumberInUse { number, role } => {
                 let (ja, en) = match role {
-                    Some(Role::Direct(_)) => (
-                        "この契約の直通番号".into(),
-                        "a direct number of this contract".into(),
-                    ),
-                    Some(Role::Rep) => (
-                        "この契約の代表番号".into(),
-                        "a representative number of this contract".into(),
-                    ),
-                    None => (
-                        format!("契約{}の番号", owner.0),
-                        format!("a number of contract {}", owner.0),
-                    ),
+                    Some(Role::Direct(_)) => ("この契約の直通番号", "a direct number of this contract"),
+                    Some(Role::Rep) => ("この契約の代表番号", "a representative number of this contract"),
+                    None => ("別の契約の番号", "a number of another contract"),
                 };
                 pair(
                     format!("{number}はすでに{ja}として使われています"),
@@ -240,6 +243,12 @@ impl Refusal {
                 "0312340001のような固定電話番号か、050番号を指定してください。",
                 format!("{number} is a number of another country"),
                 "Give a geographic number such as 0312340001, or one with 050.",
+            ),
+            Self::NotInPlan(number) => pair(
+                format!("{number}は電気通信番号計画にない番号です"),
+                "市外局番からの番号に誤りがないかご確認ください。",
+                format!("{number} is not in the numbering plan: no such number is given to anybody"),
+                "Check its digits, from the area code on.",
             ),
             Self::NotAssignable(number) => pair(
                 format!("{number}は固定電話番号でも050番号でもありません"),
@@ -434,7 +443,7 @@ impl Refusal {
                 "Change the rules of that number first.",
             ),
             Self::Schedule(fault) => {
-                let (ja, en) = fault_text(*fault);
+                let (ja, en) = name::fault(*fault);
                 pair(
                     format!("営業時間が正しくありません: {ja}"),
                     "早い順に、重ならないように指定してください。",
@@ -480,7 +489,7 @@ impl Refusal {
                 format!(
                     "機器{}は「{}」のため、この操作はできません",
                     device.0,
-                    state_text(*state)
+                    name::state(*state)
                 ),
                 "機器の状態をご確認ください。",
                 format!("device {} is {}", device.0, state.name()),
@@ -501,12 +510,12 @@ impl Refusal {
             Self::AnalogOnly(interface) => pair(
                 format!(
                     "アダプタには{}の機器を接続できません",
-                    interface_text(*interface).0
+                    name::interface(*interface).0
                 ),
                 "アナログ回線用の電話機・FAX機をご用意ください。",
                 format!(
                     "an adapter cannot connect {} equipment",
-                    interface_text(*interface).1
+                    name::interface(*interface).1
                 ),
                 "Connect an analog telephone or FAX machine.",
             ),
@@ -523,9 +532,9 @@ impl Refusal {
                 "Add an ID, or return or unbind that device first.",
             ),
             Self::WrongKind { extension, kind } => pair(
-                format!("内線{extension}のIDは{}用です", kind_text(*kind).0),
+                format!("内線{extension}のIDは{}用です", name::kind(*kind).0),
                 "端末の種類に合うIDを選んでください。",
-                format!("the ID with extension {extension} is for {}", kind_text(*kind).1),
+                format!("the ID with extension {extension} is for {}", name::kind(*kind).1),
                 "Choose an ID for this kind of terminal.",
             ),
             Self::ForeignTerminal(extension) => pair(
@@ -541,9 +550,9 @@ impl Refusal {
                 "Confirm that it is logged out, to take over.",
             ),
             Self::InCall(extension) => pair(
-                format!("内線{extension}のIDは別の端末で通話中です"),
-                "通話が終わるまでお待ちください。",
-                format!("another terminal uses extension {extension} and is in a call"),
+                format!("内線{extension}のIDは通話中です"),
+                "通話が終わるまでお待ちいただくか、通話が切断されることを確認してください。",
+                format!("extension {extension} is in a call"),
                 "Wait until the call is over, or confirm that it is cut.",
             ),
         }

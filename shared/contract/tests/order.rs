@@ -4,14 +4,11 @@ mod office;
 
 use contract::Lang;
 use contract::device::{Acquisition, Interface, Model};
-use contract::order::{
-    Cart, Choice, Fault, FaxMeans, Power, Present, Quote, Unit, recommended_fax, recommended_terminal,
-};
+use contract::order::{Cart, Choice, Fault, Power, Present, Quote, Unit};
 use contract::refusal::Rule;
 use contract::tariff::{Error, Fee, Item, Price, PriceList, Yen};
 use office::*;
 use proptest::prelude::*;
-use shared::TerminalKind;
 
 /// A day on which the Panasonic phone was sold.
 const THEN: &str = "2022-05-31";
@@ -192,14 +189,13 @@ fn r17_as_many_ids_as_terminals_the_basic_one_among_them() {
 }
 
 /// Worked out by hand: a new contract in May 2022 with an app, two Panasonic phones rented and one bought, a Grandstream
-/// phone bought, an adapter bought, a hub, two representative numbers and a cloud FAX.
+/// phone bought, an adapter bought, a hub, and two representative numbers.
 #[test]
 fn a_quote_worked_out_by_hand() {
     let mut cart = Cart {
         units: units(2, Model::KxHdv230n, Acquisition::Rental),
         apps: 1,
         reps: 2,
-        cloud_fax: 1,
         own_poe_ports: 0,
     };
     for model in [Model::KxHdv230n, Model::Gxp1628, Model::Ht801, Model::PoeHub] {
@@ -230,7 +226,6 @@ fn a_quote_worked_out_by_hand() {
             (Item::Fee(Fee::Base), 1, 3_000),
             (Item::Fee(Fee::AdditionalId), 5, 3_500),
             (Item::Fee(Fee::Rep), 2, 400),
-            (Item::Fee(Fee::CloudFax), 1, 500),
             (Item::Fee(Fee::UniversalService), 8, 16),
             (Item::Fee(Fee::TelephoneRelay), 8, 8),
             (Item::Use(Model::Gxp1628), 1, 500),
@@ -239,7 +234,7 @@ fn a_quote_worked_out_by_hand() {
             (Item::Use(Model::Ht801), 1, 300),
         ]
     );
-    assert_eq!(quote.monthly_total, Yen(15_684));
+    assert_eq!(quote.monthly_total, Yen(15_184));
     // Only what is rented has a month of break-even and a minimum term.
     assert_eq!(quote.break_even, [(Model::KxHdv230n, 9)]);
     assert_eq!(quote.minimum, [(Model::KxHdv230n, 6)]);
@@ -262,13 +257,6 @@ fn r52_an_order_needs_the_prices_of_what_is_in_it_and_no_others() {
             Fee::Rep,
             Cart {
                 reps: 1,
-                ..cart(vec![])
-            },
-        ),
-        (
-            Fee::CloudFax,
-            Cart {
-                cloud_fax: 1,
                 ..cart(vec![])
             },
         ),
@@ -309,14 +297,6 @@ fn r52_an_order_needs_the_prices_of_what_is_in_it_and_no_others() {
     assert_eq!(fault.rule(), Rule::R(52));
     let hub = cart(units(1, Model::PoeHub, Acquisition::Rental));
     assert_eq!(quote(&hub, THEN).unwrap_err().rule(), Rule::R(49));
-}
-
-#[test]
-fn r32_r45_advice() {
-    assert_eq!(recommended_terminal(true), TerminalKind::Fixed);
-    assert_eq!(recommended_terminal(false), TerminalKind::App);
-    assert_eq!(recommended_fax(true), FaxMeans::Adapter);
-    assert_eq!(recommended_fax(false), FaxMeans::Cloud);
 }
 
 /// Every refusal says in both languages what is wrong, with its parameters, and what to do.
@@ -387,7 +367,7 @@ proptest! {
             all.len() as i64
         };
         let (rented_gxp, rented_kx) = (rented(Model::Gxp1628), rented(Model::KxHdv230n));
-        let cart = Cart { units: wanted, apps, reps, cloud_fax: 0, own_poe_ports };
+        let cart = Cart { units: wanted, apps, reps, own_poe_ports };
         match quote(&cart, THEN) {
             Err(fault) => {
                 prop_assert_eq!(fault.rule(), Rule::R(39));

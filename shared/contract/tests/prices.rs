@@ -4,9 +4,7 @@ mod office;
 
 use contract::device::{Acquisition, Model};
 use contract::refusal::Rule;
-use contract::tariff::{
-    ConfigError, Error, Fault, Fee, Price, PriceList, Rounding, Tax, TooLarge, Yen, lines,
-};
+use contract::tariff::{ConfigError, Error, Fault, Fee, Price, PriceList, Tax, TooLarge, Yen, lines};
 use office::*;
 
 #[test]
@@ -165,7 +163,7 @@ fn yen_are_counted_exactly_and_shown_in_groups() {
 }
 
 #[test]
-fn the_standard_rate_has_its_days_and_rounding_its_modes() {
+fn the_standard_rate_has_its_days_and_drops_fractions() {
     for (text, percent) in [
         ("2014-03-31", 5),
         ("2014-04-01", 8),
@@ -176,22 +174,17 @@ fn the_standard_rate_has_its_days_and_rounding_its_modes() {
         assert_eq!(Tax::Standard.rate(day(text)), percent, "{text}");
         assert_eq!(Tax::Outside.rate(day(text)), 0);
     }
-    for (net, percent, down, half_up, up) in [
-        (0, 10, 0, 0, 0),
-        (1, 10, 0, 0, 1),
-        (5, 10, 0, 1, 1),
-        (10, 10, 1, 1, 1),
-        (14, 10, 1, 1, 2),
-        (15, 10, 1, 2, 2),
-        (99, 8, 7, 8, 8),
-        (1_234, 10, 123, 123, 124),
+    for (net, text, tax) in [
+        (0, "2026-04-01", 0),
+        (9, "2026-04-01", 0),
+        (10, "2026-04-01", 1),
+        (19, "2026-04-01", 1),
+        (99, "2019-09-30", 7),
+        (1_239, "2026-04-01", 123),
     ] {
-        let round = |mode: Rounding| mode.percent(Yen(net), percent).unwrap().0;
-        assert_eq!(
-            [Rounding::Down, Rounding::HalfUp, Rounding::Up].map(round),
-            [down, half_up, up],
-            "{percent} % of {net}"
-        );
+        assert_eq!(Tax::Standard.on(Yen(net), day(text)), Ok(Yen(tax)), "{net}");
+        assert_eq!(Tax::Outside.on(Yen(net), day(text)), Ok(Yen::ZERO));
     }
-    assert_eq!(Rounding::Up.percent(Yen(i64::MAX), 10), Err(TooLarge));
+    let last = day("2026-04-01");
+    assert_eq!(Tax::Standard.on(Yen(i64::MAX), last), Err(TooLarge));
 }

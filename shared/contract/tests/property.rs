@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use shared::route::{BlockRule, NumberRules, Treatment};
 use shared::schedule::Schedule;
 use shared::site::Credential;
-use shared::{ContractId, Date, Extension, IdKey, IdSet, Number, SiteId, TerminalKind};
+use shared::{ContractId, Date, Extension, IdKey, IdSet, Number, SiteId, TerminalKind, caller_id};
 
 /// Numbers of 東京, some of 浦和 and 050, and some that nobody gets.
 fn a_number() -> impl Strategy<Value = Number> {
@@ -143,14 +143,12 @@ fn an_id_change() -> impl Strategy<Value = IdChange> {
 fn a_rep_change() -> impl Strategy<Value = RepChange> {
     (
         option::weighted(0.2, a_label()),
-        option::weighted(0.2, a_label()),
         option::weighted(0.4, vec(an_extension(), 0..4)),
         option::weighted(0.4, vec(an_extension(), 0..3)),
         option::weighted(0.4, option::of(0..5u8)),
     )
-        .prop_map(|(label, phrase, members, ring, sub_cap)| RepChange {
+        .prop_map(|(label, members, ring, sub_cap)| RepChange {
             label,
-            phrase,
             members,
             ring,
             sub_cap,
@@ -206,6 +204,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         })),
         16 => a_new_id().prop_map(AddId),
         6 => (a_key(), an_id_change()).prop_map(|(id, change)| ChangeId(id, change)),
+        1 => a_key().prop_map(NewPassword),
         3 => a_key().prop_map(RemoveId),
         10 => (a_new_rep(), "a?").prop_map(|(rep, usage)| AddRep { rep, usage }),
         3 => (1..4u32, any::<bool>()).prop_map(|(request, approve)| DecideRep(request, if approve {
@@ -292,6 +291,7 @@ fn aim(contract: &Contract, command: Command, pick: usize) -> Command {
         Suspend(number, suspension) => Suspend(number.map(line), suspension),
         Resume(number, cause) => Resume(number.map(line), cause),
         ChangeId(key, change) => ChangeId(id(key), change),
+        NewPassword(key) => NewPassword(id(key)),
         RemoveId(key) => RemoveId(id(key)),
         DecideRep(request, decision) => {
             DecideRep(nth(contract.pending().map(|one| one.id), pick, request), decision)
@@ -354,7 +354,6 @@ fn complete() -> PriceList {
         "additional_id",
         "additional_id_setup",
         "rep",
-        "cloud_fax",
         "universal_service",
         "telephone_relay",
     ];
@@ -466,6 +465,11 @@ proptest! {
                         let derived = derived.map_err(|error| TestCaseError::fail(format!("{error} after {command:?}")))?;
                         let here: Vec<IdKey> = derived.credentials.iter().map(|credential| credential.key).collect();
                         prop_assert_eq!(here, derived.here().iter().collect::<Vec<_>>());
+                        // Contract and box judge alike which number an ID may present (R9, R22, R25).
+                        for (id, (line, _)) in derived.ids.iter().flat_map(|id| next.lines().map(move |line| (id, line))) {
+                            let may = next.may_present(id.key, line.number);
+                            prop_assert_eq!(may, caller_id::check(&derived, id, line.number).is_ok());
+                        }
                         // What the box must know is said to have changed, and nothing else is.
                         let said = effects.contains(&Effect::SiteChanged(site.id));
                         let same = before.configuration(site.id, "pbx.example", &credentials).ok()

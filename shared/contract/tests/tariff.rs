@@ -354,6 +354,46 @@ fn ids_and_numbers_are_charged_for_every_month_they_were_there() {
     );
 }
 
+/// A representative number that another one replaces is one right in that month, and two numbers.
+#[test]
+fn a_ported_representative_number_is_charged_once() {
+    let mut contract = signed("2024-05-10");
+    add_id(&mut contract, 0, "0312340001", "2024-05-10");
+    add_rep(&mut contract, "0355550003", "2024-08-20");
+    // 1 until the 3rd, then 2 until the 20th, then 3.
+    for (digits, next, since, until) in [
+        ("0355550001", "0355550002", "2024-06-01", "2024-08-03"),
+        ("0355550002", "0355550003", "2024-08-03", "2024-08-20"),
+    ] {
+        add_former(&mut contract, None, digits, since, until);
+        contract.former.last_mut().unwrap().next = Some(number(next));
+    }
+    // Another one went on the day the last one came: that is a second right.
+    add_former(&mut contract, None, "0355550009", "2024-06-01", "2024-08-20");
+    let charged = |text: &str, fee| {
+        let lines = of_month(&contract, text).into_iter();
+        let lines = lines.filter(|line| line.item == Item::Fee(fee));
+        lines.map(|line| line.subject.number()).collect::<Vec<_>>()
+    };
+    let all = |digits: &[&str]| -> Vec<_> { digits.iter().map(|one| Some(number(one))).collect() };
+    for (text, reps) in [
+        ("2024-05", &[][..]),
+        ("2024-06", &["0355550003", "0355550009"]),
+        ("2024-08", &["0355550003", "0355550009"]),
+        ("2024-09", &["0355550003"]),
+    ] {
+        assert_eq!(charged(text, Fee::Rep), all(reps), "{text}");
+    }
+    let numbers = [
+        "0312340001",
+        "0355550001",
+        "0355550002",
+        "0355550003",
+        "0355550009",
+    ];
+    assert_eq!(charged("2024-08", Fee::UniversalService), all(&numbers));
+}
+
 #[test]
 fn dated_fees_change_with_the_month() {
     let mut contract = signed("2022-01-01");

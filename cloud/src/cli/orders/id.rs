@@ -160,6 +160,7 @@ impl IdCommand {
                     direct_in,
                     direct_out,
                 };
+                let alone = password.is_some() && change == IdChange::default();
                 let ask = Ask {
                     password: password.as_deref(),
                     ..Ask::default()
@@ -167,7 +168,10 @@ impl IdCommand {
                 let done = desk
                     .give(ContractId(contract), ask, |contract| {
                         let key = by_extension(contract, extension)?.key;
-                        Ok(Command::ChangeId(key, change))
+                        Ok(match alone {
+                            true => Command::NewPassword(key),
+                            false => Command::ChangeId(key, change),
+                        })
                     })
                     .await?;
                 // A new user name came with a new password, which is known only now.

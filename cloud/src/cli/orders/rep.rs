@@ -52,7 +52,7 @@ pub enum RepCommand {
     },
     /// Change label, members and who rings; what is not given stays.
     #[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
-        .args(["label", "phrase", "members", "ring", "sub_cap"])))]
+        .args(["label", "members", "ring", "sub_cap"])))]
     Set {
         /// The number.
         #[arg(long)]
@@ -60,10 +60,7 @@ pub enum RepCommand {
         /// Name shown on ringing terminals.
         #[arg(long)]
         label: Option<String>,
-        /// How to answer.
-        #[arg(long)]
-        phrase: Option<String>,
-        /// Extensions of all members from now on; all of them ring unless --ring is given.
+        /// Extensions of all members from now on; without --ring, new ones ring and the others go on as before.
         #[arg(long)]
         members: Option<Vec<Extensions>>,
         /// Extensions of the members that ring (鳴り分け).
@@ -135,14 +132,12 @@ impl RepCommand {
             Self::Set {
                 number,
                 label,
-                phrase,
                 members,
                 ring,
                 sub_cap,
             } => {
                 let change = RepChange {
                     label,
-                    phrase,
                     members: members.map(Extensions::all),
                     ring: ring.map(Extensions::all),
                     sub_cap: sub_cap.map(|cap| cap.0),

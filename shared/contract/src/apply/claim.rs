@@ -18,22 +18,8 @@ pub(super) enum Use {
 }
 
 impl Work<'_> {
-    /// Takes a number that is free, and of the right kind and area.
-    pub(super) fn claim(&mut self, number: Number, wanted: Use) -> Result<(), Refusal> {
-        self.available(number, wanted)?;
-        self.take(number);
-        Ok(())
-    }
-
-    /// A number in use logs in with itself, not as somebody's former code (R10).
-    pub(super) fn take(&mut self, number: Number) {
-        for id in &mut self.contract.ids {
-            id.aliases.retain(|alias| *alias != number);
-        }
-    }
-
     /// Can the service give the number? It cannot give one that went to another carrier.
-    pub(super) fn available(&self, number: Number, wanted: Use) -> Result<(), Refusal> {
+    pub(super) fn claim(&self, number: Number, wanted: Use) -> Result<(), Refusal> {
         let mut former = self.contract.former.iter().rev();
         match former.find(|former| former.number == number) {
             Some(last) if last.ported && self.contract.role(number).is_none() => {
@@ -48,6 +34,7 @@ impl Work<'_> {
         match classify(number, self.context.today) {
             Kind::Emergency | Kind::Service | Kind::Ended => return Err(Refusal::NotASubscriber(number)),
             Kind::International => return Err(Refusal::Foreign(number)),
+            Kind::Unassigned => return Err(Refusal::NotInPlan(number)),
             kind if !kind.is_assignable() => return Err(Refusal::NotAssignable(number)),
             _ => {}
         }
@@ -56,15 +43,12 @@ impl Work<'_> {
                 let extension = self.id(key)?.extension;
                 return Err(Refusal::SharedDirect { number, extension });
             }
-            (role @ Some(_), _) => {
-                let owner = self.contract.id;
-                return Err(Refusal::NumberInUse { number, owner, role });
-            }
+            (role @ Some(_), _) => return Err(Refusal::NumberInUse { number, role }),
             (None, _) => {}
         }
-        if let Some(owner) = (self.context.owner)(number).filter(|owner| *owner != self.contract.id) {
+        if (self.context.owner)(number).is_some_and(|owner| owner != self.contract.id) {
             let role = None;
-            return Err(Refusal::NumberInUse { number, owner, role });
+            return Err(Refusal::NumberInUse { number, role });
         }
         if let Some(asked) = self.contract.pending().find(|asked| asked.rep.number == number) {
             let request = asked.id;

@@ -22,7 +22,6 @@ impl Work<'_> {
             since: self.context.today,
             site,
             direct: Line::new(new.direct, self.context.today),
-            aliases: Vec::new(),
             extension: new.extension,
             label,
             kind: new.kind,
@@ -58,6 +57,9 @@ impl Work<'_> {
 
     pub(super) fn change_id(&mut self, key: IdKey, change: &IdChange) -> Result<(), Refusal> {
         let before = self.id(key)?.clone();
+        if *change == IdChange::default() {
+            return Err(Refusal::NothingToChange);
+        }
         if let Some(text) = &change.label {
             self.id_mut(key)?.label = label(text)?;
         }
@@ -136,7 +138,7 @@ impl Work<'_> {
             rep.ring.remove(key);
         }
         self.contract.ids.retain(|id| id.key != key);
-        self.former(&id.direct, Some(key), false);
+        self.former(&id.direct, Some(key), None, false);
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ impl Work<'_> {
                 return Err(Refusal::InUse(id.extension));
             }
         }
-        self.lend(key, terminal)
+        self.lend(key, terminal, consent)
     }
 
     pub(super) fn logout(&mut self, key: IdKey, epoch: u32) -> Result<(), Refusal> {
@@ -53,15 +53,16 @@ impl Work<'_> {
         if id.lease.as_ref().is_some_and(|lease| lease.terminal == *terminal) {
             return Ok(());
         }
-        self.lend(key, terminal)
+        self.lend(key, terminal, Consent::None)
     }
 
-    fn lend(&mut self, key: IdKey, terminal: &Terminal) -> Result<(), Refusal> {
+    fn lend(&mut self, key: IdKey, terminal: &Terminal, consent: Consent) -> Result<(), Refusal> {
         // An app uses one ID: it leaves the one it had (R5).
         if matches!(terminal, Terminal::App(_)) {
             for id in &mut self.contract.ids {
                 if id.lease.as_ref().is_some_and(|lease| lease.terminal == *terminal) {
-                    if self.context.in_call.contains(id.key) {
+                    // A19: the call on it is cut only if its user agreed.
+                    if self.context.in_call.contains(id.key) && consent < Consent::CutCall {
                         return Err(Refusal::InCall(id.extension));
                     }
                     id.lease = None;
@@ -82,8 +83,11 @@ impl Work<'_> {
         let own = match terminal {
             Terminal::App(name) => id.kind == TerminalKind::App && !name.is_empty(),
             Terminal::Device(device) => self.contract.device(*device).is_some_and(|device| {
-                device.ports.contains(&Some(id.key))
-                    && !matches!(device.state, DeviceState::Ordered(_) | DeviceState::Returned(_))
+                let there = matches!(
+                    device.state,
+                    DeviceState::Shipped(_) | DeviceState::Online(_) | DeviceState::Purchased(_)
+                );
+                there && device.ports.contains(&Some(id.key))
             }),
         };
         if own {

@@ -33,12 +33,13 @@ impl Work<'_> {
     }
 
     /// Writes down that a line is gone, and lets nothing point to it.
-    pub(super) fn former(&mut self, line: &Line, id: Option<IdKey>, ported: bool) {
+    pub(super) fn former(&mut self, line: &Line, id: Option<IdKey>, next: Option<Number>, ported: bool) {
         self.contract.former.push(Former {
             number: line.number,
             id,
             since: line.since,
             until: self.context.today,
+            next,
             ported,
         });
         self.redirect(line.number, Treatment::End);
@@ -79,8 +80,6 @@ impl Work<'_> {
         for id in &mut self.contract.ids {
             if id.direct.number == new {
                 key = Some(id.key);
-                // R10, A5: the old code goes on logging in.
-                id.aliases.push(old);
             }
             if id.outgoing == old {
                 id.outgoing = new;
@@ -88,7 +87,7 @@ impl Work<'_> {
         }
         self.contract.reps.sort_by_key(|rep| rep.line.number);
         self.redirect(old, Treatment::Forward(new));
-        self.former(&before, key, ported);
+        self.former(&before, key, Some(new), ported);
         Ok(())
     }
 
@@ -113,9 +112,8 @@ impl Work<'_> {
             match direction {
                 // It may well be one that went to another carrier.
                 Direction::In => self.suits(next, wanted)?,
-                Direction::Out => self.available(next, wanted)?,
+                Direction::Out => self.claim(next, wanted)?,
             }
-            self.take(next);
         }
         let since = self.context.today;
         self.line_mut(number)?.porting = Some(Porting {
@@ -154,7 +152,7 @@ impl Work<'_> {
             }
             None => {
                 self.contract.reps.retain(|rep| rep.line.number != number);
-                self.former(&line, None, ported);
+                self.former(&line, None, None, ported);
                 Ok(())
             }
         }

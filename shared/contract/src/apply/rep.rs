@@ -5,7 +5,7 @@ use shared::schedule::Schedule;
 use shared::{Extension, IdSet, Number};
 
 use super::claim::Use;
-use super::{MAX_PHRASE, Work, label};
+use super::{Work, label};
 use crate::command::{Decision, NewRep, RepChange};
 use crate::model::{Line, Rep, RepRequest, RequestState};
 use crate::refusal::Refusal;
@@ -25,7 +25,7 @@ impl Work<'_> {
             return Err(Refusal::UsageRequired { reps });
         }
         self.groups(new.number, &new.members, new.ring.as_deref())?;
-        self.available(new.number, Use::Rep)?;
+        self.claim(new.number, Use::Rep)?;
         let last = self.contract.requests.iter().map(|request| request.id).max();
         self.contract.requests.push(RepRequest {
             id: last.unwrap_or(0).saturating_add(1),
@@ -56,7 +56,6 @@ impl Work<'_> {
         self.contract.reps.push(Rep {
             line: Line::new(new.number, self.context.today),
             label: label(&new.label)?,
-            phrase: String::new(),
             members,
             ring,
             sub_cap: None,
@@ -94,6 +93,9 @@ impl Work<'_> {
     }
 
     pub(super) fn change_rep(&mut self, number: Number, change: &RepChange) -> Result<(), Refusal> {
+        if *change == RepChange::default() {
+            return Err(Refusal::NothingToChange);
+        }
         let channels = self.contract.channels();
         let most = self.contract.rules().max_sub_cap.map_or(channels, usize::from);
         let (members, ring) = {
@@ -106,7 +108,12 @@ impl Work<'_> {
         };
         let groups = match (&change.members, &change.ring) {
             (None, None) => (members, ring),
-            (Some(members), ring) => self.groups(number, members, ring.as_deref())?,
+            (Some(now), None) => {
+                let (now, _) = self.groups(number, now, None)?;
+                // R44: who was silent stays silent; who is new rings.
+                (now, now.difference(members.difference(ring)))
+            }
+            (Some(now), Some(ring)) => self.groups(number, now, Some(ring))?,
             (None, Some(ring)) => self.groups(number, &extensions(members), Some(ring))?,
         };
         if let Some(Some(cap)) = change.sub_cap {
@@ -118,12 +125,6 @@ impl Work<'_> {
         let rep = self.rep_mut(number)?;
         if let Some(text) = &change.label {
             rep.label = label(text)?;
-        }
-        if let Some(phrase) = &change.phrase {
-            if phrase.len() > MAX_PHRASE || phrase.chars().any(char::is_control) {
-                return Err(Refusal::Phrase);
-            }
-            rep.phrase = phrase.clone();
         }
         (rep.members, rep.ring) = groups;
         rep.sub_cap = change.sub_cap.unwrap_or(rep.sub_cap);
@@ -159,7 +160,7 @@ impl Work<'_> {
             return Err(Refusal::Porting(number));
         }
         self.contract.reps.retain(|rep| rep.line.number != number);
-        self.former(&line, None, false);
+        self.former(&line, None, None, false);
         Ok(())
     }
 

@@ -131,6 +131,13 @@ impl Work<'_> {
     }
 
     pub(super) fn suspend(&mut self, number: Option<Number>, suspension: &Suspension) -> Result<(), Refusal> {
+        if suspension.reason.trim().is_empty() || suspension.by.trim().is_empty() {
+            return Err(Refusal::SuspensionUnstated);
+        }
+        // It holds at once, so it cannot begin later.
+        if suspension.since > self.context.today {
+            return Err(Refusal::SuspensionLater(suspension.since));
+        }
         let all = self.suspensions(number)?;
         all.retain(|before| before.cause != suspension.cause);
         all.push(suspension.clone());

@@ -17,15 +17,13 @@ use crate::model::Contract;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// The number it was made as, also if that was withheld (184); of a forwarded call, the number that forwarded.
-    #[serde(with = "super::text")]
     pub billed: Number,
     /// Who made it.
     pub origin: Origin,
     /// The outside number that was called; none for an extension, which costs nothing (R30).
-    #[serde(default, with = "super::text::option")]
+    #[serde(default)]
     pub to: Option<Number>,
     /// The day in Japan on which it was answered.
-    #[serde(with = "super::text")]
     pub day: Date,
     /// Its length from answer to release.
     pub milliseconds: u64,

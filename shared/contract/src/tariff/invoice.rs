@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use shared::{ContractId, Date};
 
-use super::{Call, Error, Line, Month, PriceList, ROUNDING, Tax, TooLarge, Yen, lines};
+use super::{Call, Error, Line, Month, PriceList, Tax, TooLarge, Yen, lines};
 use crate::model::Contract;
 
 /// The registration number of the issuer of invoices (登録番号): `T` and the 13 digits of a company's number
@@ -94,7 +94,7 @@ pub struct TaxSum {
     pub percent: u8,
     /// Their sum, without tax.
     pub net: Yen,
-    /// The tax on the sum, rounded once ([`ROUNDING`]).
+    /// The tax on the sum, rounded once ([`Tax::on`]).
     pub amount: Yen,
 }
 
@@ -182,8 +182,7 @@ fn sums(lines: &[Line], month: Month) -> Result<(Vec<TaxSum>, Yen), TooLarge> {
                 .filter(|line| line.tax == tax)
                 .map(|line| line.amount),
         )?;
-        let percent = tax.rate(month.first());
-        let amount = ROUNDING.percent(net, percent)?;
+        let (percent, amount) = (tax.rate(month.first()), tax.on(net, month.first())?);
         total = total.plus(net)?.plus(amount)?;
         taxes.push(TaxSum {
             tax,

@@ -18,11 +18,10 @@ pub enum Subject {
         /// The ID.
         key: IdKey,
         /// The number.
-        #[serde(with = "super::text")]
         number: Number,
     },
     /// A representative number.
-    Rep(#[serde(with = "super::text")] Number),
+    Rep(Number),
     /// A device.
     Device(DeviceId),
 }
@@ -231,6 +230,21 @@ struct Numbered {
     subject: Subject,
     since: Date,
     ended: Option<Date>,
+    /// What came in its place.
+    next: Option<Number>,
+}
+
+impl Numbered {
+    /// It goes on as the other one: an ID lasts as long as it has a number (R7), a representative number as long as another
+    /// one comes in its place.
+    fn goes_on_as(&self, other: &Self) -> bool {
+        let same = match (self.subject, other.subject) {
+            (Subject::Direct { key, .. }, Subject::Direct { key: next, .. }) => key == next,
+            (Subject::Rep(_), Subject::Rep(next)) => self.next == Some(next),
+            _ => false,
+        };
+        same && self.ended.is_some_and(|ended| ended >= other.since)
+    }
 }
 
 fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
@@ -239,11 +253,13 @@ fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
         subject: direct(id.key, id.direct.number),
         since: id.direct.since,
         ended: None,
+        next: None,
     });
     let reps = contract.reps.iter().map(|rep| Numbered {
         subject: Subject::Rep(rep.line.number),
         since: rep.line.since,
         ended: None,
+        next: None,
     });
     let former = contract.former.iter().map(move |former| Numbered {
         subject: match former.id {
@@ -252,6 +268,7 @@ fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
         },
         since: former.since,
         ended: Some(former.until),
+        next: former.next,
     });
     former.chain(ids).chain(reps)
 }
@@ -291,19 +308,18 @@ fn holdings(contract: &Contract) -> Vec<Holding> {
         })
     };
     hold(Subject::Contract, Held::Contract, contract.signed, None);
-    for Numbered {
-        subject,
-        since,
-        ended,
-    } in numbers(contract)
-    {
-        hold(subject, Held::Number, since, ended);
-        if let Subject::Rep(_) = subject {
-            hold(subject, Held::Rep, since, ended);
-        }
+    for number in numbers(contract) {
+        hold(number.subject, Held::Number, number.since, number.ended);
     }
-    for (subject, since, ended) in additional_ids(contract) {
-        hold(subject, Held::AdditionalId, since, ended);
+    let rights = rights(contract);
+    let basic = basic(contract, &rights);
+    for right in rights {
+        let held = match right.subject {
+            Subject::Direct { key, .. } if Some(key) == basic => continue,
+            Subject::Direct { .. } => Held::AdditionalId,
+            _ => Held::Rep,
+        };
+        hold(right.subject, held, right.since, right.ended);
     }
     for device in &contract.devices {
         let (Some(since), model, ordered) = (device.shipped, device.model, device.ordered) else {
@@ -329,35 +345,29 @@ fn holdings(contract: &Contract) -> Vec<Holding> {
     holdings
 }
 
-/// The additional IDs with their days. An ID lasts as long as it has a number (R7), be it one after the other.
-fn additional_ids(contract: &Contract) -> Vec<(Subject, Date, Option<Date>)> {
-    let mut numbers: Vec<_> = numbers(contract)
-        .filter_map(|numbered| match numbered.subject {
-            Subject::Direct { key, .. } => Some((key, numbered)),
-            _ => None,
-        })
-        .collect();
-    numbers.sort_by_key(|(key, numbered)| (*key, numbered.since));
-    // The basic ID is in the base fee. It ends with the contract (R16), so it is the first while there are any.
-    let basic = match contract.ids.first() {
-        Some(id) => Some(id.key),
-        None => numbers
-            .iter()
-            .min_by_key(|(key, numbered)| (numbered.since, *key))
-            .map(|(key, _)| *key),
-    };
-    let mut ids: Vec<(IdKey, Numbered)> = Vec::new();
-    for (key, next) in numbers {
-        match ids.last_mut() {
-            Some((last, id)) if *last == key && id.ended.is_some_and(|ended| ended >= next.since) => {
-                id.subject = next.subject;
-                id.ended = next.ended;
+/// The IDs and representative numbers with their days, under their last number.
+fn rights(contract: &Contract) -> Vec<Numbered> {
+    let mut numbers: Vec<Numbered> = numbers(contract).collect();
+    numbers.sort_by_key(|number| number.since);
+    let mut rights: Vec<Numbered> = Vec::new();
+    for next in numbers {
+        match rights.iter_mut().find(|right| right.goes_on_as(&next)) {
+            Some(right) => {
+                let since = right.since;
+                *right = Numbered { since, ..next };
             }
-            _ => ids.push((key, next)),
+            None => rights.push(next),
         }
     }
-    ids.into_iter()
-        .filter(|(key, _)| Some(*key) != basic)
-        .map(|(_, id)| (id.subject, id.since, id.ended))
-        .collect()
+    rights
+}
+
+/// The basic ID, which is in the base fee. It ends with the contract (R16), so it is the first while there are any.
+fn basic(contract: &Contract, rights: &[Numbered]) -> Option<IdKey> {
+    let first = contract.ids.first().map(|id| id.key);
+    let keys = rights.iter().filter_map(|right| match right.subject {
+        Subject::Direct { key, .. } => Some((right.since, key)),
+        _ => None,
+    });
+    first.or_else(|| keys.min().map(|(_, key)| key))
 }

@@ -17,14 +17,9 @@ pub struct Row<K, P> {
     /// Of what.
     pub of: K,
     /// The first day.
-    #[serde(with = "super::text")]
     pub from: Date,
     /// The last day; none if the end is not known.
-    #[serde(
-        default,
-        with = "super::text::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Date>,
     /// The price.
     pub price: P,
@@ -59,8 +54,6 @@ pub enum Fee {
     AdditionalIdSetup,
     /// A representative number, a month.
     Rep,
-    /// Cloud FAX on a number, a month (R45).
-    CloudFax,
     /// Universal service fee (ユニバーサルサービス料) of a number, a month.
     UniversalService,
     /// Telephone relay service fee (電話リレーサービス料) of a number, a month.
@@ -69,12 +62,11 @@ pub enum Fee {
 
 impl Fee {
     /// All.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Base,
         Self::AdditionalId,
         Self::AdditionalIdSetup,
         Self::Rep,
-        Self::CloudFax,
         Self::UniversalService,
         Self::TelephoneRelay,
     ];
@@ -86,7 +78,6 @@ impl Fee {
             Self::AdditionalId => "additional_id",
             Self::AdditionalIdSetup => "additional_id_setup",
             Self::Rep => "rep",
-            Self::CloudFax => "cloud_fax",
             Self::UniversalService => "universal_service",
             Self::TelephoneRelay => "telephone_relay",
         }

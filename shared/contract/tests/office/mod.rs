@@ -54,7 +54,6 @@ pub fn add_id(contract: &mut Contract, index: u16, direct: &str, since: &str) {
         since: day(since),
         site: SiteId(1),
         direct: line(direct, since),
-        aliases: Vec::new(),
         extension: format!("2{:02}", index + 1).parse().unwrap(),
         label: String::new(),
         kind: TerminalKind::Fixed,
@@ -70,7 +69,6 @@ pub fn add_rep(contract: &mut Contract, digits: &str, since: &str) {
     contract.reps.push(Rep {
         line: line(digits, since),
         label: String::new(),
-        phrase: String::new(),
         members: IdSet::EMPTY,
         ring: IdSet::EMPTY,
         sub_cap: None,
@@ -83,6 +81,7 @@ pub fn add_former(contract: &mut Contract, index: Option<u16>, digits: &str, sin
         id: index.map(key),
         since: day(since),
         until: day(until),
+        next: None,
         ported: false,
     });
 }

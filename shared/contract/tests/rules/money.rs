@@ -2,7 +2,7 @@
 
 use contract::device::{Acquisition, Interface, Model};
 use contract::model::Customer;
-use contract::order::{Cart, FaxMeans, Power, Present, Quote, Unit, recommended_fax, recommended_terminal};
+use contract::order::{Cart, Power, Present, Quote, Unit};
 use contract::tariff::{
     Call, Error, Item, Line, MinimumTerm, Month, Origin, PriceList, Subject, Tally, Tax, Yen, charge,
     early_termination, export, lines, tallies,
@@ -10,7 +10,6 @@ use contract::tariff::{
 
 use shared::Number;
 
-use crate::office::letter;
 use crate::terminals::model;
 use crate::world::{Outcome, World, Wrong, same};
 
@@ -211,12 +210,6 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
                 .filter(|line| line.split(',').nth(1) == Some(direct.as_str()));
             same(count.parse()?, found.count())
         }
-        ["who", "always", "sits", "at", "a", "desk", "takes", name] => {
-            same(name.parse()?, letter(recommended_terminal(true)))
-        }
-        ["who", "moves", "about", "takes", name] => same(name.parse()?, letter(recommended_terminal(false))),
-        ["who", "sends", "FAX", "takes", means] => same(*means, fax(true)),
-        ["who", "only", "receives", "FAX", "takes", means] => same(*means, fax(false)),
         _ => Err(Wrong::Unknown),
     }
 }
@@ -267,13 +260,6 @@ fn tax(name: &str) -> Result<Tax, Wrong> {
         "standard" => Ok(Tax::Standard),
         "outside" => Ok(Tax::Outside),
         _ => Err(Wrong::Unknown),
-    }
-}
-
-fn fax(sends: bool) -> &'static str {
-    match recommended_fax(sends) {
-        FaxMeans::Adapter => "adapter",
-        FaxMeans::Cloud => "cloud",
     }
 }
 
