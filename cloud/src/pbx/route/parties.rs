@@ -52,7 +52,7 @@ pub(super) fn party(uri: Option<Uri<'_>>) -> Party {
 
 /// Who calls, as routing takes it: live, and when a record is asked again. `user` is the user part of From as the record
 /// keeps it ([`recorded`]), `number` the number in it; `private`: it is not to be presented.
-pub fn caller(user: &str, number: Option<Number>, private: bool) -> Caller {
+pub(crate) fn caller(user: &str, number: Option<Number>, private: bool) -> Caller {
     match number {
         Some(_) if private => Caller::Withheld,
         Some(number) => Caller::Number(number),
