@@ -3,6 +3,7 @@
 //! Orders go straight to the database, so they work with and without a running server; a running one is told and
 //! pushes what changed. Only what lives in the server's memory is asked of it.
 
+mod area;
 mod files;
 mod orders;
 mod print;
@@ -20,8 +21,8 @@ use contract::Lang;
 use serde::Serialize;
 use serde_json::json;
 use shared::id::{BoxId, SiteId};
-use shared::number::Number;
 
+use self::area::AreaCommand;
 use self::orders::Order;
 use self::why::Why;
 use crate::broker::BrokerUrl;
@@ -40,7 +41,7 @@ pub struct Cli {
     /// Print JSON for machines instead of a table.
     #[arg(long, global = true)]
     json: bool,
-    /// Language of refusals and reasons; that of the environment (LANG) unless given.
+    /// Language of what rules of contracts refuse, of `why` and of `area check`; that of the environment (LANG) unless given.
     #[arg(long, global = true, value_enum)]
     lang: Option<Language>,
     #[command(subcommand)]
@@ -162,28 +163,6 @@ enum BoxCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-enum AreaCommand {
-    /// Take the official lists of 総務省, as CSV or with tabs; they replace earlier ones.
-    Import {
-        /// 市外局番の一覧.
-        #[arg(long)]
-        areas: PathBuf,
-        /// 電気通信番号指定状況 (固定電話).
-        #[arg(long)]
-        numbers: Option<PathBuf>,
-    },
-    /// May an address have a number (R18)?
-    Check {
-        /// The address.
-        #[arg(long)]
-        address: String,
-        /// The number.
-        #[arg(long)]
-        number: Number,
-    },
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
     /// Contracts with IDs, numbers and sites.
@@ -258,7 +237,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         }
         Command::Order(order) => order.carry_out(&db, json, lang).await?,
         Command::Box(command) => r#box(&db, json, command).await?,
-        Command::Area(command) => return area(&db, json, command).await,
+        Command::Area(command) => return command.carry_out(&db, json, lang).await,
         Command::Why(why) => return why.answer(&db, json, lang).await,
         Command::Show { what, limit } => return show(&db, json, what, limit).await,
         Command::BrokerAcl {
@@ -307,37 +286,6 @@ async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
                 json,
                 json!({ "box": id.to_string() }),
                 &format!("box {id} removed"),
-            )?;
-        }
-    }
-    Ok(())
-}
-
-async fn area(db: &Db, json: bool, command: AreaCommand) -> Result<()> {
-    match command {
-        AreaCommand::Import { areas, numbers } => {
-            let read =
-                |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
-            let numbers = numbers.as_ref().map(read).transpose()?;
-            db.import_areas(&read(&areas)?, numbers.as_deref()).await?;
-            print::done(
-                json,
-                json!({ "areas": areas }),
-                &format!("number areas of {}", areas.display()),
-            )?;
-        }
-        AreaCommand::Check { address, number } => {
-            let table = db.areas().await?;
-            let zones = table.zones(number);
-            let verdict = table.judge(&address, &zones);
-            print::done(
-                json,
-                json!({
-                    "number": number,
-                    "areas": zones,
-                    "verdict": print::verdict(&verdict),
-                }),
-                &print::judged(&table, number, &verdict),
             )?;
         }
     }

@@ -26,6 +26,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 pub use self::contract::{Ask, Done, LogRow, Login, Stored};
+pub use areas::Taken;
 pub use boxes::{BoxOrder, NewBox};
 pub use events::CLOUD;
 pub use fleet::BoxAccount;

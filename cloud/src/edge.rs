@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use contract::Contract;
+use contract::derive::SiteError;
 use media::g711::Law;
 use media::prompt::Prompt;
 use media::relay::{Remote, Side};
@@ -211,6 +212,7 @@ impl Edge {
                 (false, false) => "calling",
             }
             .into(),
+            terminal: live.terminal.map(|key| key.index() as u16),
             line: live.uses.number().map(|number| number.digits().to_string()),
             seconds: (now - live.started).as_secs(),
         };
@@ -298,19 +300,27 @@ pub async fn directory(db: &Db) -> Result<Directory> {
     let (realm, stored) = (db.realm().await?, db.stored().await?);
     let offices = stored
         .iter()
-        .filter_map(|stored| office(&stored.contract, &realm));
+        .filter_map(|stored| match office(&stored.contract, &realm) {
+            Ok(office) => Some(office),
+            // A contract begins so.
+            Err(SiteError::NoIds | SiteError::NoSite) => None,
+            Err(error) => {
+                error!(contract = stored.contract.id.0, %error, "the contract has no calls");
+                None
+            }
+        });
     Ok(Directory::new(&realm, offices, accounts))
 }
 
-/// A contract as its calls need it; none if it has no ID yet.
-pub fn office(contract: &Contract, realm: &str) -> Option<Office> {
-    let first = contract.sites.first()?;
+/// A contract as its calls need it. One without site or ID has no calls yet; whatever else keeps it from them is a fault.
+pub fn office(contract: &Contract, realm: &str) -> Result<Office, SiteError> {
+    let first = contract.sites.first().ok_or(SiteError::NoSite)?;
     let line = |(number, _)| {
         let rules = contract.line(number).map(|line| line.rules);
         (number, (contract.state(number), rules.unwrap_or_default()))
     };
-    Some(Office {
-        site: contract.configuration(first.id, realm, &[]).ok()?,
+    Ok(Office {
+        site: contract.configuration(first.id, realm, &[])?,
         lines: contract.numbers().map(line).collect(),
         schedules: contract.schedules.clone(),
         blocks: contract.blocks.clone(),

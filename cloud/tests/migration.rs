@@ -7,13 +7,15 @@ use std::str::FromStr as _;
 
 use cloud::db::Db;
 use contract::Command;
+use contract::command::{IdChange, RepChange};
 use contract::model::Settings;
 use shared::id::{ContractId, SiteId};
+use shared::route::BlockRule;
 use shared::site::TerminalKind;
 use shared::{Called, Extension};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use world::{order, refused, rep};
+use world::{ADDRESS, order, refused, rep};
 
 /// Three contracts, two sites, a box with its configuration, as the program before documents left them.
 const BEFORE: &str = include_str!("fixtures/before_documents.sql");
@@ -143,4 +145,48 @@ async fn boxes_get_what_is_derived_now() {
     // Opened again, nothing is carried over twice.
     let db = Db::open_keyless(dir.path()).await.unwrap();
     assert_eq!(db.stored().await.unwrap().len(), 3);
+}
+
+/// What such a site has it keeps: only geographic numbers ask for its address, and it is given when the tables know it.
+#[tokio::test]
+async fn sites_without_an_address() {
+    let dir = tempfile::tempdir().unwrap();
+    restore(dir.path()).await;
+    let db = &Db::open_keyless(dir.path()).await.unwrap();
+    let one = ContractId(1);
+    let number = |text: &str| text.parse::<shared::Number>().unwrap();
+    let key = shared::IdKey::new(0).unwrap();
+    let label = IdChange {
+        label: Some("窓口".into()),
+        ..IdChange::default()
+    };
+    let phrase = RepChange {
+        phrase: Some("山田商店です".into()),
+        ..RepChange::default()
+    };
+    for command in [
+        Command::RenameSite(SiteId(1), "本店".into()),
+        Command::ChangeId(key, label),
+        Command::ChangeRep(number("0312340000"), phrase),
+        Command::SetBlockList(0, Some(vec![BlockRule::Withheld])),
+        world::id("05012340009", "209"),
+    ] {
+        order(db, one, command).await.unwrap();
+    }
+    refused(order(db, one, world::id("0312340009", "210")).await, "R18");
+
+    order(db, one, Command::Move(SiteId(1), ADDRESS.into()))
+        .await
+        .unwrap();
+    order(db, one, Command::ConfirmEmergency(SiteId(1)))
+        .await
+        .unwrap();
+    order(db, one, world::id("0312340009", "210")).await.unwrap();
+    // The program does not know 大阪 by itself.
+    let osaka = || Command::Move(SiteId(2), "大阪府大阪市北区梅田一丁目".into());
+    refused(order(db, one, osaka()).await, "R18");
+    let areas = include_str!("../../shared/contract/data/areas.tsv");
+    let areas = format!("{areas}385\t大阪府大阪市\t06\t大阪\n");
+    db.import_areas(areas.as_bytes(), None).await.unwrap();
+    order(db, one, osaka()).await.unwrap();
 }

@@ -5,11 +5,13 @@ mod world;
 use cloud::db::{Ask, BoxOrder, Db};
 use cloud::refusal::Error;
 use contract::command::{Decision, IdChange, NewSite, RepChange};
+use contract::derive::SiteError;
 use contract::model::{Customer, Suspension, SuspensionCause};
 use contract::{Actor, Command, Effect, Lang};
 use md5::{Digest as _, Md5};
 use shared::id::{ContractId, Extension, IdKey, SiteId};
 use shared::number::Number;
+use sqlx::Connection as _;
 use world::{ADDRESS, World, contract, direct, id, make_box, order, refused, rep};
 
 fn key(key: u16) -> IdKey {
@@ -192,6 +194,40 @@ async fn numbers_belong_to_addresses() {
     // Another list of areas, or one that cannot be read.
     refused(db.import_areas(b"nonsense", None).await, "areas");
     order(db, one, id("0312340003", "203")).await.unwrap();
+}
+
+/// Who waits for an order does not wait for the official lists, unless the order asks for areas.
+#[tokio::test]
+async fn lists_are_read_where_they_matter() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = &Db::open(dir.path()).await.unwrap();
+    let (one, _) = contract(db, "山田商店").await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("denwaban.db"));
+    let mut damaged = sqlx::sqlite::SqliteConnection::connect_with(&options)
+        .await
+        .unwrap();
+    sqlx::query("INSERT INTO area_file (name, bytes, imported) VALUES ('areas', X'00', 0)")
+        .execute(&mut damaged)
+        .await
+        .unwrap();
+    order(db, one, Command::Rename("山田".into())).await.unwrap();
+    refused(order(db, one, id("0312340001", "201")).await, "areas");
+}
+
+/// What keeps a contract from its calls is told, not swallowed.
+#[tokio::test]
+async fn an_office_that_cannot_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = &Db::open(dir.path()).await.unwrap();
+    let (one, _) = contract(db, "山田商店").await;
+    let office = async |realm: &str| {
+        let stored = db.contract(one).await.unwrap();
+        cloud::edge::office(&stored.contract, realm).map(|office| office.contract())
+    };
+    assert_eq!(office("pbx.example").await, Err(SiteError::NoIds));
+    order(db, one, id("0312340001", "201")).await.unwrap();
+    assert_eq!(office("pbx.example").await, Ok(one));
+    assert_eq!(office(&"x".repeat(65)).await, Err(SiteError::TooLong));
 }
 
 #[tokio::test]

@@ -6,10 +6,8 @@ use std::io::{self, Write as _};
 use anyhow::Context;
 use serde_json::Value;
 
-use contract::area::{Reason, Table, Verdict};
 use contract::{Contract, Effect, Lang};
 use shared::date::Local;
-use shared::number::Number;
 
 use super::why::Terminal;
 use crate::control::CallInfo;
@@ -128,43 +126,6 @@ pub fn effect(effect: &Effect, contract: &Contract, lang: Lang) -> Option<String
     Some(text)
 }
 
-/// A verdict as one word.
-pub fn verdict(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allowed => "allowed",
-        Verdict::Denied(_) => "denied",
-        Verdict::NeedsReview { .. } => "needs review",
-    }
-}
-
-/// `area check`
-pub fn judged(table: &Table, number: Number, verdict: &Verdict) -> String {
-    let area = match table.zones(number)[..] {
-        [] => format!("{number} is of a number area that is not listed"),
-        [zone] => format!("{number} is of the number area {zone} {}", table.name(zone)),
-        _ => format!("{number} is of one of several number areas"),
-    };
-    let why = match verdict {
-        Verdict::Allowed => "allowed".into(),
-        Verdict::Denied(reason) => format!("denied, {}", denied(reason)),
-        Verdict::NeedsReview { options } if options.is_empty() => "needs a review".into(),
-        Verdict::NeedsReview { options } => {
-            let options = options.iter().map(ToString::to_string).collect::<Vec<_>>();
-            format!("needs a review, the address may be in {}", options.join(", "))
-        }
-    };
-    format!("R18: {area}: {why}")
-}
-
-fn denied(reason: &Reason) -> String {
-    match reason {
-        Reason::Prefecture(place) | Reason::Municipality(place) | Reason::Town(place) => {
-            format!("{place} is not in it")
-        }
-        Reason::Elsewhere(zone) => format!("the address is in {zone}"),
-    }
-}
-
 /// The terminals of `why`.
 pub fn terminals(rows: &[Terminal]) -> String {
     let cells: Vec<_> = rows
@@ -207,6 +168,9 @@ pub fn contracts(rows: &[ContractRow]) -> String {
             "contract {}  {}  channels {}  version {}",
             row.contract, row.name, row.channels, row.version
         );
+        if let Some(day) = &row.ended {
+            let _ = writeln!(text, "  ended {day}");
+        }
         for reason in &row.suspended {
             let _ = writeln!(text, "  suspended: {reason}");
         }
@@ -218,6 +182,7 @@ pub fn contracts(rows: &[ContractRow]) -> String {
                 vec![
                     format!("  {}", id.direct),
                     id.extension,
+                    id.key.to_string(),
                     id.role,
                     id.kind,
                     id.outgoing,
@@ -231,6 +196,7 @@ pub fn contracts(rows: &[ContractRow]) -> String {
             &[
                 "  ID",
                 "extension",
+                "key",
                 "role",
                 "kind",
                 "presents",
@@ -268,6 +234,7 @@ pub fn contracts(rows: &[ContractRow]) -> String {
             })
             .collect();
         text += &table(&["  site", "epoch", "box", "name"], &sites);
+        text += &rest(row);
         for request in &row.requests {
             let _ = writeln!(
                 text,
@@ -278,6 +245,55 @@ pub fn contracts(rows: &[ContractRow]) -> String {
     }
     if rows.is_empty() {
         text.push_str("contract: none\n");
+    }
+    text
+}
+
+/// Of a contract, what it need not have.
+fn rest(row: &ContractRow) -> String {
+    let mut text = String::new();
+    let index = |index: Option<u8>| index.map_or_else(|| "-".into(), |index| index.to_string());
+    let rules: Vec<_> = row
+        .rules
+        .iter()
+        .map(|rules| {
+            vec![
+                format!("  {}", rules.number),
+                index(rules.hours),
+                index(rules.block),
+                or_dash(rules.closed.as_deref()),
+                or_dash(rules.unanswered.as_deref()),
+            ]
+        })
+        .collect();
+    if !rules.is_empty() {
+        let heads = ["  calls to", "hours", "block", "after hours", "unanswered"];
+        text += &table(&heads, &rules);
+    }
+    for (key, hours) in &row.hours {
+        let _ = writeln!(text, "  hours {key}: {hours}");
+    }
+    for (key, callers) in &row.blocks {
+        let _ = writeln!(text, "  block {key}: {callers}");
+    }
+    let devices: Vec<_> = row
+        .devices
+        .iter()
+        .map(|device| {
+            let ports: Vec<_> = device.ports.iter().map(|port| or_dash(port.as_deref())).collect();
+            vec![
+                format!("  {}", device.device),
+                device.model.clone(),
+                device.state.clone(),
+                device.site.to_string(),
+                or_dash(Some(&ports.join(","))),
+                or_dash(device.mac.as_deref()),
+            ]
+        })
+        .collect();
+    if !devices.is_empty() {
+        let heads = ["  device", "model", "state", "site", "ports", "address"];
+        text += &table(&heads, &devices);
     }
     text
 }

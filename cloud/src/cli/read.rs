@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use shared::NumberError;
 use shared::id::{Extension, SessionId};
+use shared::number::Number;
 use shared::route::{BlockRule, Caller};
 use shared::schedule::{Day, Hours, MAX_INTERVALS};
 
@@ -165,14 +166,27 @@ impl FromStr for Callers {
     }
 }
 
+/// A telephone number. People count its characters from 1.
+pub fn number(text: &str) -> Result<Number, String> {
+    text.parse().map_err(|NumberError { problem, at }| {
+        let at = at.saturating_add(1);
+        NumberError { problem, at }.to_string()
+    })
+}
+
+/// A number of the contract, or `none`.
+pub fn number_or_none(text: &str) -> Result<OrNone<Number>, String> {
+    match text {
+        "none" => Ok(OrNone(None)),
+        text => number(text).map(|number| OrNone(Some(number))),
+    }
+}
+
 /// A caller: a number, or `withheld`.
 pub fn caller(text: &str) -> Result<Caller, String> {
     match text {
         "withheld" => Ok(Caller::Withheld),
-        number => number
-            .parse()
-            .map(Caller::Number)
-            .map_err(|error: NumberError| error.to_string()),
+        text => number(text).map(Caller::Number),
     }
 }
 
@@ -256,6 +270,17 @@ mod tests {
         assert_eq!("none".parse(), Ok(OrNone::<DayHours>(None)));
         assert_eq!("closed".parse(), Ok(OrNone(Some(DayHours(Day::new())))));
         assert!("".parse::<DayHours>().is_err());
+    }
+
+    #[test]
+    fn numbers_as_people_type_them() {
+        assert_eq!(number("03-1234-0001").unwrap().to_string(), "0312340001");
+        for (text, at) in [("x312340001", 1), ("03x2340001", 3), ("", 1)] {
+            let told = number(text).unwrap_err();
+            assert!(told.ends_with(&format!(" at character {at}")), "{told}");
+        }
+        assert_eq!(number_or_none("none"), Ok(OrNone(None)));
+        assert!(number_or_none("x").unwrap_err().ends_with("character 1"));
     }
 
     #[test]

@@ -5,23 +5,24 @@ use contract::Lang;
 use serde_json::json;
 use shared::channels::{self, Use};
 use shared::date::Local;
-use shared::id::{IdSet, SessionId};
+use shared::id::{IdKey, IdSet, SessionId};
 use shared::number::Number;
 use shared::ring::{Decision, Facts, ring};
-use shared::route::{Caller, Cause, Inbound, Route, route};
+use shared::route::{Caller, Cause, Inbound, NumberState, Route, Step, route};
+use shared::site::TerminalKind;
 
 use super::read::Extensions;
 use super::{print, read};
 use crate::control;
 use crate::db::{Db, unix_ms};
 use crate::edge;
-use crate::pbx::Office;
+use crate::pbx::{self, Office};
 use crate::refusal::{Refusal, Result};
 
 #[derive(Debug, Args)]
 pub struct Why {
     /// The called number.
-    #[arg(long, required_unless_present = "session", conflicts_with = "session")]
+    #[arg(long, required_unless_present = "session", conflicts_with = "session", value_parser = read::number)]
     number: Option<Number>,
     /// A recorded call instead, see `show records`: what was called, by whom and when. Phones and settings are today's.
     #[arg(long, value_parser = read::session)]
@@ -66,14 +67,13 @@ impl Why {
             .find(|leg| leg.direction == "in" && leg.side == "cloud");
         let leg = leg.ok_or_else(|| refusal("the call did not come from outside"))?;
         let called = Number::parse(&leg.called).map_err(|_| refusal("the call was to no number"))?;
-        let caller = Number::parse(&leg.caller).map_or(Caller::Unavailable, Caller::Number);
         Ok(Question {
             called,
-            caller: match leg.presented {
-                // The carrier tells it, but not to whom it calls.
-                None if matches!(caller, Caller::Number(_)) || leg.caller == "anonymous" => Caller::Withheld,
-                _ => caller,
-            },
+            caller: pbx::caller(
+                &leg.caller,
+                Number::parse(&leg.caller).ok(),
+                leg.presented.is_none(),
+            ),
             at: Local::from_unix(call.started.max(0) as u64 / 1_000),
         })
     }
@@ -82,10 +82,16 @@ impl Why {
     pub async fn answer(self, db: &Db, json: bool, lang: Lang) -> Result<()> {
         let Question { called, caller, at } = self.question(db).await?;
         let owner = db.owner(called).await?;
-        let owner = owner.ok_or(contract::Refusal::NoNumber(called))?;
+        let owner = owner.ok_or_else(|| {
+            Refusal::new(
+                "R1",
+                format!("no contract has the number {called}"),
+                "See `show contracts`.",
+            )
+        })?;
         let stored = db.contract(owner).await?;
         let office = edge::office(&stored.contract, &db.realm().await?)
-            .ok_or_else(|| Refusal::new("contract", "it has no ID yet", "Add one (`id add`)."))?;
+            .map_err(|error| Refusal::new("contract", error.to_string(), "See `contract show`."))?;
         let (facts, full) = self.state(db, &office, called).await?;
         let (state, rules) = office.line(called);
         let (decided, trace) = route(&Inbound {
@@ -102,9 +108,11 @@ impl Why {
         });
         let steps: Vec<String> = trace
             .iter()
-            .map(|entry| match lang {
-                Lang::En => entry.english().to_string(),
-                Lang::Ja => entry.japanese().to_string(),
+            .map(|entry| match (entry.step, lang) {
+                (Step::Guard, Lang::En) => "0 emergency call-back: not asked".into(),
+                (Step::Guard, Lang::Ja) => "0 緊急通報の呼び返し: 確認していません".into(),
+                (_, Lang::En) => entry.english().to_string(),
+                (_, Lang::Ja) => entry.japanese().to_string(),
             })
             .collect();
         let (rings, decision) = match decided {
@@ -124,6 +132,12 @@ impl Why {
         }
         match decided {
             Route::Ring { .. } => text += &print::terminals(&terminals),
+            Route::Refuse(_) if state == NumberState::Suspended => {
+                text += match lang {
+                    Lang::En => "  nobody rings: the number is suspended\n",
+                    Lang::Ja => "  呼び出しなし: 利用停止中\n",
+                }
+            }
             Route::Refuse(cause) => text += &format!("  {}\n", refused(cause, lang)),
         }
         Ok(print::say(&text)?)
@@ -136,11 +150,20 @@ impl Why {
         office: &Office,
         called: Number,
     ) -> Result<(Facts, Option<channels::Full>)> {
-        let foreground: IdSet = Extensions::all(self.foreground.clone())
-            .into_iter()
-            .filter_map(|extension| office.site.by_extension(extension))
-            .map(|id| id.key)
-            .collect();
+        let mut foreground = IdSet::EMPTY;
+        for extension in Extensions::all(self.foreground.clone()) {
+            let id = office.site.by_extension(extension);
+            let id = id.ok_or(contract::Refusal::NoExtension(extension))?;
+            if id.kind != TerminalKind::App {
+                return Err(Refusal::new(
+                    "R19",
+                    format!("{extension} is no app, and has no foreground"),
+                    "Give extensions of apps, see `show contracts`.",
+                )
+                .into());
+            }
+            foreground.insert(id.key);
+        }
         let registered: IdSet = db
             .registrations()
             .await?
@@ -152,15 +175,20 @@ impl Why {
         if live.is_none() {
             eprintln!("No server runs: phones and channels are as it left them.");
         }
-        let uses: Vec<Use> = live
-            .unwrap_or_default()
+        let mut calls = live.unwrap_or_default();
+        calls.retain(|call| call.contract == office.contract().0);
+        let busy = calls
             .iter()
-            .filter(|call| call.contract == office.contract().0)
+            .filter_map(|call| IdKey::new(call.terminal?))
+            .collect();
+        let uses: Vec<Use> = calls
+            .iter()
             .filter_map(|call| Some(Use::Outside(Number::parse(call.line.as_deref()?).ok()?)))
             .collect();
         let full = channels::admit(&office.site, Use::Outside(called), uses).err();
         let facts = Facts {
             registered,
+            busy,
             logged_in: foreground,
             foreground,
             ..Facts::default()

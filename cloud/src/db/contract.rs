@@ -251,7 +251,10 @@ impl Change<'_> {
         command: &Command,
         actor: Actor,
     ) -> Result<(Contract, Vec<Effect>)> {
-        let areas = areas(&mut self.tx).await?;
+        let areas = match asks_areas(command) {
+            true => areas(&mut self.tx).await?,
+            false => Table::default(),
+        };
         let mut owners = HashMap::new();
         loop {
             let (applied, asked) = ask(before, command, actor, &owners, &areas);
@@ -369,6 +372,33 @@ impl Change<'_> {
 }
 
 type Applied = Result<(Contract, Vec<Effect>), contract::Refusal>;
+
+/// May it depend on number areas? The official lists are long, and everybody else waits while they are read.
+fn asks_areas(command: &Command) -> bool {
+    match command {
+        Command::ChangeId(_, change) => change.site.is_some() || change.direct.is_some(),
+        Command::Rename(_)
+        | Command::Set(_)
+        | Command::End
+        | Command::Suspend(..)
+        | Command::Resume(..)
+        | Command::RenameSite(..)
+        | Command::RemoveId(_)
+        | Command::ChangeRep(..)
+        | Command::RemoveRep(_)
+        | Command::SetSchedule(..)
+        | Command::SetBlockList(..)
+        | Command::SetRules(..)
+        | Command::OrderDevice(_)
+        | Command::ConfigureDevice(..)
+        | Command::ShipDevice(_)
+        | Command::DeviceOnline(_)
+        | Command::ReturnDevice(_)
+        | Command::BuyDevice(_)
+        | Command::Bind(..) => false,
+        _ => true,
+    }
+}
 
 /// What a command does as far as the owners of numbers are known, and the numbers of which they are not.
 fn ask(

@@ -27,7 +27,7 @@ pub struct Account {
 pub struct Office {
     /// Its IDs, representative numbers and channels, as any of its sites has them.
     pub site: Site,
-    /// Numbers that are not simply in use, or have rules of their own.
+    /// State and rules of its numbers, those to come included; one that is not here is in use and has no rules.
     pub lines: HashMap<Number, (NumberState, NumberRules)>,
     /// Schedules that its numbers share.
     pub schedules: BTreeMap<u8, Schedule>,

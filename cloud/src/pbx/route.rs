@@ -20,6 +20,7 @@ use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Method, Name};
 
 use super::{Kind, Meta, Pbx, Relays};
+pub(crate) use parties::caller;
 use parties::{number, party};
 
 /// A box or carrier that says nothing of a call for so long, not even 100, is not there.

@@ -10,7 +10,8 @@ use shared::route::{BlockRule, NumberRules, Treatment};
 use shared::schedule::{Exception, Override, Schedule, State};
 
 use super::Desk;
-use crate::cli::read::{Callers, DayHours, OrNone, Week};
+use crate::cli::read::{self, Callers, DayHours, OrNone, Week};
+use crate::db::unix_ms;
 use crate::refusal::{Refusal, Result};
 
 #[derive(Debug, Subcommand)]
@@ -20,7 +21,7 @@ pub enum NumberCommand {
         .args(["hours", "block", "closed", "unanswered"])))]
     Set {
         /// The number.
-        #[arg(long)]
+        #[arg(long, value_parser = read::number)]
         number: Number,
         /// The business hours it follows, or none: always open.
         #[arg(long, value_name = "HOURS|none")]
@@ -29,10 +30,10 @@ pub enum NumberCommand {
         #[arg(long, value_name = "LIST|none")]
         block: Option<OrNone<u8>>,
         /// After hours: another number of the contract rings, or none.
-        #[arg(long, value_name = "NUMBER|none")]
+        #[arg(long, value_name = "NUMBER|none", value_parser = read::number_or_none)]
         closed: Option<OrNone<Number>>,
         /// If nobody answers: another number of the contract rings, or none.
-        #[arg(long, value_name = "NUMBER|none")]
+        #[arg(long, value_name = "NUMBER|none", value_parser = read::number_or_none)]
         unanswered: Option<OrNone<Number>>,
     },
 }
@@ -213,6 +214,15 @@ impl HoursCommand {
                 state,
                 until,
             } => {
+                let now = Local::from_unix(unix_ms() / 1_000);
+                if let Some(until) = until.filter(|until| *until <= now) {
+                    return Err(Refusal::new(
+                        "hours",
+                        format!("{until} is over, it is {now}"),
+                        "Give a later time with --until, or none.",
+                    )
+                    .into());
+                }
                 let manual = match state {
                     Hand::Open => Some(State::Open),
                     Hand::Closed => Some(State::Closed),

@@ -24,7 +24,7 @@ pub enum IdCommand {
         #[arg(long)]
         site: Option<u32>,
         /// Direct number (直通番号).
-        #[arg(long)]
+        #[arg(long, value_parser = read::number)]
         direct: Number,
         /// Extension (内線): 2 to 6 digits, the first 2 to 9.
         #[arg(long, value_parser = read::extension)]
@@ -51,7 +51,7 @@ pub enum IdCommand {
         #[arg(long)]
         site: Option<u32>,
         /// New direct number; it logs in with it and a new password.
-        #[arg(long)]
+        #[arg(long, value_parser = read::number)]
         direct: Option<Number>,
         /// New extension.
         #[arg(long, value_parser = read::extension)]
@@ -60,7 +60,7 @@ pub enum IdCommand {
         #[arg(long)]
         label: Option<String>,
         /// Number its calls present: its own, or of a group it belongs to.
-        #[arg(long)]
+        #[arg(long, value_parser = read::number)]
         outgoing: Option<Number>,
         /// Calls to the direct number ring.
         #[arg(long)]

@@ -8,7 +8,7 @@ use shared::id::ContractId;
 use shared::number::Number;
 
 use super::Desk;
-use crate::cli::read::{Extensions, OrNone};
+use crate::cli::read::{self, Extensions, OrNone};
 use crate::refusal::Result;
 
 #[derive(Debug, Subcommand)]
@@ -19,7 +19,7 @@ pub enum RepCommand {
         #[arg(long)]
         contract: u32,
         /// The number.
-        #[arg(long)]
+        #[arg(long, value_parser = read::number)]
         number: Number,
         /// Name shown on ringing terminals.
         #[arg(long)]
@@ -55,7 +55,7 @@ pub enum RepCommand {
         .args(["label", "members", "ring", "sub_cap"])))]
     Set {
         /// The number.
-        #[arg(long)]
+        #[arg(long, value_parser = read::number)]
         number: Number,
         /// Name shown on ringing terminals.
         #[arg(long)]
@@ -73,7 +73,7 @@ pub enum RepCommand {
     /// Give a representative number back.
     Remove {
         /// The number.
-        #[arg(long)]
+        #[arg(long, value_parser = read::number)]
         number: Number,
     },
 }

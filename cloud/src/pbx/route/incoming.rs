@@ -3,11 +3,11 @@
 use media::prompt::Prompt;
 use shared::channels::Use;
 use shared::ring::{Call, To};
-use shared::route::{Cause as Why, Inbound, Route, route};
+use shared::route::{Caller, Cause as Why, Inbound, Route, route};
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message};
 
-use super::parties::{asks_for_privacy, number, presented_from};
+use super::parties::{asks_for_privacy, caller, number, presented_from, recorded};
 use super::{BARRED, BUSY, NOT_YET, No, Pbx, Relays, UNALLOCATED};
 use crate::pbx::{Kind, Meta, Rings};
 
@@ -24,9 +24,12 @@ impl<R: Relays> Pbx<R> {
         let called = message.parsed_request_uri().and_then(number).ok_or(unallocated)?;
         let office = self.directory.office_with(called).ok_or(unallocated)?;
         let contract = office.contract();
-        let withheld = asks_for_privacy(message);
-        let caller = message.from().ok_or(No(400, None))?;
-        let calling = caller.parsed_uri().and_then(number);
+        let private = asks_for_privacy(message);
+        let from = message.from().ok_or(No(400, None))?;
+        let calling = from.parsed_uri().and_then(number);
+        let recorded = recorded(from.parsed_uri(), private);
+        let caller = caller(&recorded, calling, private);
+        let withheld = caller == Caller::Withheld;
         let guard = self
             .guards
             .get(&contract)
@@ -39,11 +42,7 @@ impl<R: Relays> Pbx<R> {
         let (state, rules) = office.line(called);
         let (route, _) = route(&Inbound {
             called,
-            caller: match calling {
-                _ if withheld => shared::route::Caller::Withheld,
-                Some(number) => shared::route::Caller::Number(number),
-                None => shared::route::Caller::Unavailable,
-            },
+            caller,
             at: self.local(now),
             guard,
             state,
@@ -67,11 +66,12 @@ impl<R: Relays> Pbx<R> {
                 },
                 user: String::new(),
                 told: Vec::new(),
-                from: presented_from(&caller, calling, withheld, self.directory.realm()),
+                from: presented_from(&from, calling, withheld, self.directory.realm()),
                 unanswered,
             }),
         };
         let meta = Meta {
+            from: recorded,
             presented: calling.filter(|_| !withheld),
             uses: if rings.is_some() { wanted } else { Use::Inside },
             limited,

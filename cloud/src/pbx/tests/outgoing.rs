@@ -123,6 +123,8 @@ fn a_withheld_number() {
     phone.from = "\"Anonymous\" <sip:anonymous@anonymous.invalid>".into();
     phone.extra += "Privacy: id\r\n";
     let invite = b.ring(&phone, CARRIER);
+    let live = b.pbx.live().next().unwrap();
+    assert_eq!(live.terminal.map(|key| key.index()), Some(10));
     assert!(
         invite
             .header("From")

@@ -138,6 +138,51 @@ fn what_does_not_ring() {
     }
 }
 
+/// Live and from its record, a call is judged the same (非通知拒否).
+#[test]
+fn who_withholds_its_number() {
+    use shared::route::Caller as Who;
+    let private = "Privacy: id\r\n";
+    for (from, extra, who) in [
+        ("<sip:0335550001@x>", "", Who::Number(number("0335550001"))),
+        ("<sip:0335550001@x>", private, Who::Withheld),
+        (
+            "\"Anonymous\" <sip:anonymous@anonymous.invalid>",
+            "",
+            Who::Withheld,
+        ),
+        ("<sip:Anonymous@x>", "", Who::Withheld),
+        ("<sip:unavailable@x>", "", Who::Unavailable),
+        ("<sip:unavailable@x>", private, Who::Withheld),
+        ("<sip:203.0.113.9>", "", Who::Unavailable),
+        ("<sip:203.0.113.9>", private, Who::Withheld),
+    ] {
+        let mut b = ruled(
+            rules(true),
+            NumberState::InUse,
+            schedule(HOURS),
+            &[BlockRule::Withheld],
+        );
+        let mut carrier = Caller::carrier("c1", "0312340000");
+        (carrier.from, carrier.extra) = (from.into(), extra.into());
+        b.rx(CARRIER, &carrier.request("INVITE", "i"));
+        b.expect(CARRIER, "100");
+        if who == Who::Withheld {
+            b.expect(CARRIER, "403");
+        } else {
+            b.expect(home(TOKYO), "INVITE");
+            b.rx(CARRIER, &carrier.request("CANCEL", "i"));
+        }
+        let leg = b.records.pop().unwrap().1;
+        let number = Number::parse(&leg.from).ok();
+        assert_eq!(
+            caller(&leg.from, number, leg.presented.is_none()),
+            who,
+            "{from} {extra}"
+        );
+    }
+}
+
 #[test]
 fn what_rings_all_the_same() {
     let mut open = schedule(OVER);
