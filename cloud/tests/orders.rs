@@ -99,7 +99,7 @@ async fn orders_keep_the_rules() {
         .unwrap();
     assert_eq!(db.contracts().await.unwrap()[0].ids[0].outgoing, "0312340001");
 
-    // R13, R16: what may not be given back.
+    // R12, R13, R16: what may not be given back.
     refused(order(db, one, Command::RemoveId(key(0))).await, "R16");
     order(db, one, Command::RemoveId(key(3))).await.unwrap();
     refused(order(db, one, Command::RemoveId(key(2))).await, "R13");
@@ -111,7 +111,7 @@ async fn orders_keep_the_rules() {
         "R1",
     );
     order(db, one, Command::RemoveId(key(2))).await.unwrap();
-    refused(order(db, one, Command::RemoveId(key(1))).await, "R13");
+    refused(order(db, one, Command::RemoveId(key(1))).await, "R12");
     // What was given back is free again.
     order(db, other, id("0312340020", "201")).await.unwrap();
 }

@@ -180,8 +180,10 @@ fn a_phone_that_comes_back_joins_the_ringing() {
     let first = o.expect(Phone::new(0).address, "INVITE");
     o.answer(&first, 180);
     o.expect(cloud(), "180");
-    o.register(&Phone::new(1));
+    // Its 200 waits for the flash, the caller does not.
+    o.register_only(&Phone::new(1));
     let second = o.expect(Phone::new(1).address, "INVITE");
+    o.expect(Phone::new(1).address, "200");
     o.register(&Phone::new(1));
     o.quiet();
     o.answer(&first, 486);
