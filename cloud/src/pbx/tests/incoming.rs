@@ -249,7 +249,10 @@ fn an_app_may_be_registered_at_its_box() {
     let mut office = yamada();
     office.site.ids[0].kind = TerminalKind::App;
     b.give(Input::Directory(Box::new(with(office))));
-    b.rx(CARRIER, &Caller::carrier("c1", "0312340001").request("INVITE", "i"));
+    b.rx(
+        CARRIER,
+        &Caller::carrier("c1", "0312340001").request("INVITE", "i"),
+    );
     b.expect(CARRIER, "100");
     b.expect(home(TOKYO), "INVITE");
 }
