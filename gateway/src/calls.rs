@@ -85,23 +85,11 @@ const UNALLOCATED: Cause = Cause {
     cause: 1,
     text: "Unallocated number",
 };
-/// Q.850 cause 28.
-const INCOMPLETE: Cause = Cause {
-    protocol: "Q.850",
-    cause: 28,
-    text: "Invalid number format",
-};
 /// Q.850 cause 21.
 const BARRED: Cause = Cause {
     protocol: "Q.850",
     cause: 21,
     text: "Call rejected",
-};
-/// Q.850 cause 21: R9, R22, R25.
-const NOT_YOURS: Cause = Cause {
-    protocol: "Q.850",
-    cause: 21,
-    text: "Number not owned by the caller",
 };
 /// Q.850 cause 20.
 const ABSENT: Cause = Cause {

@@ -108,11 +108,7 @@ fn read(site: &Site, keys: &Keys, on: Option<Date>) -> Result<Dialled, Refusal> 
     if site.sys.outside_prefix == Some(9) && !reading.outside && typed.first() != Some(&b'+') {
         return Err(Refusal::NeedsOutsidePrefix);
     }
-    let allowed = |on| allowed(site, classify(number, on));
-    match on {
-        Some(on) => allowed(on)?,
-        None => allowed(Date::FIRST).or_else(|_| allowed(Date::LAST))?,
-    }
+    allowed(site, number, on)?;
     Ok(Dialled::Outside {
         number,
         privacy: reading.privacy,
@@ -120,15 +116,20 @@ fn read(site: &Site, keys: &Keys, on: Option<Date>) -> Result<Dialled, Refusal> 
     })
 }
 
-/// May numbers of this kind be called?
-fn allowed(site: &Site, kind: Kind) -> Result<(), Refusal> {
-    match (kind.outgoing(), kind) {
-        (Outgoing::Allow | Outgoing::PricedApart, _) => Ok(()),
-        (Outgoing::Off, _) if site.sys.international => Ok(()),
-        (Outgoing::Off, _) => Err(Refusal::International),
-        (Outgoing::Block, Kind::Ended) => Err(Refusal::Ended),
-        (Outgoing::Block, Kind::Unassigned) => Err(Refusal::Unassigned),
-        (Outgoing::Block, kind) => Err(Refusal::Barred(kind)),
+/// May this number outside be called? Box and cloud both ask here; for `on` see [`dial`].
+pub fn allowed(site: &Site, number: Number, on: Option<Date>) -> Result<(), Refusal> {
+    let judge = |on| match classify(number, on) {
+        kind if kind.outgoing() == Outgoing::Block => Err(match kind {
+            Kind::Ended => Refusal::Ended,
+            Kind::Unassigned => Refusal::Unassigned,
+            kind => Refusal::Barred(kind),
+        }),
+        kind if kind.outgoing() == Outgoing::Off && !site.sys.international => Err(Refusal::International),
+        _ => Ok(()),
+    };
+    match on {
+        Some(on) => judge(on),
+        None => judge(Date::FIRST).or_else(|_| judge(Date::LAST)),
     }
 }
 

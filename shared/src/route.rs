@@ -102,24 +102,14 @@ pub struct Inbound<'a> {
 pub enum Cause {
     /// The number is not in use; there is an announcement that says so.
     NotInUse,
-    /// No channel is free, or it is after hours.
-    Busy,
+    /// No channel is free (R15, A4).
+    Full,
+    /// It is after hours; there is an announcement that says so.
+    Closed,
     /// The caller is blocked, or the number suspended.
     Rejected,
     /// The number is not switched over yet.
     OutOfOrder,
-}
-
-impl Cause {
-    /// The cause of ITU-T Q.850.
-    pub const fn q850(self) -> u8 {
-        match self {
-            Self::NotInUse => 1,
-            Self::Busy => 17,
-            Self::Rejected => 21,
-            Self::OutOfOrder => 27,
-        }
-    }
 }
 
 /// What becomes of a call.
@@ -181,14 +171,14 @@ fn decide(call: &Inbound<'_>, trace: &mut Trace) -> Route {
 
     if let Some(full) = call.full {
         note(trace, Step::Channels, Finding::Full(full));
-        return Route::Refuse(Cause::Busy);
+        return Route::Refuse(Cause::Full);
     }
     note(trace, Step::Channels, Finding::Passed);
 
     match (hours(call, trace), call.rules.closed) {
         (State::Open, _) => ring(call.called, None, call.rules.unanswered, trace),
         (State::Closed, Treatment::Forward(number)) => ring(number, None, Treatment::End, trace),
-        (State::Closed, Treatment::End) => Route::Refuse(Cause::Busy),
+        (State::Closed, Treatment::End) => Route::Refuse(Cause::Closed),
     }
 }
 

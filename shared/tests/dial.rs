@@ -4,7 +4,7 @@ mod common;
 
 use common::{key, number, office};
 use shared::date::Date;
-use shared::dial::{Dialled, Present, Privacy, Refusal, dial};
+use shared::dial::{Dialled, Present, Privacy, Refusal, allowed, dial};
 use shared::number::NumberProblem;
 use shared::number::plan::Kind;
 use shared::site::Site;
@@ -222,6 +222,9 @@ fn what_is_not_called_is_refused_with_its_reason() {
     ] {
         assert_eq!(today(&site, text), Err(refusal), "{text}");
         assert!(!refusal.to_string().is_empty() && !refusal.japanese().to_string().is_empty());
+        // It stands within quotes in a header.
+        let short = refusal.short();
+        assert!(short.len() <= 40 && !short.contains(['"', '\\']), "{short}");
     }
     for text in [
         "0570123456",
@@ -232,6 +235,28 @@ fn what_is_not_called_is_refused_with_its_reason() {
     ] {
         assert_eq!(today(&site, text), outside(text, Privacy::Default), "{text}");
     }
+}
+
+/// What the cloud asks of a number that a box has read: the same as when it is dialled.
+#[test]
+fn a_number_may_be_called_or_not_however_it_was_read() {
+    let mut site = office();
+    let on = Date::new(2026, 11, 26);
+    for text in [
+        "0990123456",
+        "02012345678",
+        "104",
+        "199",
+        "+16505550100",
+        "0399998888",
+        "117",
+    ] {
+        let judged = allowed(&site, number(text), on);
+        assert_eq!(judged.err(), today(&site, text).err(), "{text}");
+    }
+    site.sys.international = true;
+    assert_eq!(allowed(&site, number("+16505550100"), on), Ok(()));
+    assert_eq!(allowed(&site, number("199"), None), Err(Refusal::Unassigned));
 }
 
 #[test]

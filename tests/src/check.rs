@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use shared::id::{BoxId, IdKey, IdSet};
+use shared::number::Number;
 use shared::record::{CallLeg, FinalState, Side};
 use shared::sync::{EventBody, EventId};
 
+use crate::network::Millis;
 use crate::office;
 use crate::phone::{CallLog, Direction, Outcome};
 use crate::scene::{CARRIER, CLOUD, CONTRACT, Scene};
@@ -211,7 +213,7 @@ fn events(scene: &mut Scene, faults: &mut Faults) {
 fn calls(scene: &mut Scene, excuses: Excuses, faults: &mut Faults) {
     for (session, call) in join(scene) {
         one_record_each(&session, &call, excuses, faults);
-        one_answer(&session, &call, excuses, faults);
+        one_answer(scene, &session, &call, excuses, faults);
         let callers = call
             .seen
             .iter()
@@ -275,7 +277,7 @@ fn stands(log: &CallLog) -> bool {
     log.direction == Direction::In && log.answered.is_some() && !log.reason.contains("cause=200")
 }
 
-fn one_answer(session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
+fn one_answer(scene: &Scene, session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
     // A phone whose 200 was never acknowledged did not win.
     let winners: Vec<_> = call
         .seen
@@ -287,11 +289,46 @@ fn one_answer(session: &str, call: &Joined, excuses: Excuses, faults: &mut Fault
         log.direction == Direction::Out
             && matches!(log.outcome, Some(Outcome::Cancelled | Outcome::Refused(_)))
     });
-    // Two boxes that do not hear of each other both let the first of their phones have it.
-    let apart = (excuses.cut || excuses.cloud_died || excuses.box_died) && !call.other_legs.is_empty();
-    faults.unless(winners.len() <= 1 || caller_gave_up || apart, || {
+    let apart = excuses.cut || excuses.cloud_died || excuses.box_died;
+    let sides: Vec<BoxId> = winners.iter().map(|(node, ..)| scene.box_of(**node)).collect();
+    faults.unless(caller_gave_up || one_winner(&sides, apart), || {
         format!("{session}: answered by {winners:?}")
     });
+}
+
+/// One phone has the call; of two boxes that are `apart` and do not hear of each other, each lets one of its phones have it.
+fn one_winner(boxes: &[BoxId], apart: bool) -> bool {
+    let different: BTreeSet<_> = boxes.iter().collect();
+    different.len() == boxes.len() && (apart || boxes.len() <= 1)
+}
+
+/// What the carrier holds a call for after the cloud let go of it: its BYE may be lost three times.
+const LET_GO: Millis = 4_000;
+
+/// R15 as the carrier sees it: the calls that were let through, at the moment of each, are no more than the channels then.
+/// Calls to the authorities, and those to a number that such a call presented, need none.
+pub fn channels(log: &[CallLog], limit: impl Fn(Millis) -> usize) -> Faults {
+    let mut faults = Faults::default();
+    let number = |user: &str| Number::parse(user).ok();
+    let emergency = |call: &&CallLog| {
+        call.direction == Direction::In && ["110", "118", "119"].contains(&call.called.as_str())
+    };
+    let call_back = |call: &CallLog| {
+        let presented = |first: &CallLog| number(&first.peer) == number(&call.called);
+        let mut before = log.iter().filter(|first| first.started <= call.started);
+        call.direction == Direction::Out && before.any(|first| emergency(&first) && presented(first))
+    };
+    let through = |call: &CallLog| call.ringing.or(call.answered);
+    let counted = log.iter().filter(|call| !emergency(call) && !call_back(call));
+    let counted: Vec<(Millis, Millis)> = counted
+        .filter_map(|call| Some((through(call)?, call.ended.unwrap_or(Millis::MAX))))
+        .collect();
+    for (at, _) in &counted {
+        let holds = |(from, to): &&(Millis, Millis)| from <= at && to.saturating_sub(LET_GO) >= *at;
+        let used = counted.iter().filter(holds).count();
+        faults.unless(used <= limit(*at), || format!("{used} channels in use at {at}"));
+    }
+    faults
 }
 
 /// The caller and the side that took its call tell the same story.
@@ -316,7 +353,8 @@ fn agree(session: &str, caller: &CallLog, leg: &CallLeg, excuses: Excuses, fault
     });
 }
 
-/// Box and cloud tell the same story of a call that crossed the line, or one of the boxes does; unless the line was cut or one of them died.
+/// Box and cloud tell the same story of a call that crossed the line, or one of the boxes does; unless the line was cut or
+/// one of them died.
 fn both_sides(session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
     let first = |legs: &[CallLeg]| legs.iter().find(|leg| leg.leg == 0).cloned();
     let boxes = [first(&call.box_legs), first(&call.other_legs)];
@@ -341,3 +379,62 @@ fn both_sides(session: &str, call: &Joined, excuses: Excuses, faults: &mut Fault
 
 /// The longest way there and back over the line, with a lost segment each way, milliseconds.
 const CROSSING: u64 = 1_500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_winner_for_each_box_that_is_apart() {
+        let (a, b) = (office::BOX, office::BRANCH_BOX);
+        for (boxes, together, apart) in [
+            (&[][..], true, true),
+            (&[a], true, true),
+            (&[a, b], false, true),
+            (&[a, a], false, false),
+            (&[a, b, b], false, false),
+            (&[a, a, a, b, b], false, false),
+        ] {
+            assert_eq!(one_winner(boxes, false), together, "{boxes:?}");
+            assert_eq!(one_winner(boxes, true), apart, "{boxes:?}");
+        }
+    }
+
+    #[test]
+    fn the_carrier_counts_the_channels() {
+        let call = |direction, peer: &str, called: &str, from: Millis, to: Millis| CallLog {
+            called: called.into(),
+            ringing: Some(from),
+            ended: Some(to),
+            ..CallLog::new(direction, from, peer.into(), String::new())
+        };
+        let (own, customer) = ("+81312340001", "0809876001");
+        let mut log = vec![
+            call(Direction::In, own, "+81901234001", 1_000, 60_000),
+            call(Direction::In, own, "119", 2_000, 30_000),
+            // Calls back while the third below still talks.
+            call(Direction::Out, customer, "0312340001", 20_000, 40_000),
+            call(Direction::Out, customer, "0312340002", 3_000, 60_000),
+        ];
+        let full = |log: &[CallLog]| channels(log, |_| 2).0;
+        assert!(full(&log).is_empty(), "{:?}", full(&log));
+        // A call that was refused holds nothing.
+        let refused = CallLog {
+            ringing: None,
+            ..call(Direction::Out, customer, "0312340000", 9_000, 9_100)
+        };
+        log.push(refused);
+        assert!(full(&log).is_empty(), "{:?}", full(&log));
+        // Called before 119 was, or another number: an ordinary call.
+        for more in [
+            call(Direction::Out, customer, "0312340001", 1_500, 50_000),
+            call(Direction::Out, customer, "0312340000", 20_000, 50_000),
+            call(Direction::In, own, "117", 20_000, 50_000),
+        ] {
+            log.push(more);
+            assert_eq!(full(&log).len(), 1, "{:?}", full(&log));
+            log.pop();
+        }
+        assert_eq!(channels(&log, |at| usize::from(at < 3_000)).0.len(), 1);
+    }
+}

@@ -186,14 +186,7 @@ impl Why {
             .filter_map(|call| Some(Use::Outside(Number::parse(call.line.as_deref()?).ok()?)))
             .collect();
         let full = channels::admit(&office.site, Use::Outside(called), uses).err();
-        let facts = Facts {
-            registered,
-            busy,
-            logged_in: foreground,
-            foreground,
-            ..Facts::default()
-        };
-        Ok((facts, full))
+        Ok((Facts::of(registered, busy, foreground), full))
     }
 }
 
@@ -233,8 +226,10 @@ fn refused(cause: Cause, lang: Lang) -> &'static str {
     match (cause, lang) {
         (Cause::NotInUse, Lang::En) => "nobody rings: the caller hears that the number is not in use",
         (Cause::NotInUse, Lang::Ja) => "呼び出しなし: 現在使われていない旨の案内",
-        (Cause::Busy, Lang::En) => "nobody rings: the caller hears that it is busy, or after hours",
-        (Cause::Busy, Lang::Ja) => "呼び出しなし: 話中または時間外の案内",
+        (Cause::Full, Lang::En) => "nobody rings: all channels are in use, the caller hears that it is busy",
+        (Cause::Full, Lang::Ja) => "呼び出しなし: チャンネルに空きがなく、話中音",
+        (Cause::Closed, Lang::En) => "nobody rings: the caller hears that it is after hours",
+        (Cause::Closed, Lang::Ja) => "呼び出しなし: 時間外の案内",
         (Cause::Rejected, Lang::En) => "nobody rings: the call is rejected",
         (Cause::Rejected, Lang::Ja) => "呼び出しなし: 着信拒否",
         (Cause::OutOfOrder, Lang::En) => "nobody rings: the number is not switched over yet",

@@ -33,9 +33,9 @@ impl Db {
     /// earlier ones, once every line of them was understood and every area that the program knows by itself has numbers.
     pub async fn import_areas(&self, areas: &[u8], numbers: Option<&[u8]>) -> Result<Taken> {
         let table = table(areas, numbers)?;
-        let known: BTreeSet<Zone> = blocks(&table).into_values().collect();
+        let known: BTreeSet<Zone> = blocks(&table).into_values().flatten().collect();
         let shipped = Table::shipped();
-        let own: BTreeSet<Zone> = blocks(&shipped).into_values().collect();
+        let own: BTreeSet<Zone> = blocks(&shipped).into_values().flatten().collect();
         let missing: Vec<String> = own
             .difference(&known)
             .map(|zone| format!("{zone} {}", shipped.name(*zone)))
@@ -85,7 +85,7 @@ impl Db {
         };
         Ok(Taken {
             lines: [list, numbers].into_iter().flatten().map(filled).sum(),
-            areas: now.values().collect::<BTreeSet<_>>().len(),
+            areas: now.values().flatten().collect::<BTreeSet<_>>().len(),
             blocks: now.len(),
             changed: both
                 .into_iter()
@@ -95,12 +95,12 @@ impl Db {
     }
 }
 
-/// The area of each block of numbers, by the five digits behind the 0.
-fn blocks(table: &Table) -> BTreeMap<u32, Zone> {
+/// The listed areas of each block of numbers, by the five digits behind the 0.
+fn blocks(table: &Table) -> BTreeMap<u32, Vec<Zone>> {
     (10_000..100_000)
         .filter_map(|block: u32| {
             let number = Number::parse(&format!("0{block}0000")).ok()?;
-            Some((block, table.zone(number)?))
+            Some((block, table.zones(number))).filter(|(_, zones)| !zones.is_empty())
         })
         .collect()
 }

@@ -16,7 +16,7 @@ use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, NameAddr};
 
-use super::{BARRED, INCOMPLETE, Kind, NOT_YOURS, No, TRUNK, UNALLOCATED, address, dialled, unescape};
+use super::{BARRED, Kind, No, TRUNK, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
 use crate::link::FIRST_ANSWER;
 
@@ -36,8 +36,8 @@ impl Gateway<'_> {
         let dialled = dialled(message, &mut buffer).ok_or(No(484, Some(UNALLOCATED)))?;
         let meaning = match dial(&self.site, dialled, self.today(now)) {
             Ok(meaning) => meaning,
-            Err(DialRefusal::Ended | DialRefusal::Unassigned) => {
-                return self.not_in_use(now, tx, flow, message, caller);
+            Err(why @ (DialRefusal::Ended | DialRefusal::Unassigned)) => {
+                return self.not_in_use(now, tx, flow, message, caller, why);
             }
             Err(why) => return Err(refused(why)),
         };
@@ -82,10 +82,11 @@ impl Gateway<'_> {
         flow: Flow,
         message: &Message<'_>,
         caller: IdKey,
+        why: DialRefusal,
     ) -> Result<(), No> {
         let meta = self.meta(now, Kind::Outgoing, message, Some(caller));
         let call = self.open(now, tx, flow, message, meta)?;
-        self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED);
+        self.announce(now, call, Prompt::NumberNotInUse, 404, because(why));
         Ok(())
     }
 
@@ -160,7 +161,10 @@ impl Gateway<'_> {
             let wish = present.number(&self.site, id).map_err(refused)?;
             let wish = wish.or_else(|| wished(message));
             let presented = caller_id::present(&self.site, id, wish, privacy);
-            let presented = presented.map_err(|_| No(403, Some(NOT_YOURS)))?;
+            let presented = presented.map_err(|why| {
+                let text = why.english();
+                No(403, Some(Cause { text, ..BARRED }))
+            })?;
             (presented.number, presented.withheld)
         };
         let realm = self.site.sys.realm.clone();
@@ -272,9 +276,19 @@ fn user(digits: impl core::fmt::Display) -> User {
 }
 
 fn refused(why: DialRefusal) -> No {
-    match why.q850() {
-        1 => No(404, Some(UNALLOCATED)),
-        28 => No(484, Some(INCOMPLETE)),
-        _ => No(403, Some(BARRED)),
+    let status = match why.q850() {
+        1 => 404,
+        28 => 484,
+        _ => 403,
+    };
+    No(status, Some(because(why)))
+}
+
+/// The refusal as a phone's log shows it.
+fn because(why: DialRefusal) -> Cause {
+    Cause {
+        protocol: "Q.850",
+        cause: why.q850().into(),
+        text: why.short(),
     }
 }

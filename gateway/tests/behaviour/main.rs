@@ -3,6 +3,7 @@
 #[path = "../office/mod.rs"]
 mod office;
 
+mod announcements;
 mod bad_input;
 mod emergency;
 mod inside;

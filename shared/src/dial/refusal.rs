@@ -44,6 +44,22 @@ impl Refusal {
         }
     }
 
+    /// In English, short enough for a Reason header; with its rule where it has one.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::NotANumber(_) => "Not a telephone number",
+            Self::NoSuchExtension => "Nobody has this extension",
+            Self::UnknownFeature => "No such feature code",
+            Self::NoSuchRep(_) => "Not in so many groups (R22)",
+            Self::NeedsOutsidePrefix => "Dial 9 for an outside line",
+            Self::CarrierSelection => "Carriers cannot be selected",
+            Self::International => "International calls are off",
+            Self::Barred(_) => "Numbers of this kind are not called",
+            Self::Ended => "The service of this number has ended",
+            Self::Unassigned => "No such number is assigned",
+        }
+    }
+
     /// In Japanese, with what to do next.
     pub fn japanese(self) -> impl fmt::Display {
         fmt::from_fn(move |f| match self {

@@ -51,8 +51,7 @@ impl<R: Relays> Pbx<R> {
             block: office.block(rules),
             schedule: office.schedule(rules),
         });
-        // A number that is not in use, a blocked caller and after hours all come before or after the question of channels.
-        let limited = route == Route::Refuse(Why::Busy) && full.is_some();
+        let limited = route == Route::Refuse(Why::Full);
         let rings = match route {
             Route::Refuse(_) => None,
             Route::Ring {
@@ -84,11 +83,11 @@ impl<R: Relays> Pbx<R> {
             Route::Refuse(Why::NotInUse) => {
                 self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED)
             }
-            Route::Refuse(Why::Busy) if limited => {
+            Route::Refuse(Why::Full) => {
                 self.counters.channels += 1;
                 self.calls.refuse(now, call, 486, Some(BUSY));
             }
-            Route::Refuse(Why::Busy) => self.announce(now, call, Prompt::AfterHours, 486, BUSY),
+            Route::Refuse(Why::Closed) => self.announce(now, call, Prompt::AfterHours, 486, BUSY),
             Route::Refuse(Why::Rejected) => self.calls.refuse(now, call, 403, Some(BARRED)),
             Route::Refuse(Why::OutOfOrder) => self.calls.refuse(now, call, 480, Some(NOT_YET)),
         }

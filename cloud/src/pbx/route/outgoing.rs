@@ -3,11 +3,11 @@
 use media::prompt::Prompt;
 use shared::caller_id::{self, Presented};
 use shared::channels::Use;
-use shared::dial::Privacy;
+use shared::dial::{self, Privacy};
 use shared::ring::{Call, To};
 use shared::route::{NumberState, Treatment};
 use shared::site::Id;
-use shared::{BoxId, Extension, Number};
+use shared::{BoxId, Date, Extension, Number};
 use sip::b2bua::{Cause, Target};
 use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
@@ -28,8 +28,8 @@ enum Wish {
         presented: Presented,
         uses: Use,
     },
-    /// It is not the caller's to make.
-    Refused(Cause),
+    /// It is not the caller's to make, or nobody has the number.
+    Refused(u16, Cause),
 }
 
 impl<R: Relays> Pbx<R> {
@@ -52,7 +52,7 @@ impl<R: Relays> Pbx<R> {
                 // Never refused: of a caller that is not known, the authority sees a number of the site all the same.
                 let one = caller.or_else(|| office.site.ids.iter().find(here));
                 let number = one.map(|one| caller_id::emergency(&office.site, one));
-                number.map_or(Wish::Refused(NOT_YOURS), |number| Wish::Outside {
+                number.map_or(Wish::Refused(403, NOT_YOURS), |number| Wish::Outside {
                     called,
                     presented: Presented {
                         number,
@@ -61,7 +61,10 @@ impl<R: Relays> Pbx<R> {
                     uses: Use::Emergency(number),
                 })
             }
-            Called::Outside(called) => outside(office, caller, called, message),
+            Called::Outside(called) => {
+                let today = self.local(now).map(|at| at.date);
+                outside(office, caller, called, message, today)
+            }
         };
         let contract = account.contract;
         let (kind, presented, wanted) = match &wish {
@@ -70,7 +73,7 @@ impl<R: Relays> Pbx<R> {
                 let shown = Some(presented.number).filter(|_| !presented.withheld);
                 (Kind::Outgoing, shown, *uses)
             }
-            Wish::Refused(_) => (Kind::Outgoing, None, Use::Inside),
+            Wish::Refused(..) => (Kind::Outgoing, None, Use::Inside),
         };
         let limited = self.has_channel(contract, wanted).is_err();
         let meta = Meta {
@@ -82,7 +85,7 @@ impl<R: Relays> Pbx<R> {
         };
         let call = self.open(now, tx, flow, message, meta)?;
         match wish {
-            Wish::Refused(cause) => self.calls.refuse(now, call, 403, Some(cause)),
+            Wish::Refused(status, cause) => self.calls.refuse(now, call, status, Some(cause)),
             Wish::Outside { .. } if limited => {
                 self.counters.channels += 1;
                 self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
@@ -105,7 +108,7 @@ impl<R: Relays> Pbx<R> {
 
     fn inside(&self, id: BoxId, caller: Option<&Id>, to: To, message: &Message<'_>) -> Wish {
         let Some(one) = caller else {
-            return Wish::Refused(NOT_YOURS);
+            return Wish::Refused(403, NOT_YOURS);
         };
         let realm = self.directory.realm();
         let name = quoted(one.label.as_bytes()).map_or(String::new(), |name| name + " ");
@@ -230,21 +233,37 @@ fn address(value: &[u8]) -> Option<Number> {
 }
 
 /// A call to the carrier, if the caller may make it and present what it asks for (R9, R22).
-fn outside(office: &Office, caller: Option<&Id>, called: Number, message: &Message<'_>) -> Wish {
+fn outside(
+    office: &Office,
+    caller: Option<&Id>,
+    called: Number,
+    message: &Message<'_>,
+    today: Option<Date>,
+) -> Wish {
     let privacy = match asks_for_privacy(message) {
         true => Privacy::Withhold,
         false => Privacy::Default,
     };
-    let presented = caller.zip(asked(message)).and_then(|(one, number)| {
-        let presented = caller_id::present(&office.site, one, Some(number), privacy);
-        presented.ok()
-    });
-    let Some(presented) = presented else {
-        return Wish::Refused(NOT_YOURS);
+    let Some((one, number)) = caller.zip(asked(message)) else {
+        return Wish::Refused(403, NOT_YOURS);
     };
-    let suspended = office.line(presented.number).0 == NumberState::Suspended;
-    if suspended || !called.is_japanese() && !office.site.sys.international {
-        return Wish::Refused(BARRED);
+    let presented = match caller_id::present(&office.site, one, Some(number), privacy) {
+        Ok(presented) => presented,
+        Err(why) => {
+            let text = why.english();
+            return Wish::Refused(403, Cause { text, ..NOT_YOURS });
+        }
+    };
+    if office.line(presented.number).0 == NumberState::Suspended {
+        return Wish::Refused(403, BARRED);
+    }
+    if let Err(why) = dial::allowed(&office.site, called, today) {
+        let (status, cause) = match why.q850() {
+            1 => (404, UNALLOCATED),
+            _ => (403, BARRED),
+        };
+        let text = why.short();
+        return Wish::Refused(status, Cause { text, ..cause });
     }
     Wish::Outside {
         called,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use shared::BoxId;
 use shared::guard::ALONE_MS;
 use shared::ring::{Facts, To, ring};
 use shared::route::Treatment;
+use shared::{BoxId, IdSet};
 use sip::Instant;
 use sip::b2bua::{Cause, Target};
 use sip::pool::Key;
@@ -89,17 +89,14 @@ impl<R: Relays> Pbx<R> {
             return Vec::new();
         };
         let online = |id: BoxId| self.trunks.get(&id).is_some_and(|trunk| trunk.is_there());
-        // Which of its phones are registered the box knows; there are no apps elsewhere.
-        let facts = Facts {
-            registered: office
-                .site
-                .ids
-                .iter()
-                .filter(|id| self.directory.box_at(id.site).is_some_and(online))
-                .map(|id| id.key)
-                .collect(),
-            ..Facts::default()
-        };
+        // Which of its terminals are registered and busy the box knows; there are no apps elsewhere.
+        let at_boxes = office
+            .site
+            .ids
+            .iter()
+            .filter(|id| self.directory.box_at(id.site).is_some_and(online));
+        let registered = at_boxes.map(|id| id.key).collect();
+        let facts = Facts::of(registered, IdSet::EMPTY, IdSet::EMPTY);
         let offer = ring(&office.site, rings.call, &facts).offer;
         let mut boxes: Vec<BoxId> = offer
             .iter()

@@ -56,18 +56,26 @@ fn a_phone_calls_outside() {
 #[test]
 fn which_number_a_call_may_present() {
     // P-Asserted-Identity, P-Served-User, what the carrier sees.
-    let table: [(&str, Option<&str>, Option<&str>); 9] = [
-        ("0312340001", Some("0312340001"), Some("+81312340001")),
-        ("0312340000", Some("0312340002"), Some("+81312340000")),
-        ("0312340001", None, Some("+81312340001")),
+    let (not_owned, another) = (
+        "Number not owned by the caller",
+        "Another terminal's direct number (R9)",
+    );
+    let table: [(&str, Option<&str>, Result<&str, &str>); 9] = [
+        ("0312340001", Some("0312340001"), Ok("+81312340001")),
+        ("0312340000", Some("0312340002"), Ok("+81312340000")),
+        ("0312340001", None, Ok("+81312340001")),
         // R9: another ID's direct number, a number of another site, of another contract, of nobody.
-        ("0312340001", Some("0312340002"), None),
-        ("0663000001", Some("0312340001"), None),
-        ("0521110001", Some("0312340001"), None),
-        ("0399999999", None, None),
+        ("0312340001", Some("0312340002"), Err(another)),
+        ("0663000001", Some("0312340001"), Err(another)),
+        (
+            "0521110001",
+            Some("0312340001"),
+            Err("Not a number of the contract (R9)"),
+        ),
+        ("0399999999", None, Err(not_owned)),
         // An ID that is not at this site.
-        ("0312340000", Some("0663000001"), None),
-        ("0312340000", Some("nonsense"), None),
+        ("0312340000", Some("0663000001"), Err(not_owned)),
+        ("0312340000", Some("nonsense"), Err(not_owned)),
     ];
     for (asserted, served, seen) in table {
         let mut b = Bench::with(&[TOKYO, OSAKA]);
@@ -80,17 +88,17 @@ fn which_number_a_call_may_present() {
         b.rx(flow, &phone.request("INVITE", "i"));
         b.expect(flow, "100");
         match seen {
-            Some(seen) => {
+            Ok(seen) => {
                 let invite = b.expect(CARRIER, "INVITE");
                 assert!(
                     invite.header("From").unwrap().contains(seen),
                     "{asserted} {served:?}"
                 );
             }
-            None => {
+            Err(why) => {
                 let refused = b.expect(flow, "403");
                 assert!(
-                    refused.header("Reason").unwrap().contains("not owned"),
+                    refused.header("Reason").unwrap().contains(why),
                     "{asserted} {served:?}"
                 );
                 b.rx(flow, &phone.request("ACK", "i"));
@@ -185,6 +193,10 @@ fn what_is_dialled() {
         ("0521110001", Ok("sip:+81521110001@")),
         ("0015550100", Err("404")),
         ("+14155550100", Err("403")),
+        ("0990123456", Err("403")),
+        ("02012345678", Err("403")),
+        ("104", Err("404")),
+        ("199", Err("404")),
         ("x", Err("404")),
     ];
     for (called, result) in table {

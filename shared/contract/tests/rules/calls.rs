@@ -244,8 +244,8 @@ fn incoming(world: &mut World, number: Number) -> Outcome {
 
 fn why(cause: Cause, full: Option<Full>) -> (&'static str, &'static str) {
     match (cause, full) {
-        (Cause::Busy, Some(full)) => ("busy", full.rule()),
-        (Cause::Busy, None) => ("busy", "hours"),
+        (Cause::Full, full) => ("busy", full.map_or("R15", Full::rule)),
+        (Cause::Closed, _) => ("busy", "hours"),
         (Cause::NotInUse, _) => ("not in use", "R25"),
         (Cause::Rejected, _) => ("rejected", "suspended"),
         (Cause::OutOfOrder, _) => ("rejected", "porting"),
