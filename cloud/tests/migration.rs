@@ -160,14 +160,14 @@ async fn sites_without_an_address() {
         label: Some("窓口".into()),
         ..IdChange::default()
     };
-    let phrase = RepChange {
-        phrase: Some("山田商店です".into()),
+    let name = RepChange {
+        label: Some("山田商店です".into()),
         ..RepChange::default()
     };
     for command in [
         Command::RenameSite(SiteId(1), "本店".into()),
         Command::ChangeId(key, label),
-        Command::ChangeRep(number("0312340000"), phrase),
+        Command::ChangeRep(number("0312340000"), name),
         Command::SetBlockList(0, Some(vec![BlockRule::Withheld])),
         world::id("05012340009", "209"),
     ] {

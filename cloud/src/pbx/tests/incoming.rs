@@ -247,7 +247,7 @@ fn desk_phones_without_their_box_are_absent() {
 fn an_app_may_be_registered_at_its_box() {
     let mut b = Bench::with(&[TOKYO]);
     let mut office = yamada();
-    office.site.ids[0].kind = TerminalKind::App;
+    office.site.ids[0].kind = shared::TerminalKind::App;
     b.give(Input::Directory(Box::new(with(office))));
     b.rx(
         CARRIER,
