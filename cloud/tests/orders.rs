@@ -403,6 +403,10 @@ async fn a_group_keeps_what_is_not_changed() {
         ),
         (
             change(None, extensions(&["201", "203"]), None),
+            all("代表", "201,203", ""),
+        ),
+        (
+            change(None, None, extensions(&["201", "203"])),
             all("代表", "201,203", "201,203"),
         ),
     ] {
@@ -554,7 +558,7 @@ async fn the_log_can_be_read_again() {
     );
     assert!(row.command.contains("\"0312340000\""), "{}", row.command);
     // Taking a cap away is not the same as leaving it.
-    for sub_cap in [None, Some(None), Some(Some(2))] {
+    for sub_cap in [Some(Some(2)), Some(None)] {
         let change = RepChange {
             sub_cap,
             ..RepChange::default()
