@@ -3,6 +3,8 @@
 //! Every change is one `BEGIN IMMEDIATE` transaction that ends in [`Change::commit`]; a change of what a site uses
 //! issues the site's next signed epoch in the same transaction.
 
+mod areas;
+mod boxes;
 mod config;
 mod contract;
 mod events;
@@ -23,7 +25,9 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
-pub use contract::{BoxOrder, IdChange, NewBox, NewId, NewRep, RepChange};
+pub use self::contract::{Ask, Done, LogRow, Login, Stored};
+pub use areas::Taken;
+pub use boxes::{BoxOrder, NewBox};
 pub use events::CLOUD;
 pub use fleet::BoxAccount;
 pub use keys::Keys;
@@ -145,10 +149,7 @@ impl Db {
 
     /// The service domain of this installation.
     pub async fn realm(&self) -> sqlx::Result<String> {
-        let mut connection = self.pool.acquire().await?;
-        setting(&mut connection, "realm")
-            .await
-            .map(|realm| realm.unwrap_or_else(|| DEFAULT_REALM.into()))
+        realm(&mut *self.pool.acquire().await?).await
     }
 
     /// Counts this start of the server and returns the number: the `boot` of the cloud's own events.
@@ -209,6 +210,11 @@ async fn setting(connection: &mut SqliteConnection, key: &str) -> sqlx::Result<O
         .bind(key)
         .fetch_optional(connection)
         .await
+}
+
+async fn realm(connection: &mut SqliteConnection) -> sqlx::Result<String> {
+    let realm = setting(connection, "realm").await?;
+    Ok(realm.unwrap_or_else(|| DEFAULT_REALM.into()))
 }
 
 async fn set_setting(connection: &mut SqliteConnection, key: &str, value: &str) -> sqlx::Result<()> {

@@ -22,8 +22,10 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use shared::channels::{self, Use};
+use shared::guard::Guard;
 use shared::record::{CallLeg, Stamp};
-use shared::{BoxId, ContractId, Number, SessionId};
+use shared::{BoxId, ContractId, IdKey, Number, SessionId};
 use sip::b2bua::{self, Calls, Cause, Receive};
 use sip::digest::{Nonces, Used};
 use sip::pool::Key;
@@ -32,12 +34,13 @@ use sip::{Fault, Flow, Instant, Message, Method, Name, Rejected, Transport, Writ
 
 use bridge::Bridge;
 use limit::Limiter;
-use record::Meta;
+use record::{Meta, Rings};
 use trunk::{Stream, Trunk};
 
 pub use bridge::Relays;
-pub use directory::{Account, Directory};
+pub use directory::{Account, Directory, Office};
 pub use record::Kind;
+pub(crate) use route::caller;
 
 /// Server and User-Agent.
 const AGENT: &str = concat!("denwaban-cloud/", env!("CARGO_PKG_VERSION"));
@@ -159,6 +162,10 @@ pub struct Live {
     pub to: String,
     /// The number presented to the called side.
     pub presented: Option<Number>,
+    /// The ID whose terminal calls, if it is one of the contract.
+    pub terminal: Option<IdKey>,
+    /// The channels it holds (R15).
+    pub uses: Use,
     /// When it came.
     pub started: Instant,
     /// Somebody's phone rings.
@@ -226,6 +233,8 @@ pub struct Pbx<R> {
     ready: VecDeque<Flow>,
     trunks: HashMap<BoxId, Trunk>,
     limiter: Limiter,
+    /// Who called 110, 118 or 119 a short while ago.
+    guards: HashMap<ContractId, Guard>,
     out: VecDeque<Queued>,
     /// Nothing of a connection or trunk is due earlier.
     earliest: Instant,
@@ -263,6 +272,7 @@ impl<R: Relays> Pbx<R> {
             ready: VecDeque::new(),
             trunks: HashMap::new(),
             limiter: Limiter::default(),
+            guards: HashMap::new(),
             out: VecDeque::new(),
             earliest: Instant::NEVER,
             random,
@@ -345,6 +355,8 @@ impl<R: Relays> Pbx<R> {
             from: meta.from.to_string(),
             to: meta.to.to_string(),
             presented: meta.presented,
+            terminal: meta.caller,
+            uses: meta.uses,
             started: Instant::from_millis(meta.started.mono),
             ringing: meta.ringing.is_some() && !answered,
             answered,
@@ -366,8 +378,12 @@ impl<R: Relays> Pbx<R> {
 
     /// Calls with the outside that a contract has now (R15).
     pub fn channels_used(&self, contract: ContractId) -> usize {
-        let mine = |meta: &Meta| meta.channel && meta.contract == contract;
-        self.calls.iter().filter(|(_, meta, _)| mine(meta)).count()
+        channels::used(self.uses(contract))
+    }
+
+    fn uses(&self, contract: ContractId) -> Vec<Use> {
+        let mine = self.calls.iter().filter(|(_, meta, _)| meta.contract == contract);
+        mine.map(|(_, meta, _)| meta.uses).collect()
     }
 
     /// What must be zero when nothing goes on: calls, legs, transactions, relays.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-/// An order that was not carried out, and nothing was changed.
+use contract::Lang;
+
+/// What was asked breaks a rule of this program, not one of a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The rule it breaks: `R13`, or a word where no rule has a number.
+    /// What it is about, as a word.
     pub rule: &'static str,
     /// What is wrong.
     pub what: String,
@@ -32,25 +34,47 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// An operation on the database failed.
+/// Something was not carried out; nothing was changed.
 #[derive(Debug)]
 pub enum Error {
-    /// The order breaks a rule.
+    /// It breaks a rule of the contract.
+    Order(contract::Refusal),
+    /// It breaks another rule.
     Refused(Refusal),
-    /// The database or a file failed; nothing was changed.
+    /// The database or a file failed.
     Failed(anyhow::Error),
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Error {
+    /// What to tell whoever asked. Only the rules of contracts are there in Japanese.
+    pub fn text(&self, lang: Lang) -> String {
         match self {
-            Self::Refused(refusal) => refusal.fmt(f),
-            Self::Failed(error) => write!(f, "{error:#}"),
+            Self::Order(refusal) => {
+                let text = refusal.text(lang);
+                match lang {
+                    Lang::En => format!("{}: {}. {}", refusal.rule(), text.what, text.next),
+                    Lang::Ja => format!("{}: {}。{}", refusal.rule(), text.what, text.next),
+                }
+            }
+            Self::Refused(refusal) => refusal.to_string(),
+            Self::Failed(error) => format!("{error:#}"),
         }
     }
 }
 
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(Lang::En))
+    }
+}
+
 impl std::error::Error for Error {}
+
+impl From<contract::Refusal> for Error {
+    fn from(refusal: contract::Refusal) -> Self {
+        Self::Order(refusal)
+    }
+}
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {

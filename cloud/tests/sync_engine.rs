@@ -34,6 +34,7 @@ fn site(ids: u16) -> Site {
                 label: "x".repeat(48).as_str().try_into().unwrap(),
                 kind: TerminalKind::Fixed,
                 outgoing: direct,
+                site: site.sys.site,
             })
             .unwrap();
     }

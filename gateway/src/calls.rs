@@ -2,27 +2,24 @@
 
 mod announce;
 mod events;
+mod outgoing;
+mod ringing;
 
 use core::fmt::Write;
-use core::time::Duration;
 
 use heapless::String;
-use media::prompt::Prompt;
-use shared::dial::{Dialled, Privacy, Refusal as DialRefusal, dial};
-use shared::id::{Extension, IdKey, IdSet, SessionId};
+use shared::channels::Use;
+use shared::dial::{Dialled, dial};
+use shared::id::{IdKey, SessionId};
 use shared::number::Number;
 use shared::record::{Party, Stamp};
-use shared::ring::{Facts, ring};
-use shared::site::{Called, TerminalKind};
-use sip::b2bua::{ADDRESS_MAX, Cause, Direct, EXTRA_MAX, Refusal, Target};
+use shared::ring::Ringing;
+use sip::b2bua::{ADDRESS_MAX, Cause, Direct, Refusal};
 use sip::pool::Key;
-use sip::transaction::{Priority, TxId};
+use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
 
 use crate::Gateway;
-use crate::budget::RING_MS;
-use crate::link::FIRST_ANSWER;
-use crate::registrar::Binding;
 
 /// [`Target::user`] of the trunk.
 const TRUNK: u32 = u32::MAX;
@@ -32,9 +29,9 @@ const RETRY_AFTER: u8 = 2;
 /// Which way a call crosses the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Phone to phone.
+    /// Phone to phones of the contract, as far as they are here.
     Inside,
-    /// Phone to the outside.
+    /// Phone to the cloud: to the outside, or to terminals of the contract that are not here.
     Outgoing,
     /// From the cloud.
     Incoming,
@@ -49,6 +46,10 @@ pub struct Meta {
     to: Party,
     presented: Option<Number>,
     caller: Option<IdKey>,
+    /// What it holds of the channels (R15).
+    uses: Use,
+    /// Who was offered it; nothing if it rings no phone here.
+    rings: Option<Ringing>,
     answered_by: Option<u32>,
     started: Stamp,
     ringing: Option<Stamp>,
@@ -59,6 +60,13 @@ pub struct Meta {
     /// The announcement it hears, and the answer after it.
     player: Option<u8>,
     verdict: (u16, Option<Cause>),
+}
+
+impl Meta {
+    /// Does it ring the terminal that made an emergency call, and that one alone?
+    fn is_call_back(&self) -> bool {
+        self.rings.is_some_and(|rings| rings.is_call_back())
+    }
 }
 
 /// Why a call is not taken: the answer to the phone.
@@ -141,199 +149,7 @@ impl Gateway<'_> {
     pub(crate) fn is_emergency(&self, message: &Message<'_>) -> bool {
         let mut buffer = [0; 40];
         dialled(message, &mut buffer)
-            .is_some_and(|dialled| matches!(dial(&self.site, dialled), Dialled::Emergency(_)))
-    }
-
-    fn call_from_phone(
-        &mut self,
-        now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
-        caller: IdKey,
-    ) -> Result<(), No> {
-        let mut buffer = [0; 40];
-        let dialled = dialled(message, &mut buffer).ok_or(No(484, Some(UNALLOCATED)))?;
-        let (number, wish, emergency) = match dial(&self.site, dialled) {
-            Dialled::Emergency(number) => (number, Privacy::Show, true),
-            Dialled::Service { number, privacy } | Dialled::Outside { number, privacy } => {
-                (number, privacy, false)
-            }
-            Dialled::Extension(key) => {
-                let id = self.site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
-                if id.kind == TerminalKind::App && !self.registrar.registered().contains(key) {
-                    // An app lives in the cloud.
-                    (id.direct, Privacy::Default, false)
-                } else {
-                    let to = match dialled.parse::<Extension>() {
-                        Ok(extension) => user(extension),
-                        Err(_) => user(id.direct.digits()),
-                    };
-                    return self.inside(now, tx, flow, message, caller, &to, IdSet::one(key));
-                }
-            }
-            Dialled::Rep(index) => {
-                let called = self
-                    .site
-                    .reps
-                    .get(index)
-                    .map(|rep| rep.number)
-                    .ok_or(No(404, None))?;
-                let mut offer = ring(&self.site, called, &self.facts()).offer;
-                offer.remove(caller);
-                return self.inside(now, tx, flow, message, caller, &user(called.digits()), offer);
-            }
-            Dialled::Refused(why) => return Err(refused(why)),
-        };
-        self.outside(now, tx, flow, message, caller, number, wish, emergency)
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what an INVITE is and what was made of it"
-    )]
-    fn inside(
-        &mut self,
-        now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
-        caller: IdKey,
-        called: &str,
-        offer: IdSet,
-    ) -> Result<(), No> {
-        let meta = self.meta(now, Kind::Inside, message, Some(caller));
-        let call = self.open(now, tx, flow, message, meta)?;
-        let realm = &self.site.sys.realm;
-        let from = match self.site.id(caller) {
-            Some(id) => address(&id.label, id.extension, realm),
-            None => address("", "anonymous", realm),
-        };
-        let to = address("", called, realm);
-        if self.present(now, call, &from, &to, "") {
-            self.fork(now, call, offer);
-        }
-        Ok(())
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what an INVITE is and what was made of it"
-    )]
-    fn outside(
-        &mut self,
-        now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
-        caller: IdKey,
-        number: Number,
-        wish: Privacy,
-        emergency: bool,
-    ) -> Result<(), No> {
-        let id = self.site.id(caller).ok_or(No(403, Some(BARRED)))?;
-        let (presented, direct) = (id.outgoing, id.direct);
-        let withheld = wish == Privacy::Withhold;
-        let realm = self.site.sys.realm.clone();
-        let from = match withheld {
-            true => address("Anonymous", "anonymous", "anonymous.invalid"),
-            false => address(&id.label, presented.digits(), &realm),
-        };
-        let to = address("", number.digits(), &realm);
-        let mut extra: String<EXTRA_MAX> = String::new();
-        // Both lines fit for every realm.
-        let _ = write!(
-            extra,
-            "P-Asserted-Identity: <sip:{}@{realm}>\r\nP-Served-User: <sip:{}@{realm}>\r\n",
-            presented.e164(),
-            direct.digits()
-        );
-        if withheld {
-            let _ = extra.push_str("Privacy: id\r\n");
-        }
-        let mut meta = self.meta(now, Kind::Outgoing, message, Some(caller));
-        meta.presented = (!withheld).then_some(presented);
-        meta.emergency = emergency;
-        // While the line is up the cloud counts: it knows of the apps' calls too.
-        let trunk = self.trunk.flow().filter(|_| self.link.is_tried());
-        let full = trunk.is_none() && self.channels_used() >= usize::from(self.site.sys.channels);
-        let call = self.open(now, tx, flow, message, meta)?;
-        if !self.present(now, call, &from, &to, &extra) {
-            return Ok(());
-        }
-        if full && !emergency {
-            // R15: with a spoken reason.
-            self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
-            return Ok(());
-        }
-        let Some(trunk) = trunk else {
-            self.no_way_out(now, call);
-            return Ok(());
-        };
-        let mut uri: String<128> = String::new();
-        let _ = write!(uri, "sip:{}@{realm}", number.digits());
-        let priority = if emergency {
-            Priority::Reserved
-        } else {
-            Priority::Normal
-        };
-        let target = Target {
-            flow: trunk,
-            uri: uri.as_bytes(),
-            priority,
-            user: TRUNK,
-        };
-        match self.calls.dial(now, call, target) {
-            Ok(_) => self.calls.set_deadline(call, Some(now + FIRST_ANSWER)),
-            Err(refusal) => self.calls.refuse(now, call, refusal.status(), None),
-        }
-        Ok(())
-    }
-
-    fn call_from_cloud(
-        &mut self,
-        now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
-    ) -> Result<(), No> {
-        let mut buffer = [0; 40];
-        let number = dialled(message, &mut buffer)
-            .and_then(|text| Number::parse(text).ok())
-            .ok_or(No(404, Some(UNALLOCATED)))?;
-        let called = self.site.by_number(number).ok_or(No(404, Some(UNALLOCATED)))?;
-        let decision = ring(&self.site, number, &self.facts());
-        let meta = self.meta(now, Kind::Incoming, message, None);
-        let caller = meta.from.clone();
-        let call = self.open(now, tx, flow, message, meta)?;
-        let realm = &self.site.sys.realm;
-        let mut extra: String<EXTRA_MAX> = String::new();
-        let mut name = [0; ADDRESS_MAX];
-        let name = message
-            .from()
-            .and_then(|from| sip::fields::unescape_quoted(from.display?, &mut name))
-            .and_then(|name| core::str::from_utf8(name).ok());
-        let from = address(name.unwrap_or_default(), &caller, realm);
-        let to = address("", number.digits(), realm);
-        // R3, R26: which number was called, by its label.
-        let label = match called {
-            Called::Rep(index) => self.site.reps.get(index).map(|rep| rep.label.as_str()),
-            Called::Direct(key) => self.site.id(key).map(|id| id.label.as_str()),
-        };
-        // A line that does not fit is left out.
-        let line = write!(
-            extra,
-            "P-Called-Party-ID: \"{}\" <sip:{}@{realm}>\r\n",
-            Quoted(label.unwrap_or_default()),
-            number.digits()
-        );
-        if line.is_err() {
-            extra.clear();
-        }
-        if self.present(now, call, &from, &to, &extra) {
-            self.fork(now, call, decision.offer);
-        }
-        Ok(())
+            .is_some_and(|dialled| matches!(dial(&self.site, dialled, None), Ok(Dialled::Emergency(_))))
     }
 
     /// Says what the called side will see. False: it is too long, and the call is refused.
@@ -345,37 +161,6 @@ impl Gateway<'_> {
             self.calls.refuse(now, call, refusal.status(), None);
         }
         said.is_ok()
-    }
-
-    /// Rings every phone of a set at once.
-    fn fork(&mut self, now: Instant, call: Key, offer: IdSet) {
-        let (mut rung, mut full) = (false, false);
-        let wanted = |binding: &&Binding| offer.contains(binding.key()) && binding.is_reachable();
-        for binding in self.registrar.iter().filter(wanted) {
-            let mut flow = binding.flow();
-            if let Some(address) = self.address {
-                // A binding from the flash may name the address of an old lease.
-                flow.local.set_ip(address.into());
-            }
-            let target = Target {
-                flow,
-                uri: binding.contact(),
-                priority: Priority::Normal,
-                user: u32::from(u16::from(binding.key())),
-            };
-            match self.calls.dial(now, call, target) {
-                Ok(_) => rung = true,
-                Err(refusal) => full |= refusal == Refusal::NoRoom,
-            }
-        }
-        if rung {
-            let limit = now + Duration::from_millis(RING_MS);
-            self.calls.set_deadline(call, Some(limit));
-        } else if full {
-            self.calls.refuse(now, call, Refusal::NoRoom.status(), None);
-        } else {
-            self.calls.refuse(now, call, 480, Some(ABSENT));
-        }
     }
 
     fn open(
@@ -431,6 +216,8 @@ impl Gateway<'_> {
             to: party(message.request_uri()),
             presented,
             caller,
+            uses: Use::Inside,
+            rings: None,
             answered_by: None,
             started: self.stamp(now),
             ringing: None,
@@ -442,31 +229,10 @@ impl Gateway<'_> {
         }
     }
 
-    /// What is known of the terminals at this moment; apps live in the cloud, so here they count as absent.
-    fn facts(&self) -> Facts {
-        let registered = self.registrar.registered();
-        let mut busy = IdSet::EMPTY;
-        for (_, meta, _) in self.calls.iter() {
-            let by = meta
-                .answered_by
-                .and_then(|by| u16::try_from(by).ok())
-                .and_then(IdKey::new);
-            meta.caller.into_iter().chain(by).for_each(|key| busy.insert(key));
-        }
-        Facts {
-            registered,
-            busy,
-            logged_in: IdSet::EMPTY,
-            foreground: IdSet::EMPTY,
-        }
-    }
-
-    /// Calls with the outside, which count against the contract's channels (R15).
-    fn channels_used(&self) -> usize {
-        self.calls
-            .iter()
-            .filter(|(_, meta, _)| meta.kind != Kind::Inside && meta.player.is_none())
-            .count()
+    /// What the calls hold of the contract's channels; one that is refused with spoken words holds nothing.
+    fn uses(&self) -> impl Iterator<Item = Use> {
+        let talking = self.calls.iter().filter(|(_, meta, _)| meta.player.is_none());
+        talking.map(|(_, meta, _)| meta.uses)
     }
 }
 
@@ -495,22 +261,6 @@ fn address(name: &str, user: impl core::fmt::Display, realm: &str) -> String<ADD
 }
 
 const _: () = assert!(ADDRESS_MAX >= "<sip:@>".len() + 32 + 64);
-
-/// The user part of what the called side sees.
-fn user(digits: impl core::fmt::Display) -> String<24> {
-    let mut user = String::new();
-    // An extension or a telephone number is shorter.
-    let _ = write!(user, "{digits}");
-    user
-}
-
-fn refused(why: DialRefusal) -> No {
-    match why {
-        DialRefusal::NotANumber(_) => No(484, Some(UNALLOCATED)),
-        DialRefusal::NoSuchExtension | DialRefusal::UnknownFeature => No(404, Some(UNALLOCATED)),
-        DialRefusal::International | DialRefusal::NeedsOutsidePrefix => No(403, Some(BARRED)),
-    }
-}
 
 /// Text within a quoted string (RFC 3261 §25.1).
 struct Quoted<'a>(&'a str);

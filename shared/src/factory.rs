@@ -97,13 +97,13 @@ impl Factory {
 
     /// Writes the image and returns it.
     pub fn encode<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], FactoryError> {
-        let (header, rest) = buf.split_at_mut_checked(HEADER).ok_or(FactoryError::Room)?;
+        let (header, rest) = buf.split_first_chunk_mut::<HEADER>().ok_or(FactoryError::Room)?;
         let body = postcard::to_slice(self, rest)
             .map_err(|_| FactoryError::Room)?
             .len();
-        header[..4].copy_from_slice(&MAGIC);
-        header[4..6].copy_from_slice(&VERSION.to_le_bytes());
-        header[6..8].copy_from_slice(&(body as u16).to_le_bytes());
+        let [m0, m1, m2, m3] = MAGIC;
+        let ([v0, v1], [l0, l1]) = (VERSION.to_le_bytes(), (body as u16).to_le_bytes());
+        *header = [m0, m1, m2, m3, v0, v1, l0, l1];
         let end = HEADER + body;
         let check = crc32(buf.get(..end).ok_or(FactoryError::Room)?);
         buf.get_mut(end..end + 4)

@@ -130,7 +130,7 @@ impl fmt::Display for IdKey {
 }
 
 /// A set of IDs of one contract.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct IdSet(pub u64);
 
 impl IdSet {
@@ -238,6 +238,15 @@ impl Extension {
     /// Its digits as an integer.
     pub const fn value(self) -> u32 {
         self.0.get()
+    }
+
+    /// Its first digit is this one: an outside-line digit would take it for a number outside (R30).
+    pub const fn begins_with(self, digit: u8) -> bool {
+        let mut first = self.value();
+        while first >= 10 {
+            first /= 10;
+        }
+        first == digit as u32
     }
 }
 

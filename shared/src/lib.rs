@@ -1,14 +1,27 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
+// What comes from wire, flash or user is never trusted: nothing here can panic.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
+pub mod caller_id;
+pub mod channels;
 pub mod date;
 pub mod dial;
 pub mod factory;
+pub mod guard;
 pub mod id;
 pub mod number;
+mod readable;
 pub mod record;
 pub mod ring;
+pub mod route;
+pub mod schedule;
 pub mod site;
 pub mod sync;
 

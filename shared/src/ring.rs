@@ -1,9 +1,13 @@
-//! Who rings when a number is called: the one decision box and cloud share.
+//! Who rings: the one decision box and cloud share.
 //!
-//! It depends on the configuration and a snapshot of facts, nothing else. While a call rings and a fact changes (an app
-//! comes to the foreground, a phone registers), it is asked again and the terminals that are new in the offer are added
-//! (R21). What a side does not know counts as absent: a box whose line is cut knows of no apps, a cloud without the box
-//! knows of no desk phones.
+//! It depends on the configuration of the contract and a snapshot of facts, nothing else: with the same facts box and
+//! cloud decide the same. What a side does not know counts as absent: a box knows nothing of apps and of other sites'
+//! phones, a cloud without the box knows of no desk phones.
+//!
+//! While a call rings and a fact changes, it is asked again and the terminals that are new are added (R21): [`Ringing`].
+
+mod call;
+mod reason;
 
 use heapless::Vec;
 
@@ -11,8 +15,11 @@ use crate::id::{IdKey, IdSet};
 use crate::number::Number;
 use crate::site::{Called, Id, MAX_IDS, Site};
 
+pub use call::Ringing;
+pub use reason::Reason;
+
 /// What is known of the terminals at this moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Facts {
     /// Has a SIP registration. A fixed terminal is logged in by this alone.
     pub registered: IdSet,
@@ -22,79 +29,107 @@ pub struct Facts {
     pub logged_in: IdSet,
     /// The app is in the foreground.
     pub foreground: IdSet,
+    /// Its site is another one, and this side cannot ring it: for a box all that are not here, for the cloud none.
+    pub elsewhere: IdSet,
 }
 
-/// Why a terminal is offered the call, or is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Offered: the called direct number or extension is its own (R8, R30).
-    Own,
-    /// Offered: a fixed terminal of the group (R19).
-    Fixed,
-    /// Offered: an app, and no fixed terminal of the group is ringing (R19).
-    NoFixedRings,
-    /// Offered: an app in the foreground rings with the fixed terminals (R19, R21).
-    Foreground,
-    /// Not offered: another ID's direct number was called (R8).
-    NotCalled,
-    /// Not offered: not in the ring group (R4).
-    NotMember,
-    /// Not offered: its ringing for this number is off (R44).
-    RingOff,
-    /// Not offered: its direct number is not in use for incoming calls (R25).
-    DirectOff,
-    /// Not offered: a fixed terminal without registration (R20, A18).
-    NotRegistered,
-    /// Not offered: an app nobody is logged in to (R20).
-    NotLoggedIn,
-    /// Not offered: an app in the background while fixed terminals ring (R19).
-    FixedFirst,
-}
-
-impl Reason {
-    /// Is the terminal offered the call?
-    pub const fn offered(self) -> bool {
-        matches!(
-            self,
-            Self::Own | Self::Fixed | Self::NoFixedRings | Self::Foreground
-        )
+impl Facts {
+    /// What a side knows that sees registrations. An app that registers at a box is one more telephone there: its
+    /// registration is its login, as is being in the foreground.
+    pub fn of(registered: IdSet, busy: IdSet, foreground: IdSet) -> Self {
+        Self {
+            registered,
+            busy,
+            logged_in: registered.union(foreground),
+            foreground,
+            elsewhere: IdSet::EMPTY,
+        }
     }
 
-    /// The rule behind it.
-    pub const fn rule(self) -> &'static str {
-        match self {
-            Self::Own | Self::NotCalled => "R8",
-            Self::Fixed | Self::NoFixedRings | Self::FixedFirst => "R19",
-            Self::Foreground => "R21",
-            Self::NotMember => "R4",
-            Self::RingOff => "R44",
-            Self::DirectOff => "R25",
-            Self::NotRegistered => "A18",
-            Self::NotLoggedIn => "R20",
+    /// What the box of a site knows: no app that lives in the cloud, and no terminal of another site.
+    pub fn of_box(site: &Site, registered: IdSet, busy: IdSet) -> Self {
+        Self {
+            elsewhere: site.all().difference(site.here()),
+            ..Self::of(registered, busy, IdSet::EMPTY)
         }
+    }
+
+    /// Can the terminal of this ID ring?
+    fn can_ring(&self, id: &Id) -> Result<(), Reason> {
+        let fixed = id.kind.is_fixed();
+        if self.elsewhere.contains(id.key) {
+            Err(Reason::OtherSite)
+        } else if fixed && !self.registered.contains(id.key) {
+            Err(Reason::NotRegistered)
+        } else if !fixed && !self.logged_in.contains(id.key) {
+            Err(Reason::NotLoggedIn)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What was dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum To {
+    /// A number of the contract, from outside or by its full digits.
+    Number(Number),
+    /// The extension of this ID (R30): it rings although its direct number may be off (R25).
+    Extension(IdKey),
+}
+
+/// A call to terminals of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// What was dialled.
+    pub to: To,
+    /// The calling terminal, if it is one of the contract: it does not ring itself.
+    pub from: Option<IdKey>,
+    /// It may be the call-back to this terminal's emergency call (`guard`): that one rings alone if it can.
+    pub back_to: Option<IdKey>,
+}
+
+impl Call {
+    /// An ordinary call from outside.
+    pub const fn new(to: To) -> Self {
+        Self {
+            to,
+            from: None,
+            back_to: None,
+        }
+    }
+}
+
+impl From<Number> for Call {
+    fn from(number: Number) -> Self {
+        Self::new(To::Number(number))
     }
 }
 
 /// Who is offered the call, and why each ID is or is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What was called; nothing if the number is not of this site.
+    /// What was called; nothing if it is not of this contract.
     pub called: Option<Called>,
     /// The terminals to ring. May be empty: nobody can answer.
     pub offer: IdSet,
-    /// One entry for every ID of the site.
+    /// One entry for every ID of the contract.
     pub trace: Vec<(IdKey, Reason), MAX_IDS>,
 }
 
 impl Decision {
-    fn new(site: &Site, called: Option<Called>, reason: impl Fn(&Id) -> Reason) -> Self {
-        let trace: Vec<_, MAX_IDS> = site.ids.iter().map(|id| (id.key, reason(id))).collect();
-        let offer = trace
-            .iter()
-            .filter(|(_, reason)| reason.offered())
-            .map(|(key, _)| *key)
-            .collect();
-        Self { called, offer, trace }
+    fn new(site: &Site, called: Called, reason: impl Fn(&Id) -> Reason) -> Self {
+        let mut trace = Vec::new();
+        for id in &site.ids {
+            // There are as many places as IDs.
+            let _ = trace.push((id.key, reason(id)));
+        }
+        let offered = trace.iter().filter(|(_, reason)| reason.offered());
+        Self {
+            called: Some(called),
+            offer: offered.map(|(key, _)| *key).collect(),
+            trace,
+        }
     }
 
     /// Why this ID is or is not offered the call.
@@ -106,82 +141,66 @@ impl Decision {
     }
 }
 
-/// Decides who rings when `called`, a number of the site, is called from outside or by its full number.
-pub fn ring(site: &Site, called: Number, facts: &Facts) -> Decision {
-    let what = site.by_number(called);
-    match what {
-        None => Decision {
+/// Decides who rings.
+pub fn ring(site: &Site, call: impl Into<Call>, facts: &Facts) -> Decision {
+    let call = call.into();
+    let called = match call.to {
+        To::Number(number) => site.by_number(number),
+        To::Extension(key) => site.id(key).map(|id| Called::Direct(id.key)),
+    };
+    let Some(called) = called else {
+        return Decision {
             called: None,
             offer: IdSet::EMPTY,
             trace: Vec::new(),
-        },
-        Some(Called::Direct(key)) => Decision::new(site, what, |id| {
+        };
+    };
+    let back_to = call.back_to.and_then(|key| site.id(key));
+    if let Some(first) = back_to.filter(|id| facts.can_ring(id).is_ok()) {
+        return Decision::new(site, called, |id| match id.key == first.key {
+            true => Reason::CalledEmergency,
+            false => Reason::CallBackFirst,
+        });
+    }
+    match called {
+        Called::Direct(key) => Decision::new(site, called, |id| {
             if id.key != key {
                 Reason::NotCalled
-            } else if !id.direct_in {
+            } else if call.from == Some(key) {
+                Reason::Caller
+            } else if !id.direct_in && matches!(call.to, To::Number(_)) {
                 Reason::DirectOff
             } else {
-                own(id, facts)
+                facts.can_ring(id).err().unwrap_or(Reason::Own)
             }
         }),
-        Some(Called::Rep(index)) => {
-            let (members, rings) = site
-                .reps
-                .get(index)
-                .map_or((IdSet::EMPTY, IdSet::EMPTY), |rep| (rep.members, rep.ring));
-            // A busy fixed phone still rings (it signals a waiting call or answers 486 itself); whether it also keeps
-            // the apps silent is the site's choice (A18).
-            let active = |id: &Id| {
-                id.kind.is_fixed()
-                    && rings.contains(id.key)
-                    && facts.registered.contains(id.key)
-                    && !(site.sys.busy_frees_apps && facts.busy.contains(id.key))
-            };
-            let fixed_active = site.ids.iter().any(active);
-            Decision::new(site, what, |id| {
+        Called::Rep(index) => {
+            let rep = site.reps.get(index);
+            let (members, rings) = rep.map_or((IdSet::EMPTY, IdSet::EMPTY), |rep| (rep.members, rep.ring));
+            // Whether it rings, as far as the group decides.
+            let eligible = |id: &Id| {
                 if !members.contains(id.key) {
-                    Reason::NotMember
+                    Err(Reason::NotMember)
                 } else if !rings.contains(id.key) {
-                    Reason::RingOff
-                } else if id.kind.is_fixed() {
-                    if facts.registered.contains(id.key) {
-                        Reason::Fixed
-                    } else {
-                        Reason::NotRegistered
-                    }
-                } else if !facts.logged_in.contains(id.key) {
-                    Reason::NotLoggedIn
-                } else if !fixed_active {
-                    Reason::NoFixedRings
-                } else if facts.foreground.contains(id.key) {
-                    Reason::Foreground
+                    Err(Reason::RingOff)
+                } else if call.from == Some(id.key) {
+                    Err(Reason::Caller)
                 } else {
-                    Reason::FixedFirst
+                    facts.can_ring(id)
                 }
+            };
+            // A busy fixed phone still rings (it signals a waiting call or answers 486 itself); whether it also keeps
+            // the apps silent is the contract's choice (A18).
+            let frees = |id: &Id| site.sys.busy_frees_apps && facts.busy.contains(id.key);
+            let active = |id: &Id| id.kind.is_fixed() && eligible(id).is_ok() && !frees(id);
+            let fixed_active = site.ids.iter().any(active);
+            Decision::new(site, called, |id| match eligible(id) {
+                Err(reason) => reason,
+                Ok(()) if id.kind.is_fixed() => Reason::Fixed,
+                Ok(()) if !fixed_active => Reason::NoFixedRings,
+                Ok(()) if facts.foreground.contains(id.key) => Reason::Foreground,
+                Ok(()) => Reason::FixedFirst,
             })
         }
-    }
-}
-
-/// Decides whether the terminal of an ID rings when its extension is dialled (R30). Its direct number being out of use
-/// (R25) does not matter here.
-pub fn ring_extension(site: &Site, key: IdKey, facts: &Facts) -> Decision {
-    let called = site.id(key).map(|id| Called::Direct(id.key));
-    Decision::new(site, called, |id| {
-        if id.key == key {
-            own(id, facts)
-        } else {
-            Reason::NotCalled
-        }
-    })
-}
-
-/// The call is for this terminal alone.
-fn own(id: &Id, facts: &Facts) -> Reason {
-    match id.kind.is_fixed() {
-        true if facts.registered.contains(id.key) => Reason::Own,
-        true => Reason::NotRegistered,
-        false if facts.logged_in.contains(id.key) => Reason::Own,
-        false => Reason::NotLoggedIn,
     }
 }

@@ -1,5 +1,8 @@
 //! The complete configuration of a site, as the box uses it.
 //!
+//! A contract may have several sites. Numbers, extensions, ring groups and channels are the contract's, and every site
+//! knows all of them; credentials are a site's own.
+//!
 //! It travels and is stored in sections (`section`), and is used only after [`Site::validate`] found no fault: a site
 //! is applied as a whole or not at all.
 
@@ -17,7 +20,7 @@ pub use section::{
 };
 pub use validate::{Invalid, Rule};
 
-/// Most IDs, and most representative numbers, of a site.
+/// Most IDs, and most representative numbers, of a contract.
 pub const MAX_IDS: usize = IdKey::COUNT;
 
 /// Bytes of a label (about 16 kanji).
@@ -28,11 +31,11 @@ pub type Label = String<48>;
 pub struct Site {
     /// What holds for the site as a whole.
     pub sys: Sys,
-    /// Its IDs, ascending by key.
+    /// The IDs of the contract at all its sites, ascending by key.
     pub ids: Vec<Id, MAX_IDS>,
-    /// Digest credentials of the IDs whose terminals register at the box, ascending by key.
+    /// Digest credentials of the IDs here, whose terminals register at the box, ascending by key.
     pub credentials: Vec<Credential, MAX_IDS>,
-    /// Its representative numbers, ascending by number.
+    /// The representative numbers of the contract, ascending by number.
     pub reps: Vec<Rep, MAX_IDS>,
 }
 
@@ -90,8 +93,10 @@ pub struct Id {
     pub label: Label,
     /// Kind of its terminal.
     pub kind: TerminalKind,
-    /// The number its calls present unless chosen otherwise; one of [`Site::may_present`] (R9, R22, R23).
+    /// The number its calls present unless chosen otherwise; one of `caller_id::choices` (R9, R22, R23).
     pub outgoing: Number,
+    /// The site its terminal belongs to.
+    pub site: SiteId,
 }
 
 impl Id {
@@ -136,7 +141,7 @@ pub struct Rep {
     pub sub_cap: Option<u8>,
 }
 
-/// What a number of the site stands for.
+/// What a number of the contract stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Called {
     /// The direct number of this ID.
@@ -178,7 +183,7 @@ impl Site {
         self.ids.iter().find(|id| id.extension == extension)
     }
 
-    /// What this number stands for, if it is one of the site's (R1).
+    /// What this number stands for, if it is one of the contract's (R1).
     pub fn by_number(&self, number: Number) -> Option<Called> {
         if let Some(id) = self.ids.iter().find(|id| id.direct == number) {
             return Some(Called::Direct(id.key));
@@ -194,19 +199,19 @@ impl Site {
         self.credentials.iter().find(|credential| credential.key == key)
     }
 
-    /// May this ID present this number? Its own direct number, or a representative number it belongs to; nothing else
-    /// (R9, R22; 事業用電気通信設備規則 35条の2の6).
-    pub fn may_present(&self, key: IdKey, number: Number) -> bool {
-        self.id(key)
-            .is_some_and(|id| id.direct == number && id.direct_out)
-            || self
-                .reps
-                .iter()
-                .any(|rep| rep.number == number && rep.members.contains(key))
-    }
-
-    /// Every ID.
+    /// Every ID of the contract.
     pub fn all(&self) -> IdSet {
         self.ids.iter().map(|id| id.key).collect()
+    }
+
+    /// Does the terminal of this ID belong to this site?
+    pub fn is_here(&self, id: &Id) -> bool {
+        id.site == self.sys.site
+    }
+
+    /// The IDs of this site.
+    pub fn here(&self) -> IdSet {
+        let here = self.ids.iter().filter(|id| self.is_here(id));
+        here.map(|id| id.key).collect()
     }
 }

@@ -2,6 +2,11 @@
 
 use shared::Number;
 use shared::number::NumberProblem::{self, *};
+use shared::number::{ACCEPTED, Privacy, Reading, Typed};
+
+fn number_of(text: &str) -> Number {
+    Number::parse(text).unwrap()
+}
 
 fn e164(text: &str) -> Result<String, NumberProblem> {
     Number::parse(text)
@@ -65,19 +70,35 @@ fn what_is_no_number_is_refused_with_its_reason_and_place() {
         ("03+12345678", Plus, 2),
         ("++81312345678", Plus, 1),
         ("03-1234-567", TooShort, 11),
-        ("03-1234-56789", TooLong, 13),
+        ("03-1234-56789", TooLong, 12),
         ("0901234567", TooShort, 10),
-        ("090123456789", TooLong, 12),
-        ("0081312345678", CarrierPrefix, 13),
+        ("090123456789", TooLong, 11),
+        ("0081312345678", CountryPrefix, 0),
+        ("0033-03-1234-5678", CarrierPrefix, 0),
+        (" 00", CarrierPrefix, 1),
         ("+81", TooShort, 3),
-        ("+0312345678", Unknown, 11),
+        ("+0312345678", Unknown, 1),
+        ("+", TooShort, 1),
         ("+123456", TooShort, 7),
-        ("+1234567890123456", TooLong, 17),
-        ("201", Unknown, 3),
+        ("+1234567890123456", TooLong, 16),
+        ("201", Unknown, 0),
         ("11", TooShort, 2),
-        ("1100", Unknown, 4),
-        ("184110", Unknown, 6),
-        ("*21#", Unknown, 4),
+        ("1100", Unknown, 0),
+        ("184110", PrivacyPrefix, 0),
+        ("(186) 03-1234-5678", PrivacyPrefix, 1),
+        ("*21#", Character, 0),
+        ("03-1234-567#", Character, 11),
+        ("+81 (0) 0312345678", Unknown, 8),
+        ("0312345678\n", Character, 10),
+        ("  03x", Character, 4),
+        ("tel:03x", Character, 6),
+        ("03-1234-5678 内線12", Extension, 15),
+        ("03-1234-5678;ext=12", Extension, 17),
+        ("03-1234-5678 内線", Empty, 15),
+        ("03-1234-5678 内線*", Character, 15),
+        ("03-1234-5678 内線123456789", TooLong, 23),
+        ("03-1234-5678 代 9", Character, 15),
+        ("03-1234-567 (代)", TooShort, 13),
         ("00000000000000000000000000000000000", TooLong, 32),
     ] {
         let error = Number::parse(text).unwrap_err();
@@ -89,23 +110,91 @@ fn what_is_no_number_is_refused_with_its_reason_and_place() {
 }
 
 #[test]
-fn every_character_as_separator_is_taken_or_refused_by_the_published_list() {
+fn every_character_as_separator_and_as_digit_is_taken_or_refused_by_the_published_table() {
+    // Written out once more, so that the table cannot grow unnoticed.
     let separators = " \t\u{3000}\u{a0}-－‐‑‒–—―−ーｰ─━()（）.．\u{feff}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\
                       \u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
-    let mut taken = 0;
+    let (mut separating, mut digits) = (0, 0);
     for character in (0..=0x10FFFF).filter_map(char::from_u32) {
-        // Digits make it longer; `;` ends it; `*`, `#` and `+` are keys in the wrong place.
-        if character.is_ascii_digit()
-            || ('０'..='９').contains(&character)
-            || ";*#+＊＃＋".contains(character)
-        {
-            continue;
-        }
-        let read = Number::parse(&format!("03{character}12345678"));
-        assert_eq!(read.is_ok(), separators.contains(character), "{character:?}");
-        taken += usize::from(read.is_ok());
+        let row = ACCEPTED
+            .iter()
+            .find(|row| (row.first..=row.last).contains(&character));
+        let reading = row.map(|row| row.reading);
+        let between = Number::parse(&format!("03{character}12345678")).map_err(|error| error.problem);
+        let expected = match reading {
+            Some(Reading::Separator | Reading::Invisible) => Ok(true),
+            Some(Reading::Digit) => Err(TooLong),
+            Some(Reading::Plus) => Err(Plus),
+            // What follows is a parameter of the URI.
+            _ if character == ';' => Err(TooShort),
+            _ => Err(Character),
+        };
+        assert_eq!(
+            between.map(|number| number == number_of("0312345678")),
+            expected,
+            "{character:?}"
+        );
+        separating += usize::from(between.is_ok());
+        assert_eq!(between.is_ok(), separators.contains(character), "{character:?}");
+
+        let last = Number::parse(&format!("03-1234-567{character}")).map_err(|error| error.problem);
+        let expected = match (reading, character.to_digit(10), character) {
+            (Some(Reading::Digit), Some(value), _) => Ok(value),
+            (Some(Reading::Digit), None, _) => Ok(character as u32 - '０' as u32),
+            (Some(Reading::Separator | Reading::Invisible), ..) | (_, _, ';' | '代') => Err(TooShort),
+            (Some(Reading::Plus), ..) => Err(Plus),
+            _ => Err(Character),
+        };
+        let value = last.map(|number| (number.bits() >> 20 & 0xf) as u32);
+        assert_eq!(value, expected, "{character:?}");
+        digits += usize::from(last.is_ok());
     }
-    assert_eq!(taken, separators.chars().count());
+    assert_eq!((separating, digits), (separators.chars().count(), 20));
+}
+
+#[test]
+fn what_stands_around_a_number_is_taken_apart() {
+    let typed = |text: &str| Typed::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    for (text, privacy, carrier, extension) in [
+        ("0312345678", Privacy::Default, None, None),
+        ("184-03-1234-5678", Privacy::Withhold, None, None),
+        ("１８６ 03-1234-5678", Privacy::Show, None, None),
+        ("0033-03-1234-5678", Privacy::Default, Some("0033"), None),
+        ("001-03-1234-5678", Privacy::Default, Some("001"), None),
+        ("00234-03-1234-5678", Privacy::Default, Some("00234"), None),
+        ("009120-03-1234-5678", Privacy::Default, Some("009120"), None),
+        (
+            "184-0033-010-81-3-1234-5678",
+            Privacy::Withhold,
+            Some("0033"),
+            None,
+        ),
+        ("03-1234-5678 内線12", Privacy::Default, None, Some("12")),
+        ("03-1234-5678（内線 ０１２）", Privacy::Default, None, Some("012")),
+        ("03-1234-5678(代) 内線12", Privacy::Default, None, Some("12")),
+        (
+            "tel:+81-3-1234-5678;ext=12;phone-context=x",
+            Privacy::Default,
+            None,
+            Some("12"),
+        ),
+        ("184 03-1234-5678(代)", Privacy::Withhold, None, None),
+    ] {
+        let typed = typed(text);
+        assert_eq!(typed.number, number_of("0312345678"), "{text}");
+        assert_eq!(typed.privacy, privacy, "{text}");
+        assert_eq!(typed.carrier.as_deref(), carrier, "{text}");
+        assert_eq!(typed.extension.as_deref(), extension, "{text}");
+    }
+    for (text, problem, at) in [
+        ("184-03-1234-567", TooShort, 15),
+        ("0033-03-1234-56789", TooLong, 17),
+        ("0033", TooShort, 4),
+        ("186-201", Unknown, 4),
+    ] {
+        let error = Typed::parse(text).unwrap_err();
+        assert_eq!((error.problem, error.at), (problem, at), "{text}");
+    }
 }
 
 #[test]

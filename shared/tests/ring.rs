@@ -3,7 +3,7 @@
 mod common;
 
 use common::{key, number, office};
-use shared::ring::{Facts, Reason, ring, ring_extension};
+use shared::ring::{Call, Facts, Reason, To, ring};
 use shared::site::{Called, Site};
 use shared::{IdSet, TerminalKind};
 
@@ -98,7 +98,7 @@ fn a_direct_number_rings_its_own_terminal_alone() {
         registered: site.all(),
         logged_in: site.all(),
         foreground: site.all(),
-        busy: IdSet::EMPTY,
+        ..Facts::default()
     };
     for index in 0..3 {
         let direct = site.id(key(index)).unwrap().direct;
@@ -115,7 +115,7 @@ fn a_direct_number_rings_its_own_terminal_alone() {
         "R25"
     );
     assert_eq!(
-        ring_extension(&site, key(1), &everything).offer,
+        ring(&site, Call::new(To::Extension(key(1))), &everything).offer,
         IdSet::one(key(1)),
         "R30"
     );
@@ -125,6 +125,40 @@ fn a_direct_number_rings_its_own_terminal_alone() {
             .contains(key(1)),
         "R25: the group still rings it"
     );
+}
+
+/// An app that registers at a box is one more telephone there, to the box and to the cloud.
+#[test]
+fn an_app_that_is_registered_is_logged_in() {
+    let site = pair(true, true);
+    let (app, fixed) = (key(2), key(0));
+    let (both, none) = (site.all(), IdSet::EMPTY);
+    let (group, direct) = (site.reps[0].number, site.ids[2].direct);
+    // (registered, in the foreground, the group's reason for the app, its own number's)
+    let table = [
+        (both, none, Reason::FixedFirst, Reason::Own),
+        (both, IdSet::one(app), Reason::Foreground, Reason::Own),
+        (IdSet::one(app), none, Reason::NoFixedRings, Reason::Own),
+        (IdSet::one(fixed), none, Reason::NotLoggedIn, Reason::NotLoggedIn),
+        (
+            IdSet::one(fixed),
+            IdSet::one(app),
+            Reason::Foreground,
+            Reason::Own,
+        ),
+    ];
+    for (registered, foreground, of_group, of_own) in table {
+        let facts = Facts::of(registered, none, foreground);
+        assert_eq!(
+            ring(&site, group, &facts).reason(app),
+            Some(of_group),
+            "{facts:?}"
+        );
+        assert_eq!(ring(&site, direct, &facts).reason(app), Some(of_own), "{facts:?}");
+        if foreground == none {
+            assert_eq!(Facts::of_box(&site, registered, none), facts, "of one site");
+        }
+    }
 }
 
 #[test]
@@ -172,7 +206,7 @@ fn every_decision_of_a_group_of_three_is_the_one_of_the_rules() {
                     registered: IdSet(facts & 7),
                     logged_in: IdSet(facts >> 3 & 7),
                     foreground: IdSet(facts >> 6 & 7),
-                    busy: IdSet::EMPTY,
+                    ..Facts::default()
                 };
                 let decision = ring(&site, called, &facts);
                 for index in 0..3 {
@@ -188,4 +222,111 @@ fn every_decision_of_a_group_of_three_is_the_one_of_the_rules() {
             }
         }
     }
+}
+
+#[test]
+fn the_calling_terminal_does_not_ring_itself() {
+    let site = pair(true, true);
+    let mut facts = Facts {
+        registered: IdSet::one(key(0)),
+        logged_in: IdSet::one(key(2)),
+        ..Facts::default()
+    };
+    let rep = Call {
+        from: Some(key(0)),
+        ..number("0312340000").into()
+    };
+    let decision = ring(&site, rep, &facts);
+    assert_eq!(decision.reason(key(0)), Some(Reason::Caller));
+    assert_eq!(
+        decision.reason(key(2)),
+        Some(Reason::NoFixedRings),
+        "no desk phone rings, so it is not a reason for silence"
+    );
+    facts.registered.insert(key(1));
+    let own = Call {
+        from: Some(key(1)),
+        ..Call::new(To::Extension(key(1)))
+    };
+    assert_eq!(ring(&site, own, &facts).offer, IdSet::EMPTY);
+}
+
+#[test]
+fn a_group_over_several_sites_rings_from_each_side_what_it_can() {
+    let site = office();
+    let (called, all) = (number("0312340000"), site.all());
+    let everything = Facts {
+        registered: all,
+        logged_in: all,
+        ..Facts::default()
+    };
+    assert_eq!(
+        ring(&site, called, &everything).offer,
+        [key(0), key(1)].into_iter().collect()
+    );
+    for here in 0..8 {
+        let facts = Facts {
+            elsewhere: all.difference(IdSet(here)),
+            ..everything
+        };
+        let decision = ring(&site, called, &facts);
+        assert_eq!(decision.offer.difference(IdSet(here)), IdSet::EMPTY);
+        for id in &site.ids {
+            let other_site = decision.reason(id.key) == Some(Reason::OtherSite);
+            assert_eq!(other_site, !IdSet(here).contains(id.key));
+        }
+        // What this side does not see does not keep the apps silent.
+        let fixed_here = !IdSet(here & 3).is_empty();
+        assert_eq!(decision.offer.contains(key(2)), here & 4 != 0 && !fixed_here);
+    }
+}
+
+#[test]
+fn a_call_back_rings_who_called_for_help_first() {
+    let mut site = office();
+    site.ids[1].direct_in = false;
+    let facts = Facts {
+        registered: IdSet(0b011),
+        logged_in: IdSet(0b100),
+        ..Facts::default()
+    };
+    for called in ["0312340000", "0312340001", "0312340002"].map(number) {
+        for caller in (0..3).map(key) {
+            let call = Call {
+                back_to: Some(caller),
+                ..called.into()
+            };
+            let decision = ring(&site, call, &facts);
+            assert_eq!(decision.offer, IdSet::one(caller), "whatever is switched off");
+            assert_eq!(decision.reason(caller), Some(Reason::CalledEmergency));
+            for other in site.ids.iter().filter(|id| id.key != caller) {
+                assert_eq!(decision.reason(other.key), Some(Reason::CallBackFirst));
+            }
+            // Not there, or at a site this side cannot ring: as usual.
+            let mut gone = facts;
+            match caller == key(2) {
+                true => gone.logged_in.remove(caller),
+                false => gone.elsewhere.insert(caller),
+            }
+            assert_eq!(ring(&site, call, &gone), ring(&site, called, &gone));
+        }
+    }
+}
+
+#[test]
+fn every_reason_has_a_rule_and_a_sentence_of_its_own() {
+    for (index, reason) in Reason::ALL.into_iter().enumerate() {
+        assert!(!reason.rule().is_empty());
+        assert!(reason.japanese().ends_with("ため") && reason.english().is_ascii());
+        for other in &Reason::ALL[..index] {
+            assert_ne!(reason, *other);
+            assert_ne!(reason.japanese(), other.japanese());
+            assert_ne!(reason.english(), other.english());
+        }
+    }
+    let why = Reason::FixedFirst;
+    assert_eq!(
+        format!("{} ({})", why.japanese(), why.rule()),
+        "バックグラウンドで、固定電話機が優先されるため (R19)"
+    );
 }

@@ -4,18 +4,18 @@ mod common;
 
 use common::{key, number, office};
 use sha2::{Digest, Sha256};
-use shared::TerminalKind;
 use shared::id::{IdKey, IdSet};
 use shared::site::{
     Called, Credential, Id, MAX_IDS, MAX_ITEM, MAX_SECTION, Rep, Rule, SectionDecoder, SectionError,
     SectionKind, Site, root_hash,
 };
+use shared::{SiteId, TerminalKind};
 
 #[test]
 fn every_rule_is_broken_by_its_breach_and_named_with_its_place() {
     use SectionKind::{Credentials, Ids, Reps, Sys};
     type Breach = fn(&mut Site);
-    let breaches: [(Breach, SectionKind, u16, Rule); 23] = [
+    let breaches: [(Breach, SectionKind, u16, Rule); 24] = [
         (|s| s.sys.channels = 0, Sys, 0, Rule::Channels),
         (|s| s.sys.channels = 2, Sys, 0, Rule::Channels),
         (|s| s.sys.realm.clear(), Sys, 0, Rule::Realm),
@@ -54,6 +54,12 @@ fn every_rule_is_broken_by_its_breach_and_named_with_its_place() {
             |s| s.credentials[2].key = key(9),
             Credentials,
             2,
+            Rule::DanglingCredential,
+        ),
+        (
+            |s| s.ids[1].site = SiteId(2),
+            Credentials,
+            1,
             Rule::DanglingCredential,
         ),
         (|s| s.reps[0].number = s.ids[0].direct, Reps, 0, Rule::NumberTwice),
@@ -116,24 +122,6 @@ fn every_rule_is_broken_by_its_breach_and_named_with_its_place() {
 }
 
 #[test]
-fn the_caller_id_is_from_a_closed_set() {
-    let mut site = office();
-    assert!(site.may_present(key(0), number("0312340001")));
-    assert!(
-        !site.may_present(key(0), number("0312340002")),
-        "R9: another ID's direct number"
-    );
-    assert!(site.may_present(key(0), number("0312340000")), "R22");
-    assert!(!site.may_present(key(0), number("0399999999")));
-    site.reps[0].members.remove(key(0));
-    site.reps[0].ring.remove(key(0));
-    assert!(
-        !site.may_present(key(0), number("0312340000")),
-        "R22: not a member"
-    );
-}
-
-#[test]
 fn ids_are_found_by_user_extension_and_number() {
     let site = office();
     for user in [
@@ -167,6 +155,7 @@ fn largest() -> Site {
     site.credentials.clear();
     site.reps.clear();
     site.sys.channels = 255;
+    site.sys.site = SiteId(u32::MAX);
     site.sys.realm = "r".repeat(64).as_str().try_into().unwrap();
     let label: shared::site::Label = "電".repeat(16).as_str().try_into().unwrap();
     let all = IdSet(u64::MAX);
@@ -183,6 +172,7 @@ fn largest() -> Site {
                 label: label.clone(),
                 kind: TerminalKind::Adapter,
                 outgoing: direct,
+                site: SiteId(u32::MAX),
             })
             .unwrap();
         site.credentials
@@ -271,7 +261,9 @@ fn the_largest_site_fits_with_room_to_spare() {
 fn hostile_sections_are_refused() {
     let many = [200, 1]; // 200 items
     for kind in [SectionKind::Ids, SectionKind::Credentials, SectionKind::Reps] {
-        assert_eq!(decode(kind, 2, &[0], 1).unwrap_err(), SectionError::Schema);
+        for unknown in [0, kind.schema() + 1] {
+            assert_eq!(decode(kind, unknown, &[0], 1).unwrap_err(), SectionError::Schema);
+        }
         assert_eq!(decode(kind, 1, &[0], 1).map(|site| site.ids.len()), Ok(0));
         assert!(decode(kind, 1, &many, 1).is_err());
         assert!(decode(kind, 1, &[0xFF; 4_096], 100).is_err());
@@ -297,14 +289,17 @@ fn hashes_are_those_of_the_stated_bytes() {
     let mut sections = Vec::new();
     let mut root = Sha256::new();
     root.update(b"denwaban root\0");
-    for (kind, number) in SectionKind::ALL.into_iter().zip(1u8..) {
+    for (kind, [number, schema]) in SectionKind::ALL
+        .into_iter()
+        .zip([[1u8, 1], [2, 2], [3, 1], [4, 1]])
+    {
         let mut buf = [0; MAX_SECTION];
         let (section, bytes) = site.encode_section(kind, &mut buf).unwrap();
-        let hash = Sha256::digest([b"denwaban section\0", &[number, 1, 0][..], bytes].concat());
+        let hash = Sha256::digest([b"denwaban section\0", &[number, schema, 0][..], bytes].concat());
         assert_eq!(section.hash, <[u8; 32]>::from(hash));
         root.update(
             [
-                &[number, 1, 0][..],
+                &[number, schema, 0][..],
                 &(bytes.len() as u32).to_le_bytes(),
                 &hash[..],
             ]
@@ -320,8 +315,39 @@ fn hashes_are_those_of_the_stated_bytes() {
     );
 }
 
+/// LEB128, as postcard writes integers.
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// The IDs of the office as schema 1 writes them, and what schema 2 adds to each.
+fn ids_of_the_office(site: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![3];
+    for (index, kind) in [(0, 1), (1, 1), (2, 0)] {
+        let number = varint(0x8131_2340_0000_000B | (1 + index) << 20);
+        let fields = [&[6], "受付".as_bytes(), &[kind], &number, site].concat();
+        bytes.extend(
+            [
+                &[index as u8],
+                &number[..],
+                &varint(201 + index),
+                &[1, 1],
+                &fields,
+            ]
+            .concat(),
+        );
+    }
+    bytes
+}
+
 #[test]
-fn the_encoding_of_schema_1_is_frozen() {
+fn the_encodings_are_frozen() {
     let site = office();
     let mut buf = [0; MAX_SECTION];
     let (_, bytes) = site.encode_section(SectionKind::Sys, &mut buf).unwrap();
@@ -331,23 +357,37 @@ fn the_encoding_of_schema_1_is_frozen() {
         [&[7, 1, 3, 16], &b"denwaban.example"[..], &[0, 0, 0]].concat()
     );
     let (_, bytes) = site.encode_section(SectionKind::Ids, &mut buf).unwrap();
-    let varint = |mut value: u64| {
-        let mut bytes = Vec::new();
-        while value >= 0x80 {
-            bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        bytes.push(value as u8);
-        bytes
-    };
-    let first = varint(0x8131_2340_0010_000B);
-    let label = "受付".as_bytes();
-    let expected = [&[3, 0], &first[..], &varint(201), &[1, 1, 6], label, &[1], &first].concat();
-    assert_eq!(&bytes[..expected.len()], expected);
+    assert_eq!(bytes, ids_of_the_office(&[1]));
     let (_, bytes) = site.encode_section(SectionKind::Credentials, &mut buf).unwrap();
     assert_eq!(bytes[..50], [&[3, 0][..], &[0; 16], &[0; 32]].concat());
     let (_, bytes) = site.encode_section(SectionKind::Reps, &mut buf).unwrap();
     let label = "代表".as_bytes();
     let expected = [&[1], &varint(0x8131_2340_0000_000B)[..], &[6], label, &[7, 7, 0]].concat();
     assert_eq!(bytes, expected);
+}
+
+#[test]
+fn ids_of_schema_1_are_of_the_own_site() {
+    let mut site = Site::default();
+    site.sys.site = SiteId(1);
+    let mut decoder = SectionDecoder::new(&mut site, SectionKind::Ids, 1).unwrap();
+    decoder.push(&mut site, &ids_of_the_office(&[])).unwrap();
+    decoder.finish().unwrap();
+    assert_eq!(site.ids, office().ids);
+    assert!(decode(SectionKind::Ids, 2, &ids_of_the_office(&[]), 64).is_err());
+    assert!(decode(SectionKind::Ids, 1, &ids_of_the_office(&[1]), 64).is_err());
+}
+
+#[test]
+fn ids_at_other_sites_are_known_and_not_here() {
+    let mut site = office();
+    site.ids[1].site = SiteId(2);
+    site.credentials.remove(1);
+    site.validate().unwrap();
+    assert_eq!(site.all().len(), 3);
+    assert_eq!(site.here(), [key(0), key(2)].into_iter().collect());
+    assert!(!site.is_here(&site.ids[1]));
+    // Channels, extensions and groups are the contract's.
+    site.sys.channels = 2;
+    assert_eq!(site.validate().unwrap_err().rule, Rule::Channels);
 }

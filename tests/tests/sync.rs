@@ -71,6 +71,7 @@ fn site(random: &mut Random) -> Site {
                 label: "受付".try_into().unwrap(),
                 kind: TerminalKind::Fixed,
                 outgoing: direct,
+                site: site.sys.site,
             })
             .unwrap();
         site.credentials

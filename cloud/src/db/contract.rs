@@ -1,785 +1,481 @@
-//! Orders of the operator: contracts, IDs, representative numbers, sites, boxes. Each is carried out whole or refused
-//! with the rule it would break.
+//! Contracts and what they are told. An order is one command: it is carried out whole or refused with the rule it would
+//! break, and everything that follows from it is in the same transaction.
 
-use anyhow::anyhow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use contract::area::Table;
+use contract::model::Customer;
+use contract::{Actor, Command, Context, Contract, Effect, PlanVersion, apply};
 use md5::{Digest, Md5};
 use sha2::Sha256;
-use shared::factory::Factory;
-use shared::id::{BoxId, ContractId, Extension, IdKey, SiteId};
+use shared::id::{ContractId, IdKey, IdSet, SiteId};
 use shared::number::Number;
-use shared::site::TerminalKind;
-use sqlx::Row;
+use shared::{Date, Local};
+use sqlx::SqliteConnection;
 
-use super::config::kind_text;
-use super::{Change, DEFAULT_REALM, Db, set_setting, setting, unix_ms};
-use crate::broker::acl;
+use super::areas::areas;
+use super::{Change, Db, unix_ms};
 use crate::refusal::{Refusal, Result};
-
-/// Representative numbers that are given without a review (R12).
-const SELF_SERVICE_REPS: i64 = 3;
 
 /// Fewest characters of a password that someone chooses.
 const MIN_PASSWORD: usize = 8;
 
-/// A new ID.
+/// A contract as it is stored.
 #[derive(Clone, Debug)]
-pub struct NewId {
-    /// Its contract.
-    pub contract: ContractId,
-    /// Where its terminal is; the contract's first site if not given.
-    pub site: Option<SiteId>,
-    /// Its direct number.
-    pub direct: Number,
-    /// Its extension.
-    pub extension: Extension,
-    /// Name shown to others.
-    pub label: String,
-    /// Kind of its terminal.
-    pub kind: TerminalKind,
-    /// Its password; one is made if not given.
-    pub password: Option<String>,
+pub struct Stored {
+    /// What it says.
+    pub contract: Contract,
+    /// Counts its orders.
+    pub version: i64,
 }
 
-/// What may change of an ID.
-#[derive(Clone, Debug, Default)]
-pub struct IdChange {
-    /// Name shown to others.
-    pub label: Option<String>,
-    /// The number its calls present (R9, R22, R23).
-    pub outgoing: Option<Number>,
-    /// Calls to the direct number ring (R25).
-    pub direct_in: Option<bool>,
-    /// Calls may present the direct number (R25).
-    pub direct_out: Option<bool>,
-    /// Its password.
-    pub password: Option<String>,
-}
-
-/// A new box.
+/// How an order is given.
 #[derive(Clone, Copy, Debug)]
-pub struct BoxOrder<'o> {
-    /// Its site.
-    pub site: SiteId,
-    /// Name or address at which it finds this server.
-    pub host: &'o str,
-    /// TCP port of SIP there.
-    pub sip_port: u16,
-    /// TCP port of the broker there.
-    pub mqtt_port: u16,
+pub struct Ask<'a> {
+    /// Who asks.
+    pub actor: Actor,
+    /// The version that was looked at: if the contract is another one by now, the order is refused.
+    pub version: Option<i64>,
+    /// Password for the ID that is added or changed; an added one gets one made if none is given.
+    pub password: Option<&'a str>,
 }
 
-/// A box that exists as soon as it is committed, so that its factory data can be put away first.
-pub struct NewBox<'d> {
-    change: Change<'d>,
-    factory: Factory,
-}
-
-impl NewBox<'_> {
-    /// Its factory data, the only place where its secret is.
-    pub fn factory(&self) -> &Factory {
-        &self.factory
-    }
-
-    /// Makes it last. On an error nothing was changed.
-    pub async fn commit(self) -> Result<Factory> {
-        self.change.commit().await?;
-        Ok(self.factory)
+impl Default for Ask<'_> {
+    /// The operator, whatever the version.
+    fn default() -> Self {
+        Self {
+            actor: Actor::Operator,
+            version: None,
+            password: None,
+        }
     }
 }
 
-/// What may change of a representative number.
-#[derive(Clone, Debug, Default)]
-pub struct RepChange {
-    /// Name shown on ringing terminals.
-    pub label: Option<String>,
-    /// Extensions of all its members from now on; without `ring`, all of them ring.
-    pub members: Option<Vec<Extension>>,
-    /// Extensions of the members that ring (鳴り分け, R44).
-    pub ring: Option<Vec<Extension>>,
+/// An ID's way to log in, known only at the time it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The ID.
+    pub key: IdKey,
+    /// Its user name: the direct number (R10).
+    pub user: String,
+    /// Its password.
+    pub password: String,
 }
 
-/// A new representative number.
+/// An order that was carried out.
 #[derive(Clone, Debug)]
-pub struct NewRep {
-    /// Its contract.
-    pub contract: ContractId,
-    /// The number.
-    pub number: Number,
-    /// Name shown on ringing terminals.
-    pub label: String,
-    /// Extensions of its members.
-    pub members: Vec<Extension>,
-    /// Extensions of the members that ring; all of them if not given.
-    pub ring: Option<Vec<Extension>>,
+pub struct Done {
+    /// The contract now.
+    pub contract: Contract,
+    /// Its version.
+    pub version: i64,
+    /// What followed.
+    pub effects: Vec<Effect>,
+    /// Passwords that were made or set.
+    pub logins: Vec<Login>,
+}
+
+/// A line of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+pub struct LogRow {
+    /// The version it made.
+    pub version: i64,
+    /// When (ms since 1970).
+    pub at: i64,
+    /// Who asked.
+    pub actor: String,
+    /// The command, as JSON.
+    pub command: String,
 }
 
 impl Db {
-    /// Sets the service domain, before the first password depends on it.
-    pub async fn init(&self, realm: &str) -> Result<()> {
+    /// Makes a contract, on the plan of the day.
+    pub async fn create_contract(&self, name: &str, customer: Customer) -> Result<ContractId> {
         let mut change = self.change().await?;
-        let used: i64 =
-            sqlx::query_scalar("SELECT (SELECT count(*) FROM ident) + (SELECT count(*) FROM box)")
+        let id: u32 =
+            sqlx::query_scalar("INSERT INTO contract (version, document) VALUES (0, '{}') RETURNING id")
                 .fetch_one(&mut *change.tx)
                 .await?;
-        if used > 0 {
-            return Err(Refusal::new(
-                "realm",
-                "passwords already depend on the present service domain",
-                "Use another data directory.",
-            )
-            .into());
-        }
-        if !is_name(realm) {
-            return Err(Refusal::new(
-                "realm",
-                format!("{realm} is not a domain"),
-                "Give one like pbx.example.",
-            )
-            .into());
-        }
-        set_setting(&mut change.tx, "realm", realm).await?;
-        Ok(change.commit().await?)
-    }
-
-    /// Makes a contract.
-    pub async fn create_contract(&self, name: &str) -> Result<ContractId> {
-        label(name)?;
-        let mut change = self.change().await?;
-        let id: u32 = sqlx::query_scalar("INSERT INTO contract (name, created) VALUES ($1, $2) RETURNING id")
-            .bind(name)
-            .bind(unix_ms() as i64)
-            .fetch_one(&mut *change.tx)
+        let today = today();
+        let signed = Contract::sign(ContractId(id), "", customer, PlanVersion::on(today), today);
+        let before = Stored {
+            contract: signed,
+            version: 0,
+        };
+        change
+            .carry_out(before, Ask::default(), Command::Rename(name.into()))
             .await?;
         change.commit().await?;
         Ok(ContractId(id))
     }
 
-    /// Adds an ID with its direct number; returns its key and its password, which is kept nowhere.
-    pub async fn add_id(&self, new: &NewId) -> Result<(IdKey, String)> {
-        label(&new.label)?;
+    /// A contract.
+    pub async fn contract(&self, id: ContractId) -> Result<Stored> {
+        load(&mut *self.pool.acquire().await?, id).await
+    }
+
+    /// All contracts.
+    pub async fn stored(&self) -> Result<Vec<Stored>> {
+        load_all(&mut *self.pool.acquire().await?).await
+    }
+
+    /// The contract that has a number (R1).
+    pub async fn owner(&self, number: Number) -> Result<Option<ContractId>> {
+        owner(&mut *self.pool.acquire().await?, number).await
+    }
+
+    /// Gives a contract an order, made from what the contract says now.
+    pub async fn order(
+        &self,
+        id: ContractId,
+        ask: Ask<'_>,
+        command: impl FnOnce(&Contract) -> Result<Command>,
+    ) -> Result<Done> {
         let mut change = self.change().await?;
-        change.contract(new.contract).await?;
-        if let Some(site) = new.site {
-            change.site_of(new.contract, site).await?;
-        }
-        change.claim(new.contract, new.direct, "direct").await?;
-        let taken: Option<String> =
-            sqlx::query_scalar("SELECT direct FROM ident WHERE contract = $1 AND extension = $2")
-                .bind(new.contract.0)
-                .bind(new.extension.to_string())
-                .fetch_optional(&mut *change.tx)
-                .await?;
-        if let Some(direct) = taken {
-            return Err(Refusal::new(
-                "R30",
-                format!("extension {} already belongs to the ID {direct}", new.extension),
-                "Choose an extension that is free.",
-            )
-            .into());
-        }
-        let keys: Vec<u16> = sqlx::query_scalar("SELECT key FROM ident WHERE contract = $1 ORDER BY key")
-            .bind(new.contract.0)
-            .fetch_all(&mut *change.tx)
-            .await?;
-        let free = (0..IdKey::COUNT as u16)
-            .find(|key| !keys.contains(key))
-            .and_then(IdKey::new);
-        let key = free.ok_or_else(|| {
-            Refusal::new(
-                "R5",
-                "the contract has all 64 IDs it can have",
-                "Make another contract for further terminals.",
-            )
-        })?;
-        if let Some(password) = &new.password {
-            strong(password)?;
-        }
-        let password = new.password.clone().unwrap_or_else(new_password);
-        let (md5, sha256) = change.ha1(&new.direct.digits().to_string(), &password).await?;
-        sqlx::query(
-            "INSERT INTO ident (contract, key, role, site, direct, extension, label, kind, outgoing, ha1_md5,
-                                ha1_sha256, created)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5, $9, $10, $11)",
-        )
-        .bind(new.contract.0)
-        .bind(key.index() as i64)
-        // R16: the first one issued.
-        .bind(if keys.is_empty() { "basic" } else { "additional" })
-        .bind(new.site.map(|site| site.0))
-        .bind(new.direct.digits().to_string())
-        .bind(new.extension.to_string())
-        .bind(&new.label)
-        .bind(kind_text(new.kind))
-        .bind(&md5[..])
-        .bind(&sha256[..])
-        .bind(unix_ms() as i64)
-        .execute(&mut *change.tx)
-        .await?;
-        change.issue(new.contract).await?;
+        let stored = load(&mut change.tx, id).await?;
+        let command = command(&stored.contract)?;
+        let done = change.carry_out(stored, ask, command).await?;
         change.commit().await?;
-        Ok((key, password))
-    }
-
-    /// Changes an ID, found by its extension.
-    pub async fn change_id(&self, contract: ContractId, extension: Extension, what: &IdChange) -> Result<()> {
-        let mut change = self.change().await?;
-        let key = change.member(contract, extension).await?;
-        if let Some(text) = &what.label {
-            label(text)?;
-            sqlx::query("UPDATE ident SET label = $1 WHERE contract = $2 AND key = $3")
-                .bind(text)
-                .bind(contract.0)
-                .bind(key)
-                .execute(&mut *change.tx)
-                .await?;
-        }
-        for (sql, value) in [
-            (
-                "UPDATE ident SET direct_in = $1 WHERE contract = $2 AND key = $3",
-                what.direct_in,
-            ),
-            (
-                "UPDATE ident SET direct_out = $1 WHERE contract = $2 AND key = $3",
-                what.direct_out,
-            ),
-        ] {
-            if let Some(value) = value {
-                sqlx::query(sql)
-                    .bind(value)
-                    .bind(contract.0)
-                    .bind(key)
-                    .execute(&mut *change.tx)
-                    .await?;
-            }
-        }
-        if let Some(outgoing) = what.outgoing {
-            change.may_present(contract, key, outgoing).await?;
-            sqlx::query("UPDATE ident SET outgoing = $1 WHERE contract = $2 AND key = $3")
-                .bind(outgoing.digits().to_string())
-                .bind(contract.0)
-                .bind(key)
-                .execute(&mut *change.tx)
-                .await?;
-        }
-        if let Some(password) = &what.password {
-            strong(password)?;
-            let user: String =
-                sqlx::query_scalar("SELECT direct FROM ident WHERE contract = $1 AND key = $2")
-                    .bind(contract.0)
-                    .bind(key)
-                    .fetch_one(&mut *change.tx)
-                    .await?;
-            let (md5, sha256) = change.ha1(&user, password).await?;
-            sqlx::query("UPDATE ident SET ha1_md5 = $1, ha1_sha256 = $2 WHERE contract = $3 AND key = $4")
-                .bind(&md5[..])
-                .bind(&sha256[..])
-                .bind(contract.0)
-                .bind(key)
-                .execute(&mut *change.tx)
-                .await?;
-        }
-        change.issue(contract).await?;
-        Ok(change.commit().await?)
-    }
-
-    /// Gives an ID back, with its direct number (R13, R16).
-    pub async fn remove_id(&self, contract: ContractId, extension: Extension) -> Result<()> {
-        let mut change = self.change().await?;
-        let key = change.member(contract, extension).await?;
-        let row = sqlx::query(
-            "SELECT direct, role, (SELECT count(*) FROM ident AS i WHERE i.contract = ident.contract) AS ids,
-                    (SELECT count(*) FROM rep WHERE rep.contract = ident.contract) AS reps
-               FROM ident WHERE contract = $1 AND key = $2",
-        )
-        .bind(contract.0)
-        .bind(key)
-        .fetch_one(&mut *change.tx)
-        .await?;
-        let (ids, reps): (i64, i64) = (row.try_get("ids")?, row.try_get("reps")?);
-        if row.try_get::<&str, _>("role")? == "basic" && ids > 1 {
-            return Err(Refusal::new(
-                "R16",
-                "the basic ID cannot go while additional IDs remain",
-                "Remove the additional IDs first.",
-            )
-            .into());
-        }
-        if reps > ids - 1 || (reps > 0 && ids == 2) {
-            return Err(Refusal::new(
-                "R13",
-                format!("{reps} representative numbers would be left with {} IDs", ids - 1),
-                "Remove a representative number first.",
-            )
-            .into());
-        }
-        let direct: String = row.try_get("direct")?;
-        for sql in [
-            "DELETE FROM rep_member WHERE contract = $1 AND key = $2",
-            "DELETE FROM ident WHERE contract = $1 AND key = $2",
-        ] {
-            sqlx::query(sql)
-                .bind(contract.0)
-                .bind(key)
-                .execute(&mut *change.tx)
-                .await?;
-        }
-        sqlx::query("DELETE FROM number WHERE digits = $1")
-            .bind(direct)
-            .execute(&mut *change.tx)
-            .await?;
-        change.issue(contract).await?;
-        Ok(change.commit().await?)
+        Ok(done)
     }
 
     /// Makes a site of a contract.
-    pub async fn create_site(&self, contract: ContractId, name: &str) -> Result<SiteId> {
-        label(name)?;
+    pub async fn create_site(&self, id: ContractId, name: &str, address: Option<&str>) -> Result<SiteId> {
         let mut change = self.change().await?;
-        change.contract(contract).await?;
-        let id: u32 =
-            sqlx::query_scalar("INSERT INTO site (contract, name, created) VALUES ($1, $2, $3) RETURNING id")
-                .bind(contract.0)
-                .bind(name)
-                .bind(unix_ms() as i64)
-                .fetch_one(&mut *change.tx)
-                .await?;
-        change.issue(contract).await?;
-        change.commit().await?;
-        Ok(SiteId(id))
-    }
-
-    /// Prepares the box of a site; it exists when it is committed. Until then other changes wait.
-    pub async fn new_box(&self, order: BoxOrder<'_>) -> Result<NewBox<'_>> {
-        let BoxOrder {
-            site,
-            host,
-            sip_port,
-            mqtt_port,
-        } = order;
-        let cloud_host = host.try_into().ok().filter(|_| is_name(host)).ok_or_else(|| {
-            Refusal::new(
-                "host",
-                format!("{host:?} is neither a host name of at most 64 bytes nor an IPv4 address"),
-                "Give one like cloud.example or 192.0.2.1, without a port.",
-            )
-        })?;
-        if sip_port == 0 || mqtt_port == 0 {
-            return Err(Refusal::new("port", "port 0 cannot be reached", "Give one from 1 to 65535.").into());
-        }
-        let mut change = self.change().await?;
-        let contract: Option<u32> = sqlx::query_scalar("SELECT contract FROM site WHERE id = $1")
-            .bind(site.0)
-            .fetch_optional(&mut *change.tx)
+        let stored = load(&mut change.tx, id).await?;
+        let site: u32 = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM site")
+            .fetch_one(&mut *change.tx)
             .await?;
-        let contract = contract.ok_or_else(|| no_site(site))?;
-        let other: Option<String> = sqlx::query_scalar("SELECT id FROM box WHERE site = $1")
-            .bind(site.0)
-            .fetch_optional(&mut *change.tx)
-            .await?;
-        if let Some(other) = other {
-            return Err(Refusal::new(
-                "site",
-                format!("site {} already has the box {other}", site.0),
-                "A site has one box: remove that one first if this replaces it (`box remove`), or make another site.",
-            )
-            .into());
-        }
-        let realm = change.realm().await?;
-        let factory = Factory {
-            box_id: BoxId(rand::random()),
-            secret: rand::random(),
-            cloud_host,
-            sip_port,
-            mqtt_port,
-            realm: realm
-                .as_str()
-                .try_into()
-                .map_err(|_| anyhow!("the realm is longer than 64 bytes"))?,
-            config_key: self.keys()?.verifying(),
+        let new = contract::command::NewSite {
+            id: SiteId(site),
+            name: name.into(),
+            address: address.map(Into::into),
         };
-        let (id, password) = (factory.box_id.to_string(), factory.password());
-        let (md5, sha256) = change.ha1(&id, &password).await?;
-        sqlx::query(
-            "INSERT INTO box (id, site, host, realm, mqtt_hash, ha1_md5, ha1_sha256, created)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(&id)
-        .bind(site.0)
-        .bind(host)
-        .bind(&realm)
-        .bind(acl::hash(&password, rand::random()))
-        .bind(&md5[..])
-        .bind(&sha256[..])
-        .bind(unix_ms() as i64)
-        .execute(&mut *change.tx)
-        .await?;
-        change.issue(ContractId(contract)).await?;
-        Ok(NewBox { change, factory })
-    }
-
-    /// Removes a box: it can log in no more, and its site is free for another. Its events and call records stay.
-    pub async fn remove_box(&self, id: BoxId) -> Result<()> {
-        let id = id.to_string();
-        let mut change = self.change().await?;
-        for sql in [
-            "DELETE FROM manifest_section WHERE box = $1",
-            "DELETE FROM manifest WHERE box = $1",
-            "DELETE FROM registration WHERE source = $1 OR (source = 'cloud' AND user = $1)",
-        ] {
-            sqlx::query(sql).bind(&id).execute(&mut *change.tx).await?;
-        }
-        // Contents that only this box had: they hold what verifies passwords.
-        sqlx::query("DELETE FROM section WHERE hash NOT IN (SELECT hash FROM manifest_section)")
-            .execute(&mut *change.tx)
-            .await?;
-        let gone = sqlx::query("DELETE FROM box WHERE id = $1")
-            .bind(&id)
-            .execute(&mut *change.tx)
-            .await?;
-        if gone.rows_affected() == 0 {
-            return Err(Refusal::new("box", format!("there is no box {id}"), "See `show boxes`.").into());
-        }
-        Ok(change.commit().await?)
-    }
-
-    /// Adds a representative number with its ring group (R2, R4, R12 to R14).
-    pub async fn add_rep(&self, new: &NewRep) -> Result<()> {
-        label(&new.label)?;
-        let mut change = self.change().await?;
-        change.contract(new.contract).await?;
-        let (ids, reps): (i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM ident WHERE contract = $1), (SELECT count(*) FROM rep WHERE contract = $1)",
-        )
-        .bind(new.contract.0)
-        .fetch_one(&mut *change.tx)
-        .await?;
-        if ids < 2 {
-            return Err(Refusal::new(
-                "R12",
-                format!("the contract has {ids} ID and so may have no representative number"),
-                "Add an additional ID first (`id add`).",
-            )
-            .into());
-        }
-        if reps >= ids {
-            return Err(Refusal::new(
-                "R13",
-                format!("the contract has {ids} IDs and already {reps} representative numbers"),
-                "Add an ID first (`id add`), or remove a representative number.",
-            )
-            .into());
-        }
-        if reps >= SELF_SERVICE_REPS {
-            return Err(Refusal::new(
-                "R14",
-                format!("more than {SELF_SERVICE_REPS} representative numbers are given only after a review of their use"),
-                "Ask the operator for the review.",
-            )
-            .into());
-        }
-        change.claim(new.contract, new.number, "rep").await?;
-        sqlx::query("INSERT INTO rep (number, contract, label, created) VALUES ($1, $2, $3, $4)")
-            .bind(new.number.digits().to_string())
-            .bind(new.contract.0)
-            .bind(&new.label)
-            .bind(unix_ms() as i64)
-            .execute(&mut *change.tx)
-            .await?;
         change
-            .members(new.contract, new.number, &new.members, new.ring.as_deref())
+            .carry_out(stored, Ask::default(), Command::AddSite(new))
             .await?;
-        change.issue(new.contract).await?;
-        Ok(change.commit().await?)
+        change.commit().await?;
+        Ok(SiteId(site))
     }
 
-    /// Changes label, members or ringing members of a representative number; what is not given stays.
-    pub async fn change_rep(&self, number: Number, what: &RepChange) -> Result<()> {
-        let digits = number.digits().to_string();
-        let mut change = self.change().await?;
-        let contract = change.rep_contract(number).await?;
-        if let Some(text) = &what.label {
-            label(text)?;
-            sqlx::query("UPDATE rep SET label = $1 WHERE number = $2")
-                .bind(text)
-                .bind(&digits)
-                .execute(&mut *change.tx)
-                .await?;
-        }
-        if what.members.is_some() || what.ring.is_some() {
-            let members = match &what.members {
-                Some(members) => members.clone(),
-                None => change.members_of(number).await?,
-            };
-            sqlx::query("DELETE FROM rep_member WHERE number = $1")
-                .bind(&digits)
-                .execute(&mut *change.tx)
-                .await?;
-            change
-                .members(contract, number, &members, what.ring.as_deref())
-                .await?;
-        }
-        change.issue(contract).await?;
-        Ok(change.commit().await?)
-    }
-
-    /// Nobody rings for this representative number: allowed, and worth a warning (R2).
-    pub async fn is_unattended(&self, number: Number) -> Result<bool> {
-        let ringing: i64 = sqlx::query_scalar("SELECT count(*) FROM rep_member WHERE number = $1 AND ring")
-            .bind(number.digits().to_string())
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(ringing == 0)
-    }
-
-    /// Gives a representative number back.
-    pub async fn remove_rep(&self, number: Number) -> Result<()> {
-        let digits = number.digits().to_string();
-        let mut change = self.change().await?;
-        let contract = change.rep_contract(number).await?;
-        // Whoever presented it presents the direct number again.
-        for sql in [
-            "UPDATE ident SET outgoing = direct WHERE outgoing = $1",
-            "DELETE FROM rep WHERE number = $1",
-            "DELETE FROM number WHERE digits = $1",
-        ] {
-            sqlx::query(sql).bind(&digits).execute(&mut *change.tx).await?;
-        }
-        change.issue(contract).await?;
-        Ok(change.commit().await?)
+    /// What a contract was told, oldest first.
+    pub async fn log(&self, id: ContractId) -> Result<Vec<LogRow>> {
+        Ok(sqlx::query_as(
+            "SELECT version, at, actor, command FROM command WHERE contract = $1 ORDER BY version",
+        )
+        .bind(id.0)
+        .fetch_all(&self.pool)
+        .await?)
     }
 }
 
 impl Change<'_> {
-    async fn contract(&mut self, id: ContractId) -> Result<()> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM contract WHERE id = $1")
-            .bind(id.0)
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        found.map(drop).ok_or_else(|| {
-            Refusal::new(
-                "contract",
-                format!("there is no contract {}", id.0),
-                "See `show contracts`.",
-            )
-            .into()
-        })
-    }
-
-    async fn site_of(&mut self, contract: ContractId, site: SiteId) -> Result<()> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM site WHERE id = $1 AND contract = $2")
-            .bind(site.0)
-            .bind(contract.0)
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        found.map(drop).ok_or_else(|| no_site(site).into())
-    }
-
-    async fn rep_contract(&mut self, number: Number) -> Result<ContractId> {
-        let found: Option<u32> = sqlx::query_scalar("SELECT contract FROM rep WHERE number = $1")
-            .bind(number.digits().to_string())
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        found.map(ContractId).ok_or_else(|| {
-            Refusal::new(
-                "R1",
-                format!("{number} is no representative number"),
-                "See `show contracts`.",
-            )
-            .into()
-        })
-    }
-
-    /// Takes a number into use (R1, R7).
-    async fn claim(&mut self, contract: ContractId, number: Number, role: &'static str) -> Result<()> {
-        let digits = number.digits().to_string();
-        if number.is_service() {
+    /// Carries out a command: the document, the log, numbers, sites, credentials and configurations.
+    async fn carry_out(&mut self, before: Stored, ask: Ask<'_>, command: Command) -> Result<Done> {
+        let Stored {
+            contract: before,
+            version,
+        } = before;
+        if let Some(seen) = ask.version.filter(|seen| *seen != version) {
             return Err(Refusal::new(
-                "R1",
-                format!("{digits} is a service number, not a subscriber's"),
-                "Give a subscriber number such as 0312340001.",
+                "version",
+                format!(
+                    "contract {} was changed meanwhile: version {version}, not {seen}",
+                    before.id.0
+                ),
+                "Look at it again (`contract show`), then repeat the order.",
             )
             .into());
         }
-        if !number.is_japanese() {
-            return Err(Refusal::new(
-                "R1",
-                format!("{number} is a number of another country"),
-                "Give a geographic number such as 0312340001, or one with 050.",
-            )
-            .into());
-        }
-        if !is_assignable(&digits) {
-            return Err(Refusal::new(
-                "R18",
-                format!("{digits} is neither a geographic number nor one with 050"),
-                "Give one such as 0312340001; mobile, free-dial and other service numbers are not given to IDs or groups.",
-            )
-            .into());
-        }
-        let owner: Option<(u32, String)> =
-            sqlx::query_as("SELECT contract, role FROM number WHERE digits = $1")
-                .bind(&digits)
-                .fetch_optional(&mut *self.tx)
+        let id = before.id;
+        let (after, effects) = self.decide(&before, &command, ask.actor).await?;
+        let version = version + 1;
+        let updated =
+            sqlx::query("UPDATE contract SET version = $1, document = $2 WHERE id = $3 AND version = $1 - 1")
+                .bind(version)
+                .bind(after.to_json().context("contract as JSON")?)
+                .bind(id.0)
+                .execute(&mut *self.tx)
                 .await?;
-        if let Some((owner, as_role)) = owner {
-            let whose = if owner == contract.0 {
-                "this contract".into()
-            } else {
-                format!("contract {owner}")
-            };
-            let what = if as_role == "rep" {
-                "representative"
-            } else {
-                "direct"
-            };
-            let rule = if role == "direct" && as_role == "direct" {
-                "R7"
-            } else {
-                "R1"
-            };
-            return Err(Refusal::new(
-                rule,
-                format!("{digits} is already a {what} number of {whose}"),
-                "Choose a number that is free, or give that one back first.",
-            )
-            .into());
+        if updated.rows_affected() != 1 {
+            return Err(anyhow::anyhow!("contract {} is not the one that was read", id.0).into());
         }
-        sqlx::query("INSERT INTO number (digits, contract, role) VALUES ($1, $2, $3)")
-            .bind(digits)
-            .bind(contract.0)
-            .bind(role)
-            .execute(&mut *self.tx)
-            .await?;
-        Ok(())
-    }
-
-    /// The key of the ID with this extension.
-    async fn member(&mut self, contract: ContractId, extension: Extension) -> Result<i64> {
-        let key: Option<i64> =
-            sqlx::query_scalar("SELECT key FROM ident WHERE contract = $1 AND extension = $2")
-                .bind(contract.0)
-                .bind(extension.to_string())
-                .fetch_optional(&mut *self.tx)
-                .await?;
-        key.ok_or_else(|| {
-            Refusal::new(
-                "R4",
-                format!("contract {} has no ID with the extension {extension}", contract.0),
-                "Add the ID first (`id add`), or see `show contracts`.",
-            )
-            .into()
-        })
-    }
-
-    async fn members_of(&mut self, number: Number) -> Result<Vec<Extension>> {
-        let members: Vec<String> = sqlx::query_scalar(
-            "SELECT ident.extension FROM rep_member JOIN ident USING (contract, key) WHERE number = $1 ORDER BY key",
-        )
-        .bind(number.digits().to_string())
-        .fetch_all(&mut *self.tx)
-        .await?;
-        members
-            .iter()
-            .map(|text| text.parse().map_err(|_| anyhow!("extension {text}").into()))
-            .collect()
-    }
-
-    async fn members(
-        &mut self,
-        contract: ContractId,
-        number: Number,
-        members: &[Extension],
-        ring: Option<&[Extension]>,
-    ) -> Result<()> {
-        if let Some(stranger) = ring.and_then(|ring| ring.iter().find(|one| !members.contains(one))) {
-            return Err(Refusal::new(
-                "R4",
-                format!("{stranger} shall ring for {number} without being a member"),
-                "Name it among the members too.",
-            )
-            .into());
-        }
-        for extension in members {
-            let key = self.member(contract, *extension).await?;
-            sqlx::query(
-                "INSERT INTO rep_member (number, contract, key, ring) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (number, key) DO NOTHING",
-            )
-            .bind(number.digits().to_string())
-            .bind(contract.0)
-            .bind(key)
-            .bind(ring.is_none_or(|ring| ring.contains(extension)))
-            .execute(&mut *self.tx)
-            .await?;
-        }
-        // A member that left may present the number no more (R22).
         sqlx::query(
-            "UPDATE ident SET outgoing = direct WHERE contract = $1 AND outgoing = $2
-                AND key NOT IN (SELECT key FROM rep_member WHERE number = $2)",
+            "INSERT INTO command (contract, version, at, actor, command) VALUES ($1, $2, $3, $4, $5)",
         )
-        .bind(contract.0)
-        .bind(number.digits().to_string())
+        .bind(id.0)
+        .bind(version)
+        .bind(unix_ms() as i64)
+        .bind(match ask.actor {
+            Actor::Customer => "customer",
+            Actor::Operator => "operator",
+        })
+        .bind(serde_json::to_string(&command).context("command as JSON")?)
         .execute(&mut *self.tx)
         .await?;
-        Ok(())
-    }
-
-    /// The closed set of numbers an ID may present (R9, R22).
-    async fn may_present(&mut self, contract: ContractId, key: i64, number: Number) -> Result<()> {
-        let found: Option<i64> = sqlx::query_scalar(
-            "SELECT 1 FROM ident WHERE contract = $1 AND key = $2 AND direct = $3 AND direct_out
-             UNION SELECT 1 FROM rep_member WHERE contract = $1 AND key = $2 AND number = $3",
-        )
-        .bind(contract.0)
-        .bind(key)
-        .bind(number.digits().to_string())
-        .fetch_optional(&mut *self.tx)
-        .await?;
-        found.map(drop).ok_or_else(|| {
-            Refusal::new(
-                "R9",
-                format!("{number} is neither the ID's direct number nor of a group it belongs to"),
-                "Choose one of those, or make the ID a member of the representative number.",
-            )
-            .into()
+        for effect in &effects {
+            match effect {
+                Effect::NumberTaken(number, _) => {
+                    sqlx::query("INSERT INTO number (digits, contract) VALUES ($1, $2)")
+                        .bind(number.digits().to_string())
+                        .bind(id.0)
+                        .execute(&mut *self.tx)
+                        .await?;
+                }
+                Effect::NumberReleased(number) => {
+                    sqlx::query("DELETE FROM number WHERE digits = $1")
+                        .bind(number.digits().to_string())
+                        .execute(&mut *self.tx)
+                        .await?;
+                }
+                _ => {}
+            }
+        }
+        self.sites(&before, &after).await?;
+        let logins = self.credentials(&before, &after, &command, ask.password).await?;
+        self.issue(&after).await?;
+        Ok(Done {
+            contract: after,
+            version,
+            effects,
+            logins,
         })
     }
 
-    async fn realm(&mut self) -> Result<String> {
-        Ok(setting(&mut self.tx, "realm")
-            .await?
-            .unwrap_or_else(|| DEFAULT_REALM.into()))
+    /// Applies a command. It is asked again until all it wants to know of numbers is known: the model does no I/O.
+    async fn decide(
+        &mut self,
+        before: &Contract,
+        command: &Command,
+        actor: Actor,
+    ) -> Result<(Contract, Vec<Effect>)> {
+        let areas = match asks_areas(command) {
+            true => areas(&mut self.tx).await?,
+            false => Table::default(),
+        };
+        let mut owners = HashMap::new();
+        loop {
+            let (applied, asked) = ask(before, command, actor, &owners, &areas);
+            if asked.is_empty() {
+                return Ok(applied?);
+            }
+            for number in asked {
+                let found = owner(&mut self.tx, number).await?;
+                owners.insert(number, found);
+            }
+        }
     }
 
-    async fn ha1(&mut self, user: &str, password: &str) -> Result<([u8; 16], [u8; 32])> {
-        let text = format!("{user}:{}:{password}", self.realm().await?);
-        Ok((Md5::digest(&text).into(), Sha256::digest(&text).into()))
+    /// Sites have one name space for all contracts, since a box belongs to one.
+    async fn sites(&mut self, before: &Contract, after: &Contract) -> Result<()> {
+        let gone = before
+            .sites
+            .iter()
+            .filter(|site| !after.sites.iter().any(|one| one.id == site.id));
+        for site in gone {
+            let kept: Option<String> = sqlx::query_scalar("SELECT id FROM box WHERE site = $1")
+                .bind(site.id.0)
+                .fetch_optional(&mut *self.tx)
+                .await?;
+            if let Some(kept) = kept {
+                return Err(Refusal::new(
+                    "site",
+                    format!("site {} still has the box {kept}", site.id.0),
+                    "Remove the box first (`box remove`).",
+                )
+                .into());
+            }
+            sqlx::query("DELETE FROM site WHERE id = $1")
+                .bind(site.id.0)
+                .execute(&mut *self.tx)
+                .await?;
+        }
+        let new = after
+            .sites
+            .iter()
+            .filter(|site| !before.sites.iter().any(|one| one.id == site.id));
+        for site in new {
+            let added =
+                sqlx::query("INSERT INTO site (id, contract) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING")
+                    .bind(site.id.0)
+                    .bind(after.id.0)
+                    .execute(&mut *self.tx)
+                    .await?;
+            if added.rows_affected() == 0 {
+                return Err(Refusal::new(
+                    "site",
+                    format!("there is a site {} already", site.id.0),
+                    "Let `site create` choose a free one.",
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Every ID has a credential for its user name: a new name needs a new one.
+    async fn credentials(
+        &mut self,
+        before: &Contract,
+        after: &Contract,
+        command: &Command,
+        password: Option<&str>,
+    ) -> Result<Vec<Login>> {
+        if let Some(password) = password {
+            strong(password)?;
+        }
+        let gone = before.ids.iter().filter(|id| after.id(id.key).is_none());
+        for id in gone {
+            sqlx::query("DELETE FROM credential WHERE contract = $1 AND key = $2")
+                .bind(after.id.0)
+                .bind(id.key.index() as i64)
+                .execute(&mut *self.tx)
+                .await?;
+        }
+        let realm = super::realm(&mut self.tx).await?;
+        let mut logins = Vec::new();
+        for id in &after.ids {
+            let renamed = before
+                .id(id.key)
+                .is_none_or(|before| before.direct.number != id.direct.number);
+            let given = password.filter(|_| match command {
+                Command::ChangeId(key, _) | Command::NewPassword(key) => *key == id.key,
+                _ => renamed,
+            });
+            let password = match given {
+                Some(password) => password.to_owned(),
+                None if renamed || *command == Command::NewPassword(id.key) => new_password(),
+                None => continue,
+            };
+            let user = id.direct.number.digits().to_string();
+            let (md5, sha256) = ha1(&user, &realm, &password);
+            sqlx::query(
+                "INSERT INTO credential (contract, key, ha1_md5, ha1_sha256) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (contract, key) DO UPDATE SET ha1_md5 = $3, ha1_sha256 = $4",
+            )
+            .bind(after.id.0)
+            .bind(id.key.index() as i64)
+            .bind(&md5[..])
+            .bind(&sha256[..])
+            .execute(&mut *self.tx)
+            .await?;
+            logins.push(Login {
+                key: id.key,
+                user,
+                password,
+            });
+        }
+        Ok(logins)
     }
 }
 
-fn no_site(site: SiteId) -> Refusal {
-    Refusal::new(
-        "site",
-        format!("there is no such site {}", site.0),
-        "See `show contracts`.",
-    )
-}
+type Applied = Result<(Contract, Vec<Effect>), contract::Refusal>;
 
-/// Geographic (0AB-J: ten digits) or 050; free dial, navi dial and other services have ten digits too. Whether the area
-/// and the local code exist is not looked up.
-fn is_assignable(digits: &str) -> bool {
-    const SERVICES: [&str; 6] = ["0120", "0170", "0180", "0570", "0910", "0990"];
-    match digits.as_bytes() {
-        [b'0', b'5', b'0', first, ..] => digits.len() == 11 && *first != b'0',
-        [b'0', _, b'0', ..] => false,
-        _ => digits.len() == 10 && !SERVICES.iter().any(|service| digits.starts_with(service)),
+/// May it depend on number areas? The official lists are long, and everybody else waits while they are read.
+fn asks_areas(command: &Command) -> bool {
+    match command {
+        Command::ChangeId(_, change) => change.site.is_some() || change.direct.is_some(),
+        Command::Rename(_)
+        | Command::Set(_)
+        | Command::End
+        | Command::Suspend(..)
+        | Command::Resume(..)
+        | Command::RenameSite(..)
+        | Command::RemoveId(_)
+        | Command::ChangeRep(..)
+        | Command::RemoveRep(_)
+        | Command::SetSchedule(..)
+        | Command::SetBlockList(..)
+        | Command::SetRules(..)
+        | Command::OrderDevice(_)
+        | Command::ConfigureDevice(..)
+        | Command::ShipDevice(_)
+        | Command::DeviceOnline(_)
+        | Command::ReturnDevice(_)
+        | Command::BuyDevice(_)
+        | Command::Bind(..) => false,
+        _ => true,
     }
 }
 
-/// A domain name or IPv4 address, by its characters.
-fn is_name(text: &str) -> bool {
-    let usable = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
-    (1..=64).contains(&text.len()) && text.bytes().all(usable)
+/// What a command does as far as the owners of numbers are known, and the numbers of which they are not.
+fn ask(
+    before: &Contract,
+    command: &Command,
+    actor: Actor,
+    owners: &HashMap<Number, Option<ContractId>>,
+    areas: &Table,
+) -> (Applied, Vec<Number>) {
+    let asked = RefCell::new(Vec::new());
+    let owner = |number: Number| {
+        owners.get(&number).copied().unwrap_or_else(|| {
+            asked.borrow_mut().push(number);
+            None
+        })
+    };
+    let context = Context {
+        today: today(),
+        actor,
+        owner: &owner,
+        areas,
+        // Who is in a call matters to logins alone, and those are no orders.
+        in_call: IdSet::EMPTY,
+    };
+    let applied = apply(before, command, &context);
+    (applied, asked.into_inner())
+}
+
+/// Today in Japan.
+fn today() -> Date {
+    Local::from_unix(unix_ms() / 1_000).date
+}
+
+/// Reads a contract.
+pub(super) async fn load(connection: &mut SqliteConnection, id: ContractId) -> Result<Stored> {
+    let row: Option<(i64, String)> = sqlx::query_as("SELECT version, document FROM contract WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    let (version, document) = row.ok_or_else(|| {
+        Refusal::new(
+            "contract",
+            format!("there is no contract {}", id.0),
+            "See `show contracts`.",
+        )
+    })?;
+    read(id.0, version, &document)
+}
+
+/// Reads all contracts.
+pub(super) async fn load_all(connection: &mut SqliteConnection) -> Result<Vec<Stored>> {
+    let rows: Vec<(u32, i64, String)> =
+        sqlx::query_as("SELECT id, version, document FROM contract ORDER BY id")
+            .fetch_all(connection)
+            .await?;
+    rows.iter()
+        .map(|(id, version, document)| read(*id, *version, document))
+        .collect()
+}
+
+fn read(id: u32, version: i64, document: &str) -> Result<Stored> {
+    let contract = Contract::from_json(document).with_context(|| format!("document of contract {id}"))?;
+    Ok(Stored { contract, version })
+}
+
+async fn owner(connection: &mut SqliteConnection, number: Number) -> Result<Option<ContractId>> {
+    let found: Option<u32> = sqlx::query_scalar("SELECT contract FROM number WHERE digits = $1")
+        .bind(number.digits().to_string())
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.map(ContractId))
+}
+
+/// RFC 7616 §3.4.2, for MD5 and SHA-256.
+pub(super) fn ha1(user: &str, realm: &str, password: &str) -> ([u8; 16], [u8; 32]) {
+    let text = format!("{user}:{realm}:{password}");
+    (Md5::digest(&text).into(), Sha256::digest(&text).into())
 }
 
 fn strong(password: &str) -> Result<()> {
@@ -788,18 +484,6 @@ fn strong(password: &str) -> Result<()> {
             "password",
             format!("a password has at least {MIN_PASSWORD} characters and no control characters"),
             "Give a longer one, or none with `id add` to have one made.",
-        )
-        .into());
-    }
-    Ok(())
-}
-
-fn label(text: &str) -> Result<()> {
-    if text.is_empty() || text.len() > 48 || text.chars().any(char::is_control) {
-        return Err(Refusal::new(
-            "R3",
-            "a name has 1 to 48 bytes (16 kanji) and no control characters",
-            "Give a shorter name.",
         )
         .into());
     }

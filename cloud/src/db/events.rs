@@ -1,11 +1,12 @@
 //! Events and call records: each exactly once, by the identity its writer gave it.
 
 use anyhow::Context;
-use shared::id::{BoxId, ContractId};
+use shared::id::{BoxId, ContractId, IdKey};
 use shared::record::{CallLeg, Direction, FinalState, Side};
 use shared::sync::{Event, EventBody, EventId, MAX_EVENT, Message};
 use sqlx::SqliteConnection;
 
+use super::contract::load;
 use super::{Change, Db, unix_ms};
 use crate::refusal::Result;
 use crate::sync::Received;
@@ -90,8 +91,7 @@ impl Change<'_> {
         match &event.body {
             EventBody::CallLeg(leg) => self.call_leg(origin, contract, event.id, leg, now as i64).await?,
             EventBody::Registration { terminal, registered } => {
-                self.registration(origin, terminal.index() as i64, *registered, event)
-                    .await?;
+                self.registration(origin, *terminal, *registered, event).await?;
             }
             EventBody::Boot { firmware, .. } => {
                 sqlx::query("UPDATE box SET firmware = $1, boot = $2 WHERE id = $3")
@@ -155,16 +155,25 @@ impl Change<'_> {
         Ok(())
     }
 
-    async fn registration(&mut self, origin: &str, key: i64, registered: bool, event: &Event) -> Result<()> {
-        let user: Option<String> = sqlx::query_scalar(
-            "SELECT ident.direct FROM box JOIN site ON site.id = box.site
-               JOIN ident ON ident.contract = site.contract WHERE box.id = $1 AND ident.key = $2",
+    async fn registration(
+        &mut self,
+        origin: &str,
+        key: IdKey,
+        registered: bool,
+        event: &Event,
+    ) -> Result<()> {
+        let contract: Option<u32> = sqlx::query_scalar(
+            "SELECT site.contract FROM box JOIN site ON site.id = box.site WHERE box.id = $1",
         )
         .bind(origin)
-        .bind(key)
         .fetch_optional(&mut *self.tx)
         .await?;
-        let Some(user) = user else { return Ok(()) };
+        let Some(contract) = contract else { return Ok(()) };
+        let stored = load(&mut self.tx, ContractId(contract)).await?;
+        let Some(id) = stored.contract.id(key) else {
+            return Ok(());
+        };
+        let user = id.direct.number.digits();
         let since = event.at.unix.unwrap_or_else(unix_ms);
         registration(&mut self.tx, origin, &user, registered.then_some(("", since))).await
     }

@@ -1,74 +1,19 @@
 //! What the `show` commands print.
 
+mod contracts;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use contract::Contract;
 use serde::Serialize;
+use shared::id::{ContractId, IdKey};
+use shared::sync::{Event, EventBody, Message as _};
 use sqlx::FromRow;
 
-use shared::sync::{Event, EventBody, Message as _};
-
+pub use self::contracts::ContractRow;
 use super::Db;
 use crate::refusal::Result;
-
-/// A contract with its numbers.
-#[derive(Clone, Debug, Serialize)]
-pub struct ContractRow {
-    /// Its number.
-    pub contract: u32,
-    /// Its name.
-    pub name: String,
-    /// Calls with the outside that may exist at once (R15).
-    pub channels: u32,
-    /// Its IDs.
-    pub ids: Vec<IdRow>,
-    /// Its representative numbers.
-    pub reps: Vec<RepRow>,
-    /// Its sites.
-    pub sites: Vec<SiteRow>,
-}
-
-/// An ID.
-#[derive(Clone, Debug, Serialize, FromRow)]
-pub struct IdRow {
-    /// Key within the contract.
-    pub key: u32,
-    /// `basic` or `additional` (R16).
-    pub role: String,
-    /// Direct number, which is the login name (R10).
-    pub direct: String,
-    /// Extension.
-    pub extension: String,
-    /// Name.
-    pub label: String,
-    /// Kind of terminal.
-    pub kind: String,
-    /// Number its calls present.
-    pub outgoing: String,
-}
-
-/// A representative number.
-#[derive(Clone, Debug, Serialize, FromRow)]
-pub struct RepRow {
-    /// The number.
-    pub number: String,
-    /// Name.
-    pub label: String,
-    /// Extensions of the members.
-    pub members: String,
-    /// Extensions of those that ring.
-    pub ring: String,
-}
-
-/// A site.
-#[derive(Clone, Debug, Serialize, FromRow)]
-pub struct SiteRow {
-    /// Its number.
-    pub site: u32,
-    /// Its name.
-    pub name: String,
-    /// The last epoch issued.
-    pub epoch: i64,
-    /// Its box.
-    pub r#box: Option<String>,
-}
 
 /// A box.
 #[derive(Clone, Debug, Serialize, FromRow)]
@@ -189,8 +134,9 @@ pub struct LegRow {
     /// The number presented.
     pub presented: Option<String>,
     /// Key of the terminal's ID.
-    pub terminal: Option<u32>,
+    pub terminal: Option<u16>,
     /// Its extension, if the ID still exists.
+    #[sqlx(skip)]
     pub extension: Option<String>,
     /// Milliseconds from start to first ringing.
     pub ringing_ms: Option<i64>,
@@ -207,46 +153,23 @@ pub struct LegRow {
 impl Db {
     /// Contracts with all that belongs to them.
     pub async fn contracts(&self) -> Result<Vec<ContractRow>> {
-        let contracts: Vec<(u32, String)> = sqlx::query_as("SELECT id, name FROM contract ORDER BY id")
-            .fetch_all(&self.pool)
-            .await?;
-        let mut rows = Vec::new();
-        for (contract, name) in contracts {
-            let ids: Vec<IdRow> = sqlx::query_as(
-                "SELECT key, role, direct, extension, label, kind, outgoing FROM ident WHERE contract = $1 ORDER BY key",
-            )
-            .bind(contract)
-            .fetch_all(&self.pool)
-            .await?;
-            let reps = sqlx::query_as(
-                "SELECT rep.number, rep.label,
-                        coalesce(group_concat(ident.extension), '') AS members,
-                        coalesce(group_concat(CASE WHEN rep_member.ring THEN ident.extension END), '') AS ring
-                   FROM rep LEFT JOIN rep_member ON rep_member.number = rep.number
-                   LEFT JOIN ident ON ident.contract = rep_member.contract AND ident.key = rep_member.key
-                  WHERE rep.contract = $1 GROUP BY rep.number ORDER BY rep.number",
-            )
-            .bind(contract)
-            .fetch_all(&self.pool)
-            .await?;
-            let sites = sqlx::query_as(
-                "SELECT site.id AS site, site.name, box.id AS box,
-                        coalesce((SELECT max(epoch) FROM manifest WHERE manifest.box = box.id), 0) AS epoch
-                   FROM site LEFT JOIN box ON box.site = site.id WHERE site.contract = $1 ORDER BY site.id",
-            )
-            .bind(contract)
-            .fetch_all(&self.pool)
-            .await?;
-            rows.push(ContractRow {
-                contract,
-                name,
-                channels: ids.len() as u32,
-                ids,
-                reps,
-                sites,
-            });
-        }
-        Ok(rows)
+        type Issued = (u32, Option<String>, i64);
+        let issued: Vec<Issued> = sqlx::query_as(
+            "SELECT site.id, box.id,
+                    coalesce((SELECT max(epoch) FROM manifest WHERE manifest.box = box.id), 0)
+               FROM site LEFT JOIN box ON box.site = site.id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let issued: HashMap<u32, _> = issued
+            .into_iter()
+            .map(|(site, id, epoch)| (site, (id, epoch)))
+            .collect();
+        let stored = self.stored().await?;
+        Ok(stored
+            .iter()
+            .map(|stored| contracts::row(stored, &issued))
+            .collect())
     }
 
     /// Boxes.
@@ -300,23 +223,54 @@ impl Db {
                 .fetch_all(&self.pool)
                 .await?;
         calls.reverse();
+        let mut contracts = HashMap::new();
         for call in &mut calls {
-            call.detail = sqlx::query_as(
-                "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
-                        (SELECT extension FROM ident WHERE ident.contract = call_leg.contract AND key = terminal)
-                            AS extension,
-                        ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
-                        ended_mono - started_mono AS ended_ms, state, status
-                   FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
-            )
-            .bind(&call.session)
-            .fetch_all(&self.pool)
-            .await?;
-            call.outcome = call.outcome().into();
-            call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
+            self.detail(call, &mut contracts).await?;
         }
         Ok(calls)
     }
+
+    /// One call with its legs.
+    pub async fn call(&self, session: &str) -> Result<Option<CallRow>> {
+        let mut call: Option<CallRow> = sqlx::query_as("SELECT * FROM call WHERE session = $1")
+            .bind(session)
+            .fetch_optional(&self.pool)
+            .await?;
+        if let Some(call) = &mut call {
+            self.detail(call, &mut HashMap::new()).await?;
+        }
+        Ok(call)
+    }
+
+    /// Completes a call with its legs. `contracts` keeps what was read.
+    async fn detail(&self, call: &mut CallRow, contracts: &mut HashMap<u32, Contract>) -> Result<()> {
+        call.detail = sqlx::query_as(
+            "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
+                    ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
+                    ended_mono - started_mono AS ended_ms, state, status
+               FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
+        )
+        .bind(&call.session)
+        .fetch_all(&self.pool)
+        .await?;
+        if let Some(id) = call.contract {
+            let contract = match contracts.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.contract(ContractId(id)).await?.contract),
+            };
+            for leg in &mut call.detail {
+                leg.extension = leg.terminal.and_then(|key| extension(contract, key));
+            }
+        }
+        call.outcome = call.outcome().into();
+        call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
+        Ok(())
+    }
+}
+
+fn extension(contract: &Contract, key: u16) -> Option<String> {
+    let id = contract.id(IdKey::new(key)?)?;
+    Some(id.extension.to_string())
 }
 
 impl CallRow {

@@ -1,8 +1,10 @@
 //! What the contracts say, as the calls need it: one snapshot, exchanged as a whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use shared::{BoxId, ContractId, IdKey, Number, Site, SiteId};
+use shared::route::{BlockRule, NumberRules, NumberState};
+use shared::schedule::Schedule;
+use shared::{BoxId, Called, ContractId, Number, Site, SiteId};
 use sip::digest::Ha1;
 
 /// The account of a box.
@@ -10,6 +12,8 @@ use sip::digest::Ha1;
 pub struct Account {
     /// The box.
     pub id: BoxId,
+    /// Its contract.
+    pub contract: ContractId,
     /// Its site.
     pub site: SiteId,
     /// Digest realm of its trunk.
@@ -18,52 +22,101 @@ pub struct Account {
     pub ha1: Ha1,
 }
 
-/// All sites and boxes.
+/// A contract as its calls need it.
+#[derive(Clone, Debug, Default)]
+pub struct Office {
+    /// Its IDs, representative numbers and channels, as any of its sites has them.
+    pub site: Site,
+    /// State and rules of its numbers, those to come included; one that is not here is in use and has no rules.
+    pub lines: HashMap<Number, (NumberState, NumberRules)>,
+    /// Schedules that its numbers share.
+    pub schedules: BTreeMap<u8, Schedule>,
+    /// Block lists that its numbers share.
+    pub blocks: BTreeMap<u8, Vec<BlockRule>>,
+}
+
+impl From<Site> for Office {
+    /// A contract whose numbers are all in use, at all hours and for everybody.
+    fn from(site: Site) -> Self {
+        Self {
+            site,
+            ..Self::default()
+        }
+    }
+}
+
+impl Office {
+    /// Which contract it is.
+    pub fn contract(&self) -> ContractId {
+        self.site.sys.contract
+    }
+
+    /// The state and the rules of a number.
+    pub fn line(&self, number: Number) -> (NumberState, NumberRules) {
+        let (state, rules) = self
+            .lines
+            .get(&number)
+            .copied()
+            .unwrap_or((NumberState::InUse, NumberRules::default()));
+        let off = match self.site.by_number(number) {
+            Some(Called::Direct(key)) => self.site.id(key).is_some_and(|id| !id.direct_in),
+            _ => false,
+        };
+        match state {
+            NumberState::InUse if off => (NumberState::DirectOff, rules),
+            state => (state, rules),
+        }
+    }
+
+    /// The schedule of these rules.
+    pub fn schedule(&self, rules: NumberRules) -> Option<&Schedule> {
+        self.schedules.get(&rules.schedule?)
+    }
+
+    /// The block list of these rules.
+    pub fn block(&self, rules: NumberRules) -> &[BlockRule] {
+        rules
+            .block
+            .and_then(|index| self.blocks.get(&index))
+            .map_or(&[], Vec::as_slice)
+    }
+}
+
+/// All contracts and boxes.
 #[derive(Debug, Default)]
 pub struct Directory {
     realm: String,
-    sites: Vec<Site>,
-    site_at: HashMap<SiteId, usize>,
+    offices: HashMap<ContractId, Office>,
     accounts: HashMap<BoxId, Account>,
-    box_of: HashMap<SiteId, BoxId>,
-    /// A representative number may have members at several sites.
-    numbers: HashMap<Number, Vec<usize>>,
+    box_at: HashMap<SiteId, BoxId>,
+    numbers: HashMap<Number, ContractId>,
 }
 
 impl Directory {
-    /// From the sites as their boxes use them, and the boxes' accounts. `realm` is the service's own domain.
+    /// From the contracts and the boxes' accounts. `realm` is the service's own domain.
     pub fn new(
         realm: impl Into<String>,
-        sites: Vec<Site>,
+        offices: impl IntoIterator<Item = impl Into<Office>>,
         accounts: impl IntoIterator<Item = Account>,
     ) -> Self {
-        let mut numbers: HashMap<Number, Vec<usize>> = HashMap::new();
-        for (at, site) in sites.iter().enumerate() {
-            let directs = site.ids.iter().map(|id| id.direct);
-            let reps = site.reps.iter().map(|rep| rep.number);
-            for number in directs.chain(reps) {
-                numbers.entry(number).or_default().push(at);
-            }
-        }
-        let accounts: HashMap<BoxId, Account> = accounts
-            .into_iter()
-            .map(|account| (account.id, account))
-            .collect();
-        Self {
+        let mut directory = Self {
             realm: realm.into(),
-            site_at: sites
-                .iter()
-                .enumerate()
-                .map(|(at, site)| (site.sys.site, at))
-                .collect(),
-            box_of: accounts
-                .values()
-                .map(|account| (account.site, account.id))
-                .collect(),
-            sites,
-            accounts,
-            numbers,
+            ..Self::default()
+        };
+        for office in offices {
+            let office: Office = office.into();
+            let directs = office.site.ids.iter().map(|id| id.direct);
+            let reps = office.site.reps.iter().map(|rep| rep.number);
+            for number in directs.chain(reps).chain(office.lines.keys().copied()) {
+                directory.numbers.insert(number, office.contract());
+            }
+            directory.offices.insert(office.contract(), office);
         }
+        for account in accounts {
+            directory.box_at.insert(account.site, account.id);
+            directory.accounts.insert(account.id, account);
+        }
+        directory
     }
 
     /// The service's own domain.
@@ -76,47 +129,18 @@ impl Directory {
         self.accounts.get(&id)
     }
 
-    /// The site a box stands at.
-    pub fn site_of(&self, id: BoxId) -> Option<&Site> {
-        let account = self.accounts.get(&id)?;
-        self.sites.get(*self.site_at.get(&account.site)?)
-    }
-
     /// The box of a site.
-    pub fn box_of(&self, site: &Site) -> Option<BoxId> {
-        self.box_of.get(&site.sys.site).copied()
+    pub fn box_at(&self, site: SiteId) -> Option<BoxId> {
+        self.box_at.get(&site).copied()
     }
 
-    /// The sites a number belongs to: one for a direct number, all with members for a representative one (R1).
-    pub fn sites_with(&self, number: Number) -> impl Iterator<Item = &Site> {
-        let at = self.numbers.get(&number).map_or(&[][..], Vec::as_slice);
-        at.iter().filter_map(|at| self.sites.get(*at))
+    /// A contract.
+    pub fn office(&self, contract: ContractId) -> Option<&Office> {
+        self.offices.get(&contract)
     }
 
-    /// The contract a number belongs to.
-    pub fn contract_with(&self, number: Number) -> Option<ContractId> {
-        self.sites_with(number).map(|site| site.sys.contract).next()
-    }
-
-    /// Calls with the outside that a contract may have at once (R15).
-    pub fn channels(&self, contract: ContractId) -> usize {
-        let of = self.sites.iter().filter(|site| site.sys.contract == contract);
-        of.map(|site| usize::from(site.sys.channels)).max().unwrap_or(0)
-    }
-
-    /// Calls that a number may have at once, if fewer than the contract's (A4).
-    pub fn sub_cap(&self, number: Number) -> Option<usize> {
-        let reps = self.sites_with(number).flat_map(|site| &site.reps);
-        reps.filter(|rep| rep.number == number)
-            .find_map(|rep| rep.sub_cap)
-            .map(usize::from)
-    }
-}
-
-/// May calls of this site present this number (R9, R22)? With the calling ID known, it must be that one's own.
-pub(super) fn may_present(site: &Site, caller: Option<IdKey>, number: Number) -> bool {
-    match caller {
-        Some(key) => site.may_present(key, number),
-        None => site.by_number(number).is_some(),
+    /// The contract a number belongs to (R1).
+    pub fn office_with(&self, number: Number) -> Option<&Office> {
+        self.office(*self.numbers.get(&number)?)
     }
 }

@@ -1,6 +1,9 @@
 //! What is kept with a call, and the records that come of it: one for the caller's leg, one for the leg that answered.
 
+use shared::channels::Use;
 use shared::record::{CallLeg, Direction, FinalState, Party, Side as Writer, Stamp};
+use shared::ring::Call;
+use shared::route::Treatment;
 use shared::{BoxId, ContractId, IdKey, Number, SessionId};
 use sip::b2bua::{Cause, End, Side};
 use sip::pool::Key;
@@ -16,6 +19,21 @@ pub enum Kind {
     Internal,
 }
 
+/// Whose terminals a call rings.
+#[derive(Clone, Debug)]
+pub(super) struct Rings {
+    /// What was called, by whom.
+    pub call: Call,
+    /// What was dialled, if it is no number.
+    pub user: String,
+    /// Boxes that know of it: the one that calls, and those that were asked; none is asked twice.
+    pub told: Vec<BoxId>,
+    /// The caller as the phones see it.
+    pub from: String,
+    /// If nobody answers.
+    pub unanswered: Treatment,
+}
+
 /// What the engine keeps with a call.
 #[derive(Debug)]
 pub(super) struct Meta {
@@ -25,21 +43,21 @@ pub(super) struct Meta {
     pub from: Party,
     pub to: Party,
     pub presented: Option<Number>,
-    /// The contract's number that is in use: the one called, or the one presented.
-    pub number: Option<Number>,
+    /// The channels it holds (R15).
+    pub uses: Use,
     pub caller: Option<IdKey>,
     pub started: Stamp,
     pub dialled: Option<Stamp>,
     pub ringing: Option<Stamp>,
     pub answered: Option<Stamp>,
-    /// It counts against the contract's channels.
-    pub channel: bool,
-    /// It was refused for want of one.
+    /// It was refused for want of a channel.
     pub limited: bool,
     /// Somebody said something of it.
     pub progressed: bool,
     /// The answer after the announcement that it hears.
     pub verdict: Option<(u16, Cause)>,
+    /// Whose terminals it rings, if any.
+    pub rings: Option<Rings>,
     /// The boxes it rings, and their branches.
     pub branches: Vec<(BoxId, Key)>,
 }

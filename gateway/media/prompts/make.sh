@@ -16,3 +16,4 @@ say outside-line-down "ただいま、がいせんに つながりません。�
 say emergency-impossible "この かいせん では、きんきゅう つうほう が できません。けいたい でんわ から おかけください。"
 say channels-busy "ただいま、かいせんが こんでいます。のちほど おかけください。"
 say number-not-in-use "おかけに なった でんわばんごう は、げんざい つかわれて いません。"
+say after-hours "ただいまの じかんは、でんわ を おうけ して おりません。"

@@ -11,15 +11,20 @@ pub enum Prompt {
     ChannelsBusy,
     /// The called number is not in use.
     NumberNotInUse,
+    /// Nobody answers at this time of day.
+    #[cfg(feature = "cloud")]
+    AfterHours,
 }
 
 impl Prompt {
     /// Every announcement.
-    pub const ALL: [Prompt; 4] = [
+    pub const ALL: &[Prompt] = &[
         Prompt::OutsideLineDown,
         Prompt::EmergencyImpossible,
         Prompt::ChannelsBusy,
         Prompt::NumberNotInUse,
+        #[cfg(feature = "cloud")]
+        Prompt::AfterHours,
     ];
 
     /// The samples: one octet of µ-law each.
@@ -29,6 +34,8 @@ impl Prompt {
             Prompt::EmergencyImpossible => include_bytes!("../prompts/emergency-impossible.ulaw"),
             Prompt::ChannelsBusy => include_bytes!("../prompts/channels-busy.ulaw"),
             Prompt::NumberNotInUse => include_bytes!("../prompts/number-not-in-use.ulaw"),
+            #[cfg(feature = "cloud")]
+            Prompt::AfterHours => include_bytes!("../prompts/after-hours.ulaw"),
         }
     }
 

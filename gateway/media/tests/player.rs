@@ -33,9 +33,10 @@ fn listen(mut player: Player) -> Vec<(u64, Repr, Vec<u8>)> {
 #[test]
 fn prompts_are_small_and_loud_enough() {
     let mut total = 0;
-    for prompt in Prompt::ALL {
+    for (index, prompt) in Prompt::ALL.iter().enumerate() {
         let ulaw = prompt.ulaw();
-        total += ulaw.len();
+        // The box's come first; others are not in its image.
+        total += if index < 4 { ulaw.len() } else { 0 };
         assert!(ulaw.len() <= 40 * 1024, "{prompt:?}: {}", ulaw.len());
         assert!((2_000..6_000).contains(&prompt.duration_ms()), "{prompt:?}");
         // Speech, not silence or noise at full scale.

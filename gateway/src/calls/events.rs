@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
-use shared::id::IdKey;
 use shared::record::{CallLeg, Direction, FinalState, Side as Writer};
 use shared::sync::EventBody;
 use sip::Instant;
 use sip::b2bua::{Cause, End, Event};
 use sip::pool::Key;
 
+use super::ringing::terminal;
 use super::{ABSENT, BARRED, Kind, Meta, UNALLOCATED};
 use crate::Gateway;
 use crate::budget::{CALLS, RING_MS};
@@ -54,6 +54,12 @@ impl Gateway<'_> {
                 if let Some(meta) = self.calls.meta_mut(call) {
                     meta.answered = Some(stamp);
                     meta.answered_by = by;
+                    if let Some(rings) = &mut meta.rings {
+                        match by.and_then(terminal) {
+                            Some(key) => _ = rings.answer(key),
+                            None => rings.end(),
+                        }
+                    }
                     if meta.kind == Kind::Outgoing {
                         self.link.answered(now);
                     }
@@ -73,12 +79,18 @@ impl Gateway<'_> {
             self.on_silence(now);
             self.calls.cancel_all(now, call, Some(Cause::OUT_OF_ORDER));
             self.no_way_out(now, call);
+        } else if meta.is_call_back() {
+            self.after_call_back(now, call);
         } else {
             self.calls.refuse(now, call, 480, Some(Cause::NO_ANSWER));
         }
     }
 
     fn on_exhausted(&mut self, now: Instant, call: Key, status: u16) {
+        let Some(meta) = self.calls.meta(call) else { return };
+        if meta.is_call_back() && self.after_call_back(now, call) {
+            return;
+        }
         let Some(meta) = self.calls.meta(call) else { return };
         // The cloud is there, and its way to the outside is not.
         let beyond = self.calls.failure_cause(call) == Some(Cause::OUT_OF_ORDER.cause);
@@ -148,7 +160,7 @@ impl Gateway<'_> {
         let second = meta.answered_by.map(|by| CallLeg {
             leg: 1,
             direction: Direction::Out,
-            terminal: u16::try_from(by).ok().and_then(IdKey::new),
+            terminal: terminal(by),
             ..leg.clone()
         });
         self.tell(now, EventBody::CallLeg(leg));

@@ -164,7 +164,7 @@ impl Config {
             NackCode::StaleEpoch
         } else if not_after != 0 && wall.is_some_and(|wall| wall / 1_000 > not_after) {
             NackCode::Expired
-        } else if let Some(unknown) = target.sections.iter().find(|s| s.schema != s.kind.schema()) {
+        } else if let Some(unknown) = target.sections.iter().find(|s| !s.kind.reads(s.schema)) {
             NackCode::SchemaUnknown(unknown.kind)
         } else if let Some(big) = target.sections.iter().find(|s| s.len as usize > MAX_SECTION) {
             NackCode::TooBig(big.kind)

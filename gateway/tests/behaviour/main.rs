@@ -3,11 +3,15 @@
 #[path = "../office/mod.rs"]
 mod office;
 
+mod announcements;
 mod bad_input;
+mod emergency;
 mod inside;
 mod line;
 mod load;
 mod outside;
 mod registration;
+mod remembered;
 mod restart;
+mod sites;
 mod size;

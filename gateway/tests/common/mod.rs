@@ -5,7 +5,9 @@ pub mod flash;
 pub mod rig;
 
 use gateway::store::{Committed, Op};
-use shared::site::{Credential, Id, MAX_SECTION, Rep, Section, SectionKind, Site, Sys, root_hash};
+use shared::site::{
+    Credential, Id, MAX_SECTION, Rep, Section, SectionKind, Site, Sys, root_hash, section_hash,
+};
 use shared::sync::MAX_CHUNK;
 use shared::{ContractId, IdKey, IdSet, Number, SiteId, TerminalKind};
 
@@ -35,6 +37,7 @@ pub fn site(ids: u16, variant: u8) -> Site {
                 label: label.as_str().try_into().unwrap(),
                 kind: TerminalKind::Fixed,
                 outgoing: direct,
+                site: site.sys.site,
             })
             .unwrap();
         site.credentials
@@ -72,10 +75,39 @@ pub fn sections(site: &Site) -> Vec<(Section, Vec<u8>)> {
         .collect()
 }
 
+/// The same as a program of schema 1 wrote them: IDs without their site, which is below 128.
+pub fn sections_of_schema_1(site: &Site) -> Vec<(Section, Vec<u8>)> {
+    use sha2::Digest;
+    let mut buf = [0; MAX_SECTION];
+    let mut bytes = vec![site.ids.len() as u8];
+    for id in &site.ids {
+        let mut one = Site::default();
+        one.ids.push(id.clone()).unwrap();
+        let (_, item) = one.encode_section(SectionKind::Ids, &mut buf).unwrap();
+        bytes.extend_from_slice(&item[1..item.len() - 1]);
+    }
+    let mut sections = sections(site);
+    let section = Section {
+        kind: SectionKind::Ids,
+        schema: 1,
+        len: bytes.len() as u32,
+        hash: section_hash(SectionKind::Ids, 1)
+            .chain_update(&bytes)
+            .finalize()
+            .into(),
+    };
+    sections[SectionKind::Ids.index()] = (section, bytes);
+    sections
+}
+
 /// What is committed for a site.
 pub fn committed(site: &Site, epoch: u64) -> Committed {
-    let sections: heapless::Vec<Section, 4> =
-        sections(site).into_iter().map(|(section, _)| section).collect();
+    committed_of(&sections(site), epoch)
+}
+
+/// What is committed for these sections.
+pub fn committed_of(sections: &[(Section, Vec<u8>)], epoch: u64) -> Committed {
+    let sections: heapless::Vec<Section, 4> = sections.iter().map(|(section, _)| *section).collect();
     let root = root_hash(&sections);
     Committed {
         epoch,
@@ -87,8 +119,13 @@ pub fn committed(site: &Site, epoch: u64) -> Committed {
 
 /// Everything the store does for a new configuration: all sections piece by piece, and the commit.
 pub fn commit_ops(site: &Site, epoch: u64) -> Vec<Op> {
+    commit_ops_of(&sections(site), epoch)
+}
+
+/// The same for these sections.
+pub fn commit_ops_of(sections: &[(Section, Vec<u8>)], epoch: u64) -> Vec<Op> {
     let mut ops = Vec::new();
-    for (section, bytes) in sections(site) {
+    for (section, bytes) in sections {
         for (index, piece) in bytes.chunks(MAX_CHUNK).enumerate() {
             let data = heapless::Vec::from_slice(piece).unwrap();
             ops.push(Op::Stage {
@@ -97,8 +134,8 @@ pub fn commit_ops(site: &Site, epoch: u64) -> Vec<Op> {
                 data,
             });
         }
-        ops.push(Op::Check(section));
+        ops.push(Op::Check(*section));
     }
-    ops.push(Op::Commit(committed(site, epoch)));
+    ops.push(Op::Commit(committed_of(sections, epoch)));
     ops
 }

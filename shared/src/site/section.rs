@@ -1,7 +1,8 @@
 //! Sections: the pieces in which a site travels and is stored, each with its own hash.
 //!
 //! A section is the canonical postcard of its items, ascending by key; `sys` is one item. Item structures are frozen
-//! per schema number.
+//! per schema number: this program writes the newest and reads them all. Sections are read in their order, `sys` first,
+//! because what an old item does not say may stand there.
 
 use core::fmt;
 
@@ -9,12 +10,14 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Credential, Id, Rep, Site, Sys};
+use super::{Credential, Id, Label, Rep, Site, Sys, TerminalKind};
+use crate::id::{Extension, IdKey, SiteId};
+use crate::number::Number;
 
 /// SHA-256 of a section, or the root of all.
 pub type Hash = [u8; 32];
 
-/// Most bytes of an encoded section (64 IDs with full labels need 5,250).
+/// Most bytes of an encoded section (64 IDs with full labels need 5,570).
 pub const MAX_SECTION: usize = 8_192;
 
 /// Most bytes of one encoded item.
@@ -38,9 +41,18 @@ impl SectionKind {
     /// All of them, in the order of the root hash.
     pub const ALL: [Self; 4] = [Self::Sys, Self::Ids, Self::Credentials, Self::Reps];
 
-    /// The schema number this program writes and reads.
+    /// The schema number this program writes.
     pub const fn schema(self) -> u16 {
-        1
+        match self {
+            // 2: an ID names its site.
+            Self::Ids => 2,
+            Self::Sys | Self::Credentials | Self::Reps => 1,
+        }
+    }
+
+    /// Does this program read that schema number?
+    pub const fn reads(self, schema: u16) -> bool {
+        1 <= schema && schema <= self.schema()
     }
 
     /// Its place in [`Self::ALL`].
@@ -167,24 +179,65 @@ impl Site {
     }
 }
 
+/// [`Id`] of schema 1: all IDs of the contract were at the one site.
+#[derive(Deserialize)]
+struct Id1 {
+    key: IdKey,
+    direct: Number,
+    extension: Extension,
+    direct_in: bool,
+    direct_out: bool,
+    label: Label,
+    kind: TerminalKind,
+    outgoing: Number,
+}
+
+impl Id1 {
+    fn at(self, site: SiteId) -> Id {
+        let Self {
+            key,
+            direct,
+            extension,
+            direct_in,
+            direct_out,
+            label,
+            kind,
+            outgoing,
+        } = self;
+        Id {
+            key,
+            direct,
+            extension,
+            direct_in,
+            direct_out,
+            label,
+            kind,
+            outgoing,
+            site,
+        }
+    }
+}
+
 /// Reads a section into a site from pieces of any size, holding no more than one item at a time.
 pub struct SectionDecoder {
     kind: SectionKind,
+    schema: u16,
     /// Items still to come; unknown until the count was read.
     items: Option<usize>,
     carry: Vec<u8, MAX_ITEM>,
 }
 
 impl SectionDecoder {
-    /// Starts with an empty part of `site`.
+    /// Starts with an empty part of `site`, whose earlier parts are read.
     pub fn new(site: &mut Site, kind: SectionKind, schema: u16) -> Result<Self, SectionError> {
-        if schema != kind.schema() {
+        if !kind.reads(schema) {
             return Err(SectionError::Schema);
         }
         site.clear(kind);
         let items = if kind == SectionKind::Sys { Some(1) } else { None };
         Ok(Self {
             kind,
+            schema,
             items,
             carry: Vec::new(),
         })
@@ -200,7 +253,7 @@ impl SectionDecoder {
                 .map_err(|_| SectionError::TooBig)?;
             bytes = later;
             let before = self.carry.len();
-            let used = self.drain(site)?;
+            let used = self.drain(site)?.min(before);
             // Nothing could be read from a full window: this item is longer than any item is.
             if used == 0 && before == MAX_ITEM {
                 return Err(SectionError::Malformed);
@@ -240,19 +293,22 @@ impl SectionDecoder {
                     Err(SectionError::Malformed)
                 };
             }
-            let rest =
-                match self.kind {
-                    SectionKind::Sys => take::<Sys>(window)?.map(|(sys, rest)| {
-                        site.sys = sys;
-                        Ok(rest)
-                    }),
-                    SectionKind::Ids => take::<Id>(window)?
-                        .map(|(item, rest)| site.ids.push(item).map(|()| rest).map_err(drop)),
-                    SectionKind::Credentials => take::<Credential>(window)?
-                        .map(|(item, rest)| site.credentials.push(item).map(|()| rest).map_err(drop)),
-                    SectionKind::Reps => take::<Rep>(window)?
-                        .map(|(item, rest)| site.reps.push(item).map(|()| rest).map_err(drop)),
-                };
+            let rest = match self.kind {
+                SectionKind::Sys => take::<Sys>(window)?.map(|(sys, rest)| {
+                    site.sys = sys;
+                    Ok(rest)
+                }),
+                SectionKind::Ids => match self.schema {
+                    1 => take::<Id1>(window)?.map(|(item, rest)| (item.at(site.sys.site), rest)),
+                    _ => take::<Id>(window)?,
+                }
+                .map(|(item, rest)| site.ids.push(item).map(|()| rest).map_err(drop)),
+                SectionKind::Credentials => take::<Credential>(window)?
+                    .map(|(item, rest)| site.credentials.push(item).map(|()| rest).map_err(drop)),
+                SectionKind::Reps => {
+                    take::<Rep>(window)?.map(|(item, rest)| site.reps.push(item).map(|()| rest).map_err(drop))
+                }
+            };
             match rest {
                 None => return Ok(used),
                 Some(Err(())) => return Err(SectionError::TooBig),

@@ -5,13 +5,14 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{SectionKind, Site};
+use crate::caller_id;
 use crate::id::IdSet;
 
 /// A rule of the site configuration. The numbers are frozen: they travel in refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub enum Rule {
-    /// R15: at least one channel, and no fewer than the IDs of the site.
+    /// R15: at least one channel, and no fewer than the IDs of the contract.
     Channels = 1,
     /// The realm is not empty and can stand in a quoted string of SIP.
     Realm = 2,
@@ -31,9 +32,9 @@ pub enum Rule {
     Outgoing = 9,
     /// Labels hold no control characters.
     Label = 10,
-    /// A credential belongs to an ID of the site.
+    /// A credential belongs to an ID at this site.
     DanglingCredential = 11,
-    /// Members of a representative number are IDs of the site.
+    /// Members of a representative number are IDs of the contract, at any site.
     DanglingMember = 12,
     /// R4: only members ring.
     RingNotMember = 13,
@@ -96,8 +97,8 @@ impl fmt::Display for Rule {
             Self::ExtensionShadowed => "extension begins with the outside-line digit",
             Self::Outgoing => "outgoing number does not belong to the ID (R9, R22)",
             Self::Label => "control character in a label",
-            Self::DanglingCredential => "credential of no ID",
-            Self::DanglingMember => "member is no ID of the site",
+            Self::DanglingCredential => "credential of no ID here",
+            Self::DanglingMember => "member is no ID of the contract",
             Self::RingNotMember => "rings without being a member (R4)",
             Self::NeedsMultipleIds => "a representative number needs two IDs (R12)",
             Self::RepCap => "more representative numbers than IDs (R13)",
@@ -160,7 +161,7 @@ impl Site {
                 Rule::Order,
             )?;
             check(
-                self.id(credential.key).is_some(),
+                self.id(credential.key).is_some_and(|id| self.is_here(id)),
                 section,
                 index,
                 Rule::DanglingCredential,
@@ -206,16 +207,13 @@ impl Site {
                 earlier.iter().all(|other| other.extension != id.extension),
                 Rule::ExtensionTwice,
             )?;
-            let mut first = id.extension.value();
-            while first >= 10 {
-                first /= 10;
-            }
+            let prefix = self.sys.outside_prefix;
             check(
-                self.sys.outside_prefix.map(u32::from) != Some(first),
+                !prefix.is_some_and(|digit| id.extension.begins_with(digit)),
                 Rule::ExtensionShadowed,
             )?;
             check(printable(&id.label), Rule::Label)?;
-            check(self.may_present(id.key, id.outgoing), Rule::Outgoing)?;
+            check(caller_id::check(self, id, id.outgoing).is_ok(), Rule::Outgoing)?;
         }
         Ok(())
     }

@@ -57,7 +57,8 @@ impl Topic {
 
     /// Reads a topic name; nothing if it is none of this protocol.
     pub fn parse(name: &str) -> Option<Self> {
-        let mut levels = name.split('/');
+        // An array: the search for a single character indexes.
+        let mut levels = name.split(['/']);
         let side = levels.next()?;
         let box_id: BoxId = levels.next()?.parse().ok()?;
         let topic = match (side, levels.next()?) {

@@ -39,6 +39,7 @@ pub fn office() -> Site {
             label: "受付".try_into().unwrap(),
             kind,
             outgoing: direct,
+            site: site.sys.site,
         };
         site.ids.push(id).unwrap();
         let credential = Credential {

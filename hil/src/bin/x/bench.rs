@@ -3,10 +3,14 @@
 use crate::build::{self, cargo, must};
 use crate::{hil_command, setup};
 use anyhow::{Context, Result, ensure};
+use hil::elf::Elf;
 use hil::run::{figure, target};
 use hil::scenario::BENCH;
 use hil::world;
 use std::process::{Command, ExitCode};
+
+/// Most bytes of the area table in the image.
+const AREA_TABLE_LIMIT: u32 = 4_096;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -23,6 +27,8 @@ enum What {
     Firmware,
     /// The brain alone on this machine: instructions of an operation, by valgrind
     Gateway,
+    /// What box and cloud share: speed on this machine, size on the microcontroller
+    Shared,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -48,32 +54,64 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 ];
                 must(cargo().args(example))?;
             }
+            let program = "release/examples/instructions";
             for operation in ["register", "invite"] {
-                // The difference of two runs is free of what happens once.
-                let (few, many) = (200, 1200);
-                let instructions =
-                    (collected(operation, many)? - collected(operation, few)?) / u64::from(many - few);
+                let name = format!("gateway.{operation}.instructions");
                 figure(
-                    &format!("gateway.{operation}.instructions"),
-                    instructions,
+                    &name,
+                    instructions(program, "*brain_*", operation)?,
                     "instructions",
                 );
             }
             Ok(ExitCode::SUCCESS)
         }
+        What::Shared => {
+            setup::valgrind()?;
+            must(cargo().args(["run", "--quiet", "--release", "--package", "shared-bench"]))?;
+            let ring = instructions("release/shared-bench", "*ring_decision*", "ring")?;
+            figure("shared.ring_decision.instructions", ring, "instructions");
+            weigh_shared()?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
-/// Instructions of the brain in a run of so many operations.
-fn collected(operation: &str, count: u32) -> Result<u64> {
+/// What the box calls of `shared`, linked alone for the microcontroller.
+pub fn weigh_shared() -> Result<()> {
+    let image = Elf::read(&build::embedded("shared-bench", &[])?)?;
+    let sizes = image.sizes();
+    let symbols = image.symbols();
+    // Names are mangled with their lengths in front, whatever the scheme.
+    let named = |part: &'static str| symbols.iter().filter(move |(name, _)| name.contains(part));
+    let (_, table) = named("4area5table4RUNS")
+        .next()
+        .context("no area table in the image")?;
+    figure("shared.area_table.bytes", table, "bytes");
+    figure("shared.rodata.bytes", sizes.rodata, "bytes");
+    figure("shared.text.bytes", sizes.text, "bytes");
+    figure("shared.panic_functions", named("9panicking").count(), "functions");
+    ensure!(
+        *table <= AREA_TABLE_LIMIT,
+        "the area table is over {AREA_TABLE_LIMIT} bytes"
+    );
+    Ok(())
+}
+
+/// Instructions of one operation of a program, counted in the functions with these names.
+fn instructions(program: &str, functions: &str, operation: &str) -> Result<u64> {
+    // The difference of two runs is free of what happens once.
+    let (few, many) = (200, 1200);
+    let count = |times| collected(program, functions, operation, times);
+    Ok((count(many)? - count(few)?) / u64::from(many - few))
+}
+
+/// Instructions in a run of so many operations.
+fn collected(program: &str, functions: &str, operation: &str, count: u32) -> Result<u64> {
     let mut command = Command::new("valgrind");
-    command.args([
-        "--tool=callgrind",
-        "--callgrind-out-file=/dev/null",
-        "--toggle-collect=*brain_*",
-    ]);
     command
-        .arg(target().join("release/examples/instructions"))
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(format!("--toggle-collect={functions}"))
+        .arg(target().join(program))
         .args([operation, &count.to_string()]);
     let output = command.output().context("valgrind")?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -72,6 +72,13 @@ pub fn host() -> Result<()> {
 
 /// Builds the image of one board.
 pub fn firmware(board: Board) -> Result<()> {
+    let program = embedded("firmware", &["--features", &format!("board-{}", board.name())])?;
+    std::fs::copy(program, board.image())?;
+    Ok(())
+}
+
+/// Builds a package as the firmware is built, and says where its program is.
+pub fn embedded(package: &str, arguments: &[&str]) -> Result<PathBuf> {
     let folder = hil::qemu::images();
     let mut command = match setup::toolchain()? {
         Toolchain::Rustup => cargo(),
@@ -79,23 +86,14 @@ pub fn firmware(board: Board) -> Result<()> {
     };
     // The tests' own features and flags have no place here.
     command.env_remove("RUSTFLAGS").current_dir(workspace());
-    command.args([
-        "build",
-        "--quiet",
-        "--target",
-        TARGET,
-        "--package",
-        "firmware",
-        "--profile",
-        "firmware",
-    ]);
+    command.args(["build", "--quiet", "--target", TARGET, "--profile", "firmware"]);
     command
-        .args(["--features", &format!("board-{}", board.name())])
+        .args(["--package", package])
+        .args(arguments)
         .arg("--target-dir")
         .arg(&folder);
     must(&mut command)?;
-    std::fs::copy(folder.join(TARGET).join("firmware/firmware"), board.image())?;
-    Ok(())
+    Ok(folder.join(TARGET).join("firmware").join(package))
 }
 
 /// Debian's cargo and rustc with rustup's linker, `core` from source.

@@ -9,6 +9,7 @@ mod build;
 mod demo;
 mod fuzz;
 mod hil_command;
+mod oracle;
 mod setup;
 mod size;
 mod test;

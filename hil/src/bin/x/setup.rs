@@ -1,4 +1,4 @@
-//! `cargo x setup`: what has to be on the machine.
+//! `cargo x setup`: what has to be on the machine. The C compiler is: `.cargo/cc` has brought it to link this program.
 
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 9] = [
-    tool("cc", "build-essential", "links host programs and builds SQLite"),
+const TOOLS: [Tool; 8] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
@@ -111,6 +110,27 @@ pub fn valgrind() -> Result<()> {
         install(&[VALGRIND.package])?;
     }
     Ok(())
+}
+
+/// Makes a virtual environment for Python's packages, unless it is there.
+pub fn python_environment(folder: &Path) -> Result<()> {
+    // Without Debian's python3-venv it is made halfway: there is a Python, but no pip.
+    let pip = folder.join("bin/pip");
+    let make = || {
+        let mut python = Command::new("python3");
+        python.args(["-m", "venv"]).arg(folder).stdout(Stdio::null());
+        python.status().is_ok_and(|status| status.success()) && pip.exists()
+    };
+    if pip.exists() || make() {
+        return Ok(());
+    }
+    println!("setup: python3 makes no virtual environment: installing python3-venv");
+    install(&["python3-venv"])?;
+    if make() {
+        Ok(())
+    } else {
+        bail!("python3 -m venv {} failed", folder.display())
+    }
 }
 
 /// Brings rustfmt and clippy where rustup was installed without them.

@@ -1,7 +1,7 @@
 //! `cargo x test`: every test there is, from the form of the source to the image among real phones.
 
 use crate::build::{self, Board, cargo, must};
-use crate::{fuzz, hil_command, setup, size};
+use crate::{bench, fuzz, hil_command, oracle, setup, size};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -15,7 +15,7 @@ pub struct Arguments {
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const HOST: [Step; 5] = [
+const HOST: [Step; 6] = [
     ("format", || must(cargo().args(["fmt", "--all", "--check"]))),
     ("lints", || {
         must(cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]))
@@ -24,11 +24,13 @@ const HOST: [Step; 5] = [
     ("tests", || {
         must(cargo().args(["test", "--quiet", "--no-fail-fast"]))
     }),
+    ("oracles", oracle::check),
     ("fuzzing", fuzz::briefly),
 ];
 
-const IMAGE: [Step; 3] = [
+const IMAGE: [Step; 4] = [
     ("images", || Board::ALL.into_iter().try_for_each(build::firmware)),
+    ("shared alone", bench::weigh_shared),
     ("sizes", || verdict(size::run(&size::Arguments::as_built())?)),
     ("scenarios", || {
         build::host()?;

@@ -1,0 +1,59 @@
+//! What a caller is told before its call fails.
+
+use media::g711::Law;
+use media::prompt::Prompt;
+use sip::Instant;
+use sip::b2bua::{Cause, Side};
+use sip::pool::Key;
+use sip::sdp::{Audio, Codec, Direction, Sdp};
+
+use super::{ANNOUNCEMENT_MAX, Pbx, Relays};
+
+impl<R: Relays> Pbx<R> {
+    /// Says to the caller why its call fails, and then lets it fail; at once where nothing can be said.
+    pub(super) fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
+        let codec = self
+            .calls
+            .sdp(call, Side::Callee)
+            .and_then(Sdp::parse)
+            .and_then(|sdp| sdp.audio()?.codecs().next());
+        let (Some((codec, _)), Some(target)) = (codec, self.media.caller_end(call)) else {
+            return self.calls.refuse(now, call, status, Some(cause));
+        };
+        let audio = Audio {
+            session: self.random() >> 1,
+            version: 1,
+            target,
+            codecs: &[codec],
+            telephone_event: None,
+            direction: Direction::SendRecv,
+        };
+        let law = match codec {
+            Codec::Pcmu => Law::Pcmu,
+            Codec::Pcma => Law::Pcma,
+        };
+        let said = self.media.relays.play(call.to_bits(), prompt, law)
+            && self
+                .calls
+                .progress(now, call, 183, Some(audio.to_string().as_bytes()), Some(cause))
+                .is_ok();
+        if !said {
+            return self.calls.refuse(now, call, status, Some(cause));
+        }
+        if let Some(meta) = self.calls.meta_mut(call) {
+            meta.verdict = Some((status, cause));
+        }
+        self.calls.set_deadline(call, Some(now + ANNOUNCEMENT_MAX));
+    }
+
+    pub(super) fn is_announcing(&self, call: Key) -> bool {
+        self.calls.meta(call).is_some_and(|meta| meta.verdict.is_some())
+    }
+
+    /// An announcement is over: now the final answer.
+    pub(in crate::pbx) fn on_played(&mut self, now: Instant, call: Key) {
+        if let Some((status, cause)) = self.calls.meta(call).and_then(|meta| meta.verdict) {
+            self.calls.refuse(now, call, status, Some(cause));
+        }
+    }
+}
