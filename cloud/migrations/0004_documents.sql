@@ -11,55 +11,42 @@ UPDATE ident SET site = (SELECT min(site.id) FROM site WHERE site.contract = ide
 ALTER TABLE contract ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE contract ADD COLUMN document TEXT NOT NULL DEFAULT '{}';
 
-UPDATE contract SET document = json_object(
+-- Schema 1 of the document is what these tables held.
+UPDATE contract SET document = json_object('schema', 1, 'contract', json_object(
     'id', id,
     'name', name,
-    'customer', 'Corporate',
-    'plan', 'From2021',
-    'signed', date(created / 1000, 'unixepoch', '+9 hours'),
-    'suspended', NULL,
-    'ended', NULL,
-    'settings', json_object(
-        'outside_prefix', outside_prefix,
-        'international', iif(international, json('true'), json('false')),
-        'busy_frees_apps', json('false')),
+    'created', date(created / 1000, 'unixepoch', '+9 hours'),
+    'outside_prefix', outside_prefix,
+    'international', iif(international, json('true'), json('false')),
     'sites', (
-        SELECT json_group_array(json_object('id', s.id, 'name', s.name, 'address', NULL, 'emergency', NULL))
+        SELECT json_group_array(json_object('id', s.id, 'name', s.name))
           FROM (SELECT * FROM site WHERE site.contract = contract.id ORDER BY id) AS s),
-    -- R16: the first one issued is the basic one.
     'ids', (
         SELECT json_group_array(json_object(
                    'key', i.key,
-                   'since', i.day,
+                   'basic', iif(i.role = 'basic', json('true'), json('false')),
+                   'created', date(i.created / 1000, 'unixepoch', '+9 hours'),
                    'site', i.site,
-                   'direct', json_object('number', i.direct, 'since', i.day, 'porting', NULL, 'suspended', NULL),
-                   'aliases', json_array(),
+                   'direct', i.direct,
                    'extension', CAST(i.extension AS INTEGER),
                    'label', i.label,
-                   'kind', CASE i.kind WHEN 'app' THEN 'App' WHEN 'adapter' THEN 'Adapter' ELSE 'Fixed' END,
+                   'kind', i.kind,
                    'direct_in', iif(i.direct_in, json('true'), json('false')),
                    'direct_out', iif(i.direct_out, json('true'), json('false')),
-                   'outgoing', i.outgoing,
-                   'lease', NULL,
-                   'epoch', 0))
-          FROM (SELECT *, date(created / 1000, 'unixepoch', '+9 hours') AS day FROM ident
-                 WHERE ident.contract = contract.id ORDER BY role = 'basic' DESC, created, key) AS i),
+                   'outgoing', i.outgoing))
+          FROM (SELECT * FROM ident WHERE ident.contract = contract.id ORDER BY key) AS i),
     'reps', (
         SELECT json_group_array(json_object(
-                   'line', json_object('number', r.number, 'since', r.day, 'porting', NULL, 'suspended', NULL),
+                   'number', r.number,
+                   'created', date(r.created / 1000, 'unixepoch', '+9 hours'),
                    'label', r.label,
-                   'phrase', '',
+                   'sub_cap', r.sub_cap,
                    'members', (SELECT json_group_array(m.key)
                                  FROM (SELECT key FROM rep_member WHERE rep_member.number = r.number ORDER BY key) AS m),
                    'ring', (SELECT json_group_array(m.key)
                               FROM (SELECT key FROM rep_member WHERE rep_member.number = r.number AND ring
-                                     ORDER BY key) AS m),
-                   'sub_cap', r.sub_cap))
-          FROM (SELECT *, date(created / 1000, 'unixepoch', '+9 hours') AS day FROM rep
-                 WHERE rep.contract = contract.id ORDER BY number) AS r),
-    'requests', json_array(),
-    'devices', json_array(),
-    'former', json_array());
+                                     ORDER BY key) AS m)))
+          FROM (SELECT * FROM rep WHERE rep.contract = contract.id ORDER BY number) AS r)));
 
 -- What verifies the passwords of phones (RFC 7616 §3.4.2); the passwords themselves are nowhere.
 CREATE TABLE credential (
@@ -92,3 +79,10 @@ ALTER TABLE contract DROP COLUMN name;
 ALTER TABLE contract DROP COLUMN outside_prefix;
 ALTER TABLE contract DROP COLUMN international;
 ALTER TABLE contract DROP COLUMN created;
+
+-- The official lists of number areas, as they were imported; without them the program knows a few areas by itself.
+CREATE TABLE area_file (
+    name     TEXT    PRIMARY KEY CHECK (name IN ('areas', 'numbers')),
+    bytes    BLOB    NOT NULL,
+    imported INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -3,9 +3,12 @@
 //! Orders go straight to the database, so they work with and without a running server; a running one is told and
 //! pushes what changed. Only what lives in the server's memory is asked of it.
 
+mod area;
 mod files;
+mod orders;
 mod print;
 mod read;
+mod why;
 
 pub(crate) use print::say;
 
@@ -14,16 +17,17 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use contract::Lang;
 use serde::Serialize;
 use serde_json::json;
-use shared::id::{BoxId, ContractId, Extension, SiteId};
-use shared::number::Number;
-use shared::site::TerminalKind;
+use shared::id::{BoxId, SiteId};
 
-use self::read::Extensions;
+use self::area::AreaCommand;
+use self::orders::Order;
+use self::why::Why;
 use crate::broker::BrokerUrl;
 use crate::control;
-use crate::db::{BoxOrder, Db, IdChange, NewId, NewRep, RepChange};
+use crate::db::{BoxOrder, Db};
 use crate::refusal::{Refusal, Result};
 use crate::server::{self, Options};
 
@@ -37,8 +41,30 @@ pub struct Cli {
     /// Print JSON for machines instead of a table.
     #[arg(long, global = true)]
     json: bool,
+    /// Language of what rules of contracts refuse, of `why` and of `area check`; that of the environment (LANG) unless given.
+    #[arg(long, global = true, value_enum)]
+    lang: Option<Language>,
     #[command(subcommand)]
     command: Command,
+}
+
+/// A language of the texts.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Language {
+    Ja,
+    En,
+}
+
+impl Cli {
+    /// The language of whoever asks.
+    pub fn lang(&self) -> Lang {
+        match self.lang {
+            Some(Language::Ja) => Lang::Ja,
+            Some(Language::En) => Lang::En,
+            None if std::env::var("LANG").is_ok_and(|lang| lang.starts_with("ja")) => Lang::Ja,
+            None => Lang::En,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,21 +79,16 @@ enum Command {
         #[arg(long)]
         realm: String,
     },
-    /// Contracts.
-    #[command(subcommand)]
-    Contract(ContractCommand),
-    /// IDs: one for each terminal, with its direct number.
-    #[command(subcommand)]
-    Id(IdCommand),
-    /// Representative numbers and their ring groups.
-    #[command(subcommand)]
-    Rep(RepCommand),
-    /// Sites of a contract.
-    #[command(subcommand)]
-    Site(SiteCommand),
+    #[command(flatten)]
+    Order(Order),
     /// Boxes.
     #[command(subcommand)]
     Box(BoxCommand),
+    /// Which addresses are in which number areas (番号区画).
+    #[command(subcommand)]
+    Area(AreaCommand),
+    /// Why would a call ring there, or not? Says what each step of routing finds, and for every terminal the rule.
+    Why(Why),
     /// Show what is there.
     Show {
         /// What.
@@ -115,134 +136,6 @@ struct Serve {
 }
 
 #[derive(Debug, Subcommand)]
-enum ContractCommand {
-    /// Make a contract.
-    Create {
-        /// The customer's name.
-        #[arg(long)]
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum IdCommand {
-    /// Add an ID; its password is printed once and kept nowhere.
-    Add {
-        /// Contract.
-        #[arg(long)]
-        contract: u32,
-        /// Site of its terminal; the contract's first unless given.
-        #[arg(long)]
-        site: Option<u32>,
-        /// Direct number (直通番号).
-        #[arg(long)]
-        direct: Number,
-        /// Extension (内線): 2 to 6 digits, the first 2 to 9.
-        #[arg(long, value_parser = read::extension)]
-        extension: Extension,
-        /// Name shown to others.
-        #[arg(long)]
-        label: String,
-        /// Kind of terminal.
-        #[arg(long, value_enum, default_value = "fixed")]
-        kind: Kind,
-        /// Password, at least 8 characters; made if not given.
-        #[arg(long)]
-        password: Option<String>,
-    },
-    /// Change an ID.
-    Set {
-        /// Contract.
-        #[arg(long)]
-        contract: u32,
-        /// Its extension.
-        #[arg(long, value_parser = read::extension)]
-        extension: Extension,
-        /// Name shown to others.
-        #[arg(long)]
-        label: Option<String>,
-        /// Number its calls present: its own, or of a group it belongs to.
-        #[arg(long)]
-        outgoing: Option<Number>,
-        /// Calls to the direct number ring.
-        #[arg(long)]
-        direct_in: Option<bool>,
-        /// Calls may present the direct number.
-        #[arg(long)]
-        direct_out: Option<bool>,
-        /// New password, at least 8 characters.
-        #[arg(long)]
-        password: Option<String>,
-    },
-    /// Give an ID and its direct number back.
-    Remove {
-        /// Contract.
-        #[arg(long)]
-        contract: u32,
-        /// Its extension.
-        #[arg(long, value_parser = read::extension)]
-        extension: Extension,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum RepCommand {
-    /// Add a representative number (代表番号).
-    Add {
-        /// Contract.
-        #[arg(long)]
-        contract: u32,
-        /// The number.
-        #[arg(long)]
-        number: Number,
-        /// Name shown on ringing terminals.
-        #[arg(long)]
-        label: String,
-        /// Extensions of the members, as 201,202.
-        #[arg(long)]
-        members: Vec<Extensions>,
-        /// Extensions of the members that ring (鳴り分け); all unless given.
-        #[arg(long)]
-        ring: Option<Vec<Extensions>>,
-    },
-    /// Change label, members and who rings; what is not given stays.
-    #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["label", "members", "ring"])))]
-    Set {
-        /// The number.
-        #[arg(long)]
-        number: Number,
-        /// Name shown on ringing terminals.
-        #[arg(long)]
-        label: Option<String>,
-        /// Extensions of all members from now on; all of them ring unless --ring is given.
-        #[arg(long)]
-        members: Option<Vec<Extensions>>,
-        /// Extensions of the members that ring (鳴り分け).
-        #[arg(long)]
-        ring: Option<Vec<Extensions>>,
-    },
-    /// Give a representative number back.
-    Remove {
-        /// The number.
-        #[arg(long)]
-        number: Number,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum SiteCommand {
-    /// Make a site.
-    Create {
-        /// Contract.
-        #[arg(long)]
-        contract: u32,
-        /// Its name.
-        #[arg(long, default_value = "本社")]
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 enum BoxCommand {
     /// Make the box of a site and write its factory data: identity, secret, and where its cloud is.
     Create {
@@ -271,23 +164,6 @@ enum BoxCommand {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
-    Fixed,
-    App,
-    Adapter,
-}
-
-impl From<Kind> for TerminalKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Fixed => Self::Fixed,
-            Kind::App => Self::App,
-            Kind::Adapter => Self::Adapter,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
     /// Contracts with IDs, numbers and sites.
     Contracts,
@@ -306,15 +182,20 @@ enum What {
 impl Command {
     /// May begin an installation in an empty place.
     fn begins(&self) -> bool {
-        matches!(
-            self,
-            Self::Init { .. } | Self::Contract(ContractCommand::Create { .. }) | Self::Serve(_)
-        )
+        match self {
+            Self::Init { .. } | Self::Serve(_) => true,
+            Self::Order(order) => order.begins(),
+            _ => false,
+        }
     }
 
     /// Works without the signing key.
     fn keyless(&self) -> bool {
-        matches!(self, Self::Show { .. } | Self::Box(BoxCommand::Remove { .. }))
+        match self {
+            Self::Show { .. } | Self::Why(_) | Self::Box(BoxCommand::Remove { .. }) => true,
+            Self::Order(order) => order.looks(),
+            _ => false,
+        }
     }
 }
 
@@ -333,7 +214,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     } else {
         Db::open(&cli.data).await?
     };
-    let json = cli.json;
+    let (json, lang) = (cli.json, cli.lang());
     match cli.command {
         Command::Serve(serve) => {
             let options = Options {
@@ -354,52 +235,10 @@ pub async fn run(cli: Cli) -> Result<()> {
                 &format!("service domain {realm}"),
             )?;
         }
-        Command::Contract(ContractCommand::Create { name }) => {
-            let id = db.create_contract(&name).await?;
-            print::done(
-                json,
-                json!({ "contract": id.0, "name": name }),
-                &format!("contract {}", id.0),
-            )?;
-        }
-        Command::Id(command) => id(&db, json, command).await?,
-        Command::Rep(command) => rep(&db, json, command).await?,
-        Command::Site(SiteCommand::Create { contract, name }) => {
-            let id = db.create_site(ContractId(contract), &name).await?;
-            print::done(
-                json,
-                json!({ "site": id.0, "contract": contract }),
-                &format!("site {}", id.0),
-            )?;
-        }
-        Command::Box(BoxCommand::Create {
-            site,
-            host,
-            sip_port,
-            mqtt_port,
-            out,
-        }) => {
-            let order = BoxOrder {
-                site: SiteId(site),
-                host: &host,
-                sip_port,
-                mqtt_port,
-            };
-            let id = files::create_box(&db, order, &out).await?.to_string();
-            print::done(
-                json,
-                json!({ "box": id, "site": site, "out": out }),
-                &format!("box {id} for site {site}; factory data in {}", out.display()),
-            )?;
-        }
-        Command::Box(BoxCommand::Remove { id }) => {
-            db.remove_box(id).await?;
-            print::done(
-                json,
-                json!({ "box": id.to_string() }),
-                &format!("box {id} removed"),
-            )?;
-        }
+        Command::Order(order) => order.carry_out(&db, json, lang).await?,
+        Command::Box(command) => r#box(&db, json, command).await?,
+        Command::Area(command) => return command.carry_out(&db, json, lang).await,
+        Command::Why(why) => return why.answer(&db, json, lang).await,
         Command::Show { what, limit } => return show(&db, json, what, limit).await,
         Command::BrokerAcl {
             out,
@@ -419,121 +258,37 @@ pub async fn run(cli: Cli) -> Result<()> {
     Ok(())
 }
 
-async fn id(db: &Db, json: bool, command: IdCommand) -> Result<()> {
+async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
     match command {
-        IdCommand::Add {
-            contract,
+        BoxCommand::Create {
             site,
-            direct,
-            extension,
-            label,
-            kind,
-            password,
+            host,
+            sip_port,
+            mqtt_port,
+            out,
         } => {
-            let new = NewId {
-                contract: ContractId(contract),
-                site: site.map(SiteId),
-                direct,
-                extension,
-                label,
-                kind: kind.into(),
-                password,
+            let order = BoxOrder {
+                site: SiteId(site),
+                host: &host,
+                sip_port,
+                mqtt_port,
             };
-            let (key, password) = db.add_id(&new).await?;
-            let (user, realm) = (direct.digits().to_string(), db.realm().await?);
+            let id = files::create_box(db, order, &out).await?.to_string();
             print::done(
                 json,
-                json!({
-                    "key": key.index(), "user": user, "extension": extension.to_string(), "realm": realm,
-                    "password": password,
-                }),
-                &format!("ID {user} ({extension}), user {user}, realm {realm}, password {password}"),
+                json!({ "box": id, "site": site, "out": out }),
+                &format!("box {id} for site {site}; factory data in {}", out.display()),
             )?;
         }
-        IdCommand::Set {
-            contract,
-            extension,
-            label,
-            outgoing,
-            direct_in,
-            direct_out,
-            password,
-        } => {
-            let change = IdChange {
-                label,
-                outgoing,
-                direct_in,
-                direct_out,
-                password,
-            };
-            db.change_id(ContractId(contract), extension, &change).await?;
+        BoxCommand::Remove { id } => {
+            db.remove_box(id).await?;
             print::done(
                 json,
-                json!({ "extension": extension.to_string() }),
-                &format!("ID {extension} changed"),
-            )?;
-        }
-        IdCommand::Remove { contract, extension } => {
-            db.remove_id(ContractId(contract), extension).await?;
-            print::done(
-                json,
-                json!({ "extension": extension.to_string() }),
-                &format!("ID {extension} removed"),
+                json!({ "box": id.to_string() }),
+                &format!("box {id} removed"),
             )?;
         }
     }
-    Ok(())
-}
-
-async fn rep(db: &Db, json: bool, command: RepCommand) -> Result<()> {
-    let (number, what) = match command {
-        RepCommand::Add {
-            contract,
-            number,
-            label,
-            members,
-            ring,
-        } => {
-            db.add_rep(&NewRep {
-                contract: ContractId(contract),
-                number,
-                label,
-                members: Extensions::all(members),
-                ring: ring.map(Extensions::all),
-            })
-            .await?;
-            (number, "added")
-        }
-        RepCommand::Set {
-            number,
-            label,
-            members,
-            ring,
-        } => {
-            let change = RepChange {
-                label,
-                members: members.map(Extensions::all),
-                ring: ring.map(Extensions::all),
-            };
-            db.change_rep(number, &change).await?;
-            (number, "changed")
-        }
-        RepCommand::Remove { number } => {
-            db.remove_rep(number).await?;
-            (number, "removed")
-        }
-    };
-    let digits = number.digits().to_string();
-    if what != "removed" && db.is_unattended(number).await? {
-        eprintln!(
-            "R2: warning: nobody rings for {digits}. Name members: `rep set --number {digits} --members 201,202`."
-        );
-    }
-    print::done(
-        json,
-        json!({ "number": digits }),
-        &format!("representative number {digits} {what}"),
-    )?;
     Ok(())
 }
 

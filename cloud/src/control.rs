@@ -54,6 +54,11 @@ pub struct CallInfo {
     pub called: String,
     /// What it is doing.
     pub state: String,
+    /// Key of the ID whose terminal calls, if it is one of the contract; which terminal answered knows its box.
+    #[serde(default)]
+    pub terminal: Option<u16>,
+    /// The contract's number whose channel it holds (R15).
+    pub line: Option<String>,
     /// For how long it has existed.
     pub seconds: u64,
 }

@@ -3,6 +3,7 @@
 //! Every change is one `BEGIN IMMEDIATE` transaction that ends in [`Change::commit`]; a change of what a site uses
 //! issues the site's next signed epoch in the same transaction.
 
+mod areas;
 mod boxes;
 mod config;
 mod contract;
@@ -25,6 +26,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 pub use self::contract::{Ask, Done, LogRow, Login, Stored};
+pub use areas::Taken;
 pub use boxes::{BoxOrder, NewBox};
 pub use events::CLOUD;
 pub use fleet::BoxAccount;

@@ -4,6 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use contract::Contract;
+use contract::derive::SiteError;
 use media::g711::Law;
 use media::prompt::Prompt;
 use media::relay::{Remote, Side};
@@ -17,7 +19,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::control::CallInfo;
 use crate::db::{Db, unix_ms};
-use crate::pbx::{Account, Config, Directory, Input, MESSAGE_MAX, Output, Pbx, Relays};
+use crate::pbx::{Account, Config, Directory, Input, MESSAGE_MAX, Office, Output, Pbx, Relays};
 use crate::refusal::Result;
 use crate::relay::{CallRelay, RelayPool};
 use crate::sip_io::{Arrival, Limits, SipIo};
@@ -210,6 +212,8 @@ impl Edge {
                 (false, false) => "calling",
             }
             .into(),
+            terminal: live.terminal.map(|key| key.index() as u16),
+            line: live.uses.number().map(|number| number.digits().to_string()),
             seconds: (now - live.started).as_secs(),
         };
         self.pbx.live().map(info).collect()
@@ -285,6 +289,7 @@ fn record(id: EventId, leg: CallLeg) -> Event {
 pub async fn directory(db: &Db) -> Result<Directory> {
     let accounts = db.accounts().await?.into_iter().map(|account| Account {
         id: account.id,
+        contract: account.contract,
         site: account.site,
         realm: account.realm,
         ha1: sip::digest::Ha1 {
@@ -292,7 +297,34 @@ pub async fn directory(db: &Db) -> Result<Directory> {
             sha256: account.ha1_sha256,
         },
     });
-    Ok(Directory::new(db.realm().await?, db.sites().await?, accounts))
+    let (realm, stored) = (db.realm().await?, db.stored().await?);
+    let offices = stored
+        .iter()
+        .filter_map(|stored| match office(&stored.contract, &realm) {
+            Ok(office) => Some(office),
+            // A contract begins so.
+            Err(SiteError::NoIds | SiteError::NoSite) => None,
+            Err(error) => {
+                error!(contract = stored.contract.id.0, %error, "the contract has no calls");
+                None
+            }
+        });
+    Ok(Directory::new(&realm, offices, accounts))
+}
+
+/// A contract as its calls need it. One without site or ID has no calls yet; whatever else keeps it from them is a fault.
+pub fn office(contract: &Contract, realm: &str) -> Result<Office, SiteError> {
+    let first = contract.sites.first().ok_or(SiteError::NoSite)?;
+    let line = |(number, _)| {
+        let rules = contract.line(number).map(|line| line.rules);
+        (number, (contract.state(number), rules.unwrap_or_default()))
+    };
+    Ok(Office {
+        site: contract.configuration(first.id, realm, &[])?,
+        lines: contract.numbers().map(line).collect(),
+        schedules: contract.schedules.clone(),
+        blocks: contract.blocks.clone(),
+    })
 }
 
 /// Writes in order and tries again until it is written: a record exists here only, until then.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cloud::cli::{self, Cli};
+use cloud::refusal::Error;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -16,14 +17,15 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    match cli::run(Cli::parse()).await {
+    let cli = Cli::parse();
+    let lang = cli.lang();
+    match cli::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(if matches!(error, cloud::refusal::Error::Refused(_)) {
-                2
-            } else {
-                1
+            eprintln!("{}", error.text(lang));
+            ExitCode::from(match error {
+                Error::Order(_) | Error::Refused(_) => 2,
+                Error::Failed(_) => 1,
             })
         }
     }

@@ -25,7 +25,7 @@ use std::time::Duration;
 use shared::channels::{self, Use};
 use shared::guard::Guard;
 use shared::record::{CallLeg, Stamp};
-use shared::{BoxId, ContractId, Number, SessionId};
+use shared::{BoxId, ContractId, IdKey, Number, SessionId};
 use sip::b2bua::{self, Calls, Cause, Receive};
 use sip::digest::{Nonces, Used};
 use sip::pool::Key;
@@ -40,6 +40,7 @@ use trunk::{Stream, Trunk};
 pub use bridge::Relays;
 pub use directory::{Account, Directory, Office};
 pub use record::Kind;
+pub(crate) use route::caller;
 
 /// Server and User-Agent.
 const AGENT: &str = concat!("denwaban-cloud/", env!("CARGO_PKG_VERSION"));
@@ -161,6 +162,10 @@ pub struct Live {
     pub to: String,
     /// The number presented to the called side.
     pub presented: Option<Number>,
+    /// The ID whose terminal calls, if it is one of the contract.
+    pub terminal: Option<IdKey>,
+    /// The channels it holds (R15).
+    pub uses: Use,
     /// When it came.
     pub started: Instant,
     /// Somebody's phone rings.
@@ -350,6 +355,8 @@ impl<R: Relays> Pbx<R> {
             from: meta.from.to_string(),
             to: meta.to.to_string(),
             presented: meta.presented,
+            terminal: meta.caller,
+            uses: meta.uses,
             started: Instant::from_millis(meta.started.mono),
             ringing: meta.ringing.is_some() && !answered,
             answered,

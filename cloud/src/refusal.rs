@@ -50,8 +50,11 @@ impl Error {
     pub fn text(&self, lang: Lang) -> String {
         match self {
             Self::Order(refusal) => {
-                let (what, next) = (refusal.what(lang), refusal.next(lang));
-                format!("{}: {what} {next}", refusal.rule())
+                let text = refusal.text(lang);
+                match lang {
+                    Lang::En => format!("{}: {}. {}", refusal.rule(), text.what, text.next),
+                    Lang::Ja => format!("{}: {}。{}", refusal.rule(), text.what, text.next),
+                }
             }
             Self::Refused(refusal) => refusal.to_string(),
             Self::Failed(error) => format!("{error:#}"),

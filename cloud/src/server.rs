@@ -57,6 +57,8 @@ impl Server {
     pub async fn start(db: Db, options: &Options) -> anyhow::Result<Self> {
         let control = Control::bind(&db.control_socket()).await?;
         db.forget_presence().await.context("database")?;
+        // This program may derive configurations otherwise than the one before it did.
+        db.reissue().await.context("configurations")?;
         let (sender, presence) = mpsc::unbounded_channel();
         let (broker, url) = match &options.broker {
             Some(url) => (None, url.clone()),

@@ -4,7 +4,8 @@ mod world;
 
 use cloud::broker::{BrokerUrl, SERVER_USER};
 use cloud::control;
-use cloud::db::IdChange;
+use contract::Command;
+use contract::command::IdChange;
 use shared::factory::Factory;
 use shared::id::{IdKey, SessionId};
 use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
@@ -136,11 +137,8 @@ async fn life(world: &World, broker: SocketAddr) {
         label: Some("社長".into()),
         ..IdChange::default()
     };
-    world
-        .db
-        .change_id(world.contract, "203".parse().unwrap(), &change)
-        .await
-        .unwrap();
+    let command = Command::ChangeId(IdKey::new(2).unwrap(), change);
+    world::order(&world.db, world.contract, command).await.unwrap();
     control::ring(&world.db).await;
     let next = script.manifest().await;
     assert_eq!(next.epoch, manifest.epoch + 1);

@@ -1,33 +1,14 @@
 //! The program as people and scripts use it.
 
+mod operator;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use operator::{PROGRAM, SITE, command, json, office, refused};
 use serde_json::Value;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_denwaban-cloud");
-
-fn command(data: &Path, args: &[&str]) -> Output {
-    Command::new(PROGRAM)
-        .arg("--data")
-        .arg(data)
-        .args(args)
-        .env("RUST_LOG", "warn")
-        .output()
-        .unwrap()
-}
-
-fn json(data: &Path, args: &[&str]) -> Value {
-    let output = command(data, &[args, &["--json"]].concat());
-    assert!(
-        output.status.success(),
-        "{args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 #[test]
 fn a_contract_from_nothing_and_a_server_over_it() {
@@ -38,6 +19,7 @@ fn a_contract_from_nothing_and_a_server_over_it() {
         json(&data, &["contract", "create", "--name", "山田商店"])["contract"],
         1
     );
+    assert_eq!(json(&data, SITE)["site"], 1);
     for (direct, extension, label) in [("0312340001", "201", "受付"), ("0312340002", "202", "営業")] {
         let id = json(
             &data,
@@ -72,7 +54,6 @@ fn a_contract_from_nothing_and_a_server_over_it() {
             "201,202",
         ],
     );
-    assert_eq!(json(&data, &["site", "create", "--contract", "1"])["site"], 1);
     let host = "cloud.denwaban.test";
     let made = json(
         &data,
@@ -121,7 +102,7 @@ fn a_contract_from_nothing_and_a_server_over_it() {
     );
     assert_eq!(refused.status.code(), Some(2));
     let text = String::from_utf8(refused.stderr).unwrap();
-    assert!(text.starts_with("R7: ") && text.contains("Choose"), "{text}");
+    assert!(text.starts_with("R11: ") && text.contains("Choose"), "{text}");
     assert_eq!(
         command(&data, &["show", "calls"]).status.code(),
         Some(2),
@@ -176,11 +157,11 @@ fn a_contract_from_nothing_and_a_server_over_it() {
         ],
     );
     assert_eq!(second.status.code(), Some(1), "one server for one data directory");
-    let kill = Command::new("kill")
-        .args(["-TERM", &serve.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(kill.success());
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&serve),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let status = loop {
         if let Some(status) = serve.try_wait().unwrap() {
@@ -191,34 +172,6 @@ fn a_contract_from_nothing_and_a_server_over_it() {
     };
     assert!(status.success(), "a clean end: {status}");
     assert!(!data.join("control.sock").exists());
-}
-
-/// An office without a server: contract, two IDs, a site.
-fn office(data: &Path) {
-    json(data, &["contract", "create", "--name", "山田商店"]);
-    for (direct, extension) in [("0312340001", "２０１"), ("0312340002", " 202 ")] {
-        let id = [
-            "id",
-            "add",
-            "--contract",
-            "1",
-            "--label",
-            "席",
-            "--direct",
-            direct,
-            "--extension",
-            extension,
-        ];
-        json(data, &id);
-    }
-    json(data, &["site", "create", "--contract", "1"]);
-}
-
-fn refused(data: &Path, args: &[&str], status: i32, words: &str) {
-    let output = command(data, args);
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(status), "{args:?}: {text}");
-    assert!(text.contains(words), "{args:?}: {text}");
 }
 
 #[test]

@@ -1,36 +1,26 @@
-//! The contract of the store on real SQLite: orders and their rules, epochs, events, failing commits.
+//! The store on real SQLite: epochs, events, records, boxes, failing commits.
 
 mod world;
 
-use cloud::db::{BoxOrder, Db, IdChange, NewId, NewRep, RepChange};
+use cloud::db::{BoxOrder, Db};
 use cloud::refusal::Error;
 use cloud::sync::{Encoded, Received, Report, SyncStore, encode};
-use shared::id::{BoxId, ContractId, Extension, IdKey, SessionId, SiteId};
+use contract::Command;
+use contract::command::IdChange;
+use contract::model::Customer;
+use shared::id::{BoxId, IdKey, SessionId, SiteId};
 use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
-use shared::site::{SectionKind, TerminalKind, root_hash};
+use shared::site::{SectionKind, root_hash};
 use shared::sync::{Ack, Event, EventBody, EventId, MAX_EVENT, Message as _};
-use world::{World, direct, make_box, office, received};
+use world::{World, make_box, office, order, received, refused};
 
-fn id(contract: ContractId, direct: &str, extension: &str) -> NewId {
-    NewId {
-        contract,
-        site: None,
-        direct: direct.parse().unwrap(),
-        extension: extension.parse().unwrap(),
-        label: "席".into(),
-        kind: TerminalKind::Fixed,
-        password: None,
-    }
-}
-
-fn rep(contract: ContractId, number: &str, members: &[&str]) -> NewRep {
-    NewRep {
-        contract,
-        number: number.parse().unwrap(),
-        label: "代表".into(),
-        members: members.iter().map(|text| text.parse().unwrap()).collect(),
-        ring: None,
-    }
+/// The first ID gets another label.
+fn rename(label: &str) -> Command {
+    let change = IdChange {
+        label: Some(label.into()),
+        ..IdChange::default()
+    };
+    Command::ChangeId(IdKey::new(0).unwrap(), change)
 }
 
 fn box_order(site: u32) -> BoxOrder<'static> {
@@ -42,147 +32,12 @@ fn box_order(site: u32) -> BoxOrder<'static> {
     }
 }
 
-fn extension(text: &str) -> Extension {
-    text.parse().unwrap()
-}
-
-#[track_caller]
-fn refused<T: std::fmt::Debug>(result: Result<T, Error>, rule: &str) {
-    match result {
-        Err(Error::Refused(refusal)) => {
-            assert_eq!(refusal.rule, rule, "{refusal}");
-            assert!(
-                !refusal.what.is_empty() && !refusal.next.is_empty(),
-                "a refusal says what to do: {refusal}"
-            );
-        }
-        other => panic!("expected {rule}, got {other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn orders_keep_the_rules() {
-    let dir = tempfile::tempdir().unwrap();
-    let db = Db::open(dir.path()).await.unwrap();
-    let contract = db.create_contract("山田商店").await.unwrap();
-    let nobody = ContractId(99);
-    refused(db.add_id(&id(nobody, "0312340001", "201")).await, "contract");
-    refused(db.create_contract("").await, "R3");
-    refused(db.create_contract("\u{7}").await, "R3");
-
-    // R16: the first ID is the basic one.
-    let (key, password) = db.add_id(&id(contract, "0312340001", "201")).await.unwrap();
-    assert_eq!((key, password.len()), (IdKey::new(0).unwrap(), 16));
-    assert_eq!(db.contracts().await.unwrap()[0].ids[0].role, "basic");
-    refused(db.init("other.example").await, "realm");
-
-    // R12: one ID, no representative number.
-    refused(db.add_rep(&rep(contract, "0312340000", &["201"])).await, "R12");
-    // R7, R1: a number has one owner and one role, however it is written.
-    refused(
-        db.add_id(&id(contract, "０３－１２３４－０００１", "202")).await,
-        "R7",
-    );
-    refused(db.add_id(&id(contract, "119", "202")).await, "R1");
-    refused(db.add_id(&id(contract, "0312340002", "201")).await, "R30");
-    db.add_id(&id(contract, "+81312340002", "202")).await.unwrap();
-    refused(db.add_rep(&rep(contract, "0312340001", &["201"])).await, "R1");
-    refused(db.add_rep(&rep(contract, "0312340000", &["209"])).await, "R4");
-    assert!(
-        db.contracts().await.unwrap()[0].reps.is_empty(),
-        "a refused order changes nothing"
-    );
-    let mut stranger = rep(contract, "0312340000", &["201"]);
-    stranger.ring = Some(vec![extension("202")]);
-    refused(db.add_rep(&stranger).await, "R4");
-
-    // R13: as many as IDs; the fourth needs a review (R14).
-    db.add_rep(&rep(contract, "0312340000", &["201", "202"]))
-        .await
-        .unwrap();
-    db.add_rep(&rep(contract, "0312340010", &["202"])).await.unwrap();
-    refused(db.add_rep(&rep(contract, "0312340020", &["201"])).await, "R13");
-    for (direct, extension) in [("0312340003", "203"), ("0312340004", "204")] {
-        db.add_id(&id(contract, direct, extension)).await.unwrap();
-    }
-    db.add_rep(&rep(contract, "0312340020", &["201"])).await.unwrap();
-    refused(db.add_rep(&rep(contract, "0312340030", &["201"])).await, "R14");
-    let other = db.create_contract("田中工業").await.unwrap();
-    refused(db.add_id(&id(other, "0312340020", "201")).await, "R1");
-
-    // R9, R22: what an ID may present is a closed set.
-    let present = |number: &str| IdChange {
-        outgoing: Some(number.parse().unwrap()),
-        ..IdChange::default()
-    };
-    refused(
-        db.change_id(contract, extension("201"), &present("0312340002"))
-            .await,
-        "R9",
-    );
-    refused(
-        db.change_id(contract, extension("201"), &present("0312340010"))
-            .await,
-        "R9",
-    );
-    db.change_id(contract, extension("201"), &present("0312340020"))
-        .await
-        .unwrap();
-    assert_eq!(db.contracts().await.unwrap()[0].ids[0].outgoing, "0312340020");
-    // Who leaves the group, or loses it, presents the direct number again.
-    let others = RepChange {
-        members: Some(vec![extension("202")]),
-        ..RepChange::default()
-    };
-    db.change_rep("0312340020".parse().unwrap(), &others)
-        .await
-        .unwrap();
-    assert_eq!(db.contracts().await.unwrap()[0].ids[0].outgoing, "0312340001");
-
-    // R13, R16: what may not be given back.
-    refused(db.remove_id(contract, extension("201")).await, "R16");
-    db.remove_id(contract, extension("204")).await.unwrap();
-    refused(db.remove_id(contract, extension("203")).await, "R13");
-    db.remove_rep("0312340020".parse().unwrap()).await.unwrap();
-    refused(db.remove_rep("0312340020".parse().unwrap()).await, "R1");
-    db.remove_id(contract, extension("203")).await.unwrap();
-    refused(db.remove_id(contract, extension("202")).await, "R13");
-    // What was given back is free again.
-    db.add_id(&id(other, "0312340020", "201")).await.unwrap();
-}
-
-#[tokio::test]
-async fn sixty_four_ids_and_no_more() {
-    let dir = tempfile::tempdir().unwrap();
-    let db = Db::open(dir.path()).await.unwrap();
-    let contract = db.create_contract("大きな会社").await.unwrap();
-    let site = db.create_site(contract, "本社").await.unwrap();
-    let factory = make_box(&db, site).await;
-    for place in 0..64u32 {
-        db.add_id(&id(contract, &direct(place), &(200 + place).to_string()))
-            .await
-            .unwrap();
-    }
-    refused(db.add_id(&id(contract, &direct(64), "299")).await, "R5");
-    let loaded = db.site(site).await.unwrap();
-    loaded.validate().unwrap();
-    assert_eq!((loaded.ids.len(), loaded.sys.channels), (64, 64));
-    let desired = db.desired(factory.box_id).await.unwrap().unwrap();
-    assert_eq!(desired.epoch, 64, "one epoch for each change");
-}
-
 #[tokio::test]
 async fn every_change_is_an_epoch_and_no_change_is_none() {
     let world = World::new().await;
     let (db, of) = (&world.db, world.factory.box_id);
     let first = db.desired(of).await.unwrap().unwrap();
-    let same = IdChange {
-        label: Some("席1".into()),
-        ..IdChange::default()
-    };
-    db.change_id(world.contract, extension("201"), &same)
-        .await
-        .unwrap();
+    order(db, world.contract, rename("席")).await.unwrap();
     assert_eq!(
         db.desired(of).await.unwrap().unwrap(),
         first,
@@ -191,25 +46,19 @@ async fn every_change_is_an_epoch_and_no_change_is_none() {
 
     // A commit that fails leaves neither the change nor an epoch.
     db.fail_commits(1);
-    let change = IdChange {
-        label: Some("別".into()),
-        ..IdChange::default()
-    };
     assert!(matches!(
-        db.change_id(world.contract, extension("201"), &change).await,
+        order(db, world.contract, rename("別")).await,
         Err(Error::Failed(_))
     ));
     assert_eq!(db.desired(of).await.unwrap().unwrap(), first);
-    assert_eq!(db.contracts().await.unwrap()[0].ids[0].label, "席1");
-    db.change_id(world.contract, extension("201"), &change)
-        .await
-        .unwrap();
+    assert_eq!(db.contracts().await.unwrap()[0].ids[0].label, "席");
+    order(db, world.contract, rename("別")).await.unwrap();
     let second = db.desired(of).await.unwrap().unwrap();
     assert_eq!(second.epoch, first.epoch + 1);
 
     // Another contract's change is none of this box's.
     let (other, other_box) = office(db, 100).await;
-    db.change_id(other, extension("201"), &change).await.unwrap();
+    order(db, other, rename("別")).await.unwrap();
     assert_eq!(db.desired(of).await.unwrap().unwrap(), second);
     assert!(db.desired(other_box.box_id).await.unwrap().unwrap().epoch >= 1);
     // A second box for the site is refused.
@@ -425,138 +274,6 @@ async fn writers_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn passwords_numbers_and_hosts_are_checked() {
-    let world = World::new().await;
-    let (db, contract) = (&world.db, world.contract);
-    for bad in ["", "1234567", "1234567\n8"] {
-        let mut new = id(contract, "0312340009", "209");
-        new.password = Some(bad.into());
-        refused(db.add_id(&new).await, "password");
-        let change = IdChange {
-            password: Some(bad.into()),
-            ..IdChange::default()
-        };
-        refused(
-            db.change_id(contract, extension("201"), &change).await,
-            "password",
-        );
-    }
-    for (number, rule) in [
-        ("+12025550123", "R1"),
-        ("117", "R1"),
-        ("09012345678", "R18"),
-        ("0120123456", "R18"),
-        ("08001234567", "R18"),
-        ("0570123456", "R18"),
-        ("0990123456", "R18"),
-    ] {
-        refused(db.add_id(&id(contract, number, "209")).await, rule);
-        refused(db.add_rep(&rep(contract, number, &["201"])).await, rule);
-    }
-    db.add_id(&id(contract, "05012345678", "209")).await.unwrap();
-    db.add_id(&id(contract, "0480123456", "210")).await.unwrap();
-
-    let site = db.create_site(contract, "支店").await.unwrap();
-    let long = "a".repeat(65);
-    for host in ["", "http://cloud.test", "cloud test", "cloud:5060", "雲", &long] {
-        let order = BoxOrder {
-            host,
-            ..box_order(site.0)
-        };
-        refused(db.new_box(order).await.map(drop), "host");
-    }
-    for (sip_port, mqtt_port) in [(0, 1883), (5060, 0)] {
-        let order = BoxOrder {
-            sip_port,
-            mqtt_port,
-            ..box_order(site.0)
-        };
-        refused(db.new_box(order).await.map(drop), "port");
-    }
-}
-
-#[tokio::test]
-async fn a_group_keeps_what_is_not_changed() {
-    let world = World::new().await;
-    let (db, number) = (&world.db, world::REP.parse().unwrap());
-    let group = async || {
-        let rep = db.contracts().await.unwrap().remove(0).reps.remove(0);
-        (rep.label, rep.members, rep.ring)
-    };
-    let all = |label: &str, members: &str, ring: &str| (label.into(), members.into(), ring.into());
-    let list = |texts: &[&str]| Some(texts.iter().map(|text| extension(text)).collect::<Vec<_>>());
-    let change = |label: Option<&str>, members, ring| RepChange {
-        label: label.map(Into::into),
-        members,
-        ring,
-    };
-    for (what, then) in [
-        (
-            change(Some("本社代表"), None, None),
-            all("本社代表", "201,202,203", "201,202,203"),
-        ),
-        (
-            change(None, None, list(&["202"])),
-            all("本社代表", "201,202,203", "202"),
-        ),
-        (
-            change(Some("代表"), None, None),
-            all("代表", "201,202,203", "202"),
-        ),
-        (
-            change(None, list(&["201", "203"]), None),
-            all("代表", "201,203", "201,203"),
-        ),
-    ] {
-        db.change_rep(number, &what).await.unwrap();
-        assert_eq!(group().await, then, "{what:?}");
-    }
-    refused(
-        db.change_rep(number, &change(None, None, list(&["202"]))).await,
-        "R4",
-    );
-    assert_eq!(group().await, all("代表", "201,203", "201,203"));
-    assert!(!db.is_unattended(number).await.unwrap());
-    db.change_rep(number, &change(None, list(&[]), None))
-        .await
-        .unwrap();
-    assert!(db.is_unattended(number).await.unwrap());
-}
-
-/// R25: no ID is left without a number to present, and the refusal says what to do.
-#[tokio::test]
-async fn an_id_keeps_a_number_to_present() {
-    let world = World::new().await;
-    let (db, contract) = (&world.db, world.contract);
-    let off = IdChange {
-        direct_out: Some(false),
-        ..IdChange::default()
-    };
-    match db.change_id(contract, extension("202"), &off).await {
-        Err(Error::Refused(refusal)) => {
-            assert_eq!(refusal.rule, "R25");
-            assert!(refusal.what.contains("extension 202"), "{refusal}");
-            assert!(
-                refusal.next.contains(&format!("--outgoing {}", world::REP)),
-                "{refusal}"
-            );
-        }
-        other => panic!("{other:?}"),
-    }
-    let both = IdChange {
-        outgoing: Some(world::REP.parse().unwrap()),
-        ..off
-    };
-    db.change_id(contract, extension("202"), &both).await.unwrap();
-    refused(db.remove_rep(world::REP.parse().unwrap()).await, "R25");
-    let without = RepChange {
-        members: Some(vec![extension("201")]),
-        ..RepChange::default()
-    };
-    refused(db.change_rep(world::REP.parse().unwrap(), &without).await, "R25");
-}
-
-#[tokio::test]
 async fn a_box_is_replaced() {
     let world = World::new().await;
     let (db, of) = (&world.db, world.factory.box_id);
@@ -598,7 +315,7 @@ async fn the_data_directory_is_private() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let files = ["denwaban.db", "denwaban.db-wal", "denwaban.db-shm", "signing.key"];
     let db = Db::open(&data).await.unwrap();
-    db.create_contract("山田商店").await.unwrap();
+    db.create_contract("山田商店", Customer::Corporate).await.unwrap();
     assert_eq!(mode(&data), 0o700);
     for file in files {
         assert_eq!(mode(&data.join(file)), 0o600, "{file}");
@@ -607,7 +324,7 @@ async fn the_data_directory_is_private() {
     let careless = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(data.join("denwaban.db"), careless).unwrap();
     let db = Db::open(&data).await.unwrap();
-    db.create_contract("田中工業").await.unwrap();
+    db.create_contract("田中工業", Customer::Corporate).await.unwrap();
     for file in files {
         assert_eq!(mode(&data.join(file)), 0o600, "{file}");
     }

@@ -91,12 +91,6 @@ const BARRED: Cause = Cause {
     cause: 21,
     text: "Call rejected",
 };
-/// Q.850 cause 21: R9, R22, R25.
-const NOT_YOURS: Cause = Cause {
-    protocol: "Q.850",
-    cause: 21,
-    text: "Number not owned by the caller",
-};
 /// Q.850 cause 20.
 const ABSENT: Cause = Cause {
     protocol: "Q.850",
@@ -155,7 +149,7 @@ impl Gateway<'_> {
     pub(crate) fn is_emergency(&self, message: &Message<'_>) -> bool {
         let mut buffer = [0; 40];
         dialled(message, &mut buffer)
-            .is_some_and(|dialled| matches!(dial(&self.site, dialled), Dialled::Emergency(_)))
+            .is_some_and(|dialled| matches!(dial(&self.site, dialled, None), Ok(Dialled::Emergency(_))))
     }
 
     /// Says what the called side will see. False: it is too long, and the call is refused.

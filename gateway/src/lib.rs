@@ -12,6 +12,7 @@ extern crate std;
 pub mod budget;
 mod calls;
 mod io;
+pub mod keeper;
 mod line;
 pub mod link;
 mod phones;
@@ -39,6 +40,7 @@ pub use calls::Meta;
 pub use io::{Boot, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput};
 pub use storage::Storage;
 
+use keeper::Keeper;
 use link::{HOLD_OUT, Link, Mode};
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
@@ -68,6 +70,8 @@ pub struct Counters {
     pub media: u32,
     /// Bindings that could not be stored at once.
     pub unstored: u32,
+    /// Answers to REGISTERs that found no room to wait for the flash in.
+    pub unheld: u32,
     /// Datagrams that were too long.
     pub oversized: u32,
 }
@@ -76,6 +80,7 @@ pub struct Counters {
 pub struct Gateway<'s> {
     pub(crate) calls: Calls<'s, Meta>,
     pub(crate) registrar: Registrar<'s>,
+    pub(crate) keeper: Keeper<'s>,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -88,16 +93,9 @@ pub struct Gateway<'s> {
     /// The flow that dialogs over the trunk were last on.
     trunk_flow: Option<Flow>,
     clock: Option<(Instant, u64)>,
-    /// Bit n: place n of the registrar differs from the flash.
-    unstored: u128,
     /// Where the search for a free player begins: the one that was free the longest, so that no late word of its end is
     /// taken for the next one's.
     next_player: u8,
-    /// The place that is being written.
-    storing: Option<usize>,
-    /// After a fault of the store: not before this moment again.
-    store_hold: Instant,
-    store_faults: u8,
     told: IdSet,
     random: u64,
     /// The terminals that called 110, 118 or 119 a short while ago.
@@ -105,7 +103,6 @@ pub struct Gateway<'s> {
     counters: Counters,
 }
 
-const _: () = assert!(budget::BINDINGS <= u128::BITS as usize);
 const _: () = assert!(core::mem::size_of::<Gateway<'static>>() <= budget::BRAIN_MAX);
 
 /// Token of the operations that keep bindings.
@@ -129,6 +126,7 @@ impl<'s> Gateway<'s> {
         let storage::Storage {
             calls,
             registrar,
+            held,
             trunk,
             uplink,
         } = storage;
@@ -137,6 +135,7 @@ impl<'s> Gateway<'s> {
         Self {
             calls,
             registrar: Registrar::new(registrar, [word(1), word(2)]),
+            keeper: Keeper::new(held),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -148,11 +147,7 @@ impl<'s> Gateway<'s> {
             reply_to: None,
             trunk_flow: None,
             clock: None,
-            unstored: 0,
             next_player: 0,
-            storing: None,
-            store_hold: Instant::ZERO,
-            store_faults: 0,
             told: IdSet::EMPTY,
             random: word(2) ^ word(3).rotate_left(17),
             guard: Guard::new(),
@@ -310,8 +305,11 @@ impl<'s> Gateway<'s> {
             if self.poll_registrar(now) {
                 continue;
             }
-            if let Some(op) = self.next_put(now) {
+            if let Some(op) = self.keeper.next_put(now, &self.registrar) {
                 return Some(Ready::Put(op));
+            }
+            if let Some((flow, len)) = self.keeper.release(&self.registrar, buffer) {
+                return Some(Ready::Sent { flow, len });
             }
             if self.uplink.poll(
                 now,
@@ -335,7 +333,7 @@ impl<'s> Gateway<'s> {
             self.registrar.next_deadline(),
             self.uplink.next_deadline(),
             Some(hold_out),
-            Some(self.store_hold).filter(|_| self.unstored != 0 && self.storing.is_none()),
+            self.keeper.next_deadline(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -348,6 +346,7 @@ impl<'s> Gateway<'s> {
             self.site.clone_from(site);
             let site = &self.site;
             self.registrar.retain(|key| site.credential(key).is_some());
+            self.keeper.retain(|key| site.credential(key).is_some());
         }
     }
 

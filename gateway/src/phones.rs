@@ -1,6 +1,4 @@
-//! The phones' side: what they send, who they are, where they are, and what flash keeps of it.
-
-use core::time::Duration;
+//! The phones' side: what they send, who they are, where they are.
 
 use shared::id::IdKey;
 use shared::site::Site;
@@ -9,11 +7,8 @@ use sip::b2bua::{self, Receive};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
 
-use crate::registrar::{Account, Accounts, Caller};
-use crate::{AGENT, Gateway, REPLY_MAX, budget, registrar, store};
-
-/// First wait after the store failed; doubled every time.
-const STORE_WAIT: Duration = Duration::from_secs(1);
+use crate::registrar::{Account, Accounts, Answer, Caller};
+use crate::{AGENT, Gateway, REPLY_MAX, budget};
 
 /// The site configuration as the registrar wants it.
 struct Office<'a>(&'a Site);
@@ -121,9 +116,16 @@ impl Gateway<'_> {
             .registrar
             .register(now, &flow, message, &accounts, random, &mut self.reply)
         {
-            Ok(len) => {
+            Ok(Answer { len, accepted }) => {
                 self.reply.truncate(len);
-                self.reply_to = Some(flow.answering(message));
+                let flow = flow.answering(message);
+                // What this REGISTER has changed.
+                while self.poll_registrar(now) {}
+                match accepted.filter(|&key| self.keeper.is_behind(&self.registrar, key)) {
+                    None => self.reply_to = Some(flow),
+                    Some(key) if self.keeper.hold(key, flow, &self.reply) => {}
+                    Some(_) => self.counters.unheld += 1,
+                }
             }
             Err(_) => self.counters.overflow += 1,
         }
@@ -163,7 +165,7 @@ impl Gateway<'_> {
             return false;
         };
         if change.kind.is_stored() {
-            self.unstored |= 1 << change.place;
+            self.keeper.changed(change.place);
         }
         let registered = self.registrar.registered().contains(change.key);
         if registered != self.told.contains(change.key) {
@@ -180,36 +182,12 @@ impl Gateway<'_> {
         true
     }
 
-    /// The next binding for the flash.
-    pub(crate) fn next_put(&mut self, now: Instant) -> Option<store::Op> {
-        if self.storing.is_some() || self.unstored == 0 || now < self.store_hold {
-            return None;
-        }
-        let place = self.unstored.trailing_zeros() as usize;
-        self.unstored &= self.unstored - 1;
-        let key = store::Key::place(place)?;
-        let mut bytes = [0; registrar::STORED_MAX];
-        let bytes = self.registrar.store(place, &mut bytes).unwrap_or_default();
-        let value = heapless::Vec::from_slice(bytes).ok()?;
-        self.storing = Some(place);
-        Some(store::Op::Put { key, value })
-    }
-
-    /// A binding is in flash, or will be tried again: nothing else would bring the phone back after a power cut.
+    /// A write of a binding has ended.
     pub(crate) fn on_put(&mut self, now: Instant, is_stored: bool) {
-        let Some(place) = self.storing.take() else { return };
-        let raised = !is_stored;
-        if raised != (self.store_faults > 0) {
+        if let Some(raised) = self.keeper.stored(now, is_stored, &mut self.registrar) {
             let alarm = Alarm::Storage;
             self.tell(now, EventBody::Alarm { alarm, raised });
         }
-        if is_stored {
-            self.store_faults = 0;
-            return;
-        }
-        self.unstored |= 1 << place;
-        self.counters.unstored += 1;
-        self.store_hold = now + STORE_WAIT * (1 << self.store_faults.min(6));
-        self.store_faults = self.store_faults.saturating_add(1);
+        self.counters.unstored += u32::from(!is_stored);
     }
 }

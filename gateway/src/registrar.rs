@@ -1,17 +1,19 @@
 //! The registrar of the office's phones (RFC 3261 §10): who may be reached where.
 //!
-//! Every REGISTER is authenticated here, with the secrets of the site configuration, and answered at once and without a
-//! transaction. A phone is sent to where its REGISTER came from (RFC 3581), with its contact as Request-URI. Whether it is
-//! reachable in any mode of the line to the cloud is no question of this module: it never asks the cloud.
+//! Every REGISTER is authenticated here, with the secrets of the site configuration, and answered without a transaction. A
+//! phone is sent to where its REGISTER came from (RFC 3581), with its contact as Request-URI. Whether it is reachable in any
+//! mode of the line to the cloud is no question of this module: it never asks the cloud.
 //!
 //! ```text
-//! register()      REGISTER in, answer out
+//! register()      REGISTER in, answer out; a 200 is sent when flash has followed (`keeper`)
 //! authenticate()  may this request of a phone be served, and whose is it
 //! poll()          what changed: to be stored (on change only), told to the cloud, or forgotten
 //! ```
 
 mod binding;
+mod contacts;
 mod offer;
+mod refusal;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -20,14 +22,13 @@ pub use binding::{Binding, CONTACT_MAX, Place, STORED_MAX};
 pub use sources::Source;
 
 use crate::budget::BINDINGS_PER_ID;
-use binding::Device;
+use contacts::Wanted;
 use core::fmt::Write;
 use core::time::Duration;
+use refusal::No;
 use shared::id::{IdKey, IdSet};
-use sip::digest::{
-    Algorithm, Credentials, Ha1, Nonces, Protected, Used, Verdict, write_challenge, write_challenges,
-};
-use sip::{Flow, Full, Instant, Message, Name, NameAddr, Scheme, Uri, Writer, write_response_head};
+use sip::digest::{Algorithm, Credentials, Ha1, Nonces, Protected, Used, Verdict};
+use sip::{Flow, Full, Instant, Message, Name, Uri, Writer, write_response_head};
 use sources::Sources;
 
 /// Shortest registration that is granted; a phone that wants less gets 423 (RFC 3261 §10.2.8).
@@ -36,8 +37,6 @@ pub const EXPIRES_MIN: Duration = Duration::from_secs(120);
 pub const EXPIRES_MAX: Duration = Duration::from_secs(300);
 /// A binding outlives what was granted by one whole transaction, so that a late refresh finds it.
 const SLACK: Duration = Duration::from_secs(32);
-/// What a phone means that says nothing, seconds.
-const DEFAULT_EXPIRES: u32 = 3_600;
 /// Many registrations long, so that a refresh needs no new challenge.
 const NONCE_LIFETIME: Duration = Duration::from_secs(3_600);
 
@@ -99,6 +98,15 @@ pub struct Change {
     pub key: IdKey,
     /// What happened.
     pub kind: Kind,
+}
+
+/// The answer to a REGISTER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its bytes in the buffer.
+    pub len: usize,
+    /// The ID of which it says that it is registered so: the answer is a 200.
+    pub accepted: Option<IdKey>,
 }
 
 /// The judgement on a request of a phone.
@@ -175,28 +183,6 @@ impl Judged {
     }
 }
 
-/// Why a request is not accepted.
-enum No {
-    /// `read`: the algorithm of the credentials that came.
-    Challenge {
-        stale: bool,
-        read: Option<Algorithm>,
-    },
-    Limited {
-        retry: Duration,
-    },
-    TooBrief,
-    Status(u16),
-}
-
-/// A contact of a REGISTER.
-struct Wanted {
-    uri: heapless::Vec<u8, CONTACT_MAX>,
-    device: Device,
-    /// Zero: to be removed.
-    grant: Duration,
-}
-
 impl<'s> Registrar<'s> {
     /// A registrar without bindings; see [`Registrar::restore`]. `secret` is fresh randomness of this boot.
     pub fn new(storage: Storage<'s>, secret: [u64; 2]) -> Self {
@@ -219,7 +205,7 @@ impl<'s> Registrar<'s> {
         accounts: &impl Accounts,
         random: u64,
         out: &mut [u8],
-    ) -> Result<usize, Full> {
+    ) -> Result<Answer, Full> {
         let asked = Asked {
             now,
             flow,
@@ -230,7 +216,8 @@ impl<'s> Registrar<'s> {
             Ok(accepted) => accepted,
             Err(no) => {
                 let (status, header) = (401, Name::WwwAuthenticate);
-                return self.refuse(asked, no, status, header, accounts.realm(), out);
+                let len = self.refuse(asked, no, status, header, accounts.realm(), out)?;
+                return Ok(Answer { len, accepted: None });
             }
         };
         self.counters.accepted = self.counters.accepted.wrapping_add(1);
@@ -244,7 +231,8 @@ impl<'s> Registrar<'s> {
         if let Some(granted) = granted {
             w.header(Name::Expires, granted.as_secs());
         }
-        w.finish_empty()
+        let (len, accepted) = (w.finish_empty()?, Some(key));
+        Ok(Answer { len, accepted })
     }
 
     /// Judges a request that begins something and is neither REGISTER, ACK nor CANCEL: it must come from where a phone is
@@ -334,7 +322,7 @@ impl<'s> Registrar<'s> {
         if !request.has(Name::Contact) {
             return Ok((key, None));
         }
-        let Some(wanted) = read_contacts(request, random)? else {
+        let Some(wanted) = contacts::read(request, random)? else {
             self.remove(|b| b.key == key, Kind::Removed);
             return Ok((key, None));
         };
@@ -426,52 +414,6 @@ impl<'s> Registrar<'s> {
         }
     }
 
-    fn refuse(
-        &mut self,
-        asked: Asked<'_, '_>,
-        no: No,
-        challenge: u16,
-        header: Name,
-        realm: &str,
-        out: &mut [u8],
-    ) -> Result<usize, Full> {
-        let mut w = match no {
-            No::Challenge { stale, read } => {
-                self.counters.challenged = self.counters.challenged.wrapping_add(1);
-                let only = read.or_else(|| self.only(asked));
-                let mut w = asked.answer(challenge, out);
-                let nonce = self.nonces.issue(asked.now, asked.flow.peer.ip());
-                match only {
-                    Some(algorithm) => write_challenge(&mut w, header, realm, nonce, stale, algorithm),
-                    None => write_challenges(&mut w, header, realm, nonce, stale),
-                }
-                w
-            }
-            No::Limited { retry } => {
-                let mut w = asked.answer(503, out);
-                w.header(Name::RetryAfter, retry.as_secs().max(1));
-                w
-            }
-            No::Status(status) => asked.answer(status, out),
-            No::TooBrief => {
-                let mut w = asked.answer(423, out);
-                w.header(Name::MinExpires, EXPIRES_MIN.as_secs());
-                w
-            }
-        };
-        w.finish_empty()
-    }
-
-    /// The one algorithm to challenge a client with that brought no credentials; `None`: all, for it to choose.
-    fn only(&mut self, asked: Asked<'_, '_>) -> Option<Algorithm> {
-        let simple = self.sources.challenged(asked.now, asked.flow.peer.ip());
-        if simple || offer::is_simple(asked.request.header(Name::UserAgent)) {
-            return Some(Algorithm::Md5);
-        }
-        // What the phone registered with it can do, and with nothing less it need be content.
-        self.iter().find(|b| b.leads_to(asked.flow)).map(|b| b.algorithm)
-    }
-
     /// The place of the same phone, else a free one, else that of the ID's binding that ends first if it has all it may.
     fn place_for(&self, key: IdKey, same: impl Fn(&Binding) -> bool) -> Option<usize> {
         let bound = |place: &Place| place.binding().is_some_and(|b| b.key == key);
@@ -520,7 +462,24 @@ impl<'s> Registrar<'s> {
 
     /// The bytes to keep in flash for a place, at most [`STORED_MAX`]; `None`: it is empty, what flash holds goes.
     pub fn store<'b>(&self, place: usize, out: &'b mut [u8; STORED_MAX]) -> Option<&'b [u8]> {
-        self.places.get(place)?.binding()?.store(out)
+        self.at(place)?.store(out)
+    }
+
+    /// Flash has the binding of this ID at a place, or none.
+    pub fn stored(&mut self, place: usize, key: Option<IdKey>) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.stored(key);
+        }
+    }
+
+    /// Whether a place is this ID's, here or in flash.
+    pub fn is_about(&self, place: usize, key: IdKey) -> bool {
+        self.places.get(place).is_some_and(|place| place.is_about(key))
+    }
+
+    /// The binding at a place.
+    pub fn at(&self, place: usize) -> Option<&Binding> {
+        self.places.get(place)?.binding()
     }
 
     /// Takes a binding back from flash, for as long as the longest registration: its phone can be called before it
@@ -600,52 +559,4 @@ impl<'s> Registrar<'s> {
     pub fn counters(&self) -> Counters {
         self.counters
     }
-}
-
-type Contacts = heapless::Vec<Wanted, BINDINGS_PER_ID>;
-
-/// The contacts of a REGISTER; `None` for `Contact: *`, which takes all bindings back.
-fn read_contacts(request: &Message<'_>, random: u64) -> Result<Option<Contacts>, No> {
-    let bad = || No::Status(400);
-    // One that is missing or cannot be read counts as an hour (RFC 3261 §10.2.1.1, §10.3).
-    let expires = request.expires().unwrap_or(DEFAULT_EXPIRES);
-    let mut wanted = Contacts::new();
-    for value in request.values(Name::Contact) {
-        let contact = NameAddr::parse(value).ok_or_else(bad)?;
-        if contact.is_star() {
-            let alone = request.values(Name::Contact).count() == 1 && request.expires() == Some(0);
-            return if alone { Ok(None) } else { Err(bad()) };
-        }
-        let uri = contact.parsed_uri().ok_or_else(bad)?;
-        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
-            return Err(bad());
-        }
-        let asked = match contact.param("expires") {
-            Some(own) => sip::fields::number(own).unwrap_or(DEFAULT_EXPIRES),
-            None => expires,
-        };
-        let wish = Wanted {
-            uri: heapless::Vec::from_slice(contact.uri).map_err(|_| bad())?,
-            device: Device::of(&contact),
-            grant: grant(asked, random).ok_or(No::TooBrief)?,
-        };
-        // More contacts than an ID may have phones.
-        wanted.push(wish).map_err(|_| No::Status(403))?;
-    }
-    Ok(Some(wanted))
-}
-
-/// How long a registration lasts of which `asked` seconds are wanted; `None`: too short.
-fn grant(asked: u32, random: u64) -> Option<Duration> {
-    let asked = Duration::from_secs(u64::from(asked));
-    if asked.is_zero() {
-        return Some(asked);
-    }
-    if asked < EXPIRES_MIN {
-        return None;
-    }
-    // 90 % to 110 %, from the upper half of the randomness; the lower one is the tag.
-    let percent = 90 + (random >> 32) as u32 % 21;
-    let jittered = asked.min(EXPIRES_MAX) * percent / 100;
-    Some(Duration::from_secs(jittered.clamp(EXPIRES_MIN, asked).as_secs()))
 }

@@ -6,7 +6,7 @@ use sip::{pool, transaction};
 
 use crate::budget::{BINDINGS, CALLS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
-use crate::{Meta, trunk, uplink};
+use crate::{Meta, keeper, trunk, uplink};
 
 /// Slices for everything the brain keeps.
 pub struct Storage<'s> {
@@ -14,6 +14,8 @@ pub struct Storage<'s> {
     pub calls: b2bua::Storage<'s, Meta>,
     /// Registrations.
     pub registrar: registrar::Storage<'s>,
+    /// Answers to REGISTERs that wait for the flash.
+    pub held: &'s mut keeper::Memory,
     /// [`trunk::BUFFER`] bytes for what comes from the cloud's SIP.
     pub trunk: &'s mut [u8],
     /// The configuration that is coming, and events on their way.
@@ -28,6 +30,7 @@ pub struct BoxStorage {
     places: [Place; BINDINGS],
     nonces: [Used; BINDINGS],
     sources: [Source; SOURCES],
+    held: keeper::Memory,
     trunk: [u8; trunk::BUFFER],
     uplink: uplink::Memory,
 }
@@ -45,6 +48,7 @@ impl BoxStorage {
             places: [const { Place::EMPTY }; BINDINGS],
             nonces: [Used::NONE; BINDINGS],
             sources: [Source::NONE; SOURCES],
+            held: keeper::Memory::new(),
             trunk: [0; trunk::BUFFER],
             uplink: uplink::Memory::new(),
         }
@@ -63,6 +67,7 @@ impl BoxStorage {
                 nonces: &mut self.nonces,
                 sources: &mut self.sources,
             },
+            held: &mut self.held,
             trunk: &mut self.trunk,
             uplink: &mut self.uplink,
         }

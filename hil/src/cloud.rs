@@ -60,6 +60,18 @@ impl Cloud {
 
     /// Carries out a command; its answer.
     pub fn order(&self, arguments: &[&str]) -> Result<Value> {
+        let answer = run(&mut self.command(arguments))?;
+        serde_json::from_str(&answer).with_context(|| format!("{arguments:?}: {answer}"))
+    }
+
+    /// Gives an order that breaks a rule; what the operator is told.
+    pub fn refused(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.command(arguments).output()?;
+        ensure!(!output.status.success(), "{arguments:?} was carried out");
+        Ok(String::from_utf8_lossy(&output.stderr).trim().into())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command
             .arg("--data")
@@ -67,8 +79,7 @@ impl Cloud {
             .arg("--json")
             .args(arguments)
             .env("RUST_LOG", "error");
-        let answer = run(&mut command)?;
-        serde_json::from_str(&answer).with_context(|| format!("{arguments:?}: {answer}"))
+        command
     }
 
     /// Rows of `show <what>`.

@@ -29,6 +29,16 @@ impl Refusal {
             Self::DirectOff => "R25",
         }
     }
+
+    /// In English with its rule, short enough for a Reason header.
+    pub const fn english(self) -> &'static str {
+        match self {
+            Self::Foreign => "Not a number of the contract (R9)",
+            Self::NotOwned => "Another terminal's direct number (R9)",
+            Self::NotMember => "Not in the group of this number (R22)",
+            Self::DirectOff => "Direct number is off for calls out (R25)",
+        }
+    }
 }
 
 /// What the called side is told.
@@ -72,13 +82,23 @@ pub fn present(site: &Site, id: &Id, wish: Option<Number>, privacy: Privacy) -> 
     })
 }
 
-/// What a call to 110, 118 or 119 presents, whatever was chosen, withheld or switched off: a geographic number, since it
-/// tells the place; the terminal's own first, since a call-back to it rings this terminal (R24).
+/// What a call to 110, 118 or 119 presents, whatever was chosen, withheld or switched off: a geographic number of the place
+/// where the terminal is; its own first, since a call-back to it rings this terminal (R24).
+///
+/// A representative number may belong to the address of any site (R18), and its number area to another city. It tells the
+/// place if a direct number at the terminal's site is of the same area, or if the contract has no terminal anywhere else.
+/// Without one the direct number is presented, with 050 too: a number that tells no place leads nobody to a wrong one.
 pub fn emergency(site: &Site, id: &Id) -> Number {
+    let here = || site.ids.iter().filter(|one| one.site == id.site);
+    let one_place = here().count() == site.ids.len();
+    let tells_the_place = |number: &Number| {
+        let area = number.area();
+        area.is_some() && (one_place || here().any(|one| one.direct.area() == area))
+    };
     let reps = site.reps.iter().filter(|rep| rep.members.contains(id.key));
     [id.direct, id.outgoing]
         .into_iter()
         .chain(reps.map(|rep| rep.number))
-        .find(|number| number.area().is_some())
+        .find(tells_the_place)
         .unwrap_or(id.direct)
 }

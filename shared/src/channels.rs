@@ -14,8 +14,6 @@ pub enum Use {
     Inside,
     /// One channel: it came in or goes out on this number of the contract.
     Outside(Number),
-    /// Two channels: it came in on this number and is forwarded to the outside again.
-    Forward(Number),
     /// One channel, always admitted: to 110, 118 or 119 presenting this number, or their call-back to it.
     Emergency(Number),
 }
@@ -26,7 +24,6 @@ impl Use {
         match self {
             Self::Inside => 0,
             Self::Outside(_) | Self::Emergency(_) => 1,
-            Self::Forward(_) => 2,
         }
     }
 
@@ -34,7 +31,7 @@ impl Use {
     pub const fn number(self) -> Option<Number> {
         match self {
             Self::Inside => None,
-            Self::Outside(number) | Self::Forward(number) | Self::Emergency(number) => Some(number),
+            Self::Outside(number) | Self::Emergency(number) => Some(number),
         }
     }
 }
@@ -58,12 +55,17 @@ impl Full {
     }
 }
 
+/// Channels in use.
+pub fn used(calls: impl IntoIterator<Item = Use>) -> usize {
+    calls.into_iter().map(Use::channels).sum()
+}
+
 /// May this call be accepted, with `calls` being all others of the contract that are known?
 pub fn admit(site: &Site, wanted: Use, calls: impl IntoIterator<Item = Use>) -> Result<(), Full> {
     let more = wanted.channels();
     let number = match wanted {
         Use::Inside | Use::Emergency(_) => return Ok(()),
-        Use::Outside(number) | Use::Forward(number) => number,
+        Use::Outside(number) => number,
     };
     let (mut used, mut of_number) = (0, 0);
     for call in calls {

@@ -43,6 +43,27 @@ impl Weekday {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateError;
 
+/// A day that is known when this is compiled; one that there is not does not compile.
+///
+/// ```
+/// assert_eq!(shared::date!(2026, 4, 1).to_string(), "2026-04-01");
+/// ```
+///
+/// ```compile_fail
+/// shared::date!(2026, 2, 29);
+/// ```
+#[macro_export]
+macro_rules! date {
+    ($year:literal, $month:literal, $day:literal) => {
+        const {
+            match $crate::date::Date::new($year, $month, $day) {
+                Some(date) => date,
+                None => panic!("there is no such day"),
+            }
+        }
+    };
+}
+
 impl fmt::Display for DateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a day like 2026-04-01")
@@ -168,6 +189,18 @@ const fn days_in_month(year: u16, month: u8) -> u8 {
     }
 }
 
+impl From<u16> for Date {
+    fn from(days: u16) -> Self {
+        Self::from_days(days)
+    }
+}
+
+impl From<Date> for u16 {
+    fn from(date: Date) -> Self {
+        date.days()
+    }
+}
+
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = self.ymd();
@@ -202,7 +235,7 @@ impl FromStr for Date {
 }
 
 /// A moment as the clocks in Japan show it, to the minute.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Local {
     /// The day.
     pub date: Date,
@@ -224,6 +257,58 @@ impl Local {
             date: Date((seconds / DAY) as u16),
             minute: (seconds % DAY / 60) as u16,
         }
+    }
+}
+
+impl FromStr for Local {
+    type Err = DateError;
+
+    /// `2026-04-01 09:30`.
+    fn from_str(text: &str) -> Result<Self, DateError> {
+        let (date, time) = text.split_once(' ').ok_or(DateError)?;
+        let minute = match time_of_day(time) {
+            Some(minute @ 0..1_440) => minute,
+            _ => return Err(DateError),
+        };
+        Ok(Self {
+            date: date.parse()?,
+            minute,
+        })
+    }
+}
+
+impl From<Local> for (u16, u16) {
+    fn from(local: Local) -> Self {
+        (local.date.days(), local.minute)
+    }
+}
+
+impl TryFrom<(u16, u16)> for Local {
+    type Error = DateError;
+
+    fn try_from((days, minute): (u16, u16)) -> Result<Self, DateError> {
+        let local = Self {
+            date: Date::from_days(days),
+            minute,
+        };
+        if minute < 1_440 { Ok(local) } else { Err(DateError) }
+    }
+}
+
+/// Minutes since midnight in `09:30`; hours go on counting past it, `26:00`.
+pub(crate) fn time_of_day(text: &str) -> Option<u16> {
+    match text.as_bytes() {
+        [
+            h1 @ b'0'..=b'9',
+            h0 @ b'0'..=b'9',
+            b':',
+            m1 @ b'0'..=b'5',
+            m0 @ b'0'..=b'9',
+        ] => {
+            let digit = |byte: &u8| u16::from(byte - b'0');
+            Some((digit(h1) * 10 + digit(h0)) * 60 + digit(m1) * 10 + digit(m0))
+        }
+        _ => None,
     }
 }
 

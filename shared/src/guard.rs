@@ -2,7 +2,7 @@
 //!
 //! After a call to 110, 118 or 119, a call to the number it presented may be the authority's call-back. It goes around
 //! block lists, business hours, forwarding, a number that is off (R25) and the channels (R15), and rings the terminal that
-//! called first (`ring::call_back`); if that one is not there or does not answer, it rings as usual.
+//! called first (`ring::Call::back_to`); if that one is not there or does not answer, it rings as usual.
 //!
 //! Not kept over a restart: box and cloud hold a guard each, and the one that goes on reminds.
 

@@ -239,6 +239,15 @@ impl Extension {
     pub const fn value(self) -> u32 {
         self.0.get()
     }
+
+    /// Its first digit is this one: an outside-line digit would take it for a number outside (R30).
+    pub const fn begins_with(self, digit: u8) -> bool {
+        let mut first = self.value();
+        while first >= 10 {
+            first /= 10;
+        }
+        first == digit as u32
+    }
 }
 
 impl TryFrom<u32> for Extension {

@@ -14,7 +14,7 @@ use core::str::FromStr;
 
 pub use area::Area;
 pub use read::{ACCEPTED, Accepted, NumberError, NumberProblem, Privacy, Reading, Typed};
-pub(crate) use read::{Fault, Keys, Split};
+pub(crate) use read::{Fault, Keys, MAX_KEYS, Split};
 pub use show::{Digits, E164, Grouped};
 
 /// Most digits of a number (ITU-T E.164 §6.2.1).

@@ -8,9 +8,11 @@ use core::str::FromStr;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::date::Date;
+use crate::date::{Date, Local};
 use crate::id::{IdKey, IdSet};
 use crate::number::Number;
+use crate::route::Prefix;
+use crate::schedule::Hours;
 
 /// Reads a text with [`FromStr`].
 struct Text<T>(PhantomData<T>);
@@ -27,44 +29,37 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
     }
 }
 
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            self.bits().serialize(serializer)
+/// Text by `Display` and `FromStr`; integers by `From` and `TryFrom`.
+macro_rules! readable {
+    ($($type:ty, $wire:ty;)*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    <$wire>::from(*self).serialize(serializer)
+                }
+            }
         }
-    }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(Text(PhantomData))
+                } else {
+                    Self::try_from(<$wire>::deserialize(deserializer)?).map_err(D::Error::custom)
+                }
+            }
+        }
+    )*};
 }
 
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_str(Text(PhantomData))
-        } else {
-            Self::try_from(u64::deserialize(deserializer)?).map_err(D::Error::custom)
-        }
-    }
-}
-
-impl Serialize for Date {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            self.days().serialize(serializer)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Date {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_str(Text(PhantomData))
-        } else {
-            u16::deserialize(deserializer).map(Self::from_days)
-        }
-    }
+readable! {
+    Number, u64;
+    Prefix, u64;
+    Date, u16;
+    Local, (u16, u16);
+    Hours, (u16, u16);
 }
 
 impl Serialize for IdSet {

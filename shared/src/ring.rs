@@ -34,6 +34,26 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What a side knows that sees registrations. An app that registers at a box is one more telephone there: its
+    /// registration is its login, as is being in the foreground.
+    pub fn of(registered: IdSet, busy: IdSet, foreground: IdSet) -> Self {
+        Self {
+            registered,
+            busy,
+            logged_in: registered.union(foreground),
+            foreground,
+            elsewhere: IdSet::EMPTY,
+        }
+    }
+
+    /// What the box of a site knows: no app that lives in the cloud, and no terminal of another site.
+    pub fn of_box(site: &Site, registered: IdSet, busy: IdSet) -> Self {
+        Self {
+            elsewhere: site.all().difference(site.here()),
+            ..Self::of(registered, busy, IdSet::EMPTY)
+        }
+    }
+
     /// Can the terminal of this ID ring?
     fn can_ring(&self, id: &Id) -> Result<(), Reason> {
         let fixed = id.kind.is_fixed();

@@ -2,7 +2,7 @@
 //!
 //! | step | question | if it matches |
 //! |---|---|---|
-//! | 0 | may it be the call-back of an emergency call? | the terminal that called 110, 118 or 119 rings, whatever else is set |
+//! | 0 | may it be the call-back of an emergency call? | the terminal that called 110, 118 or 119 rings first, whatever else is set; never forwarded |
 //! | 1 | is the number in use? | refused, or its after-hours treatment for a direct number that is off (R25) |
 //! | 2 | is the caller blocked? | refused |
 //! | 3 | are all channels in use (R15, A4)? | busy |
@@ -60,10 +60,13 @@ pub enum Treatment {
 
 /// What is set for one number. Schedules and block lists belong to the contract and are shared by its numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NumberRules {
     /// The contract's schedule with this index; without one it is always open.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub schedule: Option<u8>,
     /// The contract's block list with this index; without one nobody is blocked.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub block: Option<u8>,
     /// After hours.
     pub closed: Treatment,
@@ -99,24 +102,14 @@ pub struct Inbound<'a> {
 pub enum Cause {
     /// The number is not in use; there is an announcement that says so.
     NotInUse,
-    /// No channel is free, or it is after hours.
-    Busy,
+    /// No channel is free (R15, A4).
+    Full,
+    /// It is after hours; there is an announcement that says so.
+    Closed,
     /// The caller is blocked, or the number suspended.
     Rejected,
     /// The number is not switched over yet.
     OutOfOrder,
-}
-
-impl Cause {
-    /// The cause of ITU-T Q.850.
-    pub const fn q850(self) -> u8 {
-        match self {
-            Self::NotInUse => 1,
-            Self::Busy => 17,
-            Self::Rejected => 21,
-            Self::OutOfOrder => 27,
-        }
-    }
 }
 
 /// What becomes of a call.
@@ -150,7 +143,8 @@ fn note(trace: &mut Trace, step: Step, finding: Finding) {
 fn decide(call: &Inbound<'_>, trace: &mut Trace) -> Route {
     if let Some(terminal) = call.guard {
         note(trace, Step::Guard, Finding::CallBack(terminal));
-        return ring(call.called, Some(terminal), call.rules.unanswered, trace);
+        // Forwarding is off for it as well (事業用電気通信設備規則 35条の2の4).
+        return ring(call.called, Some(terminal), Treatment::End, trace);
     }
     note(trace, Step::Guard, Finding::Passed);
 
@@ -177,14 +171,14 @@ fn decide(call: &Inbound<'_>, trace: &mut Trace) -> Route {
 
     if let Some(full) = call.full {
         note(trace, Step::Channels, Finding::Full(full));
-        return Route::Refuse(Cause::Busy);
+        return Route::Refuse(Cause::Full);
     }
     note(trace, Step::Channels, Finding::Passed);
 
     match (hours(call, trace), call.rules.closed) {
         (State::Open, _) => ring(call.called, None, call.rules.unanswered, trace),
         (State::Closed, Treatment::Forward(number)) => ring(number, None, Treatment::End, trace),
-        (State::Closed, Treatment::End) => Route::Refuse(Cause::Busy),
+        (State::Closed, Treatment::End) => Route::Refuse(Cause::Closed),
     }
 }
 

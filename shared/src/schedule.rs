@@ -7,11 +7,12 @@
 mod holiday;
 
 use core::fmt;
+use core::str::FromStr;
 
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::date::{Date, Local};
+use crate::date::{Date, Local, time_of_day};
 
 pub use holiday::{Holiday, holiday};
 
@@ -26,8 +27,7 @@ pub const HORIZON: u16 = 366;
 const DAY: u16 = 1_440;
 
 /// An interval of business hours, in minutes since the midnight its day begins with.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "(u16, u16)", into = "(u16, u16)")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hours {
     from: u16,
     until: u16,
@@ -76,6 +76,19 @@ impl From<Hours> for (u16, u16) {
     }
 }
 
+impl FromStr for Hours {
+    type Err = &'static str;
+
+    /// `09:00-17:30`; `18:00-26:00` is until 02:00 on the next day.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ends = text
+            .split_once('-')
+            .and_then(|(from, until)| Some((time_of_day(from)?, time_of_day(until)?)));
+        ends.and_then(|(from, until)| Self::new(from, until))
+            .ok_or("not business hours like 09:00-17:30")
+    }
+}
+
 impl fmt::Display for Hours {
     /// `09:00-17:30`; the hours go on counting past midnight: `18:00-26:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +115,7 @@ pub type Day = Vec<Hours, MAX_INTERVALS>;
 
 /// Other hours on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exception {
     /// The day.
     pub date: Date,
@@ -111,10 +125,12 @@ pub struct Exception {
 
 /// Open or closed by hand, for instance 「今日は閉める」.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Override {
     /// What holds.
     pub state: State,
     /// Up to but without this moment; until taken back if there is none.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub until: Option<Local>,
 }
 
@@ -142,14 +158,17 @@ pub enum Why {
 
 /// The business hours of numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// Hours of each day of the week, Monday first.
     pub weekly: [Day; 7],
     /// Hours of national holidays; without them holidays are like other days.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub holidays: Option<Day>,
     /// Days with other hours, ascending.
     pub exceptions: Vec<Exception, MAX_EXCEPTIONS>,
     /// Open or closed by hand.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub manual: Option<Override>,
 }
 
@@ -161,6 +180,17 @@ pub enum Fault {
     /// The exceptions are not ascending, or a day has two.
     Exceptions(Date),
 }
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hours => f.write_str("the hours of a day overlap, touch or are out of order"),
+            Self::Exceptions(date) => write!(f, "the exceptions are out of order or twice at {date}"),
+        }
+    }
+}
+
+impl core::error::Error for Fault {}
 
 impl Schedule {
     /// Checks the order of intervals and exceptions.
@@ -195,25 +225,20 @@ impl Schedule {
         let end = self.manual.and_then(|manual| manual.until);
         for ahead in 0..=i32::from(HORIZON) {
             let date = at.date.plus_days(ahead);
-            // Midnight, where intervals of the day begin and end, and where those of the day before end.
-            let mut minutes: Vec<u16, { 3 * MAX_INTERVALS + 2 }> = Vec::new();
+            // It can only be at midnight, where the day's intervals begin and end or the day before's end, and where
+            // the override does.
             let today = self.hours(date).0.iter();
             let yesterday = self.hours(date.plus_days(-1)).0.iter();
-            // Everything fits.
-            let _ = minutes.push(0);
-            minutes.extend(today.flat_map(|hours| [hours.from, hours.until]));
-            minutes.extend(yesterday.filter_map(|hours| hours.until.checked_sub(DAY)));
-            minutes.extend(end.filter(|end| end.date == date).map(|end| end.minute));
-            minutes.sort_unstable();
-            let moments = minutes.iter().filter(|minute| **minute < DAY);
-            let mut later = moments
-                .map(|minute| Local {
-                    date,
-                    minute: *minute,
-                })
-                .filter(|moment| *moment > at);
-            if let Some(change) = later.find(|moment| self.state(*moment).0 != now) {
-                return Some(change);
+            let minutes = core::iter::once(0)
+                .chain(today.flat_map(|hours| [hours.from, hours.until]))
+                .chain(yesterday.filter_map(|hours| hours.until.checked_sub(DAY)))
+                .chain(end.filter(|end| end.date == date).map(|end| end.minute));
+            let moments = minutes
+                .filter(|minute| *minute < DAY)
+                .map(|minute| Local { date, minute });
+            let changes = moments.filter(|moment| *moment > at && self.state(*moment).0 != now);
+            if let Some(first) = changes.min() {
+                return Some(first);
             }
         }
         None

@@ -115,3 +115,71 @@ fn an_emergency_call_tells_the_place() {
     site.ids[2].outgoing = site.ids[2].direct;
     assert_eq!(emergency(&site, &site.ids[2]), site.ids[2].direct);
 }
+
+/// A group's number may be another site's, in another city.
+#[test]
+fn an_emergency_call_never_tells_another_sites_place() {
+    // (direct number of ID 0 in Tokyo, of IDs 1 and 2 at the other site, usual number of ID 1, presented by ID 1)
+    let table = [
+        (
+            "0312340001",
+            ["05012340002", "05012340003"],
+            "0312340000",
+            "05012340002",
+        ),
+        (
+            "0312340001",
+            ["05012340002", "0665550003"],
+            "0312340000",
+            "05012340002",
+        ),
+        (
+            "0312340001",
+            ["05012340002", "0665550003"],
+            "0665550000",
+            "0665550000",
+        ),
+        // The group's number in Osaka is found although the usual one is in Tokyo.
+        (
+            "0312340001",
+            ["0120123456", "0665550003"],
+            "0312340000",
+            "0665550000",
+        ),
+        (
+            "0312340001",
+            ["0665550002", "0665550003"],
+            "0312340000",
+            "0665550002",
+        ),
+        (
+            "0665550001",
+            ["05012340002", "0312340003"],
+            "0312340000",
+            "0312340000",
+        ),
+    ];
+    for (first, others, usual, expected) in table {
+        let mut site = office();
+        let osaka = shared::site::Rep {
+            number: number("0665550000"),
+            ..site.reps[0].clone()
+        };
+        let uses_osaka = expected == "0665550000";
+        if uses_osaka {
+            site.reps.push(osaka).unwrap();
+        }
+        site.ids[0].direct = number(first);
+        for (id, direct) in site.ids[1..].iter_mut().zip(others) {
+            id.direct = number(direct);
+            id.site = shared::SiteId(2);
+        }
+        site.ids[1].outgoing = number(usual);
+        // Whichever site's box or cloud asks.
+        for asked_at in [1, 2] {
+            site.sys.site = shared::SiteId(asked_at);
+            let presented = emergency(&site, &site.ids[1]);
+            assert_eq!(presented, number(expected), "{first} {others:?} {usual}");
+        }
+    }
+}

@@ -127,6 +127,40 @@ fn a_direct_number_rings_its_own_terminal_alone() {
     );
 }
 
+/// An app that registers at a box is one more telephone there, to the box and to the cloud.
+#[test]
+fn an_app_that_is_registered_is_logged_in() {
+    let site = pair(true, true);
+    let (app, fixed) = (key(2), key(0));
+    let (both, none) = (site.all(), IdSet::EMPTY);
+    let (group, direct) = (site.reps[0].number, site.ids[2].direct);
+    // (registered, in the foreground, the group's reason for the app, its own number's)
+    let table = [
+        (both, none, Reason::FixedFirst, Reason::Own),
+        (both, IdSet::one(app), Reason::Foreground, Reason::Own),
+        (IdSet::one(app), none, Reason::NoFixedRings, Reason::Own),
+        (IdSet::one(fixed), none, Reason::NotLoggedIn, Reason::NotLoggedIn),
+        (
+            IdSet::one(fixed),
+            IdSet::one(app),
+            Reason::Foreground,
+            Reason::Own,
+        ),
+    ];
+    for (registered, foreground, of_group, of_own) in table {
+        let facts = Facts::of(registered, none, foreground);
+        assert_eq!(
+            ring(&site, group, &facts).reason(app),
+            Some(of_group),
+            "{facts:?}"
+        );
+        assert_eq!(ring(&site, direct, &facts).reason(app), Some(of_own), "{facts:?}");
+        if foreground == none {
+            assert_eq!(Facts::of_box(&site, registered, none), facts, "of one site");
+        }
+    }
+}
+
 #[test]
 fn a_number_of_nobody_rings_nobody() {
     let site = office();

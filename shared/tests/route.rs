@@ -118,11 +118,14 @@ fn the_first_match_wins() {
         };
         let by_hours = |state| match state {
             Open => ring(called, None, unanswered),
-            Closed => after_hours(Cause::Busy),
+            Closed => after_hours(Cause::Closed),
         };
         let is_holiday = at == Some(noon(HOLIDAY));
         let published = [
-            (Step::Guard, guard.map(|key| ring(called, Some(key), unanswered))),
+            (
+                Step::Guard,
+                guard.map(|key| ring(called, Some(key), Treatment::End)),
+            ),
             (
                 Step::State,
                 match state {
@@ -137,7 +140,7 @@ fn the_first_match_wins() {
                 Step::Block,
                 (!block.is_empty()).then_some(Route::Refuse(Cause::Rejected)),
             ),
-            (Step::Channels, full.map(|_| Route::Refuse(Cause::Busy))),
+            (Step::Channels, full.map(|_| Route::Refuse(Cause::Full))),
             (Step::Override, manual.map(by_hours)),
             (Step::Exception, exception.filter(|_| at.is_some()).map(by_hours)),
             (Step::Holiday, holiday.filter(|_| is_holiday).map(by_hours)),
@@ -193,7 +196,7 @@ fn without_a_clock_hours_are_not_judged() {
     });
     assert_eq!(
         came,
-        Route::Refuse(Cause::Busy),
+        Route::Refuse(Cause::Closed),
         "closed until taken back needs no clock"
     );
     let (_, trace) = route(&call());

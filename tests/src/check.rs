@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use shared::id::{BoxId, IdKey, IdSet};
+use shared::number::Number;
 use shared::record::{CallLeg, FinalState, Side};
 use shared::sync::{EventBody, EventId};
 
+use crate::network::Millis;
 use crate::office;
 use crate::phone::{CallLog, Direction, Outcome};
-use crate::scene::{BOX, CARRIER, CLOUD, CONTRACT, Scene};
+use crate::scene::{CARRIER, CLOUD, CONTRACT, Scene};
 
 /// What was done to the scene, as far as it excuses something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +51,10 @@ impl Faults {
 pub struct Joined {
     /// What user agents saw: node and log.
     pub seen: Vec<(usize, CallLog)>,
-    /// The box's records.
+    /// The records of the box where it began; of a call from outside, those of the office itself.
     pub box_legs: Vec<CallLeg>,
+    /// Those of the other box.
+    pub other_legs: Vec<CallLeg>,
     /// The cloud's.
     pub cloud_legs: Vec<CallLeg>,
 }
@@ -68,12 +73,20 @@ pub fn join(scene: &mut Scene) -> BTreeMap<String, Joined> {
             }
         }
     }
-    for leg in box_legs(scene) {
-        calls
-            .entry(leg.session.text().as_str().to_owned())
-            .or_default()
-            .box_legs
-            .push(leg);
+    for (_, id) in scene.boxes() {
+        for leg in box_legs(scene, id) {
+            let call = calls.entry(leg.session.text().as_str().to_owned()).or_default();
+            // A call from outside may cross both boxes, and then the first is the office's.
+            let began = call.seen.iter().find(|(_, log)| log.direction == Direction::Out);
+            let first = match began {
+                Some((node, _)) if *node != CARRIER => scene.box_of(*node),
+                _ => office::BOX,
+            };
+            match id == first {
+                true => call.box_legs.push(leg),
+                false => call.other_legs.push(leg),
+            }
+        }
     }
     for (_, leg) in scene.cloud().records.clone() {
         calls
@@ -85,9 +98,9 @@ pub fn join(scene: &mut Scene) -> BTreeMap<String, Joined> {
     calls
 }
 
-/// The box's records in the cloud's database.
-pub fn box_legs(scene: &mut Scene) -> Vec<CallLeg> {
-    let events = scene.cloud().database().events(office::BOX);
+/// A box's records in the cloud's database.
+fn box_legs(scene: &mut Scene, id: BoxId) -> Vec<CallLeg> {
+    let events = scene.cloud().database().events(id);
     let legs = events
         .into_iter()
         .filter_map(|received| match received.event?.body {
@@ -104,6 +117,24 @@ pub fn at_rest(scene: &mut Scene, excuses: Excuses) -> Faults {
     leaks(scene, &mut faults);
     events(scene, &mut faults);
     calls(scene, excuses, &mut faults);
+    faults
+}
+
+/// A box has just started: every phone that was told that it is registered still is.
+pub fn remembered(scene: &mut Scene) -> Faults {
+    let mut faults = Faults::default();
+    let now = scene.world.now();
+    let mut known = IdSet::EMPTY;
+    for (node, _) in scene.boxes() {
+        let here = scene.desk_at(node).brain(|brain| brain.registered().collect());
+        known = known.union(here.unwrap_or_default());
+    }
+    for phone in 0..scene.office.phones {
+        let is_known = IdKey::new(phone).is_some_and(|key| known.contains(key));
+        faults.unless(is_known || !scene.phone(phone).is_registered(now), || {
+            format!("phone{phone} got its 200 and is forgotten at {now}")
+        });
+    }
     faults
 }
 
@@ -129,11 +160,13 @@ fn agents(scene: &mut Scene, faults: &mut Faults) {
 /// Nothing is held for calls that are over.
 fn leaks(scene: &mut Scene, faults: &mut Faults) {
     let now = scene.world.now();
-    if scene.world.is_on(BOX) {
-        let usage = scene.desk().brain(|brain| brain.usage());
-        faults.unless(usage == Some((0, 0, 0)), || {
-            format!("box holds calls, legs, transactions: {usage:?} at {now}")
-        });
+    for (node, _) in scene.boxes() {
+        if scene.world.is_on(node) {
+            let usage = scene.desk_at(node).brain(|brain| brain.usage());
+            faults.unless(usage == Some((0, 0, 0)), || {
+                format!("box {node} holds calls, legs, transactions: {usage:?} at {now}")
+            });
+        }
     }
     if scene.world.is_on(CLOUD) {
         let usage = scene
@@ -153,32 +186,34 @@ fn leaks(scene: &mut Scene, faults: &mut Faults) {
     faults.0.extend(problems);
 }
 
-/// Every event of the box is in the database once, in order and without gaps.
+/// Every event of a box is in the database once, in order and without gaps.
 fn events(scene: &mut Scene, faults: &mut Faults) {
-    let stored = scene.cloud().database().events(office::BOX);
-    let mut last: Option<EventId> = None;
-    for event in &stored {
-        let id = event.id;
-        let follows = match last {
-            None => id.seq == 0,
-            Some(last) if id.boot == last.boot => id.seq == last.seq + 1,
-            Some(last) => id.boot > last.boot && id.seq == 0,
-        };
-        faults.unless(follows, || format!("event {id:?} follows {last:?}"));
-        faults.unless(event.event.is_some(), || format!("event {id:?} cannot be read"));
-        last = Some(id);
+    for (node, id) in scene.boxes() {
+        let stored = scene.cloud().database().events(id);
+        let mut last: Option<EventId> = None;
+        for event in &stored {
+            let id = event.id;
+            let follows = match last {
+                None => id.seq == 0,
+                Some(last) if id.boot == last.boot => id.seq == last.seq + 1,
+                Some(last) => id.boot > last.boot && id.seq == 0,
+            };
+            faults.unless(follows, || format!("event {id:?} follows {last:?}"));
+            faults.unless(event.event.is_some(), || format!("event {id:?} cannot be read"));
+            last = Some(id);
+        }
+        let boots: BTreeSet<u32> = stored.iter().map(|event| event.id.boot).collect();
+        faults.unless(!boots.is_empty(), || "no event reached the database".into());
+        let left = scene.desk_at(node).waiting();
+        faults.unless(left == 0, || format!("{left} events left in the box"));
     }
-    let boots: BTreeSet<u32> = stored.iter().map(|event| event.id.boot).collect();
-    faults.unless(!boots.is_empty(), || "no event reached the database".into());
-    let left = scene.desk().waiting();
-    faults.unless(left == 0, || format!("{left} events left in the box"));
 }
 
 /// What the sides know of a call fits together.
 fn calls(scene: &mut Scene, excuses: Excuses, faults: &mut Faults) {
     for (session, call) in join(scene) {
         one_record_each(&session, &call, excuses, faults);
-        one_answer(&session, &call, faults);
+        one_answer(scene, &session, &call, excuses, faults);
         let callers = call
             .seen
             .iter()
@@ -203,7 +238,11 @@ fn calls(scene: &mut Scene, excuses: Excuses, faults: &mut Faults) {
 
 /// Each leg is recorded once on each side, by itself without contradiction.
 fn one_record_each(session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
-    for (legs, side) in [(&call.box_legs, Side::Box), (&call.cloud_legs, Side::Cloud)] {
+    for (legs, side) in [
+        (&call.box_legs, Side::Box),
+        (&call.other_legs, Side::Box),
+        (&call.cloud_legs, Side::Cloud),
+    ] {
         let numbers: BTreeSet<u8> = legs.iter().map(|leg| leg.leg).collect();
         faults.unless(numbers.len() == legs.len(), || {
             format!("{session}: records twice at {side:?}: {legs:?}")
@@ -238,7 +277,7 @@ fn stands(log: &CallLog) -> bool {
     log.direction == Direction::In && log.answered.is_some() && !log.reason.contains("cause=200")
 }
 
-fn one_answer(session: &str, call: &Joined, faults: &mut Faults) {
+fn one_answer(scene: &Scene, session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
     // A phone whose 200 was never acknowledged did not win.
     let winners: Vec<_> = call
         .seen
@@ -250,9 +289,46 @@ fn one_answer(session: &str, call: &Joined, faults: &mut Faults) {
         log.direction == Direction::Out
             && matches!(log.outcome, Some(Outcome::Cancelled | Outcome::Refused(_)))
     });
-    faults.unless(winners.len() <= 1 || caller_gave_up, || {
+    let apart = excuses.cut || excuses.cloud_died || excuses.box_died;
+    let sides: Vec<BoxId> = winners.iter().map(|(node, ..)| scene.box_of(**node)).collect();
+    faults.unless(caller_gave_up || one_winner(&sides, apart), || {
         format!("{session}: answered by {winners:?}")
     });
+}
+
+/// One phone has the call; of two boxes that are `apart` and do not hear of each other, each lets one of its phones have it.
+fn one_winner(boxes: &[BoxId], apart: bool) -> bool {
+    let different: BTreeSet<_> = boxes.iter().collect();
+    different.len() == boxes.len() && (apart || boxes.len() <= 1)
+}
+
+/// What the carrier holds a call for after the cloud let go of it: its BYE may be lost three times.
+const LET_GO: Millis = 4_000;
+
+/// R15 as the carrier sees it: the calls that were let through, at the moment of each, are no more than the channels then.
+/// Calls to the authorities, and those to a number that such a call presented, need none.
+pub fn channels(log: &[CallLog], limit: impl Fn(Millis) -> usize) -> Faults {
+    let mut faults = Faults::default();
+    let number = |user: &str| Number::parse(user).ok();
+    let emergency = |call: &&CallLog| {
+        call.direction == Direction::In && ["110", "118", "119"].contains(&call.called.as_str())
+    };
+    let call_back = |call: &CallLog| {
+        let presented = |first: &CallLog| number(&first.peer) == number(&call.called);
+        let mut before = log.iter().filter(|first| first.started <= call.started);
+        call.direction == Direction::Out && before.any(|first| emergency(&first) && presented(first))
+    };
+    let through = |call: &CallLog| call.ringing.or(call.answered);
+    let counted = log.iter().filter(|call| !emergency(call) && !call_back(call));
+    let counted: Vec<(Millis, Millis)> = counted
+        .filter_map(|call| Some((through(call)?, call.ended.unwrap_or(Millis::MAX))))
+        .collect();
+    for (at, _) in &counted {
+        let holds = |(from, to): &&(Millis, Millis)| from <= at && to.saturating_sub(LET_GO) >= *at;
+        let used = counted.iter().filter(holds).count();
+        faults.unless(used <= limit(*at), || format!("{used} channels in use at {at}"));
+    }
+    faults
 }
 
 /// The caller and the side that took its call tell the same story.
@@ -277,10 +353,13 @@ fn agree(session: &str, caller: &CallLog, leg: &CallLeg, excuses: Excuses, fault
     });
 }
 
-/// Box and cloud tell the same story of a call that crossed the line, unless the line was cut or one of them died.
+/// Box and cloud tell the same story of a call that crossed the line, or one of the boxes does; unless the line was cut or
+/// one of them died.
 fn both_sides(session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
     let first = |legs: &[CallLeg]| legs.iter().find(|leg| leg.leg == 0).cloned();
-    let (Some(b), Some(c)) = (first(&call.box_legs), first(&call.cloud_legs)) else {
+    let boxes = [first(&call.box_legs), first(&call.other_legs)];
+    let boxes: Vec<CallLeg> = boxes.into_iter().flatten().collect();
+    let Some(c) = first(&call.cloud_legs).filter(|_| !boxes.is_empty()) else {
         return;
     };
     if excuses.cut || excuses.box_died || excuses.cloud_died {
@@ -291,9 +370,71 @@ fn both_sides(session: &str, call: &Joined, excuses: Excuses, faults: &mut Fault
         let lasted = answered.answered.map(|at| answered.ended.mono - at.mono);
         lasted.is_some_and(|lasted| lasted <= CROSSING) && other.state == FinalState::Cancelled
     };
-    let agree = b.answered.is_some() == c.answered.is_some() || crossed(&b, &c) || crossed(&c, &b);
-    faults.unless(agree, || format!("{session}: box says {b:?}, cloud {c:?}"));
+    let agree =
+        |b: &CallLeg| b.answered.is_some() == c.answered.is_some() || crossed(b, &c) || crossed(&c, b);
+    faults.unless(boxes.iter().any(agree), || {
+        format!("{session}: box says {boxes:?}, cloud {c:?}")
+    });
 }
 
 /// The longest way there and back over the line, with a lost segment each way, milliseconds.
 const CROSSING: u64 = 1_500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_winner_for_each_box_that_is_apart() {
+        let (a, b) = (office::BOX, office::BRANCH_BOX);
+        for (boxes, together, apart) in [
+            (&[][..], true, true),
+            (&[a], true, true),
+            (&[a, b], false, true),
+            (&[a, a], false, false),
+            (&[a, b, b], false, false),
+            (&[a, a, a, b, b], false, false),
+        ] {
+            assert_eq!(one_winner(boxes, false), together, "{boxes:?}");
+            assert_eq!(one_winner(boxes, true), apart, "{boxes:?}");
+        }
+    }
+
+    #[test]
+    fn the_carrier_counts_the_channels() {
+        let call = |direction, peer: &str, called: &str, from: Millis, to: Millis| CallLog {
+            called: called.into(),
+            ringing: Some(from),
+            ended: Some(to),
+            ..CallLog::new(direction, from, peer.into(), String::new())
+        };
+        let (own, customer) = ("+81312340001", "0809876001");
+        let mut log = vec![
+            call(Direction::In, own, "+81901234001", 1_000, 60_000),
+            call(Direction::In, own, "119", 2_000, 30_000),
+            // Calls back while the third below still talks.
+            call(Direction::Out, customer, "0312340001", 20_000, 40_000),
+            call(Direction::Out, customer, "0312340002", 3_000, 60_000),
+        ];
+        let full = |log: &[CallLog]| channels(log, |_| 2).0;
+        assert!(full(&log).is_empty(), "{:?}", full(&log));
+        // A call that was refused holds nothing.
+        let refused = CallLog {
+            ringing: None,
+            ..call(Direction::Out, customer, "0312340000", 9_000, 9_100)
+        };
+        log.push(refused);
+        assert!(full(&log).is_empty(), "{:?}", full(&log));
+        // Called before 119 was, or another number: an ordinary call.
+        for more in [
+            call(Direction::Out, customer, "0312340001", 1_500, 50_000),
+            call(Direction::Out, customer, "0312340000", 20_000, 50_000),
+            call(Direction::In, own, "117", 20_000, 50_000),
+        ] {
+            log.push(more);
+            assert_eq!(full(&log).len(), 1, "{:?}", full(&log));
+            log.pop();
+        }
+        assert_eq!(channels(&log, |at| usize::from(at < 3_000)).0.len(), 1);
+    }
+}

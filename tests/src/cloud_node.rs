@@ -275,12 +275,13 @@ impl CloudNode {
     }
 
     fn directory(&self) -> Directory {
-        let sites = self.sites.iter().map(|(_, site)| site.clone()).collect();
+        let sites = self.sites.iter().map(|(_, site)| site.clone());
         let accounts = self.sites.iter().map(|(factory, site)| {
             let id = factory.box_id.text();
             let ha1 = Ha1::from_password(id.as_bytes(), REALM.as_bytes(), factory.password().as_bytes());
             Account {
                 id: factory.box_id,
+                contract: site.sys.contract,
                 site: site.sys.site,
                 realm: REALM.into(),
                 ha1,

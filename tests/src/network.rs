@@ -19,6 +19,8 @@ pub type NodeId = usize;
 pub enum Place {
     /// The office LAN, with phones and box.
     Office,
+    /// The LAN of a second site of the same contract.
+    Branch,
     /// The data centre of the cloud.
     Cloud,
     /// The other carriers.

@@ -1,4 +1,4 @@
-//! A small office: its numbers, its people, its passwords.
+//! A small office and its branch: numbers, people, passwords.
 
 use shared::factory::Factory;
 use shared::id::{BoxId, ContractId, Extension, IdKey, SiteId};
@@ -10,8 +10,14 @@ use sip::digest::Ha1;
 pub const REALM: &str = "office.example";
 /// The representative number.
 pub const REP: &str = "0312340000";
+/// The office itself.
+pub const HOME: SiteId = SiteId(1);
+/// Its second site.
+pub const BRANCH: SiteId = SiteId(2);
 /// The box.
 pub const BOX: BoxId = BoxId(0x0123_4567_89AB_CDEF);
+/// The box of the branch.
+pub const BRANCH_BOX: BoxId = BoxId(0x0FED_CBA9_8765_4321);
 
 /// The direct number of the ID with this index.
 pub fn direct(index: u16) -> String {
@@ -35,10 +41,15 @@ fn number(digits: &str) -> Number {
 /// The configuration of an office with so many desk phones, all of them in the representative number's ring group, and so
 /// many channels.
 pub fn site(phones: u16, channels: u8) -> Site {
+    site_with_branch(HOME, phones, 0, channels)
+}
+
+/// The same, with the last `branch` of the phones at the branch; as the box of site `here` has it.
+pub fn site_with_branch(here: SiteId, phones: u16, branch: u16, channels: u8) -> Site {
     let mut site = Site {
         sys: Sys {
             contract: ContractId(1),
-            site: SiteId(1),
+            site: here,
             channels,
             realm: REALM.try_into().expect("short"),
             ..Sys::default()
@@ -65,15 +76,17 @@ pub fn site(phones: u16, channels: u8) -> Site {
             } else {
                 number(&direct(index))
             },
-            site: site.sys.site,
+            site: if index < phones - branch { HOME } else { BRANCH },
         };
         let credential = Credential {
             key,
             ha1_md5: ha1.md5,
             ha1_sha256: ha1.sha256,
         };
+        if site.is_here(&id) {
+            site.credentials.push(credential).expect("fewer than 64");
+        }
         site.ids.push(id).expect("fewer than 64");
-        site.credentials.push(credential).expect("fewer than 64");
     }
     let all = site.all();
     let rep = Rep {
@@ -87,10 +100,10 @@ pub fn site(phones: u16, channels: u8) -> Site {
     site
 }
 
-/// What the box was given at the factory.
-pub fn factory(config_key: [u8; 32]) -> Factory {
+/// What a box was given at the factory.
+pub fn factory(box_id: BoxId, config_key: [u8; 32]) -> Factory {
     Factory {
-        box_id: BOX,
+        box_id,
         secret: [7; 32],
         cloud_host: "203.0.113.1".try_into().expect("short"),
         sip_port: 5_060,

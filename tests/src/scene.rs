@@ -1,9 +1,11 @@
-//! One office, its cloud and a carrier, put together.
+//! One office, perhaps with a branch, its cloud and a carrier, put together.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ed25519_dalek::SigningKey;
-use shared::id::ContractId;
+use shared::factory::Factory;
+use shared::id::{BoxId, ContractId};
+use shared::site::Site;
 
 use crate::cloud_node::CloudNode;
 use crate::desk_box::{DeskBox, Flash};
@@ -27,6 +29,7 @@ pub const PHONES: NodeId = 3;
 const CLOUD_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
 const CARRIER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
 const BOX_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
+const BRANCH_BOX_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 2, 2);
 
 /// Any node of the scene.
 #[expect(clippy::large_enum_variant, reason = "there are ten of them")]
@@ -82,6 +85,8 @@ impl Node for Actor {
 pub struct Office {
     /// Desk phones, all in the ring group.
     pub phones: u16,
+    /// How many of them, the last ones, are at a branch with a box of its own.
+    pub branch: u16,
     /// Channels of the contract, at least one a phone (R15).
     pub channels: u8,
     /// Within the office.
@@ -98,6 +103,7 @@ impl Office {
     /// Four phones, four channels, no fault.
     pub const QUIET: Self = Office {
         phones: 4,
+        branch: 0,
         channels: 4,
         lan: Quality::PERFECT,
         wan: Quality {
@@ -132,19 +138,35 @@ impl Scene {
         world
             .network
             .set_quality(Place::Office, Place::Office, office.lan);
+        world
+            .network
+            .set_quality(Place::Branch, Place::Branch, office.lan);
         world.network.set_quality(Place::Office, Place::Cloud, office.wan);
+        world.network.set_quality(Place::Branch, Place::Cloud, office.wan);
         world
             .network
             .set_quality(Place::Cloud, Place::Carrier, office.trunk);
 
         let key = SigningKey::from_bytes(&[9; 32]);
-        let factory = office::factory(key.verifying_key().to_bytes());
-        let site = office::site(office.phones, office.channels);
-        let mut desk = DeskBox::new(BOX_IP, &factory, rng.split(), office.flash);
-        desk.power_on(0);
-        world.add("box", Place::Office, &[BOX_IP.into()], Actor::Box(desk));
+        let public = key.verifying_key().to_bytes();
+        let box_of = |here, id, branch| {
+            let site = office::site_with_branch(here, office.phones, branch, office.channels);
+            (office::factory(id, public), site)
+        };
+        let mut boxes = vec![box_of(office::HOME, office::BOX, office.branch)];
+        if office.branch > 0 {
+            boxes.push(box_of(office::BRANCH, office::BRANCH_BOX, office.branch));
+        }
+        let desk = |(factory, _): &(Factory, Site), ip: Ipv4Addr, rng: &mut Rng| {
+            let mut desk = DeskBox::new(ip, factory, rng.split(), office.flash);
+            desk.power_on(0);
+            Actor::Box(desk)
+        };
+        let home = desk(&boxes[0], BOX_IP, &mut rng);
+        world.add("box", Place::Office, &[BOX_IP.into()], home);
+        let branch = boxes.get(1).map(|branch| desk(branch, BRANCH_BOX_IP, &mut rng));
         let carrier_at = SocketAddr::new(CARRIER_IP, 5_060);
-        let mut cloud = CloudNode::new(CLOUD_IP, carrier_at, key, vec![(factory, site)], rng.split());
+        let mut cloud = CloudNode::new(CLOUD_IP, carrier_at, key, boxes, rng.split());
         cloud.power_on(0);
         world.add("cloud", Place::Cloud, &[CLOUD_IP], Actor::Cloud(cloud));
 
@@ -161,33 +183,64 @@ impl Scene {
         world.add("carrier", Place::Carrier, &[CARRIER_IP], Actor::Phone(carrier));
 
         for index in 0..office.phones {
-            let ip: IpAddr = Ipv4Addr::new(192, 168, 1, 11 + index as u8).into();
+            let (place, net, proxy) = match index < office.phones - office.branch {
+                true => (Place::Office, 1, BOX_IP),
+                false => (Place::Branch, 2, BRANCH_BOX_IP),
+            };
+            let ip: IpAddr = Ipv4Addr::new(192, 168, net, 11 + index as u8).into();
             let identity = Identity {
                 name: format!("phone{index}"),
                 user: office::direct(index),
                 password: office::password(index),
                 domain: office::REALM.into(),
                 address: SocketAddr::new(ip, 5_060),
-                proxy: SocketAddr::new(BOX_IP.into(), 5_060),
+                proxy: SocketAddr::new(proxy.into(), 5_060),
                 sha256: index % 2 == 1,
             };
             let mut phone = Phone::new(identity, Manner::Always(Incoming::Ring), rng.split());
             phone.register(rng.range(2_000, 6_000));
-            world.add(
-                &format!("phone{index}"),
-                Place::Office,
-                &[ip],
-                Actor::Phone(phone),
-            );
+            world.add(&format!("phone{index}"), place, &[ip], Actor::Phone(phone));
+        }
+        if let Some(branch) = branch {
+            world.add("branch", Place::Branch, &[BRANCH_BOX_IP.into()], branch);
         }
         Scene { world, rng, office }
     }
 
     /// The box.
     pub fn desk(&mut self) -> &mut DeskBox {
-        match &mut self.world.nodes[BOX] {
+        self.desk_at(BOX)
+    }
+
+    /// A box, by its node.
+    pub fn desk_at(&mut self, node: NodeId) -> &mut DeskBox {
+        match &mut self.world.nodes[node] {
             Actor::Box(desk) => desk,
-            _ => unreachable!("node {BOX} is the box"),
+            _ => unreachable!("node {node} is no box"),
+        }
+    }
+
+    /// The boxes: node and name.
+    pub fn boxes(&self) -> Vec<(NodeId, BoxId)> {
+        let mut boxes = vec![(BOX, office::BOX)];
+        if self.office.branch > 0 {
+            boxes.push((self.branch_node(), office::BRANCH_BOX));
+        }
+        boxes
+    }
+
+    /// Node of the branch's box.
+    pub fn branch_node(&self) -> NodeId {
+        PHONES + usize::from(self.office.phones)
+    }
+
+    /// Which box the phone of a node belongs to.
+    pub fn box_of(&self, node: NodeId) -> BoxId {
+        let home = PHONES + usize::from(self.office.phones - self.office.branch);
+        if node < home {
+            office::BOX
+        } else {
+            office::BRANCH_BOX
         }
     }
 

@@ -1,15 +1,19 @@
 //! A random story: calls, cuts, deaths and a database that fails, all from one seed.
 
-use crate::check::{Excuses, Faults, at_rest};
+use crate::check::{Excuses, Faults, at_rest, channels, remembered};
 use crate::desk_box::Flash;
 use crate::network::{Cut, Millis, Place, Quality};
 use crate::office;
 use crate::phone::{Incoming, Manner};
 use crate::rng::Rng;
-use crate::scene::{BOX, CLOUD, CONTRACT, Office, Scene};
+use crate::scene::{BOX, CLOUD, Office, Scene};
 use crate::world::Fault;
 
-/// Calls and faults happen from here…
+/// The phones register for the first time from here…
+const FIRST: Millis = 2_000;
+/// …to here, if nothing keeps them from it. The box loses its power then as often as later.
+const LAST: Millis = 6_000;
+/// Calls and other faults happen from here…
 const BEGIN: Millis = 15_000;
 /// …to here; then everything is whole.
 const END: Millis = 150_000;
@@ -95,7 +99,8 @@ fn plan_calls(scene: &mut Scene, rng: &mut Rng) -> usize {
     calls as usize
 }
 
-fn plan_faults(scene: &mut Scene, rng: &mut Rng, excuses: &mut Excuses) {
+/// Plans cuts and deaths; when the box starts again, if it dies.
+fn plan_faults(scene: &mut Scene, rng: &mut Rng, excuses: &mut Excuses) -> Option<Millis> {
     let mut at = BEGIN;
     for _ in 0..rng.range(0, 3) {
         at += rng.range(1_000, 40_000);
@@ -110,17 +115,25 @@ fn plan_faults(scene: &mut Scene, rng: &mut Rng, excuses: &mut Excuses) {
         excuses.cut = true;
         at = until;
     }
-    for (node, permille, died) in [
-        (BOX, 300, &mut excuses.box_died),
-        (CLOUD, 150, &mut excuses.cloud_died),
-    ] {
-        if rng.chance(permille) {
-            let at = rng.range(BEGIN, END - 30_000);
-            scene.world.plan(at, Fault::Off(node));
-            scene.world.plan(at + rng.range(1_000, 30_000), Fault::On(node));
-            *died = true;
+    let early = rng.chance(500);
+    let mut death = |node, permille, (from, to), died: &mut bool| {
+        *died = rng.chance(permille);
+        let off = rng.range(from, to);
+        let on = off + rng.range(1_000, 30_000);
+        if *died {
+            scene.world.plan(off, Fault::Off(node));
+            scene.world.plan(on, Fault::On(node));
         }
-    }
+        died.then_some(on)
+    };
+    let later = (BEGIN, END - 30_000);
+    death(CLOUD, 150, later, &mut excuses.cloud_died);
+    death(
+        BOX,
+        300,
+        if early { (FIRST, LAST) } else { later },
+        &mut excuses.box_died,
+    )
 }
 
 /// Tells the story of a seed.
@@ -129,6 +142,12 @@ pub fn tell(seed: u64) -> Told {
     let phones = rng.range(2, 7);
     let office = Office {
         phones: phones as u16,
+        // One story in three has two sites.
+        branch: if rng.chance(330) {
+            rng.range(1, phones - 1) as u16
+        } else {
+            0
+        },
         channels: (phones + rng.range(0, 1)) as u8,
         lan: quality(&mut rng, 5, 30),
         wan: quality(&mut rng, 60, 50),
@@ -147,10 +166,11 @@ pub fn tell(seed: u64) -> Told {
         scene.at(node).set_manner(manner);
     }
     let calls = plan_calls(&mut scene, &mut rng);
-    plan_faults(&mut scene, &mut rng, &mut excuses);
+    let mut starts = plan_faults(&mut scene, &mut rng, &mut excuses);
 
     let mut faults = Faults::default();
     let mut fails = false;
+    let mut more = None;
     for now in (0..REST).step_by(1_000) {
         if now == BEGIN || (now > BEGIN && now < END && now % 20_000 == 0) {
             // The database fails now and then, and for a while almost altogether.
@@ -164,22 +184,24 @@ pub fn tell(seed: u64) -> Told {
         }
         if now == 60_000 && rng.chance(200) {
             // An administrator gives the contract one channel more.
-            let site = office::site(office.phones, office.channels + 1);
-            scene.cloud().configure(now, office::BOX, site);
+            more = Some(now);
+            for (here, id) in [(office::HOME, office::BOX), (office::BRANCH, office::BRANCH_BOX)] {
+                let site = office::site_with_branch(here, office.phones, office.branch, office.channels + 1);
+                scene.cloud().configure(now, id, site);
+            }
+        }
+        if let Some(on) = starts.take_if(|on| *on <= now) {
+            scene.world.run(on);
+            faults.0.extend(remembered(&mut scene).0);
         }
         scene.world.run(now);
-        // R15; emergency calls are not refused.
-        let used = scene.cloud().pbx().map_or(0, |pbx| {
-            pbx.live()
-                .filter(|call| !matches!(call.to.as_str(), "110" | "118" | "119"))
-                .count()
-                .min(pbx.channels_used(CONTRACT))
-        });
-        if used > usize::from(office.channels) + 1 {
-            faults.0.push(format!("{used} channels in use at {now}"));
-        }
     }
     faults.0.extend(at_rest(&mut scene, excuses).0);
+    // A cloud that has lost its calls lets others through while the carrier still has them.
+    if !excuses.cloud_died {
+        let limit = |at| usize::from(office.channels) + usize::from(more.is_some_and(|since| since <= at));
+        faults.0.extend(channels(scene.carrier().log(), limit).0);
+    }
     let answered = scene
         .agents()
         .map(|node| {

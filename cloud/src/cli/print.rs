@@ -6,12 +6,12 @@ use std::io::{self, Write as _};
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::control::CallInfo;
-use crate::db::{BoxRow, CallRow, ContractRow, EventRow, LegRow, RegistrationRow, unix_ms};
+use contract::{Contract, Effect, Lang};
+use shared::date::Local;
 
-/// Japan has one time zone and no summer time (UTC+9).
-const JST_MS: i64 = 9 * 3_600_000;
-const DAY_MS: i64 = 86_400_000;
+use super::why::Terminal;
+use crate::control::CallInfo;
+use crate::db::{BoxRow, CallRow, ContractRow, EventRow, LegRow, LogRow, RegistrationRow, unix_ms};
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is no error.
 pub fn say(text: &str) -> anyhow::Result<()> {
@@ -94,26 +94,69 @@ fn or_dash(text: Option<&str>) -> String {
 
 /// Date and time in Japan.
 fn date(unix_ms: i64) -> String {
-    let local = unix_ms + JST_MS;
-    let (day, second) = (local.div_euclid(DAY_MS), local.rem_euclid(DAY_MS) / 1_000);
-    // Days since 0000-03-01, where the leap day ends the year: eras of 400 years have 146,097 days.
-    let day = day + 719_468;
-    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = if month < 10 {
-        (era * 400 + year, month + 3)
-    } else {
-        (era * 400 + year + 1, month - 9)
+    let seconds = unix_ms.max(0) as u64 / 1_000;
+    format!("{}:{:02}", Local::from_unix(seconds), seconds % 60)
+}
+
+/// What followed from an order, where somebody has to know.
+pub fn effect(effect: &Effect, contract: &Contract, lang: Lang) -> Option<String> {
+    let text = match (effect, lang) {
+        (Effect::Warning(warning), _) => {
+            let (rule, word) = (warning.rule(), if lang == Lang::Ja { "注意" } else { "warning" });
+            format!("{rule}: {word}: {}", warning.text(lang))
+        }
+        (Effect::ConfirmEmergency(site), Lang::En) => format!(
+            "Give emergency services the address of site {0}, then `site set --site {0} --emergency`.",
+            site.0
+        ),
+        (Effect::ConfirmEmergency(site), Lang::Ja) => format!(
+            "拠点{0}の住所を緊急通報用に登録し、`site set --site {0} --emergency`を実行してください。",
+            site.0
+        ),
+        (Effect::Review(request), Lang::En) => format!(
+            "R14: request {request} waits for its review (`rep decide --contract {} --request {request}`).",
+            contract.id.0
+        ),
+        (Effect::Review(request), Lang::Ja) => format!(
+            "R14: 申込{request}は審査待ちです(`rep decide --contract {} --request {request}`)。",
+            contract.id.0
+        ),
+        _ => return None,
     };
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    )
+    Some(text)
+}
+
+/// The terminals of `why`.
+pub fn terminals(rows: &[Terminal]) -> String {
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                format!("  {}", row.extension),
+                if row.rings { "rings" } else { "silent" }.into(),
+                row.rule.into(),
+                row.reason.into(),
+                row.label.clone(),
+            ]
+        })
+        .collect();
+    table(&["  terminal", "does", "rule", "reason", "label"], &cells)
+}
+
+/// `contract log`
+pub fn log(rows: &[LogRow]) -> String {
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.version.to_string(),
+                date(row.at),
+                row.actor.clone(),
+                row.command.clone(),
+            ]
+        })
+        .collect();
+    table(&["version", "at", "by", "order"], &cells)
 }
 
 /// `show contracts`
@@ -122,9 +165,15 @@ pub fn contracts(rows: &[ContractRow]) -> String {
     for row in rows {
         let _ = writeln!(
             text,
-            "contract {}  {}  channels {}",
-            row.contract, row.name, row.channels
+            "contract {}  {}  channels {}  version {}",
+            row.contract, row.name, row.channels, row.version
         );
+        if let Some(day) = &row.ended {
+            let _ = writeln!(text, "  ended {day}");
+        }
+        for reason in &row.suspended {
+            let _ = writeln!(text, "  suspended: {reason}");
+        }
         let ids: Vec<_> = row
             .ids
             .iter()
@@ -133,14 +182,30 @@ pub fn contracts(rows: &[ContractRow]) -> String {
                 vec![
                     format!("  {}", id.direct),
                     id.extension,
+                    id.key.to_string(),
                     id.role,
                     id.kind,
                     id.outgoing,
+                    id.site.to_string(),
+                    or_dash(Some(&id.state)),
                     id.label,
                 ]
             })
             .collect();
-        text += &table(&["  ID", "extension", "role", "kind", "presents", "label"], &ids);
+        text += &table(
+            &[
+                "  ID",
+                "extension",
+                "key",
+                "role",
+                "kind",
+                "presents",
+                "site",
+                "state",
+                "label",
+            ],
+            &ids,
+        );
         let reps: Vec<_> = row
             .reps
             .iter()
@@ -149,11 +214,12 @@ pub fn contracts(rows: &[ContractRow]) -> String {
                     format!("  {}", rep.number),
                     rep.members.clone(),
                     rep.ring.clone(),
+                    or_dash(Some(&rep.state)),
                     rep.label.clone(),
                 ]
             })
             .collect();
-        text += &table(&["  representative", "members", "ring", "label"], &reps);
+        text += &table(&["  representative", "members", "ring", "state", "label"], &reps);
         let sites: Vec<_> = row
             .sites
             .iter()
@@ -168,9 +234,66 @@ pub fn contracts(rows: &[ContractRow]) -> String {
             })
             .collect();
         text += &table(&["  site", "epoch", "box", "name"], &sites);
+        text += &rest(row);
+        for request in &row.requests {
+            let _ = writeln!(
+                text,
+                "  request {}: {} for {}",
+                request.request, request.number, request.usage
+            );
+        }
     }
     if rows.is_empty() {
         text.push_str("contract: none\n");
+    }
+    text
+}
+
+/// Of a contract, what it need not have.
+fn rest(row: &ContractRow) -> String {
+    let mut text = String::new();
+    let index = |index: Option<u8>| index.map_or_else(|| "-".into(), |index| index.to_string());
+    let rules: Vec<_> = row
+        .rules
+        .iter()
+        .map(|rules| {
+            vec![
+                format!("  {}", rules.number),
+                index(rules.hours),
+                index(rules.block),
+                or_dash(rules.closed.as_deref()),
+                or_dash(rules.unanswered.as_deref()),
+            ]
+        })
+        .collect();
+    if !rules.is_empty() {
+        let heads = ["  calls to", "hours", "block", "after hours", "unanswered"];
+        text += &table(&heads, &rules);
+    }
+    for (key, hours) in &row.hours {
+        let _ = writeln!(text, "  hours {key}: {hours}");
+    }
+    for (key, callers) in &row.blocks {
+        let _ = writeln!(text, "  block {key}: {callers}");
+    }
+    let devices: Vec<_> = row
+        .devices
+        .iter()
+        .map(|device| {
+            let ports: Vec<_> = device.ports.iter().map(|port| or_dash(port.as_deref())).collect();
+            vec![
+                format!("  {}", device.device),
+                device.model.clone(),
+                device.state.clone(),
+                device.site.to_string(),
+                or_dash(Some(&ports.join(","))),
+                or_dash(device.mac.as_deref()),
+            ]
+        })
+        .collect();
+    if !devices.is_empty() {
+        let heads = ["  device", "model", "state", "site", "ports", "address"];
+        text += &table(&heads, &devices);
     }
     text
 }

@@ -92,13 +92,11 @@ impl Db {
             .bind(site.0)
             .fetch_optional(&mut *change.tx)
             .await?;
-        let contract = contract.ok_or_else(|| {
-            Refusal::new(
-                "site",
-                format!("there is no site {}", site.0),
-                "See `show contracts`.",
-            )
-        })?;
+        let contract = contract.ok_or(contract::Refusal::NoSite(site))?;
+        let stored = load(&mut change.tx, ContractId(contract)).await?;
+        if let Some(day) = stored.contract.ended {
+            return Err(contract::Refusal::Ended(day).into());
+        }
         let other: Option<String> = sqlx::query_scalar("SELECT id FROM box WHERE site = $1")
             .bind(site.0)
             .fetch_optional(&mut *change.tx)
@@ -140,7 +138,6 @@ impl Db {
         .bind(unix_ms() as i64)
         .execute(&mut *change.tx)
         .await?;
-        let stored = load(&mut change.tx, ContractId(contract)).await?;
         change.issue(&stored.contract).await?;
         Ok(NewBox { change, factory })
     }

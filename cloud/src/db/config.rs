@@ -8,32 +8,27 @@ use sqlx::{Row, SqliteConnection};
 
 use super::contract::{load, load_all};
 use super::{Change, Db, realm, unix_ms};
-use crate::refusal::{Refusal, Result};
-use crate::sync::{Desired, Encoded, SyncError, encode};
+use crate::refusal::Result;
+use crate::sync::{Desired, Encoded, encode};
 
 impl Db {
-    /// A site as its box would use it now.
-    pub async fn site(&self, id: SiteId) -> Result<Option<Site>> {
-        let mut connection = self.pool.acquire().await?;
+    /// The contract that a site belongs to.
+    pub async fn contract_at(&self, id: SiteId) -> Result<ContractId> {
         let found: Option<u32> = sqlx::query_scalar("SELECT contract FROM site WHERE id = $1")
             .bind(id.0)
-            .fetch_optional(&mut *connection)
+            .fetch_optional(&self.pool)
             .await?;
-        let Some(contract) = found else { return Ok(None) };
-        let stored = load(&mut connection, ContractId(contract)).await?;
-        Ok(Some(derive(&mut connection, &stored.contract, id).await?))
+        found
+            .map(ContractId)
+            .ok_or_else(|| contract::Refusal::NoSite(id).into())
     }
 
-    /// Every site, for the routing of calls.
-    pub async fn sites(&self) -> Result<Vec<Site>> {
+    /// A site as its box would use it now.
+    pub async fn site(&self, id: SiteId) -> Result<Site> {
+        let contract = self.contract_at(id).await?;
         let mut connection = self.pool.acquire().await?;
-        let mut sites = Vec::new();
-        for stored in load_all(&mut connection).await? {
-            for site in &stored.contract.sites {
-                sites.push(derive(&mut connection, &stored.contract, site.id).await?);
-            }
-        }
-        Ok(sites)
+        let stored = load(&mut connection, contract).await?;
+        derive(&mut connection, &stored.contract, id).await
     }
 
     /// Issues what this program derives otherwise than the one before it did, for example in a newer schema.
@@ -55,14 +50,8 @@ impl Change<'_> {
         }
         for site in &contract.sites {
             let derived = derive(&mut self.tx, contract, site.id).await?;
-            let sections = encode::<sqlx::Error>(&derived).map_err(|error| match error {
-                SyncError::Invalid(invalid) => Refusal::new(
-                    "site",
-                    format!("the site would break a rule: {invalid}"),
-                    "Nothing was changed.",
-                ),
-                error => Refusal::new("site", error.to_string(), "Nothing was changed."),
-            })?;
+            let sections =
+                encode::<sqlx::Error>(&derived).map_err(|error| anyhow!("site {}: {error}", site.id.0))?;
             let text: Option<String> = sqlx::query_scalar("SELECT id FROM box WHERE site = $1")
                 .bind(site.id.0)
                 .fetch_optional(&mut *self.tx)
@@ -177,24 +166,20 @@ pub(super) async fn desired(connection: &mut SqliteConnection, of: BoxId) -> Res
 /// A site as the contract has it, with the credentials of the IDs there.
 async fn derive(connection: &mut SqliteConnection, contract: &Contract, id: SiteId) -> Result<Site> {
     let realm = realm(connection).await?;
-    let mut site = contract.derive(id, &realm).context("a site of the contract")?;
     let rows: Vec<(u16, Vec<u8>, Vec<u8>)> =
-        sqlx::query_as("SELECT key, ha1_md5, ha1_sha256 FROM credential WHERE contract = $1 ORDER BY key")
+        sqlx::query_as("SELECT key, ha1_md5, ha1_sha256 FROM credential WHERE contract = $1")
             .bind(contract.id.0)
             .fetch_all(connection)
             .await?;
-    let here = site.here();
-    for (key, md5, sha256) in rows {
-        let Some(key) = IdKey::new(key).filter(|key| here.contains(*key)) else {
-            continue;
-        };
-        let credential = Credential {
-            key,
-            ha1_md5: md5.try_into().map_err(|_| anyhow!("HA1 of {key}"))?,
-            ha1_sha256: sha256.try_into().map_err(|_| anyhow!("HA1 of {key}"))?,
-        };
-        // There is room for as many as for IDs.
-        let _ = site.credentials.push(credential);
-    }
-    Ok(site)
+    let credential = |(key, md5, sha256): (u16, Vec<u8>, Vec<u8>)| {
+        Some(Credential {
+            key: IdKey::new(key)?,
+            ha1_md5: md5.try_into().ok()?,
+            ha1_sha256: sha256.try_into().ok()?,
+        })
+    };
+    // Keys and lengths are checked when they are written.
+    let credentials: Vec<_> = rows.into_iter().filter_map(credential).collect();
+    let site = contract.configuration(id, &realm, &credentials);
+    Ok(site.with_context(|| format!("site {} of contract {}", id.0, contract.id.0))?)
 }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use anyhow::Context as _;
+use contract::area::Table;
 use contract::model::Customer;
 use contract::{Actor, Command, Context, Contract, Effect, PlanVersion, apply};
 use md5::{Digest, Md5};
@@ -14,6 +15,7 @@ use shared::number::Number;
 use shared::{Date, Local};
 use sqlx::SqliteConnection;
 
+use super::areas::areas;
 use super::{Change, Db, unix_ms};
 use crate::refusal::{Refusal, Result};
 
@@ -193,7 +195,7 @@ impl Change<'_> {
         let updated =
             sqlx::query("UPDATE contract SET version = $1, document = $2 WHERE id = $3 AND version = $1 - 1")
                 .bind(version)
-                .bind(serde_json::to_string(&after).context("contract as JSON")?)
+                .bind(after.to_json().context("contract as JSON")?)
                 .bind(id.0)
                 .execute(&mut *self.tx)
                 .await?;
@@ -215,7 +217,7 @@ impl Change<'_> {
         .await?;
         for effect in &effects {
             match effect {
-                Effect::NumberTaken(number) => {
+                Effect::NumberTaken(number, _) => {
                     sqlx::query("INSERT INTO number (digits, contract) VALUES ($1, $2)")
                         .bind(number.digits().to_string())
                         .bind(id.0)
@@ -249,24 +251,13 @@ impl Change<'_> {
         command: &Command,
         actor: Actor,
     ) -> Result<(Contract, Vec<Effect>)> {
-        let mut owners: HashMap<Number, Option<ContractId>> = HashMap::new();
+        let areas = match asks_areas(command) {
+            true => areas(&mut self.tx).await?,
+            false => Table::default(),
+        };
+        let mut owners = HashMap::new();
         loop {
-            let asked = RefCell::new(Vec::new());
-            let known = |number: Number| {
-                owners.get(&number).copied().unwrap_or_else(|| {
-                    asked.borrow_mut().push(number);
-                    None
-                })
-            };
-            let context = Context {
-                today: today(),
-                actor,
-                owner: &known,
-                // Who is in a call matters to logins alone, and those are no orders.
-                in_call: IdSet::EMPTY,
-            };
-            let applied = apply(before, command, &context);
-            let asked = asked.into_inner();
+            let (applied, asked) = ask(before, command, actor, &owners, &areas);
             if asked.is_empty() {
                 return Ok(applied?);
             }
@@ -350,12 +341,12 @@ impl Change<'_> {
                 .id(id.key)
                 .is_none_or(|before| before.direct.number != id.direct.number);
             let given = password.filter(|_| match command {
-                Command::ChangeId(key, _) => *key == id.key,
+                Command::ChangeId(key, _) | Command::NewPassword(key) => *key == id.key,
                 _ => renamed,
             });
             let password = match given {
                 Some(password) => password.to_owned(),
-                None if renamed => new_password(),
+                None if renamed || *command == Command::NewPassword(id.key) => new_password(),
                 None => continue,
             };
             let user = id.direct.number.digits().to_string();
@@ -378,6 +369,62 @@ impl Change<'_> {
         }
         Ok(logins)
     }
+}
+
+type Applied = Result<(Contract, Vec<Effect>), contract::Refusal>;
+
+/// May it depend on number areas? The official lists are long, and everybody else waits while they are read.
+fn asks_areas(command: &Command) -> bool {
+    match command {
+        Command::ChangeId(_, change) => change.site.is_some() || change.direct.is_some(),
+        Command::Rename(_)
+        | Command::Set(_)
+        | Command::End
+        | Command::Suspend(..)
+        | Command::Resume(..)
+        | Command::RenameSite(..)
+        | Command::RemoveId(_)
+        | Command::ChangeRep(..)
+        | Command::RemoveRep(_)
+        | Command::SetSchedule(..)
+        | Command::SetBlockList(..)
+        | Command::SetRules(..)
+        | Command::OrderDevice(_)
+        | Command::ConfigureDevice(..)
+        | Command::ShipDevice(_)
+        | Command::DeviceOnline(_)
+        | Command::ReturnDevice(_)
+        | Command::BuyDevice(_)
+        | Command::Bind(..) => false,
+        _ => true,
+    }
+}
+
+/// What a command does as far as the owners of numbers are known, and the numbers of which they are not.
+fn ask(
+    before: &Contract,
+    command: &Command,
+    actor: Actor,
+    owners: &HashMap<Number, Option<ContractId>>,
+    areas: &Table,
+) -> (Applied, Vec<Number>) {
+    let asked = RefCell::new(Vec::new());
+    let owner = |number: Number| {
+        owners.get(&number).copied().unwrap_or_else(|| {
+            asked.borrow_mut().push(number);
+            None
+        })
+    };
+    let context = Context {
+        today: today(),
+        actor,
+        owner: &owner,
+        areas,
+        // Who is in a call matters to logins alone, and those are no orders.
+        in_call: IdSet::EMPTY,
+    };
+    let applied = apply(before, command, &context);
+    (applied, asked.into_inner())
 }
 
 /// Today in Japan.
@@ -413,7 +460,7 @@ pub(super) async fn load_all(connection: &mut SqliteConnection) -> Result<Vec<St
 }
 
 fn read(id: u32, version: i64, document: &str) -> Result<Stored> {
-    let contract = serde_json::from_str(document).with_context(|| format!("document of contract {id}"))?;
+    let contract = Contract::from_json(document).with_context(|| format!("document of contract {id}"))?;
     Ok(Stored { contract, version })
 }
 

@@ -1,103 +1,19 @@
 //! What the `show` commands print.
 
+mod contracts;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contract::Contract;
-use contract::model::{Direction, Id, Line, Rep, RepRequest, Site};
 use serde::Serialize;
-use shared::id::{ContractId, IdKey, IdSet};
-use shared::site::TerminalKind;
+use shared::id::{ContractId, IdKey};
 use shared::sync::{Event, EventBody, Message as _};
 use sqlx::FromRow;
 
-use super::{Db, Stored};
+pub use self::contracts::ContractRow;
+use super::Db;
 use crate::refusal::Result;
-
-/// A contract with its numbers.
-#[derive(Clone, Debug, Serialize)]
-pub struct ContractRow {
-    /// Its number.
-    pub contract: u32,
-    /// Its version.
-    pub version: i64,
-    /// Its name.
-    pub name: String,
-    /// Calls with the outside that may exist at once (R15).
-    pub channels: u32,
-    /// Its IDs.
-    pub ids: Vec<IdRow>,
-    /// Its representative numbers.
-    pub reps: Vec<RepRow>,
-    /// Its sites.
-    pub sites: Vec<SiteRow>,
-    /// Representative numbers that wait for their review (R14).
-    pub requests: Vec<RequestRow>,
-    /// Why all of it is suspended.
-    pub suspended: Vec<String>,
-}
-
-/// A request for a representative number.
-#[derive(Clone, Debug, Serialize)]
-pub struct RequestRow {
-    /// Its key within the contract.
-    pub request: u32,
-    /// The number.
-    pub number: String,
-    /// What it shall be used for.
-    pub usage: String,
-}
-
-/// An ID.
-#[derive(Clone, Debug, Serialize)]
-pub struct IdRow {
-    /// Key within the contract.
-    pub key: u32,
-    /// `basic` or `additional` (R16).
-    pub role: String,
-    /// Direct number, which is the login name (R10).
-    pub direct: String,
-    /// Extension.
-    pub extension: String,
-    /// Name.
-    pub label: String,
-    /// Kind of terminal.
-    pub kind: String,
-    /// Number its calls present.
-    pub outgoing: String,
-    /// Its site.
-    pub site: u32,
-    /// What is out of the ordinary about its number.
-    pub state: String,
-}
-
-/// A representative number.
-#[derive(Clone, Debug, Serialize)]
-pub struct RepRow {
-    /// The number.
-    pub number: String,
-    /// Name.
-    pub label: String,
-    /// Extensions of the members.
-    pub members: String,
-    /// Extensions of those that ring.
-    pub ring: String,
-    /// What is out of the ordinary about the number.
-    pub state: String,
-}
-
-/// A site.
-#[derive(Clone, Debug, Serialize)]
-pub struct SiteRow {
-    /// Its number.
-    pub site: u32,
-    /// Its name.
-    pub name: String,
-    /// The last epoch issued.
-    pub epoch: i64,
-    /// Its box.
-    pub r#box: Option<String>,
-}
 
 /// A box.
 #[derive(Clone, Debug, Serialize, FromRow)]
@@ -252,7 +168,7 @@ impl Db {
         let stored = self.stored().await?;
         Ok(stored
             .iter()
-            .map(|stored| contract_row(stored, &issued))
+            .map(|stored| contracts::row(stored, &issued))
             .collect())
     }
 
@@ -307,111 +223,48 @@ impl Db {
                 .fetch_all(&self.pool)
                 .await?;
         calls.reverse();
-        let mut contracts: HashMap<u32, Contract> = HashMap::new();
+        let mut contracts = HashMap::new();
         for call in &mut calls {
-            call.detail = sqlx::query_as(
-                "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
-                        ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
-                        ended_mono - started_mono AS ended_ms, state, status
-                   FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
-            )
-            .bind(&call.session)
-            .fetch_all(&self.pool)
-            .await?;
-            if let Some(id) = call.contract {
-                let contract = match contracts.entry(id) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(unknown) => unknown.insert(self.contract(ContractId(id)).await?.contract),
-                };
-                for leg in &mut call.detail {
-                    leg.extension = leg.terminal.and_then(|key| extension(contract, key));
-                }
-            }
-            call.outcome = call.outcome().into();
-            call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
+            self.detail(call, &mut contracts).await?;
         }
         Ok(calls)
     }
-}
 
-fn contract_row(stored: &Stored, issued: &HashMap<u32, (Option<String>, i64)>) -> ContractRow {
-    let Stored { contract, version } = stored;
-    let extensions = |set: IdSet| {
-        let members = set
-            .iter()
-            .filter_map(|key| extension(contract, key.index() as u16));
-        members.collect::<Vec<_>>().join(",")
-    };
-    let basic = contract.basic().map(|id| id.key);
-    let id = |id: &Id| IdRow {
-        key: id.key.index() as u32,
-        role: if basic == Some(id.key) {
-            "basic"
-        } else {
-            "additional"
+    /// One call with its legs.
+    pub async fn call(&self, session: &str) -> Result<Option<CallRow>> {
+        let mut call: Option<CallRow> = sqlx::query_as("SELECT * FROM call WHERE session = $1")
+            .bind(session)
+            .fetch_optional(&self.pool)
+            .await?;
+        if let Some(call) = &mut call {
+            self.detail(call, &mut HashMap::new()).await?;
         }
-        .into(),
-        direct: id.direct.number.digits().to_string(),
-        extension: id.extension.to_string(),
-        label: id.label.clone(),
-        kind: match id.kind {
-            TerminalKind::App => "app",
-            TerminalKind::Fixed => "fixed",
-            TerminalKind::Adapter => "adapter",
-        }
-        .into(),
-        outgoing: id.outgoing.digits().to_string(),
-        site: id.site.0,
-        state: line_state(&id.direct),
-    };
-    let mut ids: Vec<_> = contract.ids.iter().map(id).collect();
-    ids.sort_by_key(|id| id.key);
-    let rep = |rep: &Rep| RepRow {
-        number: rep.line.number.digits().to_string(),
-        label: rep.label.clone(),
-        members: extensions(rep.members),
-        ring: extensions(rep.ring),
-        state: line_state(&rep.line),
-    };
-    let site = |site: &Site| {
-        let (r#box, epoch) = issued.get(&site.id.0).cloned().unwrap_or_default();
-        SiteRow {
-            site: site.id.0,
-            name: site.name.clone(),
-            epoch,
-            r#box,
-        }
-    };
-    let request = |request: &RepRequest| RequestRow {
-        request: request.id,
-        number: request.rep.number.digits().to_string(),
-        usage: request.usage.clone(),
-    };
-    ContractRow {
-        contract: contract.id.0,
-        version: *version,
-        name: contract.name.clone(),
-        channels: contract.channels() as u32,
-        ids,
-        reps: contract.reps.iter().map(rep).collect(),
-        sites: contract.sites.iter().map(site).collect(),
-        requests: contract.pending().map(request).collect(),
-        suspended: contract.suspended.iter().map(|one| one.reason.clone()).collect(),
+        Ok(call)
     }
-}
 
-/// Suspended, or on its way from or to another carrier.
-fn line_state(line: &Line) -> String {
-    if !line.suspended.is_empty() {
-        return "suspended".into();
-    }
-    match line.porting {
-        None => String::new(),
-        Some(porting) => match (porting.direction, porting.next) {
-            (Direction::In, Some(next)) => format!("becomes {next}"),
-            (Direction::In, None) => "porting in".into(),
-            (Direction::Out, _) => "porting out".into(),
-        },
+    /// Completes a call with its legs. `contracts` keeps what was read.
+    async fn detail(&self, call: &mut CallRow, contracts: &mut HashMap<u32, Contract>) -> Result<()> {
+        call.detail = sqlx::query_as(
+            "SELECT origin, boot, seq, session, leg, side, direction, caller, called, presented, terminal,
+                    ringing_mono - started_mono AS ringing_ms, answered_mono - started_mono AS answered_ms,
+                    ended_mono - started_mono AS ended_ms, state, status
+               FROM call_leg WHERE session = $1 ORDER BY side, boot, seq",
+        )
+        .bind(&call.session)
+        .fetch_all(&self.pool)
+        .await?;
+        if let Some(id) = call.contract {
+            let contract = match contracts.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.contract(ContractId(id)).await?.contract),
+            };
+            for leg in &mut call.detail {
+                leg.extension = leg.terminal.and_then(|key| extension(contract, key));
+            }
+        }
+        call.outcome = call.outcome().into();
+        call.answered_by = call.answering().and_then(|leg| leg.extension.clone());
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the contracts say, as the calls need it: one snapshot, exchanged as a whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use shared::route::{BlockRule, NumberRules, NumberState};
 use shared::schedule::Schedule;
@@ -27,12 +27,12 @@ pub struct Account {
 pub struct Office {
     /// Its IDs, representative numbers and channels, as any of its sites has them.
     pub site: Site,
-    /// Numbers that are not simply in use, or have rules of their own.
+    /// State and rules of its numbers, those to come included; one that is not here is in use and has no rules.
     pub lines: HashMap<Number, (NumberState, NumberRules)>,
     /// Schedules that its numbers share.
-    pub schedules: Vec<Schedule>,
+    pub schedules: BTreeMap<u8, Schedule>,
     /// Block lists that its numbers share.
-    pub blocks: Vec<Vec<BlockRule>>,
+    pub blocks: BTreeMap<u8, Vec<BlockRule>>,
 }
 
 impl From<Site> for Office {
@@ -70,14 +70,14 @@ impl Office {
 
     /// The schedule of these rules.
     pub fn schedule(&self, rules: NumberRules) -> Option<&Schedule> {
-        self.schedules.get(usize::from(rules.schedule?))
+        self.schedules.get(&rules.schedule?)
     }
 
     /// The block list of these rules.
     pub fn block(&self, rules: NumberRules) -> &[BlockRule] {
         rules
             .block
-            .and_then(|index| self.blocks.get(usize::from(index)))
+            .and_then(|index| self.blocks.get(&index))
             .map_or(&[], Vec::as_slice)
     }
 }

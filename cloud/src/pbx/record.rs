@@ -26,8 +26,8 @@ pub(super) struct Rings {
     pub call: Call,
     /// What was dialled, if it is no number.
     pub user: String,
-    /// The box that calls.
-    pub but: Option<BoxId>,
+    /// Boxes that know of it: the one that calls, and those that were asked; none is asked twice.
+    pub told: Vec<BoxId>,
     /// The caller as the phones see it.
     pub from: String,
     /// If nobody answers.

@@ -20,6 +20,7 @@ use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Method, Name};
 
 use super::{Kind, Meta, Pbx, Relays};
+pub(crate) use parties::caller;
 use parties::{number, party};
 
 /// A box or carrier that says nothing of a call for so long, not even 100, is not there.
@@ -119,9 +120,9 @@ impl<R: Relays> Pbx<R> {
     }
 
     /// May a call with this use of the contract's channels be accepted (R15, A4)?
-    fn admit(&self, contract: ContractId, wanted: Use) -> Result<(), Full> {
+    fn has_channel(&self, contract: ContractId, wanted: Use) -> Result<(), Full> {
         match self.directory.office(contract) {
-            Some(office) => channels::admit(&office.site, wanted, self.uses(contract).into_iter()),
+            Some(office) => channels::admit(&office.site, wanted, self.uses(contract)),
             None => Err(Full::Contract),
         }
     }

@@ -6,9 +6,12 @@ mod incoming;
 mod media;
 mod outgoing;
 mod random;
+mod routes;
 mod trunks;
 
 use bench::*;
 use shared::record::{Direction, FinalState};
+use shared::route::{BlockRule, NumberRules, NumberState, Treatment};
+use shared::schedule::{Exception, Override, Schedule, State};
 
 use super::*;

@@ -7,9 +7,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cloud::broker::BrokerUrl;
-use cloud::db::{BoxOrder, Db, NewId, NewRep};
+use cloud::db::{Ask, BoxOrder, Db, Done};
+use cloud::refusal::{Error, Result};
 use cloud::server::{Options, Server};
 use cloud::sync::Received;
+use contract::command::{NewId, NewRep};
+use contract::model::Customer;
+use contract::{Command as Order, Lang};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, LastWill, Packet, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, MqttOptions};
@@ -36,30 +40,73 @@ pub fn direct(place: u32) -> String {
     format!("031234{:04}", place)
 }
 
+/// An address in the number area of 03.
+pub const ADDRESS: &str = "東京都千代田区丸の内一丁目";
+
+/// A new ID.
+pub fn id(direct: &str, extension: &str) -> Order {
+    Order::AddId(NewId {
+        site: None,
+        direct: direct.parse().unwrap(),
+        extension: extension.parse().unwrap(),
+        label: "席".into(),
+        kind: TerminalKind::Fixed,
+    })
+}
+
+/// A new representative number.
+pub fn rep(number: &str, members: &[&str]) -> Order {
+    Order::AddRep {
+        rep: NewRep {
+            number: number.parse().unwrap(),
+            label: "代表".into(),
+            members: members.iter().map(|text| text.parse().unwrap()).collect(),
+            ring: None,
+        },
+        usage: String::new(),
+    }
+}
+
+/// The operator's order.
+pub async fn order(db: &Db, contract: ContractId, command: Order) -> Result<Done> {
+    db.order(contract, Ask::default(), |_| Ok(command)).await
+}
+
+/// It was refused with this rule, and says what to do.
+#[track_caller]
+pub fn refused<T: std::fmt::Debug>(result: Result<T>, rule: &str) {
+    let error = result.unwrap_err();
+    let (cited, next) = match &error {
+        Error::Order(refusal) => (refusal.rule().to_string(), refusal.text(Lang::En).next),
+        Error::Refused(refusal) => (refusal.rule.into(), refusal.next.clone()),
+        Error::Failed(error) => panic!("expected {rule}: {error:#}"),
+    };
+    assert_eq!(cited, rule, "{error}");
+    assert!(!next.is_empty(), "a refusal says what to do: {error}");
+}
+
+/// A contract with a site that may have numbers of 03.
+pub async fn contract(db: &Db, name: &str) -> (ContractId, SiteId) {
+    let contract = db.create_contract(name, Customer::Corporate).await.unwrap();
+    let site = db.create_site(contract, "本社", Some(ADDRESS)).await.unwrap();
+    order(db, contract, Order::ConfirmEmergency(site)).await.unwrap();
+    (contract, site)
+}
+
 /// A contract with three IDs (201 to 203) and one representative number, one site and its box.
 pub async fn office(db: &Db, base: u32) -> (ContractId, Factory) {
-    let contract = db.create_contract("山田商店").await.unwrap();
+    let (contract, site) = contract(db, "山田商店").await;
     for place in 1..=3 {
-        let new = NewId {
-            contract,
-            site: None,
-            direct: direct(base + place).parse().unwrap(),
-            extension: format!("20{place}").parse().unwrap(),
-            label: format!("席{place}"),
-            kind: TerminalKind::Fixed,
-            password: Some(format!("password{place}")),
+        let password = format!("password{place}");
+        let ask = Ask {
+            password: Some(&password),
+            ..Ask::default()
         };
-        db.add_id(&new).await.unwrap();
+        let command = id(&direct(base + place), &format!("20{place}"));
+        db.order(contract, ask, |_| Ok(command)).await.unwrap();
     }
-    let site = db.create_site(contract, "本社").await.unwrap();
-    let rep = NewRep {
-        contract,
-        number: direct(base).parse().unwrap(),
-        label: "代表".into(),
-        members: ["201", "202", "203"].map(|text| text.parse().unwrap()).into(),
-        ring: None,
-    };
-    db.add_rep(&rep).await.unwrap();
+    let members = ["201", "202", "203"];
+    order(db, contract, rep(&direct(base), &members)).await.unwrap();
     (contract, make_box(db, site).await)
 }
 

@@ -378,6 +378,10 @@ fn write_medium(w: &mut Writer<'_>, medium: &Media<'_>, part: &[u8], target: Soc
         }
     }
     if !placed {
+        // A title may be the description's last line, and have no end.
+        if memchr::memchr(b'\n', part).is_some() && !part.ends_with(b"\n") {
+            w.raw(end);
+        }
         write_connection(w, target.ip(), end);
     }
 }

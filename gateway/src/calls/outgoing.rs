@@ -6,7 +6,8 @@ use heapless::String;
 use media::prompt::Prompt;
 use shared::caller_id;
 use shared::channels::{self, Use};
-use shared::dial::{Dialled, Privacy, Refusal as DialRefusal, dial};
+use shared::date::{Date, Local};
+use shared::dial::{Dialled, Present, Privacy, Refusal as DialRefusal, dial};
 use shared::id::{Extension, IdKey};
 use shared::number::Number;
 use shared::ring::{Call, To};
@@ -15,7 +16,7 @@ use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, NameAddr};
 
-use super::{BARRED, Kind, NOT_YOURS, No, TRUNK, UNALLOCATED, address, dialled, unescape};
+use super::{BARRED, Kind, No, TRUNK, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
 use crate::link::FIRST_ANSWER;
 
@@ -33,14 +34,24 @@ impl Gateway<'_> {
     ) -> Result<(), No> {
         let mut buffer = [0; 40];
         let dialled = dialled(message, &mut buffer).ok_or(No(484, Some(UNALLOCATED)))?;
-        let (number, privacy, emergency) = match dial(&self.site, dialled) {
-            Dialled::Emergency(number) => (number, Privacy::Show, true),
-            Dialled::Service { number, privacy } | Dialled::Outside { number, privacy } => {
-                (number, privacy, false)
+        let meaning = match dial(&self.site, dialled, self.today(now)) {
+            Ok(meaning) => meaning,
+            Err(why @ (DialRefusal::Ended | DialRefusal::Unassigned)) => {
+                return self.not_in_use(now, tx, flow, message, caller, why);
             }
+            Err(why) => return Err(refused(why)),
+        };
+        let (number, privacy, present, emergency) = match meaning {
+            Dialled::Emergency(number) => (number, Privacy::Show, Present::Usual, true),
+            Dialled::Outside {
+                number,
+                privacy,
+                present,
+            } => (number, privacy, present, false),
             Dialled::Extension(key) => {
                 let id = self.site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
-                let (to, called) = match dialled.parse::<Extension>() {
+                // Its direct number may be off for calls in (R25), its extension is not; `#` says that it was all.
+                let (to, called) = match dialled.trim_end_matches('#').parse::<Extension>() {
                     Ok(extension) => (To::Extension(key), user(extension)),
                     Err(_) => (To::Number(id.direct), user(id.direct.digits())),
                 };
@@ -51,9 +62,32 @@ impl Gateway<'_> {
                 let (to, called) = (To::Number(rep.number), user(rep.number.digits()));
                 return self.inside(now, tx, flow, message, caller, to, &called);
             }
-            Dialled::Refused(why) => return Err(refused(why)),
         };
-        self.outside(now, tx, flow, message, caller, number, privacy, emergency)
+        self.outside(
+            now, tx, flow, message, caller, number, privacy, present, emergency,
+        )
+    }
+
+    /// The day in Japan, once the clock is set.
+    fn today(&self, now: Instant) -> Option<Date> {
+        let unix_ms = self.stamp(now).unix?;
+        Some(Local::from_unix(unix_ms / 1_000).date)
+    }
+
+    /// Nobody has this number any more, or ever had it: said with words, as the network does.
+    fn not_in_use(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        flow: Flow,
+        message: &Message<'_>,
+        caller: IdKey,
+        why: DialRefusal,
+    ) -> Result<(), No> {
+        let meta = self.meta(now, Kind::Outgoing, message, Some(caller));
+        let call = self.open(now, tx, flow, message, meta)?;
+        self.announce(now, call, Prompt::NumberNotInUse, 404, because(why));
+        Ok(())
     }
 
     /// To terminals of the contract: the phones here, and through the cloud those that are not.
@@ -97,7 +131,7 @@ impl Gateway<'_> {
         match self.way_out() {
             // Without them it rings here all the same.
             Some(trunk) if here && beyond => _ = self.dial_cloud(now, call, trunk, called, Priority::Normal),
-            _ if beyond && !here => self.to_cloud(now, call, called),
+            _ if beyond && !here => self.over_trunk(now, call, called),
             _ => {}
         }
         Ok(())
@@ -116,6 +150,7 @@ impl Gateway<'_> {
         caller: IdKey,
         number: Number,
         privacy: Privacy,
+        present: Present,
         emergency: bool,
     ) -> Result<(), No> {
         let id = self.site.id(caller).ok_or(No(403, Some(BARRED)))?;
@@ -123,8 +158,13 @@ impl Gateway<'_> {
         let (presented, withheld) = if emergency {
             (caller_id::emergency(&self.site, id), false)
         } else {
-            let presented = caller_id::present(&self.site, id, wished(message), privacy);
-            let presented = presented.map_err(|_| No(403, Some(NOT_YOURS)))?;
+            let wish = present.number(&self.site, id).map_err(refused)?;
+            let wish = wish.or_else(|| wished(message));
+            let presented = caller_id::present(&self.site, id, wish, privacy);
+            let presented = presented.map_err(|why| {
+                let text = why.english();
+                No(403, Some(Cause { text, ..BARRED }))
+            })?;
             (presented.number, presented.withheld)
         };
         let realm = self.site.sys.realm.clone();
@@ -163,7 +203,7 @@ impl Gateway<'_> {
             self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
             return Ok(());
         }
-        self.to_cloud(now, call, &user(number.digits()));
+        self.over_trunk(now, call, &user(number.digits()));
         Ok(())
     }
 
@@ -173,7 +213,7 @@ impl Gateway<'_> {
     }
 
     /// Sends a call to the cloud and nowhere else; says so if there is no way.
-    fn to_cloud(&mut self, now: Instant, call: Key, called: &User) {
+    fn over_trunk(&mut self, now: Instant, call: Key, called: &User) {
         let Some(trunk) = self.way_out() else {
             return self.no_way_out(now, call);
         };
@@ -236,9 +276,19 @@ fn user(digits: impl core::fmt::Display) -> User {
 }
 
 fn refused(why: DialRefusal) -> No {
-    match why {
-        DialRefusal::NotANumber(_) => No(484, Some(UNALLOCATED)),
-        DialRefusal::NoSuchExtension | DialRefusal::UnknownFeature => No(404, Some(UNALLOCATED)),
-        DialRefusal::International | DialRefusal::NeedsOutsidePrefix => No(403, Some(BARRED)),
+    let status = match why.q850() {
+        1 => 404,
+        28 => 484,
+        _ => 403,
+    };
+    No(status, Some(because(why)))
+}
+
+/// The refusal as a phone's log shows it.
+fn because(why: DialRefusal) -> Cause {
+    Cause {
+        protocol: "Q.850",
+        cause: why.q850().into(),
+        text: why.short(),
     }
 }

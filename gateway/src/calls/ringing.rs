@@ -186,22 +186,14 @@ impl Gateway<'_> {
         self.offer(now, call) == Offer::Rings
     }
 
-    /// What is known of the terminals at this moment. Apps live in the cloud, so here they count as absent unless one is
-    /// registered like a phone.
+    /// What is known of the terminals at this moment.
     fn facts(&self) -> Facts {
         let mut busy = IdSet::EMPTY;
         for (_, meta, _) in self.calls.iter() {
             let by = meta.answered_by.and_then(terminal);
             meta.caller.into_iter().chain(by).for_each(|key| busy.insert(key));
         }
-        let registered = self.registrar.registered();
-        Facts {
-            registered,
-            logged_in: registered,
-            busy,
-            elsewhere: self.site.all().difference(self.site.here()),
-            ..Facts::default()
-        }
+        Facts::of_box(&self.site, self.registrar.registered(), busy)
     }
 }
 

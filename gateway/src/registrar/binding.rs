@@ -195,6 +195,8 @@ impl Binding {
 pub struct Place {
     binding: Room<Binding>,
     change: Room<(IdKey, Kind)>,
+    /// Whose binding flash has for this place.
+    stored: Room<IdKey>,
 }
 
 impl Place {
@@ -202,10 +204,16 @@ impl Place {
     pub const EMPTY: Self = Self {
         binding: Room::Empty,
         change: Room::Empty,
+        stored: Room::Empty,
     };
 
     pub(super) fn binding(&self) -> Option<&Binding> {
         self.binding.as_ref()
+    }
+
+    /// Whether it is this ID's, here or in flash.
+    pub(super) fn is_about(&self, key: IdKey) -> bool {
+        self.binding().is_some_and(|b| b.key == key) || self.stored.as_ref() == Some(&key)
     }
 
     /// Neither bound nor waiting to tell that it was.
@@ -245,7 +253,12 @@ impl Place {
         }
     }
 
+    pub(super) fn stored(&mut self, key: Option<IdKey>) {
+        self.stored = key.into();
+    }
+
     pub(super) fn restore(&mut self, binding: Binding) {
+        self.stored = Room::Taken(binding.key);
         self.binding = Room::Taken(binding);
     }
 }

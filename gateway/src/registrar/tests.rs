@@ -72,6 +72,7 @@ impl Office {
             registrar
                 .register(now, flow, &message, &Site, random, &mut out)
                 .unwrap()
+                .len
         } else {
             match registrar
                 .authenticate(now, flow, &message, &Site, random, &mut out)

@@ -181,10 +181,19 @@ fn not_there_and_no_such_number() {
     let a = Phone::new(0);
     for (call, (dialled, status, reason)) in [
         ("201", "480", "Q.850;cause=20;text=\"Subscriber absent\""),
-        ("299", "404", "Q.850;cause=1;text=\"Unallocated number\""),
-        ("*99", "404", "Q.850;cause=1;text=\"Unallocated number\""),
-        ("hello", "484", "Q.850;cause=1;text=\"Unallocated number\""),
-        ("01014155550100", "403", "Q.850;cause=21;text=\"Call rejected\""),
+        ("299", "404", "Q.850;cause=1;text=\"Nobody has this extension\""),
+        ("**1", "404", "Q.850;cause=1;text=\"No such feature code\""),
+        ("hello", "484", "Q.850;cause=28;text=\"Not a telephone number\""),
+        (
+            "0990123456",
+            "403",
+            "Q.850;cause=21;text=\"Numbers of this kind are not called\"",
+        ),
+        (
+            "01014155550100",
+            "403",
+            "Q.850;cause=21;text=\"International calls are off\"",
+        ),
     ]
     .into_iter()
     .enumerate()

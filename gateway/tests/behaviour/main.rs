@@ -3,6 +3,7 @@
 #[path = "../office/mod.rs"]
 mod office;
 
+mod announcements;
 mod bad_input;
 mod emergency;
 mod inside;
@@ -10,6 +11,7 @@ mod line;
 mod load;
 mod outside;
 mod registration;
+mod remembered;
 mod restart;
 mod sites;
 mod size;

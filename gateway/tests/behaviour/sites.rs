@@ -51,7 +51,7 @@ fn phones_of_another_site_do_not_register_here() {
 fn an_extension_of_another_site() {
     let mut o = office(true);
     let a = Phone::new(0);
-    for (dialled, uri) in [("202", "202"), ("03-1234-0002", "0312340002")] {
+    for (dialled, uri) in [("202", "202"), ("202%23", "202"), ("03-1234-0002", "0312340002")] {
         let caller = o.dial(&a, dialled, dialled);
         let invite = o.expect(cloud(), "INVITE");
         assert_eq!(invite.uri(), format!("sip:{uri}@office.example"));
@@ -180,8 +180,10 @@ fn a_phone_that_comes_back_joins_the_ringing() {
     let first = o.expect(Phone::new(0).address, "INVITE");
     o.answer(&first, 180);
     o.expect(cloud(), "180");
-    o.register(&Phone::new(1));
+    // Its 200 waits for the flash, the caller does not.
+    o.register_only(&Phone::new(1));
     let second = o.expect(Phone::new(1).address, "INVITE");
+    o.expect(Phone::new(1).address, "200");
     o.register(&Phone::new(1));
     o.quiet();
     o.answer(&first, 486);
@@ -200,8 +202,14 @@ fn a_number_wished_for_one_call() {
         ("sip:+81312340000@office.example", Ok("+81312340000")),
         ("sip:0312345678@office.example", Ok("+81312345678")),
         ("sip:reception@office.example", Ok("+81312345678")),
-        ("sip:0312340001@office.example", Err("403")),
-        ("sip:0399990000@office.example", Err("403")),
+        (
+            "sip:0312340001@office.example",
+            Err("Another terminal's direct number (R9)"),
+        ),
+        (
+            "sip:0399990000@office.example",
+            Err("Not a number of the contract (R9)"),
+        ),
     ] {
         let mut o = office(true);
         let a = Phone::new(0);
@@ -223,14 +231,30 @@ fn a_number_wished_for_one_call() {
                 let asserted = format!("<sip:{number}@office.example>");
                 assert_eq!(invite.header("P-Asserted-Identity"), asserted, "{wished}");
             }
-            Err(status) => {
-                let refusal = o.refused(&dialog, status);
-                assert_eq!(
-                    refusal.header("Reason"),
-                    "Q.850;cause=21;text=\"Number not owned by the caller\""
-                );
+            Err(why) => {
+                let refusal = o.refused(&dialog, "403");
+                assert_eq!(refusal.header("Reason"), format!("Q.850;cause=21;text=\"{why}\""));
                 o.quiet();
             }
         }
     }
+}
+
+/// Two sites answered at the same moment and this one was later: its phone shows no broken call.
+#[test]
+fn an_answer_that_came_later_than_another_site_s() {
+    let mut o = office(true);
+    let carrier = o.carrier_calls("0312340001", "k1");
+    let invite = o.expect(Phone::new(1).address, "INVITE");
+    o.take(&invite);
+    let mut carrier = o.connected(carrier);
+    carrier.cseq += 1;
+    let reason = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n";
+    o.trunk_rx(carrier.request("BYE", "bye", reason, "").as_bytes());
+    o.expect(cloud(), "200");
+    let bye = o.expect(Phone::new(1).address, "BYE");
+    assert_eq!(
+        bye.header("Reason"),
+        "SIP;cause=200;text=\"Call completed elsewhere\""
+    );
 }

@@ -15,7 +15,7 @@ use gateway::budget::{SIP_PORT, STREAM_MAX};
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
-use gateway::store::{Done, Fault, Op, Reply, Store};
+use gateway::store::{Done, Fault, Op, Reply, Store, Token};
 use gateway::{Boot, Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput};
 use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
@@ -125,6 +125,9 @@ pub struct Office {
     /// What was written down for the cloud, by identity.
     pub events: Vec<EventBody>,
     pub cloud: Cloud,
+    /// The store takes its time with bindings: they wait for [`Office::flash`].
+    pub slow: bool,
+    writing: Option<(Token, Op)>,
     /// The store fails.
     pub broken: bool,
     /// The store says that it has stored, and forgets.
@@ -144,7 +147,7 @@ impl Office {
         let mut store = Store::new(RamNor::new(vec![0xFF; EVENTS.end() as usize]));
         run(store.load(&mut Site::default(), 1, |_, _| {})).unwrap();
         for op in common::commit_ops(site, 1) {
-            run(store.execute(gateway::store::Token(9), &op)).result.unwrap();
+            run(store.execute(Token(9), &op)).result.unwrap();
         }
         Self::start(store)
     }
@@ -189,6 +192,8 @@ impl Office {
             media: VecDeque::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
+            slow: false,
+            writing: None,
             broken: false,
             forgetful: false,
             stored: 0,
@@ -250,27 +255,45 @@ impl Office {
                 Some(Output::Reconnect) => self.published.push(("reconnect".into(), Vec::new())),
                 Some(Output::Store(token, op)) => done = Some((token, op)),
             }
-            if let Some((token, op)) = done {
-                self.stored += 1;
-                let done = if self.broken || self.forgetful {
-                    let result = match self.broken {
-                        true => Err(Fault::Flash),
-                        false => Ok(Reply::Stored),
-                    };
-                    Done { token, result }
-                } else {
-                    if let Op::PushEvent(event) = &op {
-                        self.events.push(Event::decode(event).unwrap().body);
-                    }
-                    run(self.store.execute(token, &op))
-                };
-                brain_handles(&mut self.gateway, self.now, Input::Stored(done));
+            match done {
+                Some(put @ (_, Op::Put { .. })) if self.slow => {
+                    assert_eq!(self.writing.replace(put), None, "one at a time");
+                }
+                Some((token, op)) => self.execute(token, &op),
+                None => {}
             }
             if let Some(did) = trunk {
                 self.on_trunk(did);
             }
         }
         panic!("it never ends");
+    }
+
+    fn execute(&mut self, token: Token, op: &Op) {
+        self.stored += 1;
+        let done = if self.broken || self.forgetful {
+            let result = match self.broken {
+                true => Err(Fault::Flash),
+                false => Ok(Reply::Stored),
+            };
+            Done { token, result }
+        } else {
+            if let Op::PushEvent(event) = op {
+                self.events.push(Event::decode(event).unwrap().body);
+            }
+            run(self.store.execute(token, op))
+        };
+        brain_handles(&mut self.gateway, self.now, Input::Stored(done));
+    }
+
+    /// A slow store comes to the end of a write; false: there is none.
+    pub fn flash(&mut self) -> bool {
+        let Some((token, op)) = self.writing.take() else {
+            return false;
+        };
+        self.execute(token, &op);
+        self.drain();
+        true
     }
 
     /// The time passes; what is due on the way is done at its moment.

@@ -1,10 +1,11 @@
 //! Bad input and faults, against the real image.
 
-use super::stage::{REP, Stage, same};
+use super::stage::{PHONE_PORTS, REP, Stage, same};
 use crate::dhcp::{Lease, Server};
 use crate::office::{BOX, BOX_MAC, CLOUD, PHONES, ROUTER};
 use crate::qemu::Fault;
 use crate::run::Run;
+use crate::sniff::Sip;
 use crate::switch::Direction::{Received, Sent};
 use crate::switch::Faults;
 use crate::wait::{ms, s, wait_for};
@@ -35,12 +36,13 @@ fn starts(stage: &Stage, times: usize) -> Result<()> {
     same("starts of the box", stage.board.starts(), times)
 }
 
-/// DHCP is gone when the box boots: it uses its last lease.
+/// The power goes as soon as the phones have their 200, and DHCP is gone when the box boots: it uses its last lease and
+/// knows the phones.
 pub fn no_dhcp_at_boot(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
     ready(&mut stage)?;
-    settled(&stage)?;
     stage.board.off();
+    let registered = stage.office.sniffer.mark();
     stage.office.stop_dhcp();
     let mark = stage.board.log_mark();
     stage.board.on()?;
@@ -56,7 +58,8 @@ pub fn no_dhcp_at_boot(run: &Run) -> Result<()> {
     ));
     wait_for("the box to answer", s(10), || probe(&stage, &options(PHONES[2])))?;
     let delay = a_call(&mut stage)?;
-    run.say(format!("A calls B, {delay:?} to ring"));
+    stage.nobody_registered(registered)?;
+    run.say(format!("A calls B, {delay:?} to ring; no phone registered again"));
     stage.office.start_dhcp()?;
     let granted = format!("DHCPACK(eth0) {BOX}");
     wait_for("the box to take a lease again", s(90), || {
@@ -268,6 +271,93 @@ pub fn power_cuts(run: &Run) -> Result<()> {
     Ok(())
 }
 
+/// Power cuts inside the flash operations of a phone's first registration.
+const CUTS: u32 = 8;
+
+/// The power is cut inside flash operations while a phone registers for the first time: with its 200 it is known after, without
+/// it may be.
+pub fn cuts_while_registering(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    ready(&mut stage)?;
+    stage.board.off();
+    // Without the cloud each start does the same.
+    stage.office.internet.cut();
+    let flash = stage.board.read(0, hil_wire::FLASH_SIZE as usize)?;
+    let start = |stage: &mut Stage, cut: u32| {
+        stage.board.order(Fault::PowerCut, cut)?;
+        stage.board.on()?;
+        wait_for("the box to answer", s(10), || probe(stage, &options(PHONES[2])))
+    };
+    let register = |stage: &Stage| {
+        stage.sipp_phone(
+            "phone-registers",
+            Some("phone-answers"),
+            "0",
+            &stage.ids[2].password,
+        )
+    };
+    let accepted = |stage: &Stage, from| {
+        let answered = |sip: &Sip| sip.answers("REGISTER", 200);
+        stage
+            .office
+            .sniffer
+            .find(from, PHONE_PORTS[2], Received, answered)
+    };
+    start(&mut stage, 0)?;
+    let (quiet, from) = (settled(&stage)?, stage.office.sniffer.mark());
+    let phone = register(&stage)?;
+    wait_for("C to be registered", s(5), || accepted(&stage, from))?;
+    let operations = settled(&stage)? - quiet;
+    drop(phone);
+
+    let extension = stage.ids[2].extension.clone();
+    let (mut promised, mut known) = (0, 0);
+    for cut in 1..=CUTS {
+        stage.board.off();
+        stage.board.program(0, &flash)?;
+        let at = quiet + operations * cut / CUTS;
+        start(&mut stage, at)?;
+        let from = stage.office.sniffer.mark();
+        let phone = register(&stage)?;
+        wait_for("the power cut", s(5), || {
+            (stage.board.progress().ok()? >= at).then_some(())
+        })?;
+        stage.board.off();
+        drop(phone);
+        start(&mut stage, 0)?;
+        let (mark, calls) = (stage.a()?.mark(), stage.office.sniffer.mark());
+        stage.a()?.dial(&extension)?;
+        // C is gone: what counts is whether the box calls it.
+        let is_known = wait_for("a call for C, or a refusal", s(5), || {
+            let sniffer = &stage.office.sniffer;
+            let call = sniffer.find(calls, PHONE_PORTS[2], Received, |sip| sip.is("INVITE"));
+            let refused = |sip: &Sip| sip.status().is_some_and(|status| status >= 400 && status != 407);
+            let refusal = sniffer.find(calls, PHONE_PORTS[0], Received, refused);
+            (call.is_some() || refusal.is_some()).then_some(call.is_some())
+        })?;
+        if is_known {
+            stage.a()?.hang_up()?;
+        }
+        stage.a()?.wait(mark, "CALL_CLOSED", s(5))?;
+        let is_promised = accepted(&stage, from).is_some();
+        ensure!(
+            is_known || !is_promised,
+            "C got its 200 and is forgotten: power cut in flash operation {at}, {quiet} before C came"
+        );
+        promised += u32::from(is_promised);
+        known += u32::from(is_known);
+    }
+    ensure!(
+        promised > 0 && known < CUTS,
+        "of {CUTS} cuts {promised} behind the 200, {known} behind the writing"
+    );
+    run.say(format!(
+        "{CUTS} power cuts in the {operations} flash operations of a registration: {promised} behind its 200, C known \
+         after {known}"
+    ));
+    starts(&stage, 2 + 2 * CUTS as usize)
+}
+
 /// The firmware panics in operation: it starts again by itself, and the cloud hears why.
 pub fn panic(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
@@ -295,8 +385,7 @@ pub fn hang(run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the box has not touched its flash for a while; how often it has since its start. A registration is
-/// answered a moment before it is kept.
+/// Waits until the box has not touched its flash for a while; how often it has since its start.
 fn settled(stage: &Stage) -> Result<u32> {
     let mut last = (stage.board.progress()?, Instant::now());
     wait_for("the flash to come to rest", s(20), || {
@@ -311,7 +400,6 @@ fn settled(stage: &Stage) -> Result<u32> {
 /// Orders a fault in the middle of a change of the configuration; what the box says first when it is back.
 fn suffer(stage: &mut Stage, fault: Fault, within: Duration) -> Result<String> {
     ready(stage)?;
-    settled(stage)?;
     // How many flash operations a start takes.
     stage.board.off();
     stage.board.on()?;

@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod faults;
 mod rig;
+mod rules;
 mod stage;
 
 /// A story.
@@ -41,7 +42,7 @@ pub const ALL: &[Scenario] = &[
     ),
     of_box(
         "dhcp-gone-at-boot",
-        "the last lease is used",
+        "power cut right after the phones' 200: they are known, the last lease is used",
         faults::no_dhcp_at_boot,
     ),
     of_box(
@@ -58,6 +59,11 @@ pub const ALL: &[Scenario] = &[
         "power-cuts",
         "power cuts inside flash operations while configured",
         faults::power_cuts,
+    ),
+    of_box(
+        "power-cuts-registering",
+        "power cuts inside flash operations while a phone registers: with its 200 it is known after",
+        faults::cuts_while_registering,
     ),
     of_box(
         "panic",

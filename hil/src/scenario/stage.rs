@@ -21,6 +21,8 @@ pub const DOMAIN: &str = "pbx.denwaban.test";
 pub const REP: &str = "0312340000";
 /// Numbers of the outside world: who calls in, who is called.
 pub const OUTSIDE: &str = "09011112222";
+/// Ports of the three phones.
+pub const PHONE_PORTS: [&str; 3] = ["lan/phone-a", "lan/phone-b", "lan/phone-c"];
 /// Tones played by phones A, B, C and by the carrier, Hz; no two share a harmonic.
 pub const TONES: [f64; 3] = [697.0, 1209.0, 1633.0];
 /// The carrier's tone, Hz.
@@ -51,6 +53,8 @@ pub struct Stage<'r> {
     pub board: Board,
     /// The cloud.
     pub cloud: Cloud,
+    /// The contract there.
+    pub contract: String,
     /// The IDs of phones A, B, C.
     pub ids: Vec<Id>,
     /// The office.
@@ -79,7 +83,15 @@ impl<'r> Stage<'r> {
             "contract",
         )?;
         let site = text(
-            &cloud.order(&["site", "create", "--contract", &contract])?,
+            &cloud.order(&[
+                "site",
+                "create",
+                "--contract",
+                &contract,
+                "--address",
+                "東京都千代田区丸の内一丁目",
+                "--emergency",
+            ])?,
             "site",
         )?;
         let mut ids = Vec::new();
@@ -133,6 +145,7 @@ impl<'r> Stage<'r> {
             c: None,
             board,
             cloud,
+            contract,
             ids,
             office,
             runs: 0,
@@ -359,6 +372,14 @@ impl<'r> Stage<'r> {
             sip.is("INVITE") && sip.call_id() == ringing.call_id()
         });
         Ok(ringing.at - invite.context("INVITE of A")?.at)
+    }
+
+    /// No phone has sent REGISTER since `from`.
+    pub fn nobody_registered(&self, from: Mark) -> Result<()> {
+        let registers = self.office.sniffer.messages(from, |sip| {
+            sip.is("REGISTER") && PHONE_PORTS.contains(&sip.port.as_str()) && sip.direction == Sent
+        });
+        same("REGISTERs of phones", registers.len(), 0)
     }
 
     /// Nobody has a call: neither phone A nor B, nor the cloud.

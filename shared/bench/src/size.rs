@@ -6,6 +6,7 @@ use core::panic::PanicInfo;
 
 use heapless::String;
 use shared::channels::{Use, admit};
+use shared::dial::Present;
 use shared::guard::Guard;
 use shared::number::{Typed, plan};
 use shared::ring::{Call, Ringing, To};
@@ -37,11 +38,13 @@ fn numbers(text: &str, on: Date) {
 
 fn calls(site: &Site, facts: &Facts, text: &str) {
     let now = Local::from_unix(text.len() as u64);
-    black_box((dial(site, text), site.by_user(text), now));
+    black_box(dial(site, text, Some(now.date))).ok();
+    black_box(site.by_user(text));
     let (Ok(number), Some(id)) = (Number::parse(text), site.ids.first()) else {
         return;
     };
-    black_box(caller_id::present(site, id, Some(number), Privacy::Default)).ok();
+    let wish = Present::Rep(1).number(site, id).ok().flatten();
+    black_box(caller_id::present(site, id, wish, Privacy::Default)).ok();
     black_box((caller_id::emergency(site, id), site.by_number(number)));
     black_box(admit(site, Use::Outside(number), [Use::Emergency(number)])).ok();
     let mut guard = Guard::new();

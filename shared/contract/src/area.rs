@@ -12,10 +12,12 @@ use core::str::FromStr;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::Number;
+use shared::{Number, number};
 
-use self::address::{Address, PREFECTURES};
+use self::address::{Address, PREFECTURES, TOKYO};
 use self::clause::{Extent, Place, Town};
+use crate::area_names;
+
 pub use self::import::{Column, ImportError, Problem};
 
 /// A number area by its code (番号区画コード), such as 219 or 257-2.
@@ -84,6 +86,68 @@ impl fmt::Debug for Zone {
     }
 }
 
+/// Where somebody found an address to lie: in a number area (`219`), or where the numbers of an area code and message
+/// area belong, also if no table has their number area (`06大阪`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Found {
+    /// In this number area.
+    Zone(Zone),
+    /// Where the numbers of this area code (市外局番) and message area (MA) belong.
+    Numbers(String),
+}
+
+impl Found {
+    /// Where a geographic number belongs, whatever the tables know of it.
+    pub fn numbers(number: Number) -> Option<Self> {
+        number.area().map(Self::of)
+    }
+
+    fn of(area: number::Area) -> Self {
+        Self::Numbers(format!("{}{}", area_names::code(area), area_names::name(area)))
+    }
+
+    /// There is such a place: a number area in the tables or not, but numbers of a known area.
+    pub fn exists(&self) -> bool {
+        matches!(self, Self::Zone(_)) || number::Area::all().any(|area| Self::of(area) == *self)
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zone(zone) => zone.fmt(f),
+            Self::Numbers(name) => f.write_str(name),
+        }
+    }
+}
+
+impl FromStr for Found {
+    type Err = ZoneError;
+
+    fn from_str(text: &str) -> Result<Self, ZoneError> {
+        match text.parse() {
+            Ok(zone) => Ok(Self::Zone(zone)),
+            Err(_) if text.starts_with('0') => Ok(Self::Numbers(text.into())),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl TryFrom<String> for Found {
+    type Error = ZoneError;
+
+    fn try_from(text: String) -> Result<Self, ZoneError> {
+        text.parse()
+    }
+}
+
+impl From<Found> for String {
+    fn from(found: Found) -> String {
+        found.to_string()
+    }
+}
+
 /// May an address have numbers of a number area?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -141,9 +205,17 @@ impl Table {
         table
     }
 
-    /// Reads the official list of number areas (総務省「市外局番の一覧」) as CSV or tab-separated text, UTF-8 or cp932.
+    /// Reads the official list of number areas (総務省「市外局番の一覧」) as CSV or tab-separated text, UTF-8 or cp932. It
+    /// does not name the areas; those of the shipped table keep their names.
     pub fn import(areas: &[u8]) -> Result<Self, ImportError> {
         let mut table = import::areas(areas)?;
+        let shipped = Self::shipped();
+        for (zone, area) in &mut table.areas {
+            let named = shipped.areas.get(zone).filter(|named| named.code == area.code);
+            if let Some(named) = named.filter(|_| area.name.is_empty()) {
+                area.name.clone_from(&named.name);
+            }
+        }
         table.complete = PREFECTURES.to_vec();
         Ok(table)
     }
@@ -156,19 +228,36 @@ impl Table {
         Ok(())
     }
 
-    /// The area of a geographic number, if the tables know it.
-    pub fn zone(&self, number: Number) -> Option<Zone> {
+    /// The areas a geographic number may belong to: one if the tables know it, several if all they know is the area
+    /// code, none if they have none with it.
+    pub fn zones(&self, number: Number) -> Vec<Zone> {
         let digits = number.digits();
         let head = digits.get(1..6).and_then(|head| head.parse().ok());
         if let Some(zone) = head.and_then(|head: u32| self.heads.get(&head)) {
-            return Some(*zone);
+            return vec![*zone];
         }
-        let mut areas = self
-            .areas
-            .iter()
-            .filter(|(_, area)| digits.starts_with(area.code.as_str()));
-        let (zone, _) = areas.next()?;
-        areas.next().is_none().then_some(*zone)
+        let Some(area) = number.area() else {
+            return Vec::new();
+        };
+        let (code, name) = (area_names::code(area), area_names::name(area));
+        let called = |name: &str| -> Vec<Zone> {
+            let areas = self.areas.iter();
+            let areas = areas.filter(|(_, area)| area.code == code && area.name == name);
+            areas.map(|(zone, _)| *zone).collect()
+        };
+        match called(name) {
+            // It is one of those whose names are not known.
+            none if none.is_empty() => called(""),
+            named => named,
+        }
+    }
+
+    /// Does this evidence show that an address is where the number belongs?
+    pub fn settles(&self, found: &Found, number: Number) -> bool {
+        match found {
+            Found::Zone(zone) => self.zones(number) == [*zone],
+            Found::Numbers(_) => Found::numbers(number).as_ref() == Some(found),
+        }
     }
 
     /// What people call the area: 東京, or its code if the tables have no name.
@@ -176,11 +265,11 @@ impl Table {
         self.areas.get(&zone).map_or("", |area| area.name.as_str())
     }
 
-    /// May this address have numbers of this area?
+    /// May this address have a number that belongs to one of these areas?
     ///
-    /// A number whose area no table has (`None`) may still be denied: to an address whose area is known, or whose
-    /// prefecture's areas all are.
-    pub fn judge(&self, address: &str, zone: Option<Zone>) -> Verdict {
+    /// Only what holds for all of them is certain. A number whose area no table has (none of them) may still be denied:
+    /// to an address whose area is known, or whose prefecture's areas all are.
+    pub fn judge(&self, address: &str, zones: &[Zone]) -> Verdict {
         let address = Address::read(address);
         let address = self.place(&address);
         let answers: Vec<(Zone, Option<bool>)> = self
@@ -190,21 +279,28 @@ impl Table {
             .collect();
         // The areas do not overlap: being in one is not being in any other.
         if let Some((within, _)) = answers.iter().find(|(_, answer)| *answer == Some(true)) {
-            return if Some(*within) == zone {
-                Verdict::Allowed
-            } else {
-                Verdict::Denied(Reason::Elsewhere(*within))
+            return match zones {
+                [one] if one == within => Verdict::Allowed,
+                some if some.contains(within) => Verdict::NeedsReview {
+                    options: vec![*within],
+                },
+                _ => Verdict::Denied(Reason::Elsewhere(*within)),
             };
         }
-        match self.contains(zone, &address) {
-            Some(false) => Verdict::Denied(self.reason(zone, &address)),
-            _ => Verdict::NeedsReview {
-                options: answers
-                    .iter()
-                    .filter(|(zone, answer)| answer.is_none() && self.reaches(*zone, address.prefecture))
-                    .map(|(zone, _)| *zone)
-                    .collect(),
-            },
+        let outside = |zone| self.contains(zone, &address) == Some(false);
+        let denied = match zones {
+            [] => outside(None),
+            some => some.iter().all(|zone| outside(Some(*zone))),
+        };
+        if denied {
+            return Verdict::Denied(self.reason(zones.first().copied(), &address));
+        }
+        Verdict::NeedsReview {
+            options: answers
+                .iter()
+                .filter(|(zone, answer)| answer.is_none() && self.reaches(*zone, address.prefecture))
+                .map(|(zone, _)| *zone)
+                .collect(),
         }
     }
 
@@ -217,20 +313,24 @@ impl Table {
             town: address.rest.as_str(),
         };
         if found.prefecture.is_none() {
-            // A ward's name says nothing: many cities have a 中央区.
+            // A ward's name says nothing: many cities have a 中央区. Nor does one that several prefectures have: 府中市.
             let named = |place: &&Place| {
                 !place.municipality.is_empty()
                     && !place.municipality.ends_with('区')
                     && address.rest.starts_with(place.municipality.as_str())
             };
-            found.prefecture = places().find(named).map(|place| place.prefecture);
+            let mut prefectures = places().filter(named).map(|place| place.prefecture);
+            let first = prefectures.next();
+            found.prefecture = first.filter(|first| prefectures.all(|other| other == *first));
         }
         let Some(prefecture) = found.prefecture else {
             return found;
         };
+        let others: &[&str] = if prefecture == "東京都" { &TOKYO } else { &[] };
         let names = places()
             .filter(|place| place.prefecture == prefecture)
-            .map(|place| place.municipality.as_str());
+            .map(|place| place.municipality.as_str())
+            .chain(others.iter().copied());
         let longest = names
             .filter(|name| !name.is_empty())
             .filter_map(|name| address.rest.strip_prefix(name).map(|town| (name, town)))

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use shared::Date;
+use shared::{Date, date};
 
 use crate::device::{Acquisition, Model};
 use crate::tariff::{Row, Yen};
+
+/// Devices that a hub powers (R40).
+pub const HUB_PORTS: u16 = 4;
 
 /// What one unit costs, without tax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,12 +46,9 @@ impl Offer {
 const GUIDE: Cow<'static, str> = Cow::Borrowed("the service's guide");
 
 /// Last day on which the Panasonic phone was sold: the end of May 2022. What was ordered until then keeps its price.
-const PANASONIC_END: Date = match Date::new(2022, 5, 31) {
-    Some(day) => day,
-    None => Date::LAST,
-};
+const PANASONIC_END: Date = date!(2022, 5, 31);
 
-/// The catalogue of the guide. It has no price for adapters: those are configuration (R52).
+/// The catalogue of the guide. It has no price for adapters: that is configuration (R52).
 pub static CATALOGUE: [Row<Model, Offer>; 3] = [
     Row {
         of: Model::Gxp1628,

@@ -1,14 +1,18 @@
 //! Everything a contract can be told.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use shared::route::{BlockRule, NumberRules};
+use shared::schedule::Schedule;
 use shared::site::TerminalKind;
 use shared::{Extension, IdKey, Number, SiteId};
 
 use crate::device::{Acquisition, DeviceId, Interface, Mac, Model};
 use crate::model::{Reviewed, Settings, Suspension, SuspensionCause, Terminal};
 
-/// A change somebody wants. IDs are named by key, representative numbers by number.
+/// A change somebody wants. IDs are named by key, representative numbers by number. A field that is not known is refused: a
+/// misspelt one would leave something as it is, or clear it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Command {
     /// Renames the customer.
     Rename(String),
@@ -29,7 +33,7 @@ pub enum Command {
     Move(SiteId, String),
     /// Emergency services are given the site's present address.
     ConfirmEmergency(SiteId),
-    /// The site's present address was found to lie in a number area.
+    /// An address of the site, present or to come, was found to lie in a number area.
     Review(SiteId, Reviewed),
     /// Removes a site without IDs and devices.
     RemoveSite(SiteId),
@@ -38,6 +42,8 @@ pub enum Command {
     AddId(NewId),
     /// Changes an ID.
     ChangeId(IdKey, IdChange),
+    /// Gives an ID another password; which one, a contract does not know.
+    NewPassword(IdKey),
     /// Gives an ID and its direct number back (R13, R16).
     RemoveId(IdKey),
 
@@ -54,6 +60,13 @@ pub enum Command {
     ChangeRep(Number, RepChange),
     /// Gives a representative number back.
     RemoveRep(Number),
+
+    /// Sets or takes away business hours; numbers may not follow them any more then.
+    SetSchedule(u8, Option<Box<Schedule>>),
+    /// Sets or takes away a list of refused callers; numbers may not use it any more then.
+    SetBlockList(u8, Option<Vec<BlockRule>>),
+    /// Sets what happens to calls to a number.
+    SetRules(Number, NumberRules),
 
     /// Asks for a number of another carrier to replace one of the contract's.
     PortIn {
@@ -129,6 +142,7 @@ pub enum Consent {
 
 /// A new site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewSite {
     /// Its identity, unused so far.
     pub id: SiteId,
@@ -140,6 +154,7 @@ pub struct NewSite {
 
 /// A new ID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewId {
     /// Its site; the contract's first unless given.
     pub site: Option<SiteId>,
@@ -155,6 +170,7 @@ pub struct NewId {
 
 /// What changes of an ID; what is not given stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IdChange {
     /// Where its terminal is.
     pub site: Option<SiteId>,
@@ -174,6 +190,7 @@ pub struct IdChange {
 
 /// A new representative number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewRep {
     /// The number.
     pub number: Number,
@@ -187,17 +204,22 @@ pub struct NewRep {
 
 /// What changes of a representative number; what is not given stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RepChange {
     /// Name shown on ringing terminals.
     pub label: Option<String>,
-    /// How to answer.
-    pub phrase: Option<String>,
-    /// Extensions of all its members from now on; without `ring`, all of them ring.
+    /// Extensions of all its members from now on; without `ring`, new ones ring and the others go on as before.
     pub members: Option<Vec<Extension>>,
     /// Extensions of the members that ring (R44).
     pub ring: Option<Vec<Extension>>,
     /// Calls it may have at once (A4); `Some(None)` takes the cap away.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub sub_cap: Option<Option<u8>>,
+}
+
+/// What is given is given, also as nothing.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u8>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// The review's outcome.
@@ -211,6 +233,7 @@ pub enum Decision {
 
 /// A device to order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewDevice {
     /// What.
     pub model: Model,
@@ -222,4 +245,7 @@ pub struct NewDevice {
     pub ports: Vec<Option<IdKey>>,
     /// What an adapter connects (R43); of no interest for a desk phone.
     pub interface: Interface,
+    /// The customer attests a port with power (PoE), or an AC adapter, of their own for it (R39, A7).
+    #[serde(default)]
+    pub own_power: bool,
 }

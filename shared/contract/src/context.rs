@@ -2,6 +2,8 @@
 
 use shared::{ContractId, Date, IdSet, Number};
 
+use crate::area::Table;
+
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -20,6 +22,8 @@ pub struct Context<'a> {
     pub actor: Actor,
     /// The contract that has a number, or is about to get it (R1).
     pub owner: &'a dyn Fn(Number) -> Option<ContractId>,
+    /// Which addresses are in which number areas (R18).
+    pub areas: &'a Table,
     /// IDs whose terminals are in a call (A19).
     pub in_call: IdSet,
 }

@@ -1,11 +1,15 @@
 //! The contract and what it owns.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use shared::date::Date;
+use shared::route::{BlockRule, NumberRules, NumberState};
+use shared::schedule::Schedule;
 use shared::site::TerminalKind;
 use shared::{ContractId, Extension, IdKey, IdSet, Number, SiteId};
 
-use crate::area::Zone;
+use crate::area::Found;
 use crate::command::NewRep;
 use crate::device::{Device, DeviceId};
 use crate::plan::{Plan, PlanVersion};
@@ -29,6 +33,10 @@ pub struct Contract {
     pub ended: Option<Date>,
     /// What holds for all of it.
     pub settings: Settings,
+    /// Business hours its numbers can follow, by the index their rules name.
+    pub schedules: BTreeMap<u8, Schedule>,
+    /// Lists of callers its numbers can refuse, by the index their rules name.
+    pub blocks: BTreeMap<u8, Vec<BlockRule>>,
     /// Its sites, in the order they were made; the first is the head office.
     pub sites: Vec<Site>,
     /// Its IDs, in the order they were issued: the first is the basic one (R16).
@@ -54,6 +62,7 @@ pub enum Customer {
 
 /// Why nothing works that need not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Suspension {
     /// Which kind.
     pub cause: SuspensionCause,
@@ -76,9 +85,10 @@ pub enum SuspensionCause {
 
 /// What holds for the whole contract.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Digit some offices dial first for an outside line, 0 or 9.
+    /// Digit some offices dial first for an outside line, 0 or 9; `null` if none is dialled.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub outside_prefix: Option<u8>,
     /// Calls to other countries are allowed.
     pub international: bool,
@@ -97,15 +107,18 @@ pub struct Site {
     pub address: Option<String>,
     /// Day since which emergency services are given this address; a geographic number needs it (電気通信番号計画 第3).
     pub emergency: Option<Date>,
-    /// Number areas in which somebody found the present address to lie, where the tables do not say (A16).
+    /// Number areas in which somebody found an address to lie, where the tables do not say (A16).
     pub reviewed: Vec<Reviewed>,
 }
 
-/// Evidence that an address lies in a number area.
+/// Evidence of the number area in which an address lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reviewed {
     /// The area.
-    pub zone: Zone,
+    pub zone: Found,
+    /// The address: the site's, or the one it will move to.
+    pub address: String,
     /// What shows it: document and date of it.
     pub document: String,
     /// Who looked.
@@ -125,8 +138,6 @@ pub struct Id {
     pub site: SiteId,
     /// Its direct number (直通番号); its digits are the ID code (R10).
     pub direct: Line,
-    /// ID codes it had before, which still log in (R10, A5).
-    pub aliases: Vec<Number>,
     /// Its extension.
     pub extension: Extension,
     /// Name shown to others.
@@ -156,6 +167,8 @@ pub struct Line {
     pub porting: Option<Porting>,
     /// Why this number is suspended, at most one of each cause.
     pub suspended: Vec<Suspension>,
+    /// Hours, refused callers, and where calls go that do not ring or are not answered.
+    pub rules: NumberRules,
 }
 
 /// A port to or from another carrier that was asked for and is not done (possible both ways since January 2025).
@@ -185,8 +198,6 @@ pub struct Rep {
     pub line: Line,
     /// Name shown on ringing terminals (R3).
     pub label: String,
-    /// How to answer: 「○○会社、サポートセンターです。」 (R3, R4).
-    pub phrase: String,
     /// IDs that belong to it (R22).
     pub members: IdSet,
     /// Members that ring (鳴り分け, R44).
@@ -255,6 +266,8 @@ pub struct Former {
     pub since: Date,
     /// When it went.
     pub until: Date,
+    /// The number that came in its place.
+    pub next: Option<Number>,
     /// It went to another carrier.
     pub ported: bool,
 }
@@ -280,6 +293,8 @@ impl Contract {
             suspended: Vec::new(),
             ended: None,
             settings: Settings::default(),
+            schedules: BTreeMap::new(),
+            blocks: BTreeMap::new(),
             sites: Vec::new(),
             ids: Vec::new(),
             reps: Vec::new(),
@@ -317,13 +332,6 @@ impl Contract {
     /// The ID with this extension.
     pub fn by_extension(&self, extension: Extension) -> Option<&Id> {
         self.ids.iter().find(|id| id.extension == extension)
-    }
-
-    /// The ID that logs in with this code: its direct number, or one it had before (R10, A5).
-    pub fn by_code(&self, code: &str) -> Option<&Id> {
-        let number = Number::parse(code).ok()?;
-        let current = self.ids.iter().find(|id| id.direct.number == number);
-        current.or_else(|| self.ids.iter().find(|id| id.aliases.contains(&number)))
     }
 
     /// The representative number.
@@ -381,9 +389,19 @@ impl Contract {
             .filter(|request| request.state == RequestState::Submitted)
     }
 
-    /// The number is suspended, by itself or with the contract.
-    pub fn is_suspended(&self, number: Number) -> bool {
-        !self.suspended.is_empty() || self.line(number).is_some_and(|line| !line.suspended.is_empty())
+    /// The state of a number, for the routing of calls to it.
+    pub fn state(&self, number: Number) -> NumberState {
+        let Some((line, role)) = self.lines().find(|(line, _)| line.number == number) else {
+            return match self.role(number) {
+                Some(_) => NumberState::Porting,
+                None => NumberState::Unassigned,
+            };
+        };
+        match role {
+            _ if !self.suspended.is_empty() || !line.suspended.is_empty() => NumberState::Suspended,
+            Role::Direct(key) if self.id(key).is_some_and(|id| !id.direct_in) => NumberState::DirectOff,
+            _ => NumberState::InUse,
+        }
     }
 }
 
@@ -395,6 +413,7 @@ impl Line {
             since,
             porting: None,
             suspended: Vec::new(),
+            rules: NumberRules::default(),
         }
     }
 }

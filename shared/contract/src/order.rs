@@ -1,13 +1,11 @@
 //! Orders: what is in the cart, whether it can work (R5, R17, R39, R40, R43), and what it costs.
 
-use shared::{Date, IdKey, TerminalKind};
+use shared::{Date, IdKey};
 
+use crate::catalogue::HUB_PORTS;
 use crate::device::{Acquisition, Interface, Model};
 use crate::refusal::Rule;
 use crate::tariff::{Error, Fee, Item, PriceList, TooLarge, Yen};
-
-/// Ports with power of a hub that is sold (R40).
-pub const HUB_PORTS: u16 = 4;
 
 /// Where a device gets its power from (R38).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +27,12 @@ pub struct Unit {
     pub acquisition: Acquisition,
     /// Its power.
     pub power: Power,
-    /// What an adapter connects; of no interest for others (R43).
+    /// What an adapter's ports connect; of no interest for others (R43).
     pub interface: Interface,
 }
 
 impl Unit {
-    /// It needs a port with power.
+    /// It needs a port with power. The Panasonic phone could take AC, but comes without the adapter (R39, A7).
     const fn needs_poe(&self) -> bool {
         match self.power {
             Power::Included => !self.model.has_ac_adapter(),
@@ -53,8 +51,6 @@ pub struct Cart {
     pub apps: u16,
     /// Representative numbers; whether they can be had is the contract's matter (R12 to R14).
     pub reps: u16,
-    /// Numbers with cloud FAX (R45).
-    pub cloud_fax: u16,
     /// Free ports with power of hubs the customer has, as the customer attests (R39).
     pub own_poe_ports: u16,
 }
@@ -94,9 +90,9 @@ pub struct Quote {
     pub once_total: Yen,
     /// Sum of what is paid every month.
     pub monthly_total: Yen,
-    /// Rented models with the month with which the rent exceeds the purchase price (R47).
+    /// Rented devices with the month with which the rent exceeds the purchase price (R47).
     pub break_even: Vec<(Model, i64)>,
-    /// Rented models with the months the rental lasts at least (R48).
+    /// Rented devices with the months the rental lasts at least (R48).
     pub minimum: Vec<(Model, u16)>,
 }
 
@@ -112,9 +108,9 @@ pub enum Fault {
     },
     /// R43: an adapter connects analog equipment only.
     AnalogOnly(Interface),
-    /// R35: the model is no longer sold.
+    /// R35: it is no longer sold.
     NotOnSale {
-        /// The model.
+        /// What.
         model: Model,
         /// The last day it was.
         until: Date,
@@ -205,7 +201,6 @@ impl Cart {
             (Fee::Base, first),
             (Fee::AdditionalId, additional),
             (Fee::Rep, self.reps),
-            (Fee::CloudFax, self.cloud_fax),
             (Fee::UniversalService, numbers),
             (Fee::TelephoneRelay, numbers),
         ] {
@@ -249,11 +244,11 @@ impl Cart {
     /// R35, R39, R43: each device is sold, has its power, and an adapter what it can work with.
     fn check_devices(&self, prices: &PriceList, day: Date) -> Result<(), Fault> {
         for unit in &self.units {
-            if let Some(until) = prices.sold_until(unit.model, day) {
-                let model = unit.model;
+            let model = unit.model;
+            if let Some(until) = prices.sold_until(model, day) {
                 return Err(Fault::NotOnSale { model, until });
             }
-            if unit.model.is_adapter() && unit.interface != Interface::Analog {
+            if model.is_adapter() && unit.interface != Interface::Analog {
                 return Err(Fault::AnalogOnly(unit.interface));
             }
         }
@@ -315,27 +310,4 @@ fn push(
         });
     }
     Ok(())
-}
-
-/// The terminal to recommend: a desk phone for whoever is always there and calls a lot, else the app (R32).
-pub const fn recommended_terminal(always_at_the_desk: bool) -> TerminalKind {
-    if always_at_the_desk {
-        TerminalKind::Fixed
-    } else {
-        TerminalKind::App
-    }
-}
-
-/// Means of FAX.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaxMeans {
-    /// A FAX machine on an adapter (R41): sends and receives.
-    Adapter,
-    /// Cloud FAX (R45): receives only.
-    Cloud,
-}
-
-/// The means of FAX to recommend: cloud FAX unless one has to send (R45).
-pub const fn recommended_fax(sends: bool) -> FaxMeans {
-    if sends { FaxMeans::Adapter } else { FaxMeans::Cloud }
 }

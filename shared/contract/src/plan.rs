@@ -1,7 +1,7 @@
 //! What a plan allows, as data. A contract is judged by the plan it was signed on.
 
 use serde::{Deserialize, Serialize};
-use shared::Date;
+use shared::{Date, date};
 
 /// The plans there have been. Their names are stored and never change meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,28 +29,21 @@ pub struct Plan {
 
 const GUIDE: Plan = Plan {
     from: Date::FIRST,
-    to: day(2021, 6, 25),
+    to: date!(2021, 6, 25),
     self_service_reps: 3,
     min_ids_for_reps: 2,
     max_sub_cap: None,
 };
 
-/// What is known of it: a contract with the basic ID alone still has no representative number, one with three IDs has up to
-/// three, and a number's own cap is at most 9. That its IDs can be without numbers is not offered here: a site's phones log in
-/// with their direct numbers (R10).
+/// What is known of it: a contract with the basic ID alone still has no representative number, one with three IDs has up
+/// to three, and a number's own cap is at most 9. That its IDs can be without numbers is not offered here: a site's phones
+/// log in with their direct numbers (R10).
 const FROM_2021: Plan = Plan {
-    from: day(2021, 6, 26),
+    from: date!(2021, 6, 26),
     to: Date::LAST,
     max_sub_cap: Some(9),
     ..GUIDE
 };
-
-const fn day(year: u16, month: u8, day: u8) -> Date {
-    match Date::new(year, month, day) {
-        Some(date) => date,
-        None => Date::LAST,
-    }
-}
 
 impl PlanVersion {
     /// All of them.

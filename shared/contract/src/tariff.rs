@@ -3,8 +3,8 @@
 //! All amounts are whole yen without tax (R46 to R49); tax is computed once per invoice and rate. What the guide does
 //! not price is configuration ([`PriceList`], R52), and what is not configured is refused by name, never free.
 //!
-//! The guide states no proration, so every calendar month in which something existed for a day is charged in full, at
-//! the prices of that month: what is known of a month does not change with the day on which one asks.
+//! The guide states no proration, so every calendar month in which something was there for a day is charged in full, at
+//! the prices of that month; a device at the prices of the day of its order.
 
 mod calls;
 mod early;
@@ -17,7 +17,6 @@ mod yen;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use shared::{Date, Number};
 
 use crate::device::{Acquisition, Model};
@@ -27,9 +26,9 @@ pub use calls::{Call, Destination, DestinationError, Origin, Tally, charge, expo
 pub use early::{MinimumTerm, Treatment, early_termination};
 pub use invoice::{Invoice, InvoiceError, RegistrationNumber, RegistrationNumberError, TaxSum, invoice};
 pub use month::Month;
-pub use monthly::{Held, Holding, Item, Line, Subject, holdings, lines};
-pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row, price_at};
-pub use tax::{ROUNDING, Rounding, Tax, standard_rate};
+pub use monthly::{Item, Line, Subject, lines};
+pub use prices::{ConfigError, Fault, Fee, PriceList, Rate, Row};
+pub use tax::Tax;
 pub use yen::{TooLarge, Yen};
 
 /// A price, by its name in the price list.
@@ -64,7 +63,7 @@ pub enum Error {
         /// The day.
         day: Date,
     },
-    /// R46, R47: the device is not to be had on these terms.
+    /// R46 to R49: the device is not to be had on these terms.
     NotOffered {
         /// The device.
         model: Model,
@@ -118,35 +117,11 @@ impl From<TooLarge> for Error {
     }
 }
 
-/// Serialises a [`Date`] as text: these files are read by people.
-pub(crate) mod day {
-    use super::*;
-    use serde::{Deserializer, Serializer, de};
-
-    pub(crate) fn serialize<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(day)
+/// The schema number of a document, whatever else is in it.
+fn schema(text: &str) -> Result<u16, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Document {
+        schema: u16,
     }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|error| de::Error::custom(format_args!("{text:?} is {error}")))
-    }
-
-    /// The same for a day that need not be.
-    pub(crate) mod option {
-        use super::*;
-
-        pub(crate) fn serialize<S: Serializer>(day: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
-            day.map(|day| day.to_string()).serialize(serializer)
-        }
-
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Date>, D::Error> {
-            #[derive(Deserialize)]
-            struct Day(#[serde(with = "super")] Date);
-            Ok(Option::<Day>::deserialize(deserializer)?.map(|day| day.0))
-        }
-    }
+    serde_json::from_str(text).map(|Document { schema }| schema)
 }

@@ -1,5 +1,7 @@
 //! The areas' names against what `shared/oracle/oracle.py` wrote down of phonenumbers-jp.
 
+use std::collections::BTreeSet;
+
 use contract::area_names::{code, name};
 use shared::number::Area;
 
@@ -26,6 +28,9 @@ fn every_area_has_the_code_and_name_that_the_oracle_gives_its_heads() {
     }
     assert_eq!(geographic, 54_993);
     assert!(Area::all().all(|area| !name(area).is_empty()));
+    // Code and name together are of one area alone.
+    let both: BTreeSet<_> = Area::all().map(|area| (code(area), name(area))).collect();
+    assert_eq!(both.len(), Area::all().count());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! [`classify`] says what kind a number is. The tables are data with the days between which a row holds; `numbers.md`
 //! names their sources.
 
+use crate::date;
 use crate::date::Date;
 
 use super::{Area, JAPAN, Number};
@@ -112,13 +113,6 @@ const fn code(first: u16, last: u16, kind: Kind) -> Row {
     row(first, last, kind, (0, 0))
 }
 
-const fn day(year: u16, month: u8, day: u8) -> Date {
-    match Date::new(year, month, day) {
-        Some(date) => date,
-        None => Date::LAST,
-    }
-}
-
 impl Row {
     const fn from(mut self, date: Date) -> Self {
         self.from = date;
@@ -135,7 +129,7 @@ impl Row {
 pub static SERVICES: [Row; 22] = [
     code(100, 100, Kind::Service),
     code(102, 102, Kind::Service),
-    code(104, 104, Kind::Service).until(day(2026, 3, 31)),
+    code(104, 104, Kind::Service).until(date!(2026, 3, 31)),
     code(106, 106, Kind::Service),
     code(108, 108, Kind::Service),
     code(110, 110, Kind::Emergency),
@@ -151,7 +145,7 @@ pub static SERVICES: [Row; 22] = [
     code(161, 162, Kind::Service),
     code(164, 165, Kind::Service),
     code(171, 171, Kind::Service),
-    code(177, 177, Kind::Service).until(day(2025, 3, 31)),
+    code(177, 177, Kind::Service).until(date!(2025, 3, 31)),
     code(178, 179, Kind::Service),
     code(181, 181, Kind::Service),
     code(188, 189, Kind::Service),
@@ -168,7 +162,7 @@ pub static PREFIXES: [Row; 15] = [
     row(501, 509, Kind::Ip, (3, 4)),
     row(570, 570, Kind::NaviDial, (4, 3)),
     row(600, 600, Kind::Fmc, (4, 3)),
-    row(601, 609, Kind::Mobile, (3, 4)).from(day(2026, 7, 1)),
+    row(601, 609, Kind::Mobile, (3, 4)).from(date!(2026, 7, 1)),
     row(701, 709, Kind::Mobile, (3, 4)),
     row(800, 800, Kind::TollFree, (4, 3)),
     row(801, 809, Kind::Mobile, (3, 4)),

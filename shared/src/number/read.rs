@@ -151,7 +151,7 @@ impl core::error::Error for NumberError {}
 /// tail of the keys alike.
 #[derive(Clone, Copy)]
 pub(crate) struct Fault {
-    pub(super) problem: NumberProblem,
+    pub(crate) problem: NumberProblem,
     pub(super) left: usize,
 }
 
@@ -167,7 +167,7 @@ impl Fault {
 }
 
 /// Most keys that make sense: 184, a carrier selection of six digits, 010, a number and a digit for a line.
-const MAX_KEYS: usize = 32;
+pub(crate) const MAX_KEYS: usize = 32;
 /// Most digits of an extension at another office.
 const MAX_EXTENSION: usize = 8;
 
@@ -264,6 +264,16 @@ impl Keys {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.keys
+    }
+
+    /// Takes the `#` off the end that says that dialling is over; was there one?
+    pub(crate) fn take_end(&mut self) -> bool {
+        let ended = self.keys.len() > 1 && self.keys.last() == Some(&b'#');
+        if ended {
+            self.keys.pop();
+            self.end = self.places.pop().unwrap_or(self.end);
+        }
+        ended
     }
 
     /// Where in the text a fault is.

@@ -44,8 +44,7 @@ pub fn blocked(list: &[BlockRule], caller: Caller) -> Option<BlockRule> {
 }
 
 /// The first digits of numbers, with country code: `0120` of Japan is 81120. Packed like [`Number`].
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Prefix(u64);
 
 /// A text that is not the beginning of numbers.

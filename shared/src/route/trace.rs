@@ -4,7 +4,8 @@ use core::fmt;
 
 use heapless::Vec;
 
-use super::{BlockRule, Full, NumberState, Treatment};
+use super::{BlockRule, NumberState, Treatment};
+use crate::channels::Full;
 use crate::id::IdKey;
 use crate::number::Number;
 use crate::schedule::{State, Why};

@@ -1,5 +1,6 @@
 //! The national holidays of Japan, computed from the law (国民の祝日に関する法律, 昭和23年法律第178号).
 
+use crate::date;
 use crate::date::{Date, Weekday};
 
 /// A national holiday (国民の祝日, or a day the law makes one beside them).
@@ -106,32 +107,23 @@ pub const fn holiday(date: Date) -> Option<Holiday> {
     if is_substitute(date) {
         return Some(Holiday::Substitute);
     }
-    // 昭和60年法律第103号; until 2006 neither a Sunday nor a substitute.
     let (before, after) = (date.plus_days(-1), date.plus_days(1));
-    if date.days() >= BETWEEN && named(before).is_some() && named(after).is_some() {
-        return if date.days() < SUBSTITUTE_LATER && is_sunday(date) {
-            None
-        } else {
-            Some(Holiday::Between)
-        };
+    let between = date.days() >= BETWEEN && named(before).is_some() && named(after).is_some();
+    // Until 2006 neither a Sunday nor a substitute.
+    if between && !(is_sunday(date) && date.days() < SUBSTITUTE_LATER) {
+        return Some(Holiday::Between);
     }
     None
 }
 
-/// The day a law came into force, as days since 1970.
-const fn since(year: u16, month: u8, day: u8) -> u16 {
-    match Date::new(year, month, day) {
-        Some(date) => date.days(),
-        None => u16::MAX,
-    }
-}
+// The days on which laws came into force, since 1970.
 
 /// 昭和48年法律第10号.
-const SUBSTITUTE: u16 = since(1973, 4, 12);
+const SUBSTITUTE: u16 = date!(1973, 4, 12).days();
 /// 昭和60年法律第103号.
-const BETWEEN: u16 = since(1985, 12, 27);
+const BETWEEN: u16 = date!(1985, 12, 27).days();
 /// 平成17年法律第43号.
-const SUBSTITUTE_LATER: u16 = since(2007, 1, 1);
+const SUBSTITUTE_LATER: u16 = date!(2007, 1, 1).days();
 
 const fn is_sunday(date: Date) -> bool {
     matches!(date.weekday(), Weekday::Sunday)

@@ -207,12 +207,9 @@ impl Site {
                 earlier.iter().all(|other| other.extension != id.extension),
                 Rule::ExtensionTwice,
             )?;
-            let mut first = id.extension.value();
-            while first >= 10 {
-                first /= 10;
-            }
+            let prefix = self.sys.outside_prefix;
             check(
-                self.sys.outside_prefix.map(u32::from) != Some(first),
+                !prefix.is_some_and(|digit| id.extension.begins_with(digit)),
                 Rule::ExtensionShadowed,
             )?;
             check(printable(&id.label), Rule::Label)?;

@@ -195,6 +195,7 @@ impl Leg {
             user_of(caller.and_then(|caller| caller.parsed_uri())),
             call_id.clone(),
         );
+        entry.called = user_of(message.parsed_request_uri());
         entry.display = lossy(caller.and_then(|caller| caller.display).unwrap_or_default());
         voice.log.push(entry);
         voice.note_media(log, message);

@@ -39,6 +39,8 @@ pub struct CallLog {
     pub direction: Direction,
     /// The user part that was called, or that called.
     pub peer: String,
+    /// The user part of the Request-URI: what was called, as this side sees it.
+    pub called: String,
     /// Display name of the caller, for a call that came in.
     pub display: String,
     /// Call-ID on this phone.
@@ -67,6 +69,10 @@ impl CallLog {
     pub(crate) fn new(direction: Direction, now: Millis, peer: String, call_id: String) -> Self {
         CallLog {
             direction,
+            called: match direction {
+                Direction::Out => peer.clone(),
+                Direction::In => String::new(),
+            },
             peer,
             display: String::new(),
             call_id,

@@ -3,11 +3,11 @@
 use media::prompt::Prompt;
 use shared::channels::Use;
 use shared::ring::{Call, To};
-use shared::route::{Cause as Why, Inbound, Route, route};
+use shared::route::{Caller, Cause as Why, Inbound, Route, route};
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message};
 
-use super::parties::{asks_for_privacy, number, presented_from};
+use super::parties::{asks_for_privacy, caller, number, presented_from, recorded};
 use super::{BARRED, BUSY, NOT_YET, No, Pbx, Relays, UNALLOCATED};
 use crate::pbx::{Kind, Meta, Rings};
 
@@ -24,9 +24,12 @@ impl<R: Relays> Pbx<R> {
         let called = message.parsed_request_uri().and_then(number).ok_or(unallocated)?;
         let office = self.directory.office_with(called).ok_or(unallocated)?;
         let contract = office.contract();
-        let withheld = asks_for_privacy(message);
-        let caller = message.from().ok_or(No(400, None))?;
-        let calling = caller.parsed_uri().and_then(number);
+        let private = asks_for_privacy(message);
+        let from = message.from().ok_or(No(400, None))?;
+        let calling = from.parsed_uri().and_then(number);
+        let recorded = recorded(from.parsed_uri(), private);
+        let caller = caller(&recorded, calling, private);
+        let withheld = caller == Caller::Withheld;
         let guard = self
             .guards
             .get(&contract)
@@ -35,15 +38,11 @@ impl<R: Relays> Pbx<R> {
             Some(_) => Use::Emergency(called),
             None => Use::Outside(called),
         };
-        let full = self.admit(contract, wanted).err();
+        let full = self.has_channel(contract, wanted).err();
         let (state, rules) = office.line(called);
         let (route, _) = route(&Inbound {
             called,
-            caller: match calling {
-                _ if withheld => shared::route::Caller::Withheld,
-                Some(number) => shared::route::Caller::Number(number),
-                None => shared::route::Caller::Unavailable,
-            },
+            caller,
             at: self.local(now),
             guard,
             state,
@@ -52,8 +51,7 @@ impl<R: Relays> Pbx<R> {
             block: office.block(rules),
             schedule: office.schedule(rules),
         });
-        // A number that is not in use, a blocked caller and after hours all come before or after the question of channels.
-        let limited = route == Route::Refuse(Why::Busy) && full.is_some();
+        let limited = route == Route::Refuse(Why::Full);
         let rings = match route {
             Route::Refuse(_) => None,
             Route::Ring {
@@ -66,12 +64,13 @@ impl<R: Relays> Pbx<R> {
                     ..Call::new(To::Number(number))
                 },
                 user: String::new(),
-                but: None,
-                from: presented_from(&caller, calling, withheld, self.directory.realm()),
+                told: Vec::new(),
+                from: presented_from(&from, calling, withheld, self.directory.realm()),
                 unanswered,
             }),
         };
         let meta = Meta {
+            from: recorded,
             presented: calling.filter(|_| !withheld),
             uses: if rings.is_some() { wanted } else { Use::Inside },
             limited,
@@ -84,11 +83,11 @@ impl<R: Relays> Pbx<R> {
             Route::Refuse(Why::NotInUse) => {
                 self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED)
             }
-            Route::Refuse(Why::Busy) if limited => {
+            Route::Refuse(Why::Full) => {
                 self.counters.channels += 1;
                 self.calls.refuse(now, call, 486, Some(BUSY));
             }
-            Route::Refuse(Why::Busy) => self.announce(now, call, Prompt::AfterHours, 486, BUSY),
+            Route::Refuse(Why::Closed) => self.announce(now, call, Prompt::AfterHours, 486, BUSY),
             Route::Refuse(Why::Rejected) => self.calls.refuse(now, call, 403, Some(BARRED)),
             Route::Refuse(Why::OutOfOrder) => self.calls.refuse(now, call, 480, Some(NOT_YET)),
         }

@@ -1,43 +1,35 @@
 //! Calls of boxes: to the outside, or to the contract's other boxes.
 
 use media::prompt::Prompt;
+use shared::caller_id::{self, Presented};
 use shared::channels::Use;
-use shared::dial::Privacy;
+use shared::dial::{self, Privacy};
 use shared::ring::{Call, To};
 use shared::route::{NumberState, Treatment};
 use shared::site::Id;
-use shared::{BoxId, ContractId, Extension, IdKey, Number, caller_id};
+use shared::{BoxId, Date, Extension, Number};
 use sip::b2bua::{Cause, Target};
 use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name, NameAddr};
 
-use super::parties::{ANONYMOUS, asks_for_privacy, number, user_of};
+use super::parties::{ANONYMOUS, asks_for_privacy, number, quoted, user_of};
 use super::{BARRED, FIRST_ANSWER, NOT_YOURS, No, Pbx, Relays, UNALLOCATED};
 use crate::pbx::directory::Office;
 use crate::pbx::{Kind, Meta, Rings};
 
-/// What is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Called {
-    /// Terminals of the contract (A20, R30).
-    Inside(To),
-    /// 110, 118 or 119.
-    Emergency(Number),
-    /// Another number.
-    Outside(Number),
-}
-
 /// What a request of a box asks for.
-struct Wish {
-    contract: ContractId,
-    called: Called,
-    /// The number to be presented; none that the caller may present.
-    presented: Option<Number>,
-    caller: Option<IdKey>,
-    withheld: bool,
-    /// Not allowed there.
-    barred: bool,
+enum Wish {
+    /// Terminals of the contract ring (A20, R30).
+    Inside(Rings),
+    /// The carrier is called.
+    Outside {
+        called: Number,
+        presented: Presented,
+        uses: Use,
+    },
+    /// It is not the caller's to make, or nobody has the number.
+    Refused(u16, Cause),
 }
 
 impl<R: Relays> Pbx<R> {
@@ -50,131 +42,86 @@ impl<R: Relays> Pbx<R> {
         message: &Message<'_>,
     ) -> Result<(), No> {
         self.screened(message)?;
-        let wish = self.wish(id, message)?;
-        let uses = match (wish.called, wish.presented) {
-            (Called::Emergency(_), Some(number)) => Use::Emergency(number),
-            (Called::Outside(_), Some(number)) => Use::Outside(number),
-            _ => Use::Inside,
+        let account = self.directory.account(id).ok_or(No(403, None))?;
+        let office = self.directory.office(account.contract).ok_or(No(403, None))?;
+        let here = |one: &&Id| one.site == account.site;
+        let caller = caller(office, message).filter(here);
+        let wish = match called(office, message).ok_or(No(404, Some(UNALLOCATED)))? {
+            Called::Inside(to) => self.inside(id, caller, to, message),
+            Called::Emergency(called) => {
+                // Never refused: of a caller that is not known, the authority sees a number of the site all the same.
+                let one = caller.or_else(|| office.site.ids.iter().find(here));
+                let number = one.map(|one| caller_id::emergency(&office.site, one));
+                number.map_or(Wish::Refused(403, NOT_YOURS), |number| Wish::Outside {
+                    called,
+                    presented: Presented {
+                        number,
+                        withheld: false,
+                    },
+                    uses: Use::Emergency(number),
+                })
+            }
+            Called::Outside(called) => {
+                let today = self.local(now).map(|at| at.date);
+                outside(office, caller, called, message, today)
+            }
         };
-        let permitted = wish.presented.is_some() && !wish.barred;
-        let limited = permitted && self.admit(wish.contract, uses).is_err();
-        let kind = match wish.called {
-            Called::Inside(_) => Kind::Internal,
-            _ => Kind::Outgoing,
+        let contract = account.contract;
+        let (kind, presented, wanted) = match &wish {
+            Wish::Inside(_) => (Kind::Internal, None, Use::Inside),
+            Wish::Outside { presented, uses, .. } => {
+                let shown = Some(presented.number).filter(|_| !presented.withheld);
+                (Kind::Outgoing, shown, *uses)
+            }
+            Wish::Refused(..) => (Kind::Outgoing, None, Use::Inside),
         };
+        let limited = self.has_channel(contract, wanted).is_err();
         let meta = Meta {
-            presented: wish.presented.filter(|_| !wish.withheld),
-            uses: if permitted && !limited { uses } else { Use::Inside },
-            caller: wish.caller,
+            presented,
+            uses: if limited { Use::Inside } else { wanted },
+            caller: caller.map(|one| one.key),
             limited,
-            rings: self.inside(id, &wish, message),
-            ..self.meta(now, kind, wish.contract, message)
+            ..self.meta(now, kind, contract, message)
         };
         let call = self.open(now, tx, flow, message, meta)?;
-        let Some(presented) = wish.presented else {
-            self.calls.refuse(now, call, 403, Some(NOT_YOURS));
-            return Ok(());
-        };
-        if wish.barred {
-            self.calls.refuse(now, call, 403, Some(BARRED));
-        } else if limited {
-            self.counters.channels += 1;
-            self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
-        } else {
-            match wish.called {
-                Called::Inside(_) => self.ring_boxes(now, call),
-                Called::Outside(number) => {
-                    self.ring_carrier(now, call, number, presented, wish.withheld, false)
+        match wish {
+            Wish::Refused(status, cause) => self.calls.refuse(now, call, status, Some(cause)),
+            Wish::Outside { .. } if limited => {
+                self.counters.channels += 1;
+                self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
+            }
+            Wish::Outside {
+                called, presented, ..
+            } => {
+                self.guard(now, call);
+                self.ring_carrier(now, call, called, presented);
+            }
+            Wish::Inside(rings) => {
+                if let Some(meta) = self.calls.meta_mut(call) {
+                    meta.rings = Some(rings);
                 }
-                Called::Emergency(number) => {
-                    self.guard(now, call);
-                    self.ring_carrier(now, call, number, presented, false, true);
-                }
+                self.ring_boxes(now, call);
             }
         }
         Ok(())
     }
 
-    /// Whose terminals a call inside the contract rings.
-    fn inside(&self, id: BoxId, wish: &Wish, message: &Message<'_>) -> Option<Rings> {
-        let Called::Inside(to) = wish.called else {
-            return None;
+    fn inside(&self, id: BoxId, caller: Option<&Id>, to: To, message: &Message<'_>) -> Wish {
+        let Some(one) = caller else {
+            return Wish::Refused(403, NOT_YOURS);
         };
         let realm = self.directory.realm();
-        let from = match (wish.withheld, wish.presented) {
-            (false, Some(number)) => format!("<sip:{}@{realm}>", number.digits()),
-            _ => ANONYMOUS.to_string(),
-        };
-        Some(Rings {
+        let name = quoted(one.label.as_bytes()).map_or(String::new(), |name| name + " ");
+        Wish::Inside(Rings {
             call: Call {
-                from: wish.caller,
+                from: Some(one.key),
                 ..Call::new(to)
             },
             user: message.parsed_request_uri().and_then(user_of).unwrap_or_default(),
             // Its phones it rings itself.
-            but: Some(id),
-            from,
+            told: vec![id],
+            from: format!("{name}<sip:{}@{realm}>", one.extension),
             unanswered: Treatment::End,
-        })
-    }
-
-    /// What a box's INVITE asks for, and whether it may.
-    fn wish(&self, id: BoxId, message: &Message<'_>) -> Result<Wish, No> {
-        let account = self.directory.account(id).ok_or(No(403, None))?;
-        let office = self.directory.office(account.contract).ok_or(No(403, None))?;
-        let called = called(office, message).ok_or(No(404, Some(UNALLOCATED)))?;
-        let address = |value: &[u8]| {
-            NameAddr::parse(value)
-                .and_then(|address| address.parsed_uri())
-                .and_then(number)
-        };
-        let asked = match message.header(Name::PAssertedIdentity) {
-            Some(_) => message
-                .asserted_identity()
-                .and_then(|address| address.parsed_uri())
-                .and_then(number),
-            None => message.header(Name::From).and_then(address),
-        };
-        // Whose phone calls: P-Served-User names it (RFC 5502); without it, the one whose direct number is presented.
-        let direct = match message.other("P-Served-User") {
-            Some(value) => address(value),
-            None => asked,
-        };
-        let here = |one: &&Id| one.site == account.site;
-        let caller = office
-            .site
-            .ids
-            .iter()
-            .filter(here)
-            .find(|one| Some(one.direct) == direct);
-        let privacy = match asks_for_privacy(message) {
-            true => Privacy::Withhold,
-            false => Privacy::Default,
-        };
-        let presented = match called {
-            // Never refused: of a caller that is not known, the authority sees a number of the site all the same.
-            Called::Emergency(_) => caller
-                .or_else(|| office.site.ids.iter().find(here))
-                .map(|one| caller_id::emergency(&office.site, one)),
-            _ => caller
-                .zip(asked)
-                .and_then(|(one, asked)| caller_id::present(&office.site, one, Some(asked), privacy).ok())
-                .map(|presented| presented.number),
-        };
-        let barred = match called {
-            Called::Outside(number) => {
-                !number.is_japanese() && !office.site.sys.international
-                    || presented.is_some_and(|own| office.line(own).0 == NumberState::Suspended)
-            }
-            Called::Inside(_) | Called::Emergency(_) => false,
-        };
-        Ok(Wish {
-            contract: account.contract,
-            called,
-            presented,
-            caller: caller.map(|one| one.key),
-            withheld: privacy == Privacy::Withhold,
-            barred,
         })
     }
 
@@ -194,19 +141,18 @@ impl<R: Relays> Pbx<R> {
         now: Instant,
         call: Key,
         called: Number,
-        presented: Number,
-        withheld: bool,
-        emergency: bool,
+        Presented { number, withheld }: Presented,
     ) {
+        let emergency = called.is_emergency();
         let flow = self.carrier_flow();
         let carrier = flow.peer;
         let (called, own) = (called.e164(), flow.local.ip());
         let from = match withheld {
             true => ANONYMOUS.to_string(),
-            false => format!("<sip:{}@{own}>", presented.e164()),
+            false => format!("<sip:{}@{own}>", number.e164()),
         };
         let to = format!("<sip:{called}@{carrier}>");
-        let mut extra = format!("P-Asserted-Identity: <sip:{}@{own}>\r\n", presented.e164());
+        let mut extra = format!("P-Asserted-Identity: <sip:{}@{own}>\r\n", number.e164());
         if withheld {
             extra.push_str("Privacy: id\r\n");
         }
@@ -238,6 +184,14 @@ impl<R: Relays> Pbx<R> {
     }
 }
 
+/// What is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Called {
+    Inside(To),
+    Emergency(Number),
+    Outside(Number),
+}
+
 fn called(office: &Office, message: &Message<'_>) -> Option<Called> {
     let uri = message.parsed_request_uri()?;
     if let Some(number) = number(uri) {
@@ -250,4 +204,70 @@ fn called(office: &Office, message: &Message<'_>) -> Option<Called> {
     let extension: Extension = user_of(uri)?.parse().ok()?;
     let id = office.site.by_extension(extension)?;
     Some(Called::Inside(To::Extension(id.key)))
+}
+
+/// Whose phone calls: P-Served-User names it (RFC 5502); without it, the one whose direct number is presented.
+fn caller<'o>(office: &'o Office, message: &Message<'_>) -> Option<&'o Id> {
+    let direct = match message.other("P-Served-User") {
+        Some(value) => address(value),
+        None => asked(message),
+    }?;
+    office.site.ids.iter().find(|one| one.direct == direct)
+}
+
+/// The number a call asks to present.
+fn asked(message: &Message<'_>) -> Option<Number> {
+    match message.header(Name::PAssertedIdentity) {
+        Some(_) => message
+            .asserted_identity()
+            .and_then(|address| address.parsed_uri())
+            .and_then(number),
+        None => message.header(Name::From).and_then(address),
+    }
+}
+
+fn address(value: &[u8]) -> Option<Number> {
+    NameAddr::parse(value)
+        .and_then(|address| address.parsed_uri())
+        .and_then(number)
+}
+
+/// A call to the carrier, if the caller may make it and present what it asks for (R9, R22).
+fn outside(
+    office: &Office,
+    caller: Option<&Id>,
+    called: Number,
+    message: &Message<'_>,
+    today: Option<Date>,
+) -> Wish {
+    let privacy = match asks_for_privacy(message) {
+        true => Privacy::Withhold,
+        false => Privacy::Default,
+    };
+    let Some((one, number)) = caller.zip(asked(message)) else {
+        return Wish::Refused(403, NOT_YOURS);
+    };
+    let presented = match caller_id::present(&office.site, one, Some(number), privacy) {
+        Ok(presented) => presented,
+        Err(why) => {
+            let text = why.english();
+            return Wish::Refused(403, Cause { text, ..NOT_YOURS });
+        }
+    };
+    if office.line(presented.number).0 == NumberState::Suspended {
+        return Wish::Refused(403, BARRED);
+    }
+    if let Err(why) = dial::allowed(&office.site, called, today) {
+        let (status, cause) = match why.q850() {
+            1 => (404, UNALLOCATED),
+            _ => (403, BARRED),
+        };
+        let text = why.short();
+        return Wish::Refused(status, Cause { text, ..cause });
+    }
+    Wish::Outside {
+        called,
+        presented,
+        uses: Use::Outside(presented.number),
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use shared::Number;
 use shared::record::Party;
+use shared::route::Caller;
 use sip::{Message, Name, NameAddr, Scheme, Uri, fields, uri};
 
 /// Longest user part of a URI that is looked at, in bytes.
@@ -11,6 +12,8 @@ const USER_MAX: usize = 64;
 /// Longest display name that is passed on, in bytes with its escapes.
 const NAME_MAX: usize = 64;
 
+/// User part of the From of who withholds everything (RFC 3323 §4.1.1.3).
+const NOBODY: &str = "anonymous";
 /// RFC 3323 §4.1.1.3.
 pub(super) const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
 
@@ -36,7 +39,7 @@ pub(super) fn party(uri: Option<Uri<'_>>) -> Party {
     let mut party = Party::new();
     for c in text
         .as_deref()
-        .unwrap_or("anonymous")
+        .unwrap_or("unknown")
         .chars()
         .filter(|c| !c.is_control())
     {
@@ -45,6 +48,25 @@ pub(super) fn party(uri: Option<Uri<'_>>) -> Party {
         }
     }
     party
+}
+
+/// Who calls, as routing takes it: live, and when a record is asked again. `user` is the user part of From as the record
+/// keeps it ([`recorded`]), `number` the number in it; `private`: it is not to be presented.
+pub(crate) fn caller(user: &str, number: Option<Number>, private: bool) -> Caller {
+    match number {
+        Some(_) if private => Caller::Withheld,
+        Some(number) => Caller::Number(number),
+        None if user.eq_ignore_ascii_case(NOBODY) => Caller::Withheld,
+        None => Caller::Unavailable,
+    }
+}
+
+/// The caller of a call from outside for the records: who withholds what is no number is nobody.
+pub(super) fn recorded(from: Option<Uri<'_>>, private: bool) -> Party {
+    match from.and_then(number) {
+        None if private => NOBODY.try_into().unwrap_or_default(),
+        _ => party(from),
+    }
 }
 
 /// RFC 3323 §4.2, RFC 3325 §9.3.
@@ -80,7 +102,7 @@ pub(super) fn presented_from(
 }
 
 /// A display name as a quoted string, whether it was one or bare words; none that is too long or cannot be read.
-fn quoted(display: &[u8]) -> Option<String> {
+pub(super) fn quoted(display: &[u8]) -> Option<String> {
     let mut buffer = [0; NAME_MAX];
     let name = core::str::from_utf8(fields::unescape_quoted(display, &mut buffer)?).ok()?;
     if name.chars().any(char::is_control) {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use shared::BoxId;
 use shared::guard::ALONE_MS;
-use shared::ring::{Call, Facts, To, ring};
+use shared::ring::{Facts, To, ring};
 use shared::route::Treatment;
+use shared::{BoxId, IdSet};
 use sip::Instant;
 use sip::b2bua::{Cause, Target};
 use sip::pool::Key;
@@ -15,14 +15,22 @@ use super::{ABSENT, FIRST_ANSWER, Pbx, RING_BEFORE_FORWARD, RING_MAX, Relays};
 use crate::pbx::{Meta, Rings};
 
 impl<R: Relays> Pbx<R> {
-    /// Rings the boxes of those terminals that ring and do not yet; if there are none, what is next.
+    /// Rings the boxes of those terminals that ring; if there are none, what is next.
     pub(super) fn ring_boxes(&mut self, now: Instant, call: Key) {
+        if !self.ring_more(now, call) {
+            // The desk phones of a site without its box are absent.
+            self.nobody_answers(now, call, 480, Some(ABSENT));
+        }
+    }
+
+    /// Asks the boxes of those terminals that ring and were not asked yet. False: no box rings.
+    fn ring_more(&mut self, now: Instant, call: Key) -> bool {
         let Some((rings, boxes)) = self.calls.meta(call).and_then(|meta| {
             let rings = meta.rings.clone()?;
             let boxes = self.boxes(meta, &rings);
             Some((rings, boxes))
         }) else {
-            return;
+            return false;
         };
         let realm = self.directory.realm();
         let user = match rings.call.to {
@@ -56,42 +64,44 @@ impl<R: Relays> Pbx<R> {
         }
         let dialled = self.stamp(now);
         let Some(meta) = self.calls.meta_mut(call) else {
-            return;
+            return false;
         };
-        if branches.is_empty() && meta.branches.is_empty() {
-            // The desk phones of a site without its box are absent.
-            return self.nobody_answers(now, call, 480, Some(ABSENT));
-        }
+        let mut wait = Self::patience(meta);
         if !branches.is_empty() {
+            if let Some(rings) = &mut meta.rings {
+                rings.told.extend(branches.iter().map(|(id, _)| *id));
+            }
             meta.branches.extend(branches);
             meta.dialled = meta.dialled.or(Some(dialled));
             meta.progressed = false;
-            self.calls.set_deadline(call, Some(now + FIRST_ANSWER));
+            wait = FIRST_ANSWER;
         }
+        let rings = !meta.branches.is_empty();
+        if rings {
+            self.calls.set_deadline(call, Some(now + wait));
+        }
+        rings
     }
 
-    /// The boxes that are to ring and do not yet.
+    /// The boxes that are to ring and were not asked yet.
     fn boxes(&self, meta: &Meta, rings: &Rings) -> Vec<BoxId> {
         let Some(office) = self.directory.office(meta.contract) else {
             return Vec::new();
         };
         let online = |id: BoxId| self.trunks.get(&id).is_some_and(|trunk| trunk.is_there());
-        // Which of its phones are registered the box knows; there are no apps elsewhere.
-        let facts = Facts {
-            registered: office
-                .site
-                .ids
-                .iter()
-                .filter(|id| self.directory.box_at(id.site).is_some_and(online))
-                .map(|id| id.key)
-                .collect(),
-            ..Facts::default()
-        };
+        // Which of its terminals are registered and busy the box knows; there are no apps elsewhere.
+        let at_boxes = office
+            .site
+            .ids
+            .iter()
+            .filter(|id| self.directory.box_at(id.site).is_some_and(online));
+        let registered = at_boxes.map(|id| id.key).collect();
+        let facts = Facts::of(registered, IdSet::EMPTY, IdSet::EMPTY);
         let offer = ring(&office.site, rings.call, &facts).offer;
         let mut boxes: Vec<BoxId> = offer
             .iter()
             .filter_map(|key| self.directory.box_at(office.site.id(key)?.site))
-            .filter(|id| Some(*id) != rings.but && !meta.branches.iter().any(|(at, _)| at == id))
+            .filter(|id| !rings.told.contains(id))
             .collect();
         boxes.sort_unstable();
         boxes.dedup();
@@ -109,27 +119,32 @@ impl<R: Relays> Pbx<R> {
 
     /// Nobody answers, or nobody is there: the next to ring, or the end.
     pub(super) fn nobody_answers(&mut self, now: Instant, call: Key, status: u16, cause: Option<Cause>) {
+        // The terminal that called the authority goes on ringing, and now with the others.
+        let back_to = self.rings_mut(call).and_then(|rings| rings.call.back_to.take());
+        if back_to.is_some() && self.ring_more(now, call) {
+            return;
+        }
+        let unanswered = self
+            .rings_mut(call)
+            .map(|rings| std::mem::take(&mut rings.unanswered));
+        let Some(Treatment::Forward(number)) = unanswered else {
+            return self.calls.refuse(now, call, status, cause);
+        };
         let Some(meta) = self.calls.meta_mut(call) else {
             return;
         };
-        let Some(rings) = &mut meta.rings else {
-            return self.calls.refuse(now, call, status, cause);
-        };
-        if rings.call.back_to.take().is_some() {
-            // The terminal that called the authority goes on ringing, and now with the others.
-            return self.ring_boxes(now, call);
+        if let Some(rings) = &mut meta.rings {
+            rings.call.to = To::Number(number);
+            rings.told.clear();
         }
-        let Treatment::Forward(number) = std::mem::take(&mut rings.unanswered) else {
-            return self.calls.refuse(now, call, status, cause);
-        };
-        rings.call = Call {
-            to: To::Number(number),
-            ..rings.call
-        };
         let before = std::mem::take(&mut meta.branches);
         self.ring_boxes(now, call);
         for (_, leg) in before {
             self.calls.cancel(now, leg, cause);
         }
+    }
+
+    fn rings_mut(&mut self, call: Key) -> Option<&mut Rings> {
+        self.calls.meta_mut(call)?.rings.as_mut()
     }
 }

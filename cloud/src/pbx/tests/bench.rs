@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use media::relay::{Remote, Side as End};
 use shared::site::{Id, Rep, Sys};
-use shared::{BoxId, CallLeg, ContractId, Extension, IdKey, IdSet, Number, Site, SiteId, TerminalKind};
+use shared::{BoxId, CallLeg, ContractId, Extension, IdKey, Number, Site, SiteId, TerminalKind};
 use sip::digest::{Challenge, Ha1, Protected};
 use sip::{Flow, Instant, Message, Method, Transport, Writer};
 
@@ -50,50 +50,51 @@ pub fn number(text: &str) -> Number {
     Number::parse(text).unwrap()
 }
 
-fn site(contract: u32, id: u32, channels: u8, directs: &[&str], rep: Option<(&str, Option<u8>)>) -> Site {
+/// A contract with desk phones at its sites and one representative number.
+fn office(contract: u32, channels: u8, sites: &[(u32, &[&str])], rep: (&str, Option<u8>)) -> Office {
     let mut site = Site {
         sys: Sys {
             contract: ContractId(contract),
-            site: SiteId(id),
+            site: SiteId(sites[0].0),
             channels,
             realm: REALM.try_into().unwrap(),
             ..Sys::default()
         },
         ..Site::default()
     };
-    for (n, direct) in directs.iter().enumerate() {
-        let key = IdKey::new(10 * id as u16 + n as u16).unwrap();
-        let direct = number(direct);
-        let id = Id {
-            key,
-            direct,
-            extension: Extension::new(200 + 10 * id + n as u32).unwrap(),
-            direct_in: true,
-            direct_out: true,
-            label: "desk".try_into().unwrap(),
-            kind: TerminalKind::Fixed,
-            outgoing: direct,
-            site: site.sys.site,
-        };
-        site.ids.push(id).unwrap();
+    for (at, directs) in sites {
+        for (n, direct) in directs.iter().enumerate() {
+            let direct = number(direct);
+            let id = Id {
+                key: IdKey::new(10 * *at as u16 + n as u16).unwrap(),
+                direct,
+                extension: Extension::new(200 + 10 * at + n as u32).unwrap(),
+                direct_in: true,
+                direct_out: true,
+                label: "desk".try_into().unwrap(),
+                kind: TerminalKind::Fixed,
+                outgoing: direct,
+                site: SiteId(*at),
+            };
+            site.ids.push(id).unwrap();
+        }
     }
-    if let Some((rep, sub_cap)) = rep {
-        let members: IdSet = site.ids.iter().map(|id| id.key).collect();
-        let rep = Rep {
-            number: number(rep),
-            label: "rep".try_into().unwrap(),
-            members,
-            ring: members,
-            sub_cap,
-        };
-        site.reps.push(rep).unwrap();
-    }
-    site
+    let members = site.all();
+    let rep = Rep {
+        number: number(rep.0),
+        label: "rep".try_into().unwrap(),
+        members,
+        ring: members,
+        sub_cap: rep.1,
+    };
+    site.reps.push(rep).unwrap();
+    site.into()
 }
 
 fn account(id: BoxId, at: u32) -> Account {
     Account {
         id,
+        contract: ContractId(if at == 3 { 2 } else { 1 }),
         site: SiteId(at),
         realm: REALM.into(),
         ha1: Ha1::from_password(id.text().as_bytes(), REALM.as_bytes(), password(id).as_bytes()),
@@ -104,24 +105,33 @@ fn password(id: BoxId) -> String {
     format!("secret of {id}")
 }
 
-/// Two sites of one contract with two channels, one of which shares the representative number, and another contract.
-pub fn directory() -> Directory {
-    let sites = vec![
-        site(1, 1, 2, &["0312340001", "0312340002"], Some(("0312340000", None))),
-        site(1, 2, 2, &["0663000001"], Some(("0312340000", None))),
-        site(
-            2,
-            3,
-            5,
-            &["0521110001", "0521110002"],
-            Some(("0521110000", Some(1))),
-        ),
-    ];
+/// Two sites of one contract with two channels, which share the representative number.
+pub fn yamada() -> Office {
+    office(
+        1,
+        2,
+        &[(1, &["0312340001", "0312340002"]), (2, &["0663000001"])],
+        ("0312340000", None),
+    )
+}
+
+/// That contract as it is given, and another one.
+pub fn with(yamada: Office) -> Directory {
+    let nagoya = office(
+        2,
+        5,
+        &[(3, &["0521110001", "0521110002"])],
+        ("0521110000", Some(1)),
+    );
     Directory::new(
         REALM,
-        sites,
+        [yamada, nagoya],
         [account(TOKYO, 1), account(OSAKA, 2), account(NAGOYA, 3)],
     )
+}
+
+pub fn directory() -> Directory {
+    with(yamada())
 }
 
 /// Relays that only remember.

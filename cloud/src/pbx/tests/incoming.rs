@@ -242,6 +242,21 @@ fn desk_phones_without_their_box_are_absent() {
     b.nothing_left();
 }
 
+/// The box knows whether an app is registered there like a phone: it is asked.
+#[test]
+fn an_app_may_be_registered_at_its_box() {
+    let mut b = Bench::with(&[TOKYO]);
+    let mut office = yamada();
+    office.site.ids[0].kind = shared::TerminalKind::App;
+    b.give(Input::Directory(Box::new(with(office))));
+    b.rx(
+        CARRIER,
+        &Caller::carrier("c1", "0312340001").request("INVITE", "i"),
+    );
+    b.expect(CARRIER, "100");
+    b.expect(home(TOKYO), "INVITE");
+}
+
 #[test]
 fn a_box_refuses() {
     let table = [

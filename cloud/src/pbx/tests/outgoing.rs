@@ -56,18 +56,26 @@ fn a_phone_calls_outside() {
 #[test]
 fn which_number_a_call_may_present() {
     // P-Asserted-Identity, P-Served-User, what the carrier sees.
-    let table: [(&str, Option<&str>, Option<&str>); 9] = [
-        ("0312340001", Some("0312340001"), Some("+81312340001")),
-        ("0312340000", Some("0312340002"), Some("+81312340000")),
-        ("0312340001", None, Some("+81312340001")),
+    let (not_owned, another) = (
+        "Number not owned by the caller",
+        "Another terminal's direct number (R9)",
+    );
+    let table: [(&str, Option<&str>, Result<&str, &str>); 9] = [
+        ("0312340001", Some("0312340001"), Ok("+81312340001")),
+        ("0312340000", Some("0312340002"), Ok("+81312340000")),
+        ("0312340001", None, Ok("+81312340001")),
         // R9: another ID's direct number, a number of another site, of another contract, of nobody.
-        ("0312340001", Some("0312340002"), None),
-        ("0663000001", Some("0312340001"), None),
-        ("0521110001", Some("0312340001"), None),
-        ("0399999999", None, None),
+        ("0312340001", Some("0312340002"), Err(another)),
+        ("0663000001", Some("0312340001"), Err(another)),
+        (
+            "0521110001",
+            Some("0312340001"),
+            Err("Not a number of the contract (R9)"),
+        ),
+        ("0399999999", None, Err(not_owned)),
         // An ID that is not at this site.
-        ("0312340000", Some("0663000001"), None),
-        ("0312340000", Some("nonsense"), None),
+        ("0312340000", Some("0663000001"), Err(not_owned)),
+        ("0312340000", Some("nonsense"), Err(not_owned)),
     ];
     for (asserted, served, seen) in table {
         let mut b = Bench::with(&[TOKYO, OSAKA]);
@@ -80,17 +88,17 @@ fn which_number_a_call_may_present() {
         b.rx(flow, &phone.request("INVITE", "i"));
         b.expect(flow, "100");
         match seen {
-            Some(seen) => {
+            Ok(seen) => {
                 let invite = b.expect(CARRIER, "INVITE");
                 assert!(
                     invite.header("From").unwrap().contains(seen),
                     "{asserted} {served:?}"
                 );
             }
-            None => {
+            Err(why) => {
                 let refused = b.expect(flow, "403");
                 assert!(
-                    refused.header("Reason").unwrap().contains("not owned"),
+                    refused.header("Reason").unwrap().contains(why),
                     "{asserted} {served:?}"
                 );
                 b.rx(flow, &phone.request("ACK", "i"));
@@ -123,6 +131,8 @@ fn a_withheld_number() {
     phone.from = "\"Anonymous\" <sip:anonymous@anonymous.invalid>".into();
     phone.extra += "Privacy: id\r\n";
     let invite = b.ring(&phone, CARRIER);
+    let live = b.pbx.live().next().unwrap();
+    assert_eq!(live.terminal.map(|key| key.index()), Some(10));
     assert!(
         invite
             .header("From")
@@ -183,6 +193,10 @@ fn what_is_dialled() {
         ("0521110001", Ok("sip:+81521110001@")),
         ("0015550100", Err("404")),
         ("+14155550100", Err("403")),
+        ("0990123456", Err("403")),
+        ("02012345678", Err("403")),
+        ("104", Err("404")),
+        ("199", Err("404")),
         ("x", Err("404")),
     ];
     for (called, result) in table {
@@ -216,7 +230,7 @@ fn between_sites_no_channel_is_used() {
         invite
             .header("From")
             .unwrap()
-            .starts_with("<sip:0312340001@pbx.example>;tag=")
+            .starts_with("\"desk\" <sip:210@pbx.example>;tag=")
     );
     assert_eq!(b.pbx.channels_used(CONTRACT), 0);
     assert_eq!(b.pbx.live().next().unwrap().kind, Kind::Internal);
@@ -235,6 +249,71 @@ fn between_sites_no_channel_is_used() {
     b.expect(home(TOKYO), "480");
     b.quiet();
     assert_eq!(b.states(), [(0, FinalState::Unavailable, 480)]);
+}
+
+/// R30: the extension of another site rings there, even where its direct number does not (R25).
+#[test]
+fn an_extension_of_another_site() {
+    let mut b = Bench::with(&[TOKYO, OSAKA]);
+    let mut yamada = yamada();
+    let osaka = yamada.site.ids.last_mut().unwrap();
+    osaka.direct_in = false;
+    b.give(Input::Directory(Box::new(with(yamada))));
+    let mut phone = Caller::office(home(TOKYO), "c1", "220", "0312340001");
+    phone.from = "\"desk\" <sip:210@pbx.example>".into();
+    phone.extra = "P-Served-User: <sip:0312340001@pbx.example>\r\n".into();
+    let invite = b.ring(&phone, home(OSAKA));
+    assert!(invite.uri().starts_with("sip:220@"), "{}", invite.uri());
+    assert_eq!(invite.header("To"), Some("<sip:220@pbx.example>"));
+    assert!(
+        invite
+            .header("From")
+            .unwrap()
+            .starts_with("\"desk\" <sip:210@pbx.example>;tag=")
+    );
+    assert_eq!(b.pbx.channels_used(CONTRACT), 0);
+    b.rx(home(TOKYO), &phone.request("CANCEL", "i"));
+    b.seen.clear();
+    // Nobody's, and one whose caller is not known.
+    for (called, served, status) in [
+        ("229", "0312340001", "404"),
+        ("220", "0663000001", "403"),
+        ("0663000001", "x", "403"),
+    ] {
+        phone.id = format!("{called}{served}");
+        phone.called = called.into();
+        phone.extra = format!("P-Served-User: <sip:{served}@pbx.example>\r\n");
+        b.rx(home(TOKYO), &phone.request("INVITE", "i"));
+        b.seen.retain(|seen| seen.what() != "100");
+        b.expect(home(TOKYO), status);
+    }
+    // By its full number it does not ring.
+    phone.id = "c3".into();
+    phone.called = "0663000001".into();
+    phone.extra = "P-Served-User: <sip:0312340001@pbx.example>\r\n".into();
+    b.rx(home(TOKYO), &phone.request("INVITE", "i"));
+    b.expect(home(TOKYO), "100");
+    b.expect(home(TOKYO), "480");
+}
+
+/// A suspended number calls nobody but 110, 118 and 119.
+#[test]
+fn a_suspended_number_is_barred() {
+    let mut b = Bench::with(&[TOKYO]);
+    let mut yamada = yamada();
+    let suspended = (NumberState::Suspended, NumberRules::default());
+    yamada.lines.insert(number("0312340001"), suspended);
+    b.give(Input::Directory(Box::new(with(yamada))));
+    let phone = Caller::office(home(TOKYO), "c1", "0335550009", "0312340001");
+    b.rx(home(TOKYO), &phone.request("INVITE", "i"));
+    b.expect(home(TOKYO), "100");
+    let refused = b.expect(home(TOKYO), "403");
+    assert!(refused.header("Reason").unwrap().contains("Call barred"));
+    b.rx(home(TOKYO), &phone.request("ACK", "i"));
+    let emergency = Caller::office(home(TOKYO), "c2", "119", "0312340001");
+    b.ring(&emergency, CARRIER);
+    let other = Caller::office(home(TOKYO), "c3", "0335550009", "0312340002");
+    b.ring(&other, CARRIER);
 }
 
 #[test]

@@ -246,7 +246,11 @@ fn a_registration_that_is_not_refreshed_ends() {
 #[test]
 fn a_box_taken_out_of_the_directory_is_closed() {
     let mut b = Bench::with(&[TOKYO, OSAKA]);
-    b.give(Input::Directory(Box::new(Directory::new(REALM, Vec::new(), []))));
+    b.give(Input::Directory(Box::new(Directory::new(
+        REALM,
+        Vec::<Office>::new(),
+        [],
+    ))));
     b.trunks.sort();
     assert_eq!(b.trunks, [(TOKYO, None), (OSAKA, None)]);
     assert_eq!(b.pbx.trunks().count(), 0);

@@ -25,7 +25,8 @@ pub fn writer(bytes: &[u8]) {
     } else {
         b"sip:b@box"
     };
-    let mut buffer = vec![0; bytes.len() + 2_000];
+    // Each byte that is no text becomes three.
+    let mut buffer = vec![0; 3 * bytes.len() + 2_000];
     let mut w = Writer::new(&mut buffer);
     if response {
         w.status(200, &String::from_utf8_lossy(from));

@@ -145,7 +145,9 @@ impl<M> Calls<'_, M> {
         match method {
             Method::Bye => {
                 self.reply(now, tx, flow, message, 200, |_| {});
-                self.on_bye(now, key);
+                // The other side learns that it was late, and does not show a broken call (RFC 3326 §2).
+                let elsewhere = message.reasons().any(|reason| reason.is_sip(200));
+                self.on_bye(now, key, elsewhere.then_some(Cause::COMPLETED_ELSEWHERE));
             }
             Method::Invite => self.on_reinvite(now, tx, key, flow, message, media),
             Method::Options => self.reply(now, tx, flow, message, 200, |_| {}),
@@ -154,7 +156,7 @@ impl<M> Calls<'_, M> {
         Receive::Done
     }
 
-    fn on_bye(&mut self, now: Instant, key: Key) {
+    fn on_bye(&mut self, now: Instant, key: Key, cause: Option<Cause>) {
         let Some(leg) = self.legs.get(key) else { return };
         let (call, side) = (leg.call, leg.side);
         let Some(stage) = self.calls.get(call).map(|call| call.stage) else {
@@ -167,7 +169,7 @@ impl<M> Calls<'_, M> {
                 let part = winner == Some(key) || side == Side::Caller;
                 self.remove_leg(key);
                 if part {
-                    self.end(now, call, End::HungUp(side), None);
+                    self.end(now, call, End::HungUp(side), cause);
                 }
             }
             // RFC 3261 §15: a caller may end an early dialog with BYE.

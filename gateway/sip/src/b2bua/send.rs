@@ -190,8 +190,10 @@ impl<M> Calls<'_, M> {
                 None => {
                     leg.timer = Instant::NEVER;
                     if leg.inviting {
-                        if leg.state == State::Up {
-                            self.stop_reinvite(now, key);
+                        match leg.state {
+                            State::Up => self.stop_reinvite(now, key),
+                            State::Cancelling => self.give_up(now, key),
+                            _ => {}
                         }
                     } else if leg.state == State::Up && leg.asking.is_none() {
                         let flow = leg.flow;
@@ -251,6 +253,19 @@ impl<M> Calls<'_, M> {
         }
     }
 
+    /// A branch for whose CANCEL there was no room: there is now, or the branch is not waited for any more. Its INVITE, once
+    /// ringing, would wait for ever.
+    fn give_up(&mut self, now: Instant, key: Key) {
+        let invite = self.legs.get(key).and_then(|leg| leg.invite);
+        if invite.is_some_and(|tx| self.tx.cancel(now, tx).is_ok()) {
+            return;
+        }
+        if let Some(tx) = invite {
+            self.tx.forget(tx);
+        }
+        self.remove_leg(key);
+    }
+
     /// Ends a call: a final answer or a BYE to every leg, and the word to the owner.
     pub(super) fn end(&mut self, now: Instant, key: Key, end: End, cause: Option<Cause>) {
         let Some(call) = self.calls.get_mut(key).filter(|call| call.stage != Stage::Ended) else {
@@ -307,14 +322,15 @@ impl<M> Calls<'_, M> {
         };
         leg.state = State::Cancelling;
         leg.cause = cause;
-        let call = leg.call;
-        let cancelled = leg.invite.is_some_and(|tx| self.tx.cancel(now, tx).is_ok());
-        if let Some(call) = self.calls.get_mut(call) {
+        if let Some(call) = self.calls.get_mut(leg.call) {
             call.open = call.open.saturating_sub(1);
         }
+        let cancelled = leg.invite.is_some_and(|tx| self.tx.cancel(now, tx).is_ok());
         if !cancelled {
-            // No room for the CANCEL: the phone is told by the BYE if it answers, or rings out.
+            // No room for the CANCEL: the phone is told by the BYE if it answers, or later.
             self.counters.no_room += 1;
+            leg.timer = now + self.config.timers.t1 * 64;
+            self.earliest = self.earliest.min(leg.timer);
         }
     }
 

@@ -111,7 +111,7 @@ fn a_rewrite_changes_addresses_and_nothing_else() {
 
 #[test]
 fn a_rewrite_keeps_the_line_ends() {
-    let table: [(&[u8], &str); 2] = [
+    let table: [(&[u8], &str); 3] = [
         (
             b"v=0\nc=IN IP4 10.0.0.1\nm=audio 1 RTP/AVP 0\n",
             "v=0\nc=IN IP4 10.0.0.1\nm=audio 2 RTP/AVP 0\nc=IN IP6 ::1\n",
@@ -119,6 +119,10 @@ fn a_rewrite_keeps_the_line_ends() {
         (
             b"v=0\r\nm=audio 1/2 RTP/AVP 0",
             "v=0\r\nm=audio 2 RTP/AVP 0\r\nc=IN IP6 ::1\r\n",
+        ),
+        (
+            b"v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 1 RTP/AVP 0\r\ni=a title",
+            "v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 2 RTP/AVP 0\r\ni=a title\r\nc=IN IP6 ::1\r\n",
         ),
     ];
     for (sdp, want) in table {

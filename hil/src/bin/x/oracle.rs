@@ -1,4 +1,4 @@
-//! The number plan's oracles: libraries from PyPI, in a virtual environment under `target/`.
+//! The oracles of the number plan and of the calendar: libraries from PyPI, in a virtual environment under `target/`.
 
 use crate::build::must;
 use crate::setup;
@@ -29,5 +29,8 @@ pub fn check() -> Result<()> {
         println!("oracles: NOT ASKED, they cannot be had here: {error:#}");
         return Ok(());
     }
-    must(Command::new(python).arg(folder.join("oracle.py")).arg("--check"))
+    for script in ["oracle.py", "national_holidays.py"] {
+        must(Command::new(&python).arg(folder.join(script)).arg("--check"))?;
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo x setup`: what has to be on the machine.
+//! `cargo x setup`: what has to be on the machine. The C compiler is: `.cargo/cc` has brought it to link this program.
 
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 9] = [
-    tool("cc", "build-essential", "links host programs and builds SQLite"),
+const TOOLS: [Tool; 8] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),

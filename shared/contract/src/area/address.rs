@@ -16,6 +16,15 @@ pub(super) const WARDS: [&str; 23] = [
     "渋谷区", "中野区", "杉並区", "豊島区", "北区", "荒川区", "板橋区", "練馬区", "足立区", "葛飾区", "江戸川区",
 ];
 
+/// The other municipalities of 東京都, without their counties.
+#[rustfmt::skip]
+pub(super) const TOKYO: [&str; 39] = [
+    "八王子市", "立川市", "武蔵野市", "三鷹市", "青梅市", "府中市", "昭島市", "調布市", "町田市", "小金井市", "小平市",
+    "日野市", "東村山市", "国分寺市", "国立市", "福生市", "狛江市", "東大和市", "清瀬市", "東久留米市", "武蔵村山市",
+    "多摩市", "稲城市", "羽村市", "あきる野市", "西東京市", "瑞穂町", "日の出町", "檜原村", "奥多摩町", "大島町", "利島村",
+    "新島村", "神津島村", "三宅村", "御蔵島村", "八丈町", "青ケ島村", "小笠原村",
+];
+
 /// An address in its normal form, see [`normal`].
 pub(super) struct Address {
     pub prefecture: Option<&'static str>,
@@ -87,14 +96,14 @@ pub(super) fn normal(text: &str) -> String {
     out
 }
 
-fn digit(character: char) -> Option<u32> {
+pub(super) fn digit(character: char) -> Option<u32> {
     let digits = "一二三四五六七八九十";
     let place = digits.chars().position(|one| one == character)?;
     u32::try_from(place + 1).ok()
 }
 
 /// A number in kanji from 一 to 九十九; nothing if there is none.
-fn kanji(text: &str) -> Option<u32> {
+pub(super) fn kanji(text: &str) -> Option<u32> {
     let (mut value, mut pending) = (0, 0);
     for character in text.chars() {
         match digit(character)? {

@@ -3,7 +3,7 @@
 //!
 //! Two wordings are ours, for lists that do not know everything: 「埼玉県の一部」 and 「ほか」 at the end.
 
-use super::address::{WARDS, normal, prefecture, without_county};
+use super::address::{WARDS, digit, kanji, normal, prefecture, without_county};
 
 /// One municipality of a number area, or a prefecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,21 +61,30 @@ impl Town {
         let Some(rest) = address.strip_prefix(self.name.as_str()) else {
             return Some(false);
         };
-        let digits = rest.trim_start_matches(|character: char| character.is_ascii_digit());
-        let number: Option<u32> = rest
-            .get(..rest.len() - digits.len())
+        // 中原（1丁目）, and 中原一-25-3.
+        let rest = rest.trim_start_matches(['（', '(']);
+        let mut behind = rest.trim_start_matches(|character: char| character.is_ascii_digit());
+        let mut number = rest
+            .get(..rest.len() - behind.len())
             .and_then(|digits| digits.parse().ok());
+        if number.is_none() {
+            let after = rest.trim_start_matches(|character| digit(character).is_some());
+            if after.starts_with('-') {
+                number = rest.get(..rest.len() - after.len()).and_then(kanji);
+                behind = after;
+            }
+        }
         match (self.block, number) {
             // 入間町 of 入間町1丁目; but 上野 may be or not be what 上野原 means.
             (None, Some(_)) => Some(true),
             (None, None) => rest.is_empty().then_some(true),
             // 中原1丁目 and, as people write it, 中原1-2-3; 中原1番 is no 丁目.
             (Some(block), Some(number)) => {
-                let is_block = digits.starts_with("丁目") || digits.starts_with('-');
+                let is_block = behind.starts_with("丁目") || behind.starts_with('-');
                 is_block.then_some(block == number)
             }
-            (Some(_), None) if rest.is_empty() => None,
-            (Some(_), None) => Some(false),
+            // 中原 alone, 中原の1丁目, or another town: 中原町.
+            (Some(_), None) => None,
         }
     }
 }
@@ -206,13 +215,21 @@ mod tests {
             ("中原1丁目", "中原1-2-3", Some(true)),
             ("中原1丁目", "中原2-2-3", Some(false)),
             ("中原1丁目", "中原11丁目", Some(false)),
+            ("中原1丁目", "中原一-25-3", Some(true)),
+            ("中原1丁目", "中原二-25-3", Some(false)),
+            ("中原1丁目", "中原（1丁目）", Some(true)),
+            ("中原1丁目", "中原(2丁目)", Some(false)),
             ("中原1丁目", "中原", None),
+            ("中原1丁目", "中原の1丁目", None),
+            ("中原1丁目", "中原町", None),
             ("中原1丁目", "中原1番地", None),
             ("中原1丁目", "下連雀1丁目", Some(false)),
             ("入間町", "入間町3", Some(true)),
             ("入間町", "入間町", Some(true)),
             ("西和泉", "和泉本町", Some(false)),
             ("上野", "上野原", None),
+            ("上野", "上野一-2", Some(true)),
+            ("上野", "上野一色1-2", None),
             ("上野", "", None),
         ] {
             assert_eq!(Town::read(town).matches(address), answer, "{town} {address}");

@@ -21,9 +21,9 @@ pub struct Call {
     /// Who made it.
     pub origin: Origin,
     /// The outside number that was called; none for an extension, which costs nothing (R30).
+    #[serde(default)]
     pub to: Option<Number>,
     /// The day in Japan on which it was answered.
-    #[serde(with = "super::day")]
     pub day: Date,
     /// Its length from answer to release.
     pub milliseconds: u64,
@@ -186,7 +186,7 @@ impl From<Destination> for String {
 
 /// What a call of this contract costs. Calls to its own numbers stay inside and cost nothing (R30).
 pub fn charge(contract: &Contract, call: &Call, prices: &PriceList) -> Result<Yen, Error> {
-    let outside = call.to.filter(|to| subject(contract, *to).is_none());
+    let outside = call.to.filter(|to| subject(contract, *to, call.day).is_none());
     match outside.and_then(|to| Destination::of(to, call.day)) {
         Some(to) => Ok(prices.rate(to, call.day)?.charge(call.milliseconds)?),
         None => Ok(Yen::ZERO),
@@ -194,10 +194,10 @@ pub fn charge(contract: &Contract, call: &Call, prices: &PriceList) -> Result<Ye
 }
 
 /// The calls as one number by one ID, or forwarded by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
-    /// The number they are billed to.
-    pub billed: Number,
+    /// The number they are billed to, direct or representative.
+    pub subject: Subject,
     /// Who made them.
     pub origin: Origin,
     /// How many.
@@ -221,11 +221,9 @@ pub fn tallies(
         if Month::of(call.day) != month {
             return Err(Error::WrongMonth(Month::of(call.day)));
         }
-        if subject(contract, call.billed).is_none() {
-            return Err(Error::NotOurs(call.billed));
-        }
-        let tally = tallies.entry((call.billed, call.origin)).or_insert(Tally {
-            billed: call.billed,
+        let subject = subject(contract, call.billed, call.day).ok_or(Error::NotOurs(call.billed))?;
+        let tally = tallies.entry((subject, call.origin)).or_insert(Tally {
+            subject,
             origin: call.origin,
             calls: 0,
             milliseconds: 0,
@@ -245,14 +243,15 @@ pub fn tallies(
 /// number its owner called as. What a representative number forwarded is nobody's and has no direct number.
 pub fn export(contract: &Contract, month: Month, tallies: &[Tally]) -> String {
     let mut csv = String::from("month,direct,billed,calls,seconds,yen\r\n");
+    let digits = |number: Option<Number>| number.map(|number| number.to_string()).unwrap_or_default();
     for tally in tallies {
-        let direct = match (tally.origin, subject(contract, tally.billed)) {
+        let (billed, calls) = (tally.subject.number(), tally.calls);
+        let direct = match (tally.origin, tally.subject) {
             (Origin::Id(key), _) => direct(contract, key),
-            (Origin::Forwarded, Some(Subject::Direct { number, .. })) => Some(number),
+            (Origin::Forwarded, Subject::Direct { .. }) => billed,
             (Origin::Forwarded, _) => None,
         };
-        let direct = direct.map(|number| number.to_string()).unwrap_or_default();
-        let Tally { billed, calls, .. } = tally;
+        let (direct, billed) = (digits(direct), digits(billed));
         let (seconds, Yen(yen)) = (tally.milliseconds.div_ceil(1_000), tally.amount);
         // Writing to a string does not fail.
         let _ = write!(csv, "{month},{direct},{billed},{calls},{seconds},{yen}\r\n");

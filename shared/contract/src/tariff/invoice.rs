@@ -6,8 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use shared::{ContractId, Date};
 
-use super::monthly::subject;
-use super::{Call, Error, Item, Line, Month, PriceList, ROUNDING, Tax, TooLarge, Yen, lines, tallies};
+use super::{Call, Error, Line, Month, PriceList, Tax, TooLarge, Yen, lines};
 use crate::model::Contract;
 
 /// The registration number of the issuer of invoices (登録番号): `T` and the 13 digits of a company's number
@@ -95,7 +94,7 @@ pub struct TaxSum {
     pub percent: u8,
     /// Their sum, without tax.
     pub net: Yen,
-    /// The tax on the sum, rounded once ([`ROUNDING`]).
+    /// The tax on the sum, rounded once ([`Tax::on`]).
     pub amount: Yen,
 }
 
@@ -145,7 +144,7 @@ impl fmt::Display for InvoiceError {
 
 impl std::error::Error for InvoiceError {}
 
-/// The invoice of a contract for a month, with the calls of that month; a forecast if the month is not over today.
+/// The invoice of a contract for a month with its calls; a forecast if the month is not over today.
 pub fn invoice(
     contract: &Contract,
     month: Month,
@@ -154,20 +153,8 @@ pub fn invoice(
     registration: RegistrationNumber,
     today: Date,
 ) -> Result<Invoice, Error> {
-    let mut lines = lines(contract, month, prices)?;
-    for tally in tallies(contract, month, calls, prices)? {
-        lines.push(Line {
-            subject: subject(contract, tally.billed).ok_or(Error::NotOurs(tally.billed))?,
-            item: Item::Calls {
-                origin: tally.origin,
-                calls: tally.calls,
-            },
-            amount: tally.amount,
-            tax: Tax::Standard,
-        });
-    }
-    lines.sort_by_key(|line| (line.subject, line.item));
-    let (taxes, total) = sums(&lines, |tax| tax.rate(month.first()))?;
+    let lines = lines(contract, month, calls, prices)?;
+    let (taxes, total) = sums(&lines, month)?;
     Ok(Invoice {
         schema: Invoice::SCHEMA,
         contract: contract.id,
@@ -182,7 +169,7 @@ pub fn invoice(
 }
 
 /// The sums of the lines and the total with tax. All of a month is taxed at its rate: rates change with a month.
-fn sums(lines: &[Line], percent: impl Fn(Tax) -> u8) -> Result<(Vec<TaxSum>, Yen), TooLarge> {
+fn sums(lines: &[Line], month: Month) -> Result<(Vec<TaxSum>, Yen), TooLarge> {
     let mut taxes = Vec::new();
     let mut total = Yen::ZERO;
     for tax in [Tax::Standard, Tax::Outside] {
@@ -195,8 +182,7 @@ fn sums(lines: &[Line], percent: impl Fn(Tax) -> u8) -> Result<(Vec<TaxSum>, Yen
                 .filter(|line| line.tax == tax)
                 .map(|line| line.amount),
         )?;
-        let percent = percent(tax);
-        let amount = ROUNDING.percent(net, percent)?;
+        let (percent, amount) = (tax.rate(month.first()), tax.on(net, month.first())?);
         total = total.plus(net)?.plus(amount)?;
         taxes.push(TaxSum {
             tax,
@@ -214,18 +200,13 @@ impl Invoice {
 
     /// Reads an invoice and adds it up again.
     pub fn from_json(text: &str) -> Result<Self, InvoiceError> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            schema: u16,
-        }
         let syntax = |error: serde_json::Error| InvoiceError::Syntax(error.to_string());
-        let Versioned { schema } = serde_json::from_str(text).map_err(syntax)?;
-        if schema != Self::SCHEMA {
-            return Err(InvoiceError::Schema(schema));
+        match super::schema(text).map_err(syntax)? {
+            Self::SCHEMA => {}
+            other => return Err(InvoiceError::Schema(other)),
         }
         let invoice: Self = serde_json::from_str(text).map_err(syntax)?;
-        let month = invoice.month;
-        match sums(&invoice.lines, |tax| tax.rate(month.first())) {
+        match sums(&invoice.lines, invoice.month) {
             Ok((taxes, total)) if taxes == invoice.taxes && total == invoice.total => Ok(invoice),
             _ => Err(InvoiceError::Sums),
         }

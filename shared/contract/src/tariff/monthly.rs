@@ -1,9 +1,9 @@
-//! What a contract owes for a month besides calls: a line for every number and device it had for a day of it.
+//! What a contract owes for a month: lines for every number and device it had for a day of it, and for its calls.
 
 use serde::{Deserialize, Serialize};
 use shared::{Date, IdKey, Number};
 
-use super::{Error, Fee, Month, Origin, PriceList, Tax, Treatment, Yen, early_termination};
+use super::{Call, Error, Fee, Month, Origin, PriceList, Tax, Treatment, Yen, early_termination, tallies};
 use crate::device::{Acquisition, DeviceId, DeviceState, Model};
 use crate::model::{Contract, Customer};
 
@@ -26,34 +26,39 @@ pub enum Subject {
     Device(DeviceId),
 }
 
+impl Subject {
+    /// The number it is, if it is one.
+    pub const fn number(self) -> Option<Number> {
+        match self {
+            Self::Direct { number, .. } | Self::Rep(number) => Some(number),
+            Self::Contract | Self::Device(_) => None,
+        }
+    }
+}
+
 /// What is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Item {
     /// A fee of the price list.
     Fee(Fee),
-    /// A device that was bought.
+    /// Something that was bought.
     Purchase(Model),
-    /// A month's rent of a device.
+    /// A month's rent.
     Rent(Model),
-    /// A month's use fee of a device.
+    /// A month's use fee.
     Use(Model),
     /// A rental that ended within its minimum term (R48).
     EarlyTermination {
-        /// The device.
+        /// What was rented.
         model: Model,
         /// Months of rent that were subtracted.
         paid: u16,
         /// The customer is no company: the law limits what may be asked for (消費者), so a person has to look at it.
         review: bool,
     },
-    /// Calls (R50).
-    Calls {
-        /// Who made them.
-        origin: Origin,
-        /// How many.
-        calls: u32,
-    },
+    /// Calls by this ID, or forwarded (R50).
+    Calls(Origin),
 }
 
 /// One line of an invoice.
@@ -63,28 +68,26 @@ pub struct Line {
     pub subject: Subject,
     /// What is charged.
     pub item: Item,
-    /// How much, without tax.
+    /// How many calls; else 1.
+    pub count: u32,
+    /// How much for all of them, without tax.
     pub amount: Yen,
     /// How it is taxed.
     pub tax: Tax,
 }
 
 /// Something a contract has, or had, that is charged for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holding {
-    /// What its lines are about.
-    pub subject: Subject,
-    /// What it is.
-    pub held: Held,
-    /// Since when.
-    pub since: Date,
+struct Holding {
+    subject: Subject,
+    held: Held,
+    since: Date,
     /// The first day on which it no longer is; none while it is.
-    pub ended: Option<Date>,
+    ended: Option<Date>,
 }
 
 /// Kinds of holdings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+#[derive(Clone, Copy)]
+enum Held {
     /// The contract itself, with the basic ID.
     Contract,
     /// An additional ID.
@@ -124,6 +127,7 @@ impl Holding {
                 out.push(Line {
                     subject: self.subject,
                     item,
+                    count: 1,
                     amount,
                     tax: Tax::Standard,
                 });
@@ -182,12 +186,13 @@ impl Holding {
         } else {
             0
         };
-        let Treatment { term, tax } = prices.early_termination;
+        let Treatment { term, tax } = prices.early_termination();
         let offer = prices.offer(model, ordered)?;
         let amount = early_termination(&offer, self.since, ended, paid, term)?;
         let review = customer == Customer::Consumer;
         Ok((amount > Yen::ZERO).then_some(Line {
             subject: self.subject,
+            count: 1,
             item: Item::EarlyTermination { model, paid, review },
             amount,
             tax,
@@ -195,12 +200,26 @@ impl Holding {
     }
 }
 
-/// The lines of a month, grouped by what they are about.
-pub fn lines(contract: &Contract, month: Month, prices: &PriceList) -> Result<Vec<Line>, Error> {
+/// All lines of a month with its calls, grouped by what they are about.
+pub fn lines(
+    contract: &Contract,
+    month: Month,
+    calls: &[Call],
+    prices: &PriceList,
+) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
     for holding in holdings(contract) {
         holding.lines(month, prices, &mut lines)?;
         lines.extend(holding.early_termination(month, contract.customer, prices)?);
+    }
+    for tally in tallies(contract, month, calls, prices)? {
+        lines.push(Line {
+            subject: tally.subject,
+            item: Item::Calls(tally.origin),
+            count: tally.calls,
+            amount: tally.amount,
+            tax: Tax::Standard,
+        });
     }
     lines.sort_by_key(|line| (line.subject, line.item));
     Ok(lines)
@@ -211,6 +230,21 @@ struct Numbered {
     subject: Subject,
     since: Date,
     ended: Option<Date>,
+    /// What came in its place.
+    next: Option<Number>,
+}
+
+impl Numbered {
+    /// It goes on as the other one: an ID lasts as long as it has a number (R7), a representative number as long as another
+    /// one comes in its place.
+    fn goes_on_as(&self, other: &Self) -> bool {
+        let same = match (self.subject, other.subject) {
+            (Subject::Direct { key, .. }, Subject::Direct { key: next, .. }) => key == next,
+            (Subject::Rep(_), Subject::Rep(next)) => self.next == Some(next),
+            _ => false,
+        };
+        same && self.ended.is_some_and(|ended| ended >= other.since)
+    }
 }
 
 fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
@@ -219,11 +253,13 @@ fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
         subject: direct(id.key, id.direct.number),
         since: id.direct.since,
         ended: None,
+        next: None,
     });
     let reps = contract.reps.iter().map(|rep| Numbered {
         subject: Subject::Rep(rep.line.number),
         since: rep.line.since,
         ended: None,
+        next: None,
     });
     let former = contract.former.iter().map(move |former| Numbered {
         subject: match former.id {
@@ -232,19 +268,20 @@ fn numbers(contract: &Contract) -> impl Iterator<Item = Numbered> {
         },
         since: former.since,
         ended: Some(former.until),
+        next: former.next,
     });
     former.chain(ids).chain(reps)
 }
 
-/// What a number of the contract, present or former, is to it.
-pub(super) fn subject(contract: &Contract, number: Number) -> Option<Subject> {
+/// What a number was to the contract on a day, its last one included; none if it was not the contract's.
+pub(super) fn subject(contract: &Contract, number: Number, day: Date) -> Option<Subject> {
     numbers(contract)
-        .map(|numbered| numbered.subject)
-        .find(|subject| match subject {
-            Subject::Direct { number: direct, .. } => *direct == number,
-            Subject::Rep(rep) => *rep == number,
-            _ => false,
+        .find(|one| {
+            one.subject.number() == Some(number)
+                && one.since <= day
+                && one.ended.is_none_or(|ended| day <= ended)
         })
+        .map(|one| one.subject)
 }
 
 /// The direct number of an ID, or the last one it had.
@@ -258,7 +295,7 @@ pub(super) fn direct(contract: &Contract, key: IdKey) -> Option<Number> {
 }
 
 /// Everything a contract has or had.
-pub fn holdings(contract: &Contract) -> Vec<Holding> {
+fn holdings(contract: &Contract) -> Vec<Holding> {
     // The contract's last day is a day of it, and all it had goes with it.
     let end = contract.ended.map(|last| last.plus_days(1));
     let mut holdings = Vec::new();
@@ -271,32 +308,33 @@ pub fn holdings(contract: &Contract) -> Vec<Holding> {
         })
     };
     hold(Subject::Contract, Held::Contract, contract.signed, None);
-    for Numbered {
-        subject,
-        since,
-        ended,
-    } in numbers(contract)
-    {
-        hold(subject, Held::Number, since, ended);
-        if let Subject::Rep(_) = subject {
-            hold(subject, Held::Rep, since, ended);
-        }
+    for number in numbers(contract) {
+        hold(number.subject, Held::Number, number.since, number.ended);
     }
-    for (subject, since, ended) in additional_ids(contract) {
-        hold(subject, Held::AdditionalId, since, ended);
+    let rights = rights(contract);
+    let basic = basic(contract, &rights);
+    for right in rights {
+        let held = match right.subject {
+            Subject::Direct { key, .. } if Some(key) == basic => continue,
+            Subject::Direct { .. } => Held::AdditionalId,
+            _ => Held::Rep,
+        };
+        hold(right.subject, held, right.since, right.ended);
     }
     for device in &contract.devices {
         let (Some(since), model, ordered) = (device.shipped, device.model, device.ordered) else {
             continue;
         };
         let subject = Subject::Device(device.id);
-        let returned = match device.state {
-            DeviceState::Returned(day) => Some(day),
+        let returned = match (device.acquisition, device.state) {
+            // Came back before it was ever used, so it was not sold; what is used is the customer's for good.
+            (Acquisition::Purchase, DeviceState::Returned(_)) => continue,
+            (Acquisition::Rental, DeviceState::Returned(day)) => Some(day),
             _ => None,
         };
         hold(subject, Held::Use(model, ordered), since, returned);
         match (device.acquisition, device.state) {
-            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, returned),
+            (Acquisition::Purchase, _) => hold(subject, Held::Purchase(model, ordered), since, None),
             (Acquisition::Rental, DeviceState::Purchased(day)) => {
                 hold(subject, Held::BoughtOut(model, ordered), since, Some(day));
                 hold(subject, Held::Purchase(model, ordered), day, None);
@@ -307,35 +345,29 @@ pub fn holdings(contract: &Contract) -> Vec<Holding> {
     holdings
 }
 
-/// The additional IDs with their days. An ID lasts as long as it has a number (R7), be it one after the other.
-fn additional_ids(contract: &Contract) -> Vec<(Subject, Date, Option<Date>)> {
-    let mut numbers: Vec<_> = numbers(contract)
-        .filter_map(|numbered| match numbered.subject {
-            Subject::Direct { key, .. } => Some((key, numbered)),
-            _ => None,
-        })
-        .collect();
-    numbers.sort_by_key(|(key, numbered)| (*key, numbered.since));
-    // The basic ID is in the base fee. It ends with the contract (R16), so it is the first while there are any.
-    let basic = match contract.ids.first() {
-        Some(id) => Some(id.key),
-        None => numbers
-            .iter()
-            .min_by_key(|(key, numbered)| (numbered.since, *key))
-            .map(|(key, _)| *key),
-    };
-    let mut ids: Vec<(IdKey, Numbered)> = Vec::new();
-    for (key, next) in numbers {
-        match ids.last_mut() {
-            Some((last, id)) if *last == key && id.ended.is_some_and(|ended| ended >= next.since) => {
-                id.subject = next.subject;
-                id.ended = next.ended;
+/// The IDs and representative numbers with their days, under their last number.
+fn rights(contract: &Contract) -> Vec<Numbered> {
+    let mut numbers: Vec<Numbered> = numbers(contract).collect();
+    numbers.sort_by_key(|number| number.since);
+    let mut rights: Vec<Numbered> = Vec::new();
+    for next in numbers {
+        match rights.iter_mut().find(|right| right.goes_on_as(&next)) {
+            Some(right) => {
+                let since = right.since;
+                *right = Numbered { since, ..next };
             }
-            _ => ids.push((key, next)),
+            None => rights.push(next),
         }
     }
-    ids.into_iter()
-        .filter(|(key, _)| Some(*key) != basic)
-        .map(|(_, id)| (id.subject, id.since, id.ended))
-        .collect()
+    rights
+}
+
+/// The basic ID, which is in the base fee. It ends with the contract (R16), so it is the first while there are any.
+fn basic(contract: &Contract, rights: &[Numbered]) -> Option<IdKey> {
+    let first = contract.ids.first().map(|id| id.key);
+    let keys = rights.iter().filter_map(|right| match right.subject {
+        Subject::Direct { key, .. } => Some((right.since, key)),
+        _ => None,
+    });
+    first.or_else(|| keys.min().map(|(_, key)| key))
 }

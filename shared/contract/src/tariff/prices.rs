@@ -17,10 +17,9 @@ pub struct Row<K, P> {
     /// Of what.
     pub of: K,
     /// The first day.
-    #[serde(with = "super::day")]
     pub from: Date,
     /// The last day; none if the end is not known.
-    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Date>,
     /// The price.
     pub price: P,
@@ -37,7 +36,7 @@ impl<K, P> Row<K, P> {
 }
 
 /// The price of something on a day.
-pub fn price_at<'a, K: PartialEq, P>(rows: &'a [Row<K, P>], of: &K, day: Date) -> Option<&'a P> {
+fn price_at<'a, K: PartialEq, P>(rows: &'a [Row<K, P>], of: &K, day: Date) -> Option<&'a P> {
     rows.iter()
         .find(|row| row.of == *of && row.holds(day))
         .map(|row| &row.price)
@@ -55,8 +54,6 @@ pub enum Fee {
     AdditionalIdSetup,
     /// A representative number, a month.
     Rep,
-    /// Cloud FAX on a number, a month (R45).
-    CloudFax,
     /// Universal service fee (ユニバーサルサービス料) of a number, a month.
     UniversalService,
     /// Telephone relay service fee (電話リレーサービス料) of a number, a month.
@@ -65,12 +62,11 @@ pub enum Fee {
 
 impl Fee {
     /// All.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Base,
         Self::AdditionalId,
         Self::AdditionalIdSetup,
         Self::Rep,
-        Self::CloudFax,
         Self::UniversalService,
         Self::TelephoneRelay,
     ];
@@ -82,7 +78,6 @@ impl Fee {
             Self::AdditionalId => "additional_id",
             Self::AdditionalIdSetup => "additional_id_setup",
             Self::Rep => "rep",
-            Self::CloudFax => "cloud_fax",
             Self::UniversalService => "universal_service",
             Self::TelephoneRelay => "telephone_relay",
         }
@@ -108,18 +103,11 @@ impl Rate {
 }
 
 /// All prices that are configuration. Made by [`PriceList::from_json`] only, so its rows are known to be sound.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PriceList {
-    schema: u16,
-    fees: Vec<Row<Fee, Yen>>,
-    devices: Vec<Row<Model, Offer>>,
-    calls: Vec<Row<Destination, Rate>>,
-    /// How early termination is read and taxed (A6, A13).
-    pub early_termination: Treatment,
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceList(File);
 
-/// The file, not yet checked. Schema 1.
-#[derive(Deserialize)]
+/// The file. Schema 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     schema: u16,
@@ -195,11 +183,12 @@ impl PriceList {
     /// Reads and checks a price list.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let whole = |fault| ConfigError { at: None, fault };
-        let file: File =
-            serde_json::from_str(text).map_err(|error| whole(Fault::Syntax(error.to_string())))?;
-        if file.schema != Self::SCHEMA {
-            return Err(whole(Fault::Schema(file.schema)));
+        let syntax = |error: serde_json::Error| whole(Fault::Syntax(error.to_string()));
+        match super::schema(text).map_err(syntax)? {
+            Self::SCHEMA => {}
+            other => return Err(whole(Fault::Schema(other))),
         }
+        let file: File = serde_json::from_str(text).map_err(syntax)?;
         check("fees", &file.fees, |row| {
             let ends = row.until.map(|until| until.plus_days(1));
             match [Some(row.from), ends]
@@ -230,24 +219,23 @@ impl PriceList {
             0 => Err(Fault::NoUnit),
             _ => not_negative(row.price.yen),
         })?;
-        Ok(Self {
-            schema: file.schema,
-            fees: file.fees,
-            devices: file.devices,
-            calls: file.calls,
-            early_termination: file.early_termination,
-        })
+        Ok(Self(file))
     }
 
     /// The list as text, which reads back as the same list.
     pub fn to_json(&self) -> String {
         // Fails for maps with keys that are not text and for values that refuse; there are none.
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(&self.0).unwrap_or_default()
+    }
+
+    /// How early termination is read and taxed (A6, A13).
+    pub fn early_termination(&self) -> Treatment {
+        self.0.early_termination
     }
 
     /// A fee on a day.
     pub fn fee(&self, fee: Fee, day: Date) -> Result<Yen, Error> {
-        price_at(&self.fees, &fee, day).copied().ok_or(Error::NoPrice {
+        price_at(&self.0.fees, &fee, day).copied().ok_or(Error::NoPrice {
             price: Price::Fee(fee),
             day,
         })
@@ -256,7 +244,7 @@ impl PriceList {
     /// What a device ordered on a day costs, by the guide or by this list.
     pub fn offer(&self, model: Model, day: Date) -> Result<Offer, Error> {
         price_at(&CATALOGUE, &model, day)
-            .or_else(|| price_at(&self.devices, &model, day))
+            .or_else(|| price_at(&self.0.devices, &model, day))
             .copied()
             .ok_or(Error::NoPrice {
                 price: Price::Device(model),
@@ -271,7 +259,7 @@ impl PriceList {
         }
         CATALOGUE
             .iter()
-            .chain(&self.devices)
+            .chain(&self.0.devices)
             .filter(|row| row.of == model)
             .filter_map(|row| row.until)
             .filter(|until| *until < day)
@@ -286,7 +274,8 @@ impl PriceList {
 
     /// What calls to a destination cost on a day; of the prefixes of a number abroad the longest counts.
     pub fn rate(&self, to: Destination, day: Date) -> Result<Rate, Error> {
-        self.calls
+        self.0
+            .calls
             .iter()
             .filter(|row| row.holds(day) && row.of.covers(to))
             .max_by_key(|row| row.of)

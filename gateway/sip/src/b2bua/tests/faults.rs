@@ -15,6 +15,7 @@ suite! {
     no_room_for_a_call
     no_room_for_a_branch
     no_room_for_transactions
+    no_room_for_a_cancel
     lingering_calls_give_way
     room_for_emergencies
     too_small_a_buffer
@@ -341,6 +342,35 @@ fn no_room_for_transactions(kind: Kind) {
     b.expect(BOB, "CANCEL");
     assert_eq!(b.ends(), [End::Cancelled]);
     b.nothing_left();
+}
+
+/// Phones that ring, no room for the CANCELs, and never another word: nothing waits for them for ever.
+fn no_room_for_a_cancel(kind: Kind) {
+    for acknowledged in [false, true] {
+        let mut b = Bench::sized(kind, 4, 2, 8);
+        let alice = Caller::new(ALICE, "c1");
+        let key = b.call(&alice, OFFER, &[]);
+        for flow in [BOB, CAROL, DAVE] {
+            let (uri, priority) = (b"sip:target@192.0.2.2", Priority::Reserved);
+            let target = Target {
+                flow,
+                uri,
+                priority,
+                user: 0,
+            };
+            b.calls.dial(b.now, key, target).unwrap();
+            b.drain();
+            let invite = b.expect(flow, "INVITE");
+            b.rx(flow, &answer(&invite, 180, "x", ""));
+        }
+        b.calls.refuse(b.now, key, 486, None);
+        b.drain();
+        assert_eq!(b.calls.counters().no_room, 3);
+        if acknowledged {
+            b.rx(ALICE, &alice.request("ACK", "1", ""));
+        }
+        b.nothing_left();
+    }
 }
 
 /// Calls that are over but for branches whose phones may repeat their answer give way, the oldest first.
