@@ -2,7 +2,8 @@
 //!
 //! Instructions are counted by QEMU's `-icount shift=4`: every instruction takes 16 ns of the virtual clock, which also
 //! stamps the frames of `filter-dump`. So the time from the datagram in to the datagram out is a number of instructions,
-//! exact to 63 of them (the stamps are whole microseconds), interrupts and the network stack included.
+//! exact to 63 of them (the stamps are whole microseconds), interrupts and the network stack included. A first REGISTER is
+//! answered when flash has its binding: that write is in its figure.
 
 use super::stage::Stage;
 use crate::office::{BOX, PHONES};
