@@ -114,7 +114,7 @@ fn register(stage: &Stage, phones: &[Phone]) -> Result<Vec<Process>> {
     command.args([
         "-i", PHONES[2], "-p", "5060", "-m", &count, "-l", &count, "-r", &count,
     ]);
-    command.args(["-auth_uri", DOMAIN, "-nostdin"]);
+    command.args(["-auth_uri", DOMAIN, "-max_socket", "1000", "-nostdin"]);
     Ok(vec![Process::start(
         "registering",
         &mut command,
