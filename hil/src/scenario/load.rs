@@ -32,14 +32,17 @@ pub fn rates(stage: &mut Stage) -> Result<()> {
     let phones = more_phones(stage)?;
     let dump = counted(stage, "registers.pcap", 1);
     stage.board.on()?;
-    let registering = register(stage, &phones)?;
+    let Some((answering, registering)) = phones.split_last() else {
+        anyhow::bail!("no phones")
+    };
+    let registering = register(stage, registering)?;
     let rate = sustained(&dump, registering, |text| text.contains(" REGISTER\r\n"))?;
     figure("firmware.registers_per_second", rate, "1/s");
     stage.board.off();
 
     let dump = counted(stage, "calls.pcap", 1);
     stage.board.on()?;
-    let calling = call(stage)?;
+    let calling = call(stage, answering)?;
     let rate = sustained(&dump, calling, |text| text.contains(" BYE\r\n"))?;
     figure("firmware.calls_per_second", rate, "1/s");
     stage.board.off();
@@ -54,7 +57,8 @@ fn more_phones(stage: &mut Stage) -> Result<Vec<Phone>> {
     stage.board.arguments(&[]);
     stage.board.on()?;
     let mut phones = Vec::new();
-    for index in 0..REGISTERING {
+    // The last one answers calls.
+    for index in 0..=REGISTERING {
         let direct = format!("03123401{index:02}");
         let extension = format!("3{index:02}");
         let label = format!("負荷{index}");
@@ -78,7 +82,7 @@ fn more_phones(stage: &mut Stage) -> Result<Vec<Phone>> {
             .ip(&["address", "add", &format!("{address}/24"), "dev", "eth0"])?;
         phones.push((field("user"), field("password"), address));
     }
-    stage.configured(Instant::now(), s(20))?;
+    stage.configured(Instant::now(), s(60))?;
     stage.board.off();
     Ok(phones)
 }
@@ -122,18 +126,17 @@ fn register(stage: &Stage, phones: &[Phone]) -> Result<Vec<Process>> {
     )?])
 }
 
-/// Phone A calls phone B without end, many times at once.
-fn call(stage: &Stage) -> Result<Vec<Process>> {
-    let [a, b, ..] = stage.ids.as_slice() else {
-        anyhow::bail!("no phones")
-    };
+/// Phone A calls a phone that answers, without end, many times at once.
+fn call(stage: &Stage, answering: &Phone) -> Result<Vec<Process>> {
+    let a = &stage.ids[0];
+    let (called, password, _) = answering;
     let home = stage.run.folder.join("calling");
     std::fs::create_dir_all(&home)?;
-    let answering = registered(stage, 1, &b.user, &b.password, &home)?;
+    let answering = registered(stage, 1, called, password, &home)?;
     let words = [
         ("domain", DOMAIN),
         ("user", &a.user),
-        ("called", &b.extension),
+        ("called", called),
         ("talk", "0"),
     ];
     let scenario = sipp::fill("load-call", &words, &home)?;
