@@ -5,15 +5,16 @@
 pub const IDS: usize = shared::id::IdKey::COUNT;
 /// Phones that may be registered under one ID at once: the one in use and the one that replaces it (R6).
 pub const BINDINGS_PER_ID: usize = 2;
-/// Registrations: one an ID and half as many again for phones that take another's place, about 260 bytes each, 25 KiB.
+/// Registrations: one an ID and half as many again for phones that take another's place, about 290 bytes each, 27 KiB.
 pub const BINDINGS: usize = IDS + IDS / 2;
-/// Answers to REGISTERs that wait until flash has followed, about 860 bytes each, 7 KiB. A sector is erased in some 50 ms,
+/// Answers to REGISTERs that wait until flash has followed, about 990 bytes each, 8 KiB. A sector is erased in some 50 ms,
 /// once in 18 writes; of 64 phones that come within half a second 7 come meanwhile. A phone whose answer finds no room
 /// repeats its REGISTER.
 pub const HELD: usize = 8;
-/// Longest answer to a REGISTER that can wait, bytes: two contacts (148 each), the addresses it says back (some 450).
-pub const HELD_MAX: usize = 768;
-/// Addresses that are remembered for giving wrong passwords.
+/// Longest answer to a REGISTER that can wait, bytes: two contacts with their GRUUs (some 200 each), the addresses it says back
+/// (some 450).
+pub const HELD_MAX: usize = 896;
+/// Addresses that are remembered for what they asked, 48 bytes each, 3 KiB: as many as phones.
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;

@@ -14,17 +14,16 @@ use shared::id::{IdKey, SessionId};
 use shared::number::Number;
 use shared::record::{Party, Stamp};
 use shared::ring::Ringing;
-use sip::b2bua::{ADDRESS_MAX, Cause, Direct, Refusal};
+use sip::b2bua::{ADDRESS_MAX, Cause, Direct, RETRY_AFTER, Refusal};
 use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
 
 use crate::Gateway;
+use crate::registrar::gruu;
 
 /// [`Target::user`] of the trunk.
 const TRUNK: u32 = u32::MAX;
-/// What a phone is told that found no room, seconds.
-const RETRY_AFTER: u8 = 2;
 
 /// Which way a call crosses the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +49,8 @@ pub struct Meta {
     uses: Use,
     /// Who was offered it; nothing if it rings no phone here.
     rings: Option<Ringing>,
+    /// The one phone of them that it is for ([`crate::registrar::gruu`]).
+    gruu: Option<u64>,
     answered_by: Option<u32>,
     started: Stamp,
     ringing: Option<Stamp>,
@@ -218,6 +219,7 @@ impl Gateway<'_> {
             caller,
             uses: Use::Inside,
             rings: None,
+            gruu: message.parsed_request_uri().as_ref().and_then(gruu),
             answered_by: None,
             started: self.stamp(now),
             ringing: None,

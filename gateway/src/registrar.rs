@@ -13,6 +13,7 @@
 mod binding;
 mod contacts;
 mod offer;
+mod path;
 mod refusal;
 mod sources;
 #[cfg(test)]
@@ -37,6 +38,8 @@ pub const EXPIRES_MIN: Duration = Duration::from_secs(120);
 pub const EXPIRES_MAX: Duration = Duration::from_secs(300);
 /// A binding outlives what was granted by one whole transaction, so that a late refresh finds it.
 const SLACK: Duration = Duration::from_secs(32);
+/// What a phone is told that finds no room for its binding: somebody else's may have ended by then.
+const NO_ROOM: Duration = EXPIRES_MIN;
 /// Many registrations long, so that a refresh needs no new challenge.
 const NONCE_LIFETIME: Duration = Duration::from_secs(3_600);
 
@@ -63,7 +66,7 @@ pub struct Storage<'s> {
     pub places: &'s mut [Place],
     /// Nonces in use, one a phone, [`Used::NONE`].
     pub nonces: &'s mut [Used],
-    /// Addresses that gave wrong passwords, [`Source::NONE`].
+    /// Addresses that were heard, [`Source::NONE`].
     pub sources: &'s mut [Source],
 }
 
@@ -129,6 +132,8 @@ pub struct Counters {
     pub refused: u32,
     /// Requests not looked at because their source had given too many wrong passwords.
     pub limited: u32,
+    /// Requests outside of dialogs that were not looked at because their source sends too many.
+    pub flooded: u32,
     /// Right credentials sent a second time, in another request or from elsewhere.
     pub replayed: u32,
     /// Right credentials for somebody else's address of record.
@@ -183,6 +188,36 @@ impl Judged {
     }
 }
 
+/// Which phone of its user a URI means, where it is a GRUU of ours (RFC 5627); nobody's where it cannot be read. `None`: all.
+pub fn gruu(uri: &Uri<'_>) -> Option<u64> {
+    let instance = uri.param("gr")?;
+    let digits = core::str::from_utf8(instance).ok().filter(|digits| digits.len() == 16);
+    Some(digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0))
+}
+
+/// A contact of the answer. What the phone said of itself is said back for the contacts that it has just registered; a public
+/// GRUU is given to those that ask for one (RFC 5627 §5.3): the address of record and sixteen digits for the instance, always
+/// the same. Temporary ones are not: nobody outside ever sees a phone's contact.
+fn write_contact(w: &mut Writer<'_>, asked: Asked<'_, '_>, binding: &Binding, realm: &str) {
+    let request = asked.request;
+    let expires = binding.remaining(asked.now).as_secs();
+    w.raw(b"Contact: <").raw(binding.contact()).raw(b">");
+    // An overflow is told by the last call.
+    let _ = write!(w, ";expires={expires}");
+    let own = request.contacts().find(|contact| contact.uri == binding.contact());
+    for name in ["+sip.instance", "reg-id"] {
+        if let Some(value) = own.as_ref().and_then(|contact| contact.param(name)) {
+            w.raw(b";").raw(name.as_bytes()).raw(b"=").unfolded(value);
+        }
+    }
+    let user = request.to().and_then(|to| to.parsed_uri()?.user);
+    if let Some(user) = user.filter(|_| binding.instance() != 0 && request.supports("gruu")) {
+        w.raw(b";pub-gruu=\"sip:").raw(user);
+        let _ = write!(w, "@{realm};gr={:016x}\"", binding.instance());
+    }
+    w.raw(b"\r\n");
+}
+
 impl<'s> Registrar<'s> {
     /// A registrar without bindings; see [`Registrar::restore`]. `secret` is fresh randomness of this boot.
     pub fn new(storage: Storage<'s>, secret: [u64; 2]) -> Self {
@@ -193,6 +228,14 @@ impl<'s> Registrar<'s> {
             sources: Sources::new(storage.sources),
             counters: Counters::default(),
         }
+    }
+
+    /// Whether a request outside of dialogs from this address is looked at; no question for emergency calls, for what belongs
+    /// to a call, and for the trunk.
+    pub fn admit(&mut self, now: Instant, from: core::net::IpAddr) -> bool {
+        let admitted = self.sources.admit(now, from);
+        self.counters.flooded = self.counters.flooded.wrapping_add(u32::from(!admitted));
+        admitted
     }
 
     /// Handles a REGISTER and writes its answer. `random` is fresh; it makes the answer's tag and the jitter.
@@ -223,14 +266,13 @@ impl<'s> Registrar<'s> {
         self.counters.accepted = self.counters.accepted.wrapping_add(1);
         let mut w = asked.answer(200, out);
         for binding in self.of(key) {
-            let expires = binding.remaining(now).as_secs();
-            w.raw(b"Contact: <").raw(binding.contact()).raw(b">");
-            // An overflow is told by the last call.
-            let _ = write!(w, ";expires={expires}\r\n");
+            write_contact(&mut w, asked, binding, accounts.realm());
         }
         if let Some(granted) = granted {
             w.header(Name::Expires, granted.as_secs());
         }
+        w.copy(request, Name::Path);
+        path::write_outbound(&mut w, flow, request);
         let (len, accepted) = (w.finish_empty()?, Some(key));
         Ok(Answer { len, accepted })
     }
@@ -293,6 +335,8 @@ impl<'s> Registrar<'s> {
             return Err(No::Status(400));
         };
         let (call, cseq) = (binding::identity(call_id), cseq.seq);
+        let path = path::read(request)?;
+        path::outbound(flow, request)?;
         if verdict != Verdict::Accepted {
             // The very same REGISTER again because its answer was lost: answered again, changing nothing.
             let same = |b: &&Binding| b.call == call && b.cseq == cseq && b.nonce == nonce && b.flow == *flow;
@@ -322,28 +366,28 @@ impl<'s> Registrar<'s> {
         if !request.has(Name::Contact) {
             return Ok((key, None));
         }
-        let Some(wanted) = contacts::read(request, random)? else {
+        let Some(wanted) = contacts::read(request, &path, random)? else {
             self.remove(|b| b.key == key, Kind::Removed);
             return Ok((key, None));
         };
         let mut granted = None;
-        for Wanted { uri, device, grant } in wanted {
+        for Wanted { address, device, grant } in wanted {
             // A second contact of this very request is another phone, although the Call-ID is the same.
-            let sibling = |b: &Binding| (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact != uri;
-            let same = |b: &Binding| b.key == key && !sibling(b) && b.is_same(&uri, device, call);
+            let sibling = |b: &Binding| (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact() != address.uri();
+            let same = |b: &Binding| b.key == key && !sibling(b) && b.is_same(address.uri(), device, call);
             if grant.is_zero() {
                 self.remove(same, Kind::Removed);
                 continue;
             }
             let place = self.place_for(key, same).ok_or_else(|| {
                 self.counters.full = self.counters.full.wrapping_add(1);
-                No::Status(503)
+                No::Busy { retry: NO_ROOM }
             })?;
-            let (flow, contact, expires_at) = (*flow, uri, now + grant);
+            let (flow, expires_at) = (*flow, now + grant);
             let binding = Binding {
                 key,
                 flow,
-                contact,
+                address,
                 device,
                 call,
                 cseq,
@@ -383,7 +427,7 @@ impl<'s> Registrar<'s> {
         };
         if let Some(retry) = self.sources.must_wait(now, from) {
             self.counters.limited = self.counters.limited.wrapping_add(1);
-            return Err(No::Limited { retry });
+            return Err(No::Busy { retry });
         }
         let algorithm = credentials.algorithm;
         let account = accounts.account(credentials.username);
@@ -548,6 +592,23 @@ impl<'s> Registrar<'s> {
     /// All bindings.
     pub fn iter(&self) -> impl Iterator<Item = &Binding> {
         self.places.iter().filter_map(Place::binding)
+    }
+
+    /// The bindings to ring, all reachable: of a phone with several flows the one it registered last (RFC 5626 §5.3). `gruu`
+    /// as [`gruu`] gives it: that phone only.
+    pub fn targets(&self, gruu: Option<u64>) -> impl Iterator<Item = &Binding> {
+        let reachable = || self.iter().filter(|b| b.is_reachable());
+        reachable().filter(move |b| {
+            let instance = b.instance();
+            let newer = |other: &Binding| {
+                (other.key, other.instance()) == (b.key, instance) && other.expires_at > b.expires_at
+            };
+            match gruu {
+                _ if instance == 0 => gruu.is_none(),
+                Some(wanted) if wanted != instance => false,
+                _ => !reachable().any(newer),
+            }
+        })
     }
 
     /// The IDs with a phone that can be reached.

@@ -1,7 +1,11 @@
 //! Digest authentication (RFC 8760, RFC 7616; RFC 2617 and 2069 for old phones): MD5 and SHA-256, `qop` auth and auth-int.
 //!
 //! Server: [`Nonces::issue`] and [`write_challenges`] challenge, [`Credentials::find`] and [`Nonces::verify`] judge the answer.
-//! Client: [`Challenge::choose`] and [`Challenge::answer`]. The `-sess` algorithms are neither offered nor accepted.
+//! Client: [`Challenge::choose`] and [`Challenge::answer`], for servers (401) and proxies (407) alike.
+//!
+//! Left out because it brings nothing here: the `-sess` algorithms and `userhash` are neither offered nor accepted (such
+//! credentials are those of an unknown user); no `opaque` is sent, as a nonce says everything about itself; no
+//! `Authentication-Info`, as whoever can put himself between two sides relays it.
 
 mod challenge;
 mod nonces;
@@ -20,8 +24,8 @@ use core::fmt;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-/// Hash algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Hash algorithm, the weaker one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
     /// `MD5`, also meant where none is named.
     Md5,
