@@ -6,6 +6,7 @@ mod outgoing;
 mod ringing;
 
 use core::fmt::Write;
+use core::num::NonZeroU64;
 
 use heapless::String;
 use shared::channels::Use;
@@ -50,7 +51,7 @@ pub struct Meta {
     /// Who was offered it; nothing if it rings no phone here.
     rings: Option<Ringing>,
     /// The one phone of them that it is for ([`crate::registrar::gruu`]).
-    gruu: Option<u64>,
+    gruu: Option<NonZeroU64>,
     answered_by: Option<u32>,
     started: Stamp,
     ringing: Option<Stamp>,

@@ -25,6 +25,7 @@ pub use sources::Source;
 use crate::budget::BINDINGS_PER_ID;
 use contacts::Wanted;
 use core::fmt::Write;
+use core::num::NonZeroU64;
 use core::time::Duration;
 use refusal::No;
 use shared::id::{IdKey, IdSet};
@@ -189,14 +190,15 @@ impl Judged {
 }
 
 /// Which phone of its user a URI means, where it is a GRUU of ours (RFC 5627); nobody's where it cannot be read. `None`: all.
-pub fn gruu(uri: &Uri<'_>) -> Option<u64> {
-    let instance = uri.param("gr")?;
-    let digits = core::str::from_utf8(instance).ok().filter(|digits| digits.len() == 16);
-    Some(digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0))
+pub fn gruu(uri: &Uri<'_>) -> Option<NonZeroU64> {
+    let digits = core::str::from_utf8(uri.param("gr")?).unwrap_or_default();
+    let instance = u64::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 14);
+    // No instance has so many bits.
+    Some(instance.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MAX))
 }
 
 /// A contact of the answer. What the phone said of itself is said back for the contacts that it has just registered; a public
-/// GRUU is given to those that ask for one (RFC 5627 §5.3): the address of record and sixteen digits for the instance, always
+/// GRUU is given to those that ask for one (RFC 5627 §5.3): the address of record and fourteen digits for the instance, always
 /// the same. Temporary ones are not: nobody outside ever sees a phone's contact.
 fn write_contact(w: &mut Writer<'_>, asked: Asked<'_, '_>, binding: &Binding, realm: &str) {
     let request = asked.request;
@@ -211,9 +213,9 @@ fn write_contact(w: &mut Writer<'_>, asked: Asked<'_, '_>, binding: &Binding, re
         }
     }
     let user = request.to().and_then(|to| to.parsed_uri()?.user);
-    if let Some(user) = user.filter(|_| binding.instance() != 0 && request.supports("gruu")) {
+    if let (Some(user), Some(instance), true) = (user, binding.instance(), request.supports("gruu")) {
         w.raw(b";pub-gruu=\"sip:").raw(user);
-        let _ = write!(w, "@{realm};gr={:016x}\"", binding.instance());
+        let _ = write!(w, "@{realm};gr={instance:014x}\"");
     }
     w.raw(b"\r\n");
 }
@@ -596,18 +598,14 @@ impl<'s> Registrar<'s> {
 
     /// The bindings to ring, all reachable: of a phone with several flows the one it registered last (RFC 5626 §5.3). `gruu`
     /// as [`gruu`] gives it: that phone only.
-    pub fn targets(&self, gruu: Option<u64>) -> impl Iterator<Item = &Binding> {
+    pub fn targets(&self, gruu: Option<NonZeroU64>) -> impl Iterator<Item = &Binding> {
         let reachable = || self.iter().filter(|b| b.is_reachable());
         reachable().filter(move |b| {
             let instance = b.instance();
-            let newer = |other: &Binding| {
-                (other.key, other.instance()) == (b.key, instance) && other.expires_at > b.expires_at
-            };
-            match gruu {
-                _ if instance == 0 => gruu.is_none(),
-                Some(wanted) if wanted != instance => false,
-                _ => !reachable().any(newer),
-            }
+            let same = |other: &&Binding| (other.key, other.instance()) == (b.key, instance);
+            let newer = |other: &Binding| other.expires_at > b.expires_at;
+            (gruu.is_none() || gruu == instance)
+                && (instance.is_none() || !reachable().filter(same).any(newer))
         })
     }
 

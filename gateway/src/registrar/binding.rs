@@ -2,6 +2,7 @@
 
 use super::Kind;
 use core::net::SocketAddr;
+use core::num::NonZeroU64;
 use core::time::Duration;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -14,10 +15,10 @@ use sip::{Flow, Instant, NameAddr, Transport, Uri};
 /// Longest contact URI that is kept, bytes.
 pub const CONTACT_MAX: usize = 128;
 /// Longest contact URI and Path of a binding together, bytes.
-const ADDRESS_MAX: usize = 160;
+const ADDRESS_MAX: usize = 144;
 
-/// Most bytes a stored binding takes: two IPv6 addresses with ports (44), contact and Path (163), the rest (30).
-pub const STORED_MAX: usize = 240;
+/// Most bytes a stored binding takes: two IPv6 addresses with ports (44), contact and Path (147), the rest (29).
+pub const STORED_MAX: usize = 224;
 
 /// The form of the stored bytes; others but the first are not read.
 const SCHEMA: u8 = 2;
@@ -30,24 +31,22 @@ pub(super) fn identity(text: &[u8]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Which device registers, and on which of its flows (RFC 5626 §4.1): `+sip.instance` and `reg-id`.
+/// Which device registers, and on which of its flows (RFC 5626 §4.1): `+sip.instance` in 56 bits and `reg-id` in 8; 0 for a
+/// phone that does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Device {
-    /// 0 for a phone that does not say.
-    pub instance: u64,
-    /// 0 for one that has one flow only.
-    pub flow: u8,
-}
+pub(super) struct Device(u64);
 
 impl Device {
     pub fn of(contact: &NameAddr<'_>) -> Self {
         let Some(instance) = contact.param("+sip.instance") else {
             return Self::default();
         };
-        Self {
-            instance: identity(instance).max(1),
-            flow: contact.param("reg-id").and_then(sip::fields::number).unwrap_or(0) as u8,
-        }
+        let flow = contact.param("reg-id").and_then(sip::fields::number).unwrap_or(0);
+        Self((identity(instance) >> 8).max(1) << 8 | u64::from(flow as u8))
+    }
+
+    fn instance(self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.0 >> 8)
     }
 }
 
@@ -159,9 +158,9 @@ impl Binding {
         self.address.path()
     }
 
-    /// What a GRUU of this phone names it by (RFC 5627); 0: it has none.
-    pub(super) fn instance(&self) -> u64 {
-        self.device.instance
+    /// What a GRUU names this phone by (RFC 5627).
+    pub(super) fn instance(&self) -> Option<NonZeroU64> {
+        self.device.instance()
     }
 
     /// The end of what was granted.
@@ -194,7 +193,7 @@ impl Binding {
     /// Whether a contact is this phone again: the same device; or, unless both say which device they are, the same boot
     /// of a phone or the same contact.
     pub(super) fn is_same(&self, contact: &[u8], device: Device, call: u64) -> bool {
-        if self.device.instance != 0 && device.instance != 0 {
+        if self.device != Device(0) && device != Device(0) {
             return self.device == device;
         }
         if self.call == call || self.contact() == contact {

@@ -114,7 +114,8 @@ impl<'s> Sources<'s> {
         };
         let age = now - source.challenged;
         if source.challenged == Instant::ZERO || age >= BELIEVED {
-            (source.challenged, source.simple) = (now, false);
+            // Not the moment zero, which means never.
+            (source.challenged, source.simple) = (now.max(Instant::from_millis(1)), false);
         } else if age >= GIVEN_UP {
             source.simple = true;
         }

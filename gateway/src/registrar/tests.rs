@@ -2,6 +2,7 @@
 
 mod bindings;
 mod trust;
+mod way;
 
 use super::*;
 use core::net::SocketAddr;
