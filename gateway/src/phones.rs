@@ -47,7 +47,9 @@ impl Gateway<'_> {
     fn admit(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> bool {
         let admitted = self.is_trunk(flow) || self.registrar.admit(now, flow.peer.ip());
         if !admitted && flow.is_reliable() {
-            self.reply(flow, message, 503, |w| _ = w.header(Name::RetryAfter, b2bua::RETRY_AFTER));
+            self.reply(flow, message, 503, |w| {
+                _ = w.header(Name::RetryAfter, b2bua::RETRY_AFTER)
+            });
         }
         admitted
     }

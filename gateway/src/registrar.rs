@@ -192,7 +192,9 @@ impl Judged {
 /// Which phone of its user a URI means, where it is a GRUU of ours (RFC 5627); nobody's where it cannot be read. `None`: all.
 pub fn gruu(uri: &Uri<'_>) -> Option<NonZeroU64> {
     let digits = core::str::from_utf8(uri.param("gr")?).unwrap_or_default();
-    let instance = u64::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 14);
+    let instance = u64::from_str_radix(digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 14);
     // No instance has so many bits.
     Some(instance.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MAX))
 }
@@ -206,7 +208,9 @@ fn write_contact(w: &mut Writer<'_>, asked: Asked<'_, '_>, binding: &Binding, re
     w.raw(b"Contact: <").raw(binding.contact()).raw(b">");
     // An overflow is told by the last call.
     let _ = write!(w, ";expires={expires}");
-    let own = request.contacts().find(|contact| contact.uri == binding.contact());
+    let own = request
+        .contacts()
+        .find(|contact| contact.uri == binding.contact());
     for name in ["+sip.instance", "reg-id"] {
         if let Some(value) = own.as_ref().and_then(|contact| contact.param(name)) {
             w.raw(b";").raw(name.as_bytes()).raw(b"=").unfolded(value);
@@ -373,9 +377,16 @@ impl<'s> Registrar<'s> {
             return Ok((key, None));
         };
         let mut granted = None;
-        for Wanted { address, device, grant } in wanted {
+        for Wanted {
+            address,
+            device,
+            grant,
+        } in wanted
+        {
             // A second contact of this very request is another phone, although the Call-ID is the same.
-            let sibling = |b: &Binding| (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact() != address.uri();
+            let sibling = |b: &Binding| {
+                (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact() != address.uri()
+            };
             let same = |b: &Binding| b.key == key && !sibling(b) && b.is_same(address.uri(), device, call);
             if grant.is_zero() {
                 self.remove(same, Kind::Removed);

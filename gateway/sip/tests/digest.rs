@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use sip::digest::{Algorithm, Challenge, Credentials, Ha1, Nonces, Protected, Used, Verdict, write_challenge};
+use sip::digest::{
+    Algorithm, Challenge, Credentials, Ha1, Nonces, Protected, Used, Verdict, write_challenge,
+};
 use sip::header::Name;
 use sip::{Auth, Instant, Message, Method, Writer};
 use std::net::IpAddr;
@@ -93,12 +95,17 @@ fn what_others_answer() {
         right += 1;
         let cnonce = param(&given, "cnonce");
         let qop = given.param("qop").is_some();
-        if let (true, Ok(cnonce)) = (cnonce.len() == 16 || !qop, u64::from_str_radix(cnonce, 16).or(if qop { Err(()) } else { Ok(0) })) {
+        if let (true, Ok(cnonce)) = (
+            cnonce.len() == 16 || !qop,
+            u64::from_str_radix(cnonce, 16).or(if qop { Err(()) } else { Ok(0) }),
+        ) {
             let challenge = Challenge::parse(&asked).unwrap();
             let ours = answer(&challenge, Name::Authorization, user, &ha1, request, cnonce, 1);
             let ours = ours.strip_prefix("Authorization: ").unwrap();
             let ours = Auth::parse(ours.as_bytes()).unwrap();
-            for name in ["username", "realm", "nonce", "uri", "response", "opaque", "qop", "nc", "cnonce"] {
+            for name in [
+                "username", "realm", "nonce", "uri", "response", "opaque", "qop", "nc", "cnonce",
+            ] {
                 assert_eq!(param(&ours, name), param(&given, name), "{name} of {row}");
             }
             same += 1;
@@ -128,7 +135,12 @@ fn the_strongest_challenge_is_answered() {
         (401, &[(W, md5), (W, sha)], Some("sha"), www),
         (407, &[(P, bare), (P, sha), (P, md5)], Some("sha"), proxy),
         (401, &[(W, sha), (W, sha2)], Some("sha"), www),
-        (401, &[(W, long), (W, token), (W, bare), (W, md5)], Some("bare"), www),
+        (
+            401,
+            &[(W, long), (W, token), (W, bare), (W, md5)],
+            Some("bare"),
+            www,
+        ),
         (401, &[(W, "Basic realm=\"r\""), (W, md5)], Some("md5"), www),
         (407, &[(W, sha), (P, md5)], Some("md5"), proxy),
         (401, &[(P, sha)], None, None),
@@ -136,7 +148,10 @@ fn the_strongest_challenge_is_answered() {
         (403, &[(W, md5)], None, None),
     ];
     for (status, lines, nonce, name) in table {
-        let lines: String = lines.iter().map(|(name, value)| format!("{name}{value}\r\n")).collect();
+        let lines: String = lines
+            .iter()
+            .map(|(name, value)| format!("{name}{value}\r\n"))
+            .collect();
         let text = format!(
             "SIP/2.0 {status} No\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n\
              Call-ID: 1\r\nCSeq: 1 INVITE\r\n{lines}Content-Length: 0\r\n\r\n"
@@ -160,10 +175,7 @@ fn a_hashed_name_is_nobodys() {
     assert_eq!(credentials.username.len(), 64);
     // RFC 5987's form of a name is none that is read.
     let line = line.replace("username=\"4", "username*=UTF-8''J%C3%A4s, x=\"4");
-    assert_eq!(
-        Credentials::parse(&Auth::parse(line.as_bytes()).unwrap()),
-        None
-    );
+    assert_eq!(Credentials::parse(&Auth::parse(line.as_bytes()).unwrap()), None);
 }
 
 /// What can stand in a quoted string, UTF-8 among it.

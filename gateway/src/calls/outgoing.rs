@@ -245,7 +245,7 @@ impl Gateway<'_> {
         let target = Target {
             flow: trunk,
             uri: uri.as_bytes(),
-            route: b"",
+            route: self.trunk.route(),
             priority,
             user: TRUNK,
         };

@@ -3,12 +3,16 @@
 use super::No;
 use heapless::Vec;
 use sip::b2bua::ROUTE_MAX;
-use sip::{Flow, Message, Name, NameAddr, Writer};
+use sip::{Flow, Message, Name, NameAddr, Scheme, Uri, Writer};
 
 /// Longest Path that is kept, bytes: one proxy, or two with short names. Nothing where calls have no room for a route.
 const PATH_MAX: usize = if ROUTE_MAX < 96 { ROUTE_MAX } else { 96 };
 /// Extensions that a REGISTER may require.
-pub(super) const EXTENSIONS: &[&str] = if PATH_MAX == 0 { &["outbound", "gruu"] } else { &["outbound", "gruu", "path"] };
+pub(super) const EXTENSIONS: &[&str] = if PATH_MAX == 0 {
+    &["outbound", "gruu"]
+} else {
+    &["outbound", "gruu", "path"]
+};
 /// How often a phone has to be heard on its connection, seconds.
 const FLOW_TIMER: u8 = 120;
 
@@ -23,12 +27,15 @@ pub(super) fn read(request: &Message<'_>) -> Result<Vec<u8, PATH_MAX>, No> {
         if PATH_MAX == 0 || !request.supports("path") {
             return Err(No::Status(420));
         }
-        let loose = |proxy: NameAddr<'_>| proxy.parsed_uri().is_some_and(|uri| uri.param("lr").is_some());
-        if !NameAddr::parse(value).is_some_and(loose) {
+        let uri = NameAddr::parse(value).and_then(|proxy| proxy.parsed_uri());
+        let is_sip = |uri: &Uri<'_>| matches!(uri.scheme, Scheme::Sip | Scheme::Sips);
+        if !uri.is_some_and(|uri| is_sip(&uri) && uri.param("lr").is_some()) {
             return Err(No::Status(400));
         }
         let comma: &[u8] = if path.is_empty() { b"" } else { b", " };
-        let pushed = path.extend_from_slice(comma).and_then(|()| path.extend_from_slice(value));
+        let pushed = path
+            .extend_from_slice(comma)
+            .and_then(|()| path.extend_from_slice(value));
         pushed.map_err(|_| No::Status(400))?;
     }
     Ok(path)

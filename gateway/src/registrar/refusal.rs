@@ -54,7 +54,8 @@ impl Registrar<'_> {
                     // What is demanded and not there; without such, the Path that the phone knows nothing of.
                     let mut tags = asked.request.unsupported(path::EXTENSIONS).peekable();
                     let none = tags.peek().is_none().then_some(&b"path"[..]);
-                    tags.chain(none).for_each(|tag| _ = w.header_bytes(Name::Unsupported, tag));
+                    tags.chain(none)
+                        .for_each(|tag| _ = w.header_bytes(Name::Unsupported, tag));
                 }
                 w
             }

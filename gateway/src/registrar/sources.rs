@@ -185,7 +185,9 @@ mod tests {
             (1_021, 2, 300, 256),
             (60_000, 1, 300, 256),
         ] {
-            let got = (0..requests).filter(|_| sources.admit(at(ms), address(from))).count();
+            let got = (0..requests)
+                .filter(|_| sources.admit(at(ms), address(from)))
+                .count();
             assert_eq!(got, admitted, "{requests} of {from} at {ms}");
         }
     }

@@ -211,8 +211,17 @@ fn a_call_to_a_gruu_rings_one_phone() {
     o.register(&two);
     let instance = ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000A95A0E128>\"";
     let ok = register_with(&mut o, &one, instance, "Supported: gruu\r\n");
-    let contact = ok.headers("Contact").find(|line| line.contains(instance)).unwrap();
-    let gruu = contact.split_once("pub-gruu=\"").unwrap().1.split_once('"').unwrap().0;
+    let contact = ok
+        .headers("Contact")
+        .find(|line| line.contains(instance))
+        .unwrap();
+    let gruu = contact
+        .split_once("pub-gruu=\"")
+        .unwrap()
+        .1
+        .split_once('"')
+        .unwrap()
+        .0;
     let call = |o: &mut Office, uri: &str, id: &str| {
         let mut dialog = caller.calls("x", id);
         dialog.target = uri.into();
@@ -248,7 +257,12 @@ fn a_phone_behind_a_proxy_is_called_through_it() {
     let (caller, phone) = (Phone::new(0), Phone::new(1));
     o.register(&caller);
     let path = "<sip:tok@192.168.1.11:5060;lr>";
-    let ok = register_with(&mut o, &phone, "", &format!("Supported: path\r\nPath: {path}\r\n"));
+    let ok = register_with(
+        &mut o,
+        &phone,
+        "",
+        &format!("Supported: path\r\nPath: {path}\r\n"),
+    );
     assert_eq!(ok.header("Path"), path);
     let dialog = o.dial(&caller, "201", "c1");
     let invite = o.expect(phone.address, "INVITE");

@@ -37,9 +37,33 @@ fn masked(seen: &Seen) -> String {
 #[test]
 fn a_scanner_finds_nothing() {
     let site = site(3, 8);
-    let names = ["0312340000", "0312340002", "200", "202", REP, "0399999999", "999", "admin", "test"];
-    for method in ["REGISTER", "INVITE", "OPTIONS", "SUBSCRIBE", "MESSAGE", "PUBLISH", "NOTIFY", "REFER", "FOO"] {
-        let extra = if method == "SUBSCRIBE" { "Event: dialog\r\n" } else { "" };
+    let names = [
+        "0312340000",
+        "0312340002",
+        "200",
+        "202",
+        REP,
+        "0399999999",
+        "999",
+        "admin",
+        "test",
+    ];
+    for method in [
+        "REGISTER",
+        "INVITE",
+        "OPTIONS",
+        "SUBSCRIBE",
+        "MESSAGE",
+        "PUBLISH",
+        "NOTIFY",
+        "REFER",
+        "FOO",
+    ] {
+        let extra = if method == "SUBSCRIBE" {
+            "Event: dialog\r\n"
+        } else {
+            ""
+        };
         let mut answers: Vec<(Vec<String>, &str)> = Vec::new();
         for name in names {
             for from in ["0312340000", "0399999999", name] {
@@ -47,13 +71,22 @@ fn a_scanner_finds_nothing() {
                 o.register(&Phone::new(0));
                 o.rx(scanner(), &scan(method, name, from, extra));
                 let first = o.expect(scanner(), o.seen.front().unwrap().what().to_owned().as_str());
-                assert!(matches!(first.what(), "401" | "407" | "200" | "405" | "481" | "489"), "{}", first.text);
+                assert!(
+                    matches!(first.what(), "401" | "407" | "200" | "405" | "481" | "489"),
+                    "{}",
+                    first.text
+                );
                 let mut said = vec![masked(&first)];
                 // svcrack goes on with a guess, in this name.
                 if matches!(first.what(), "401" | "407") {
-                    let guess = Phone { user: name.into(), password: "1234".into(), ..Phone::new(1) };
+                    let guess = Phone {
+                        user: name.into(),
+                        password: "1234".into(),
+                        ..Phone::new(1)
+                    };
                     let line = guess.authorization(&first, method, &format!("sip:{name}@192.168.1.1"));
-                    let again = scan(method, name, from, &format!("{line}{extra}")).replace("CSeq: 1", "CSeq: 2");
+                    let again =
+                        scan(method, name, from, &format!("{line}{extra}")).replace("CSeq: 1", "CSeq: 2");
                     o.rx(scanner(), &again.replace("branch=", "branch=z9hG4bK2"));
                     let second = o.expect(scanner(), first.what());
                     said.push(masked(&second));
@@ -113,7 +146,10 @@ fn a_source_that_asks_too_much_keeps_its_calls() {
     let callee = o.take(&invite);
     let mut caller = o.connected(caller);
     for n in 0..300 {
-        o.rx(a.address, &scan("OPTIONS", "x", "x", "").replace("bK-", &format!("bK{n}")));
+        o.rx(
+            a.address,
+            &scan("OPTIONS", "x", "x", "").replace("bK-", &format!("bK{n}")),
+        );
     }
     o.seen.clear();
     assert!(o.gateway.registrar_counters().flooded > 0);

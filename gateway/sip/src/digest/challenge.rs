@@ -71,7 +71,13 @@ impl<'a> Challenge<'a> {
             _ => return None,
         };
         let known = response.auths(header).filter_map(|auth| Self::parse(&auth));
-        let best = known.reduce(|best, next| if next.strength() > best.strength() { next } else { best })?;
+        let best = known.reduce(|best, next| {
+            if next.strength() > best.strength() {
+                next
+            } else {
+                best
+            }
+        })?;
         Some((best, answer))
     }
 

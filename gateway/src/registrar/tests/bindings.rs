@@ -293,7 +293,10 @@ fn a_binding_of_the_first_form_is_read() {
     let mut office = Office::new(8, 1);
     assert!(office.registrar.restore(at(0), 0, &bytes, |_| true));
     let binding = office.registrar.of(key(1)).next().unwrap();
-    assert_eq!((binding.contact(), binding.path()), (&b"sip:x@192.0.2.110"[..], &b""[..]));
+    assert_eq!(
+        (binding.contact(), binding.path()),
+        (&b"sip:x@192.0.2.110"[..], &b""[..])
+    );
     assert_eq!(binding.flow(), Phone::new(1, 11).flow);
     // It is known again by its contact.
     let mut phone = Phone::new(1, 11);

@@ -25,16 +25,37 @@ fn outbound_is_granted_where_the_first_hop_keeps_the_flow() {
     let blind = "Path: <sip:x@192.0.2.91;lr;ob>, <sip:y@192.0.2.90;lr>\r\n";
     let both = format!("{INSTANCE};reg-id=1");
     let table = [
-        (1, &*both, supported.to_string(), 200, Some("outbound"), Some("120")),
+        (
+            1,
+            &*both,
+            supported.to_string(),
+            200,
+            Some("outbound"),
+            Some("120"),
+        ),
         // Over datagrams the box keeps nothing open: a registration as any other.
         (0, &both, supported.into(), 200, None, None),
         (1, &both, "Supported: path\r\n".into(), 200, None, None),
         (1, "reg-id=1", supported.into(), 200, None, None),
         (1, INSTANCE, supported.into(), 200, None, None),
         (1, &both, format!("{supported}{proxy}"), 439, None, None),
-        (1, &both, "Require: outbound\r\n".into(), 200, Some("outbound"), Some("120")),
+        (
+            1,
+            &both,
+            "Require: outbound\r\n".into(),
+            200,
+            Some("outbound"),
+            Some("120"),
+        ),
         (1, &both, "Require: outbound, magic\r\n".into(), 420, None, None),
-        (1, &both, format!("{supported}{proxy}{path}"), 200, Some("outbound"), None),
+        (
+            1,
+            &both,
+            format!("{supported}{proxy}{path}"),
+            200,
+            Some("outbound"),
+            None,
+        ),
         (1, &both, format!("{supported}{proxy}{blind}"), 439, None, None),
     ];
     for (row, (stream, params, lines, status, require, timer)) in table.into_iter().enumerate() {
@@ -57,7 +78,10 @@ fn outbound_is_granted_where_the_first_hop_keeps_the_flow() {
         if status == 200 {
             // What it said of itself is said back: it knows its own contact by it.
             let said = answer.header("Contact").unwrap();
-            assert!(params.split(';').all(|param| said.contains(param)), "row {row}: {said}");
+            assert!(
+                params.split(';').all(|param| said.contains(param)),
+                "row {row}: {said}"
+            );
         }
     }
     // Two flows in one request make no sense.
@@ -77,16 +101,50 @@ fn a_phone_with_two_flows_rings_once() {
         assert_eq!(phone.register(office, at(now)).status, 200);
         phone.flow
     };
-    let first = register(&mut office, 1, 1, 0, &format!("<sip:p@192.0.2.11>;{INSTANCE};reg-id=1"));
-    let second = register(&mut office, 1, 2, 100, &format!("<sip:p@192.0.2.11>;{INSTANCE};reg-id=2"));
-    let other = register(&mut office, 2, 3, 100, &format!("<sip:p@192.0.2.11>;{INSTANCE};reg-id=1"));
-    let targets = |office: &Office| office.registrar.targets(None).map(Binding::flow).collect::<Vec<_>>();
+    let first = register(
+        &mut office,
+        1,
+        1,
+        0,
+        &format!("<sip:p@192.0.2.11>;{INSTANCE};reg-id=1"),
+    );
+    let second = register(
+        &mut office,
+        1,
+        2,
+        100,
+        &format!("<sip:p@192.0.2.11>;{INSTANCE};reg-id=2"),
+    );
+    let other = register(
+        &mut office,
+        2,
+        3,
+        100,
+        &format!("<sip:p@192.0.2.11>;{INSTANCE};reg-id=1"),
+    );
+    let targets = |office: &Office| {
+        office
+            .registrar
+            .targets(None)
+            .map(Binding::flow)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(office.contacts(1).len(), 2);
-    assert_eq!(targets(&office), [second, other], "the same device under another ID is another phone");
+    assert_eq!(
+        targets(&office),
+        [second, other],
+        "the same device under another ID is another phone"
+    );
     office.registrar.drop_flow(&second);
     assert_eq!(targets(&office), [first, other]);
     // The same flow again, on a new connection, takes its own place.
-    let third = register(&mut office, 1, 4, 200, &format!("<sip:p@192.0.2.11>;{INSTANCE};reg-id=1"));
+    let third = register(
+        &mut office,
+        1,
+        4,
+        200,
+        &format!("<sip:p@192.0.2.11>;{INSTANCE};reg-id=1"),
+    );
     assert_eq!(office.contacts(1).len(), 1);
     assert_eq!(targets(&office), [third, other]);
     // Phones that do not say who they are all ring.
@@ -101,7 +159,13 @@ fn a_phone_with_two_flows_rings_once() {
 #[test]
 fn a_gruu_reaches_one_phone() {
     let mut office = Office::new(8, 1);
-    let mut named = phone(1, 11, 0, &format!("<sip:p@192.0.2.11>;{INSTANCE}"), "Supported: gruu\r\n");
+    let mut named = phone(
+        1,
+        11,
+        0,
+        &format!("<sip:p@192.0.2.11>;{INSTANCE}"),
+        "Supported: gruu\r\n",
+    );
     let mut plain = phone(1, 12, 0, "<sip:p@192.0.2.12>", "Supported: gruu\r\n");
     let gruus = |answer: &Answer| {
         let lines = answer.headers("Contact").into_iter();
@@ -113,7 +177,10 @@ fn a_gruu_reaches_one_phone() {
     assert!(gruu.starts_with("sip:0312340001@office.example;gr="), "{gruu}");
     // Told to another phone of the ID too; one that says nothing of itself has none.
     let answer = plain.register(&mut office, at(1));
-    assert_eq!((answer.headers("Contact").len(), gruus(&answer)), (2, first.clone()));
+    assert_eq!(
+        (answer.headers("Contact").len(), gruus(&answer)),
+        (2, first.clone())
+    );
     // Not to one that did not ask.
     let mut silent = phone(1, 12, 0, "<sip:p@192.0.2.12>", "");
     silent.call_id = plain.call_id.clone();
@@ -124,12 +191,28 @@ fn a_gruu_reaches_one_phone() {
     assert_eq!(gruus(&named.register(&mut moved, at(9))), first);
 
     let uri = |text: &str| gruu_of(text);
-    let reached = |gruu| office.registrar.targets(gruu).map(|b| b.contact().to_vec()).collect::<Vec<_>>();
+    let reached = |gruu| {
+        office
+            .registrar
+            .targets(gruu)
+            .map(|b| b.contact().to_vec())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(reached(uri(gruu)), [b"sip:p@192.0.2.11".to_vec()]);
     assert_eq!(reached(uri("sip:0312340001@office.example")).len(), 2);
-    for nobody in ["gr", "gr=", "gr=x", "gr=00000000000000", "gr=00000000000001", "gr=ffffffffffffffff"] {
+    for nobody in [
+        "gr",
+        "gr=",
+        "gr=x",
+        "gr=00000000000000",
+        "gr=00000000000001",
+        "gr=ffffffffffffffff",
+    ] {
         let nobody = format!("sip:0312340001@office.example;{nobody}");
-        assert!(uri(&nobody).is_some() && reached(uri(&nobody)).is_empty(), "{nobody}");
+        assert!(
+            uri(&nobody).is_some() && reached(uri(&nobody)).is_empty(),
+            "{nobody}"
+        );
     }
 }
 
@@ -143,7 +226,11 @@ fn a_path_is_kept_and_given_back() {
     let long = format!("Path: <sip:{}@192.0.2.90;lr>\r\n", "x".repeat(90));
     let table: [(&str, u16, &str); 8] = [
         ("", 200, ""),
-        ("Supported: path\r\nPath: <sip:tok@192.0.2.90;lr>\r\n", 200, "<sip:tok@192.0.2.90;lr>"),
+        (
+            "Supported: path\r\nPath: <sip:tok@192.0.2.90;lr>\r\n",
+            200,
+            "<sip:tok@192.0.2.90;lr>",
+        ),
         (
             "Supported: path\r\nPath: <sip:a@192.0.2.91;lr>\r\nPath: <sip:b@192.0.2.90;lr>\r\n",
             200,
@@ -173,13 +260,19 @@ fn a_path_is_kept_and_given_back() {
         }
         assert_eq!(answer.headers("Path").join(", "), route);
         let binding = office.registrar.of(key(1)).next().unwrap();
-        assert_eq!((binding.contact(), binding.path()), (&b"sip:p@10.0.0.9:5062"[..], route.as_bytes()));
+        assert_eq!(
+            (binding.contact(), binding.path()),
+            (&b"sip:p@10.0.0.9:5062"[..], route.as_bytes())
+        );
         // Flash keeps it too.
         let mut bytes = [0; STORED_MAX];
         let bytes = office.registrar.store(0, &mut bytes).unwrap().to_vec();
         let mut later = Office::new(8, 2);
         assert!(later.registrar.restore(at(0), 0, &bytes, |_| true));
         let restored = later.registrar.of(key(1)).next().unwrap();
-        assert_eq!((restored.contact(), restored.path()), (&b"sip:p@10.0.0.9:5062"[..], route.as_bytes()));
+        assert_eq!(
+            (restored.contact(), restored.path()),
+            (&b"sip:p@10.0.0.9:5062"[..], route.as_bytes())
+        );
     }
 }
