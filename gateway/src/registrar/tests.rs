@@ -1,6 +1,7 @@
 //! An office, its phones, and what they may do.
 
 mod bindings;
+mod noise;
 mod trust;
 mod way;
 
