@@ -128,7 +128,9 @@ fn the_strongest_challenge_is_answered() {
     let sess = r#"Digest realm="r", nonce="sess", algorithm=MD5-sess, qop="auth""#;
     let token = r#"Digest realm="r", nonce="token", algorithm=SHA-256, qop="token""#;
     let (www, proxy) = (Some(Name::Authorization), Some(Name::ProxyAuthorization));
-    let table: [(u16, &[(&str, &str)], Option<&str>, Option<Name>); 12] = [
+    /// Status, challenges, the chosen nonce, the answer's header.
+    type Row<'a> = (u16, &'a [(&'a str, &'a str)], Option<&'a str>, Option<Name>);
+    let table: [Row<'_>; 12] = [
         (401, &[(W, md5)], Some("md5"), www),
         (407, &[(P, md5)], Some("md5"), proxy),
         (401, &[(W, sha), (W, md5)], Some("sha"), www),

@@ -184,7 +184,7 @@ fn a_gruu_reaches_one_phone() {
     // Not to one that did not ask.
     let mut silent = phone(1, 12, 0, "<sip:p@192.0.2.12>", "");
     silent.call_id = plain.call_id.clone();
-    assert_eq!(gruus(&silent.register(&mut office, at(2))), [String::new(); 0]);
+    assert!(gruus(&silent.register(&mut office, at(2))).is_empty());
     // The same after a restart, and from elsewhere.
     let mut moved = Office::new(8, 2);
     named.flow.peer.set_port(9);
