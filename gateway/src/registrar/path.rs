@@ -71,7 +71,7 @@ pub(super) fn write_outbound(w: &mut Writer<'_>, flow: &Flow, request: &Message<
         }
     }
     w.header(Name::Supported, "outbound, gruu");
-    if PATH_MAX > 0 {
+    if PATH_MAX != 0 {
         w.header(Name::Supported, "path");
     }
 }
