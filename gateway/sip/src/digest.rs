@@ -150,28 +150,45 @@ impl<'a> Credentials<'a> {
         if !auth.is_digest() {
             return None;
         }
-        let qop = match auth.param("qop") {
+        // One pass; of a name that stands there twice the first counts.
+        const NAMES: [&str; 9] = [
+            "username",
+            "realm",
+            "nonce",
+            "uri",
+            "response",
+            "algorithm",
+            "qop",
+            "nc",
+            "cnonce",
+        ];
+        let mut found = [None; NAMES.len()];
+        for (name, value) in auth.params() {
+            let place = NAMES.iter().position(|n| n.as_bytes().eq_ignore_ascii_case(name));
+            if let Some(slot @ None) = place.and_then(|place| found.get_mut(place)) {
+                *slot = Some(value);
+            }
+        }
+        let [username, realm, nonce, uri, response, algorithm, qop, nc, cnonce] = found;
+        let qop = match qop {
             Some(name) => Some(Qop::parse(name)?),
             None => None,
         };
         let (nc, cnonce, count) = match qop {
-            Some(_) => {
-                let nc = auth.param("nc")?;
-                (nc, auth.param("cnonce")?, hexadecimal(nc)?)
-            }
+            Some(_) => (nc?, cnonce?, hexadecimal(nc?)?),
             None => (&b""[..], &b""[..], 1),
         };
         Some(Self {
-            username: auth.param("username")?,
-            realm: auth.param("realm")?,
-            algorithm: Algorithm::parse(auth.param("algorithm"))?,
+            username: username?,
+            realm: realm?,
+            algorithm: Algorithm::parse(algorithm)?,
             qop,
             count,
-            nonce: auth.param("nonce")?,
-            uri: auth.param("uri")?,
+            nonce: nonce?,
+            uri: uri?,
             nc,
             cnonce,
-            response: auth.param("response")?,
+            response: response?,
         })
     }
 
