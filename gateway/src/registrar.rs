@@ -22,7 +22,7 @@ mod tests;
 
 pub use answer::gruu;
 pub use binding::{Binding, CONTACT_MAX, Place, STORED_MAX};
-pub use sources::{Rate, Source};
+pub use sources::Source;
 
 use crate::budget::BINDINGS_PER_ID;
 use contacts::Wanted;
@@ -201,11 +201,6 @@ impl<'s> Registrar<'s> {
             sources: Sources::new(storage.sources),
             counters: Counters::default(),
         }
-    }
-
-    /// How much each address may ask from now on; [`Rate::PHONES`] at first.
-    pub fn set_rate(&mut self, rate: Rate) {
-        self.sources.rate = rate;
     }
 
     /// Whether a request outside of dialogs from this address is looked at; no question for emergency calls, for what belongs
