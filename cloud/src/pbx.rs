@@ -468,11 +468,8 @@ impl<R: Relays> Pbx<R> {
     }
 
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Receive {
-        let changes_session = message.is_request()
-            && message.method() == Method::Invite
-            && message.to().is_some_and(|to| to.tag().is_some());
-        self.media.hear(flow.peer.ip(), changes_session);
-        self.media.settle(|call| self.calls.is_asked(call));
+        self.media.hear(flow.peer.ip());
+        self.media.settle(|call| self.calls.negotiates(call));
         if route::is_emergency(message) {
             self.calls.receive_reserved(now, flow, message, &mut self.media)
         } else {

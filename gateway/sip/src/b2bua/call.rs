@@ -2,6 +2,7 @@
 
 use crate::flow::Flow;
 use crate::pool::Key;
+use crate::sdp::{Negotiation, Sdp};
 use crate::time::Instant;
 use crate::transaction::TxId;
 
@@ -80,6 +81,12 @@ impl Cause {
         cause: 34,
         text: "No channel available",
     };
+    /// A session description that is no answer to its offer.
+    pub const NOT_ACCEPTABLE: Self = Self {
+        protocol: "SIP",
+        cause: 488,
+        text: "Not acceptable here",
+    };
     /// Nobody answered in time (Q.850 cause 19).
     pub const NO_ANSWER: Self = Self {
         protocol: "Q.850",
@@ -141,6 +148,8 @@ pub struct Call<M> {
     /// Branches that may still answer.
     pub(super) open: u16,
     pub(super) asked: Asked,
+    /// Whose offer is open.
+    pub(super) negotiation: Negotiation<Side>,
     pub(super) caller_uri: Text<URI_MAX>,
     pub(super) called_uri: Text<URI_MAX>,
     pub(super) call_id: Text<CALL_ID_MAX>,
@@ -180,6 +189,15 @@ impl<M> Call<M> {
         match towards {
             Side::Caller => &self.to_caller,
             Side::Callee => &self.to_callee,
+        }
+    }
+
+    /// Is `sdp` an answer to what its side was sent last (RFC 3264 §6)? One that cannot be read is for [`super::Media`] to
+    /// judge.
+    pub(super) fn is_answered(&self, from: Side, sdp: &[u8]) -> bool {
+        match (Sdp::parse(self.sdp(from)), Sdp::parse(sdp)) {
+            (Some(offer), Some(answer)) => answer.answers(&offer).is_ok(),
+            _ => true,
         }
     }
 

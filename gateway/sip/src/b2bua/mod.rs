@@ -25,6 +25,7 @@ use crate::flow::Flow;
 use crate::header::Name;
 use crate::message::Message;
 use crate::pool::{self, Key, Pool};
+use crate::sdp::{Negotiation, Role};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
 use crate::write::{Writer, write_response_head, write_response_lines};
@@ -64,16 +65,16 @@ pub struct Config {
 
 /// Who stands between the two sides' session descriptions.
 pub trait Media {
-    /// Writes into `out` what the other side is to see of `sdp`, which came from side `from` of `call`. False: unacceptable
-    /// (488).
-    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool;
+    /// Writes into `out` what the other side is to see of `sdp`, an offer or answer of side `from` of `call`. False:
+    /// unacceptable (488).
+    fn relay(&mut self, call: Key, from: Side, role: Role, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool;
 }
 
 /// Nobody: media flows from one side to the other directly.
 pub struct Direct;
 
 impl Media for Direct {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+    fn relay(&mut self, _: Key, _: Side, _: Role, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
         out.clear();
         out.extend_from_slice(sdp).is_ok()
     }
@@ -454,9 +455,10 @@ impl<'s, M> Calls<'s, M> {
         self.calls.get(call)?.cause
     }
 
-    /// A re-INVITE, or the INVITE itself, still waits for its final answer.
-    pub fn is_asked(&self, call: Key) -> bool {
-        self.calls.get(call).is_some_and(|call| call.asked.tx.is_some())
+    /// An offer of one of the sides still waits for its final answer.
+    pub fn negotiates(&self, call: Key) -> bool {
+        let call = self.calls.get(call);
+        call.is_some_and(|call| call.negotiation.offerer().is_some())
     }
 
     /// What [`Target::user`] said of a branch.

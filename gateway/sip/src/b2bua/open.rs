@@ -51,6 +51,7 @@ impl<M> Calls<'_, M> {
                 cseq: cseq.seq,
                 delayed_offer: message.body().is_empty(),
             },
+            negotiation: Negotiation::default(),
             caller_uri: text(from.uri)?,
             called_uri: text(to.uri)?,
             call_id: text(id)?,
@@ -137,7 +138,12 @@ impl<M> Calls<'_, M> {
             true,
         )?;
         let body = message.body();
-        if !body.is_empty() && !media.relay(key, Side::Caller, body, &mut call.to_callee) {
+        if body.is_empty() {
+            return Ok(());
+        }
+        // The first of a call: nobody else's can be open.
+        let _ = call.negotiation.offer(Side::Caller);
+        if !media.relay(key, Side::Caller, Role::Offer, body, &mut call.to_callee) {
             return Err(if body.len() > SDP_MAX {
                 Refusal::TooLarge
             } else {
