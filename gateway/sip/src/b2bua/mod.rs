@@ -39,6 +39,10 @@ use core::time::Duration;
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
 
+/// Most branches at once of a call that does not say how many it may have: all that the box has room for (RFC 5393 §5.3.3
+/// recommends at least 60).
+const BREADTH: u16 = 256;
+
 /// The largest answer that is written at once: the lines that every answer copies, and our own.
 const REPLY_MAX: usize = HEAD_MAX + 512;
 
@@ -173,6 +177,10 @@ pub enum Refusal {
     Media,
     /// The call does not exist or does not wait.
     Gone,
+    /// The call is here already, by the same way: it goes round in a ring.
+    Loop,
+    /// It may have no more branches at once (RFC 5393 §5.3.3).
+    Breadth,
 }
 
 impl Refusal {
@@ -184,6 +192,8 @@ impl Refusal {
             Self::Malformed => 400,
             Self::Media => 488,
             Self::Gone => 481,
+            Self::Loop => 482,
+            Self::Breadth => 440,
         }
     }
 }
@@ -210,6 +220,8 @@ pub struct Counters {
     pub no_room: u32,
     /// Requests for a dialog that is not there.
     pub no_dialog: u32,
+    /// INVITEs that came round in a ring.
+    pub loops: u32,
     /// 2xx answers that came too late and got ACK and BYE.
     pub late_answers: u32,
 }

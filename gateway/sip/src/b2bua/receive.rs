@@ -490,7 +490,8 @@ impl<M> Calls<'_, M> {
         let (side, body) = (leg.side, message.body());
         let fits = match call.negotiation.respond(side) {
             Ok(role) => {
-                (role == Role::Offer || call.is_answered(side, body))
+                !body.is_empty()
+                    && (role == Role::Offer || call.is_answered(side, body))
                     && media.relay(call_key, side, role, body, call.sdp_mut(side.other()))
             }
             Err(_) => false,
