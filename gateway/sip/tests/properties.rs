@@ -90,6 +90,7 @@ fn read_all(m: &Message<'_>) {
         m.via(),
         m.cseq(),
         m.reasons().count(),
+        (m.privacy(), m.history().count(), m.diverted()),
         m.content_type(),
         m.supports("x"),
         m.screen(&["100rel"]),
