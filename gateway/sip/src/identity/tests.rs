@@ -78,7 +78,8 @@ fn one_entry_of_the_history() {
 
 #[test]
 fn who_sent_it_on() {
-    let table: [(&str, Option<(&str, Why, u32)>); 11] = [
+    type Told = Option<(&'static str, Why, u32)>;
+    let table: [(&str, Told); 11] = [
         ("", None),
         (
             "Diversion: <sip:a@x>;reason=no-answer\r\n",
