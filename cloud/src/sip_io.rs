@@ -191,11 +191,11 @@ impl SipIo {
             let text = "SIP needs one address of this machine, not the unspecified one";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let udp = UdpSocket::bind(listen.sip).await?;
+        let (udp, tcp) = bind_both(listen.sip).await?;
         let local = udp.local_addr()?;
         // A socket is known to be writable only after it was asked once.
         udp.writable().await?;
-        let mut listeners = vec![(Transport::Tcp, TcpListener::bind(local).await?, None)];
+        let mut listeners = vec![(Transport::Tcp, tcp, None)];
         for (transport, at) in [(Transport::Tls, &listen.tls), (Transport::Wss, &listen.wss)] {
             if let Some((addr, tls)) = at {
                 listeners.push((transport, TcpListener::bind(addr).await?, Some(tls.clone())));
@@ -380,6 +380,19 @@ impl Shared {
             connections.from.remove(&flow.peer.ip());
         } else {
             connections.from.insert(flow.peer.ip(), left);
+        }
+    }
+}
+
+/// UDP and TCP on one port; of those that the system chooses (port 0), one may be free for UDP alone.
+async fn bind_both(addr: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
+    let mut tries = if addr.port() == 0 { 32 } else { 1 };
+    loop {
+        tries -= 1;
+        let udp = UdpSocket::bind(addr).await?;
+        match TcpListener::bind(udp.local_addr()?).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+            tcp => return Ok((udp, tcp?)),
         }
     }
 }

@@ -38,6 +38,7 @@ fn an_answer_that_is_none(kind: Kind) {
     let target = Target {
         flow: CAROL,
         uri: b"sip:carol@192.0.2.30",
+        route: b"",
         priority: Priority::Normal,
         user: 1,
     };

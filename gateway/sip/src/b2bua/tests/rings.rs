@@ -97,6 +97,7 @@ impl Ring {
                         let target = Target {
                             flow: between(at, other),
                             uri: &format!("sip:{other}-{branch}@192.0.2.{other}").into_bytes(),
+                            route: b"",
                             priority: Priority::Normal,
                             user: 0,
                         };
@@ -197,6 +198,7 @@ fn breadth_is_shared() {
         let target = Target {
             flow,
             uri: b"sip:x@192.0.2.20",
+            route: b"",
             priority: Priority::Normal,
             user: 0,
         };
