@@ -199,6 +199,8 @@ impl<'s> Gateway<'s> {
         match input {
             Input::Network(network) => self.on_network(now, network),
             Input::Datagram { flow, bytes } => self.on_message(now, flow, bytes),
+            Input::Stream { flow, bytes } => self.on_stream(now, flow, bytes),
+            Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),
             Input::Trunk(TrunkInput::Data(bytes)) => {
                 let change = self.trunk.data(now, bytes);
@@ -228,7 +230,7 @@ impl<'s> Gateway<'s> {
             Ready::Sent { flow, len } if self.is_trunk(flow) => {
                 Output::Trunk(TrunkOutput::Send(buffer.get(..len).unwrap_or_default()))
             }
-            Ready::Sent { flow, len } => Output::Datagram {
+            Ready::Sent { flow, len } => Output::Transmit {
                 flow,
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
@@ -352,7 +354,7 @@ impl<'s> Gateway<'s> {
 
     /// Is this the trunk's connection?
     pub(crate) fn is_trunk(&self, flow: Flow) -> bool {
-        flow.transport == sip::Transport::Tcp
+        flow.interface == trunk::INTERFACE
     }
 
     pub(crate) fn media(&mut self, output: MediaOutput) {
