@@ -403,6 +403,14 @@ impl<'s> Gateway<'s> {
         SessionId::from_random(bytes)
     }
 
+    /// Ends all calls: the box is to be stopped. Poll until nothing is left.
+    pub fn release_all(&mut self, now: Instant) {
+        let next = |calls: &Calls<'_, Meta>| calls.iter().next().map(|(call, ..)| call);
+        while let Some(call) = next(&self.calls) {
+            self.calls.release(now, call, None);
+        }
+    }
+
     /// The configuration in use.
     pub fn site(&self) -> &Site {
         &self.site
@@ -436,6 +444,26 @@ impl<'s> Gateway<'s> {
     /// Counted drops and refusals.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What went wrong with transactions.
+    pub fn transaction_counters(&self) -> sip::transaction::Counters {
+        self.calls.transaction_counters()
+    }
+
+    /// What went wrong with configuration and events.
+    pub fn uplink_counters(&self) -> uplink::Counters {
+        self.uplink.counters()
+    }
+
+    /// Events in the flash queue.
+    pub fn queued(&self) -> u32 {
+        self.uplink.queued()
+    }
+
+    /// Phones that are registered and can be reached.
+    pub fn bindings(&self) -> usize {
+        self.registrar.iter().filter(|b| b.is_reachable()).count()
     }
 
     /// IDs that have a registered phone.
