@@ -115,7 +115,8 @@ impl Server {
         while begin.elapsed() < s(10) {
             // Nobody listens yet.
             let _ = socket.send_to(options.as_bytes(), SERVER);
-            if socket.recv(&mut [0; 4_096]).is_ok() {
+            // What answers is not another one, left over.
+            if socket.recv(&mut [0; 4_096]).is_ok() && self.process.alive() {
                 return Ok(());
             }
         }
@@ -211,6 +212,13 @@ impl Server {
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
         value.with_context(|| format!("no figure {name}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Killed, Kamailio would leave its workers behind.
+        let _ = self.process.terminate(s(10));
     }
 }
 
