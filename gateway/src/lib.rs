@@ -155,6 +155,11 @@ impl<'s> Gateway<'s> {
         }
     }
 
+    /// How much each address of the office may ask from now on, where more comes from one than phones send: a proxy, a test.
+    pub fn set_rate(&mut self, rate: registrar::Rate) {
+        self.registrar.set_rate(rate);
+    }
+
     /// Reads what the store holds: configuration, registrations, waiting events; and tells the cloud of the start. `first_boot`
     /// is a random number for a blank memory; settings that are not the brain's (the last lease) are given to `other`.
     pub async fn start<F: MultiwriteNorFlash>(

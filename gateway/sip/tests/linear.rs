@@ -296,6 +296,7 @@ fn calling(bench: &mut Bench, bytes: &[u8]) -> (Calls<'static, ()>, Vec<u8>) {
     let target = Target {
         flow: bench.flow,
         uri: b"sip:b@192.0.2.9",
+        route: b"",
         priority: Priority::Normal,
         user: 0,
     };

@@ -245,6 +245,7 @@ impl Gateway<'_> {
         let target = Target {
             flow: trunk,
             uri: uri.as_bytes(),
+            route: self.trunk.route(),
             priority,
             user: TRUNK,
         };

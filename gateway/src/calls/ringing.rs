@@ -130,14 +130,18 @@ impl Gateway<'_> {
     /// Offers a call to the phones that are to ring and do not yet (R21).
     fn offer(&mut self, now: Instant, call: Key) -> Offer {
         let facts = self.facts();
-        let Some(rings) = self.calls.meta_mut(call).and_then(|meta| meta.rings.as_mut()) else {
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return Offer::Nobody;
+        };
+        let gruu = meta.gruu;
+        let Some(rings) = meta.rings.as_mut() else {
             return Offer::Nobody;
         };
         let new = rings.ask(&self.site, &facts);
         let alone = rings.is_call_back();
         let mut offer = Offer::Nobody;
-        let wanted = |binding: &&Binding| new.contains(binding.key()) && binding.is_reachable();
-        for binding in self.registrar.iter().filter(wanted) {
+        let wanted = |binding: &&Binding| new.contains(binding.key());
+        for binding in self.registrar.targets(gruu).filter(wanted) {
             let mut flow = binding.flow();
             if let Some(address) = self.address {
                 // A binding from the flash may name the address of an old lease.
@@ -146,6 +150,7 @@ impl Gateway<'_> {
             let target = Target {
                 flow,
                 uri: binding.contact(),
+                route: binding.path(),
                 priority: Priority::Normal,
                 user: u32::from(u16::from(binding.key())),
             };

@@ -160,6 +160,7 @@ impl<R: Relays> Pbx<R> {
         let target = Target {
             flow,
             uri: uri.as_bytes(),
+            route: b"",
             priority: if emergency {
                 Priority::Reserved
             } else {

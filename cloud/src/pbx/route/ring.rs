@@ -55,6 +55,7 @@ impl<R: Relays> Pbx<R> {
             let target = Target {
                 flow: trunk.flow,
                 uri: uri.as_bytes(),
+                route: b"",
                 priority: Priority::Normal,
                 user: 0,
             };

@@ -498,7 +498,8 @@ impl Bench {
             format!(
                 "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/TCP {};branch=z9hG4bKreg{}\r\nMax-Forwards: 70\r\n\
                  From: <sip:{id}@{REALM}>;tag=r\r\nTo: <sip:{id}@{REALM}>\r\nCall-ID: reg{id}\r\n\
-                 CSeq: {} REGISTER\r\nContact: {contact}\r\nRequire: gin\r\n{line}",
+                 CSeq: {} REGISTER\r\nContact: {contact}\r\nRequire: gin\r\n\
+                 Supported: gin, outbound, path\r\n{line}",
                 flow.peer, self.registers, self.registers,
             ),
             "",
@@ -506,7 +507,8 @@ impl Bench {
     }
 
     pub fn contact(id: BoxId, boot: u32) -> String {
-        format!("<sip:{id}@192.168.1.2:49152;transport=tcp;bnc>;boot={boot};expires=300")
+        let instance = format!("+sip.instance=\"<urn:uuid:{id}>\";reg-id=1");
+        format!("<sip:192.168.1.2:49152;transport=tcp;bnc>;{instance};boot={boot};expires=300")
     }
 
     /// A box registers, challenge and all.

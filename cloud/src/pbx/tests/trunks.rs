@@ -21,7 +21,16 @@ fn a_box_registers() {
     let ok = b.expect(flow, "200");
     assert_eq!(
         ok.header("Contact"),
-        Some(format!("<sip:{TOKYO}@192.168.1.2:49152;transport=tcp;bnc>;expires=300").as_str())
+        Some(
+            format!(
+                "<sip:192.168.1.2:49152;transport=tcp;bnc>;+sip.instance=\"<urn:uuid:{TOKYO}>\";reg-id=1;expires=300"
+            )
+            .as_str()
+        )
+    );
+    assert_eq!(
+        ["Require", "Flow-Timer", "Supported"].map(|name| ok.header(name)),
+        [Some("outbound"), Some("15"), Some("gin, outbound")]
     );
     assert_eq!(b.trunks, [(TOKYO, Some("192.168.1.2:49152".into()))]);
     let trunk = b.pbx.trunks().next().unwrap();
@@ -120,11 +129,13 @@ fn guessing_is_slowed_down() {
 fn registrations_that_ask_for_something_else() {
     let mut b = Bench::with(&[TOKYO]);
     let flow = home(TOKYO);
-    let uri = format!("<sip:{TOKYO}@192.168.1.2:49152;transport=tcp;bnc>");
+    let uri = "<sip:192.168.1.2:49152;transport=tcp;bnc>";
     let table = [
         (format!("{uri};expires=30"), "423"),
         (format!("{uri}, {uri}"), "400"),
         ("*".into(), "400"),
+        ("<sip:192.168.1.2:49152;transport=tcp>".into(), "400"),
+        ("<sip:x@192.168.1.2:49152;transport=tcp;bnc>".into(), "400"),
         (format!("{uri};expires=100000"), "200"),
         (format!("{uri};expires=0"), "200"),
     ];
@@ -147,10 +158,31 @@ fn registrations_that_ask_for_something_else() {
     assert_eq!(b.pbx.trunks().count(), 0, "the last one took it away");
     assert_eq!(b.trunks.last(), Some(&(TOKYO, None)));
     let text = b
-        .register_text(TOKYO, flow, &uri, None)
+        .register_text(TOKYO, flow, uri, None)
         .replace("Require: gin", "Require: gin, magic");
     b.rx(flow, &text);
     assert_eq!(b.expect(flow, "420").header("Unsupported"), Some("magic"));
+    // Without gin, or through proxies: (replaced, by, status, header, its value)
+    let via = "Via: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bKp\r\nMax-Forwards";
+    for (what, by, status, header, value) in [
+        ("Require: gin\r\n", "", "421", "Require", Some("gin")),
+        (
+            "Require: gin\r\n",
+            "Require: gin\r\nPath: <sip:p;lr>\r\n",
+            "420",
+            "Unsupported",
+            Some("path"),
+        ),
+        ("Max-Forwards", via, "439", "Require", None),
+    ] {
+        let contact = Bench::contact(TOKYO, 1);
+        let text = b.register_text(TOKYO, flow, &contact, None);
+        b.rx(flow, &text);
+        let challenge = b.expect(flow, "401");
+        let text = b.register_text(TOKYO, flow, &contact, Some((&challenge, &Bench::password(TOKYO))));
+        b.rx(flow, &text.replace(what, by));
+        assert_eq!(b.expect(flow, status).header(header), value);
+    }
 }
 
 #[test]

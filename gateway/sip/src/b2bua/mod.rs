@@ -38,6 +38,9 @@ use core::time::Duration;
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
 
+/// What a caller is told for whom there is no room, seconds.
+pub const RETRY_AFTER: u8 = 2;
+
 /// The largest answer that is written at once: the lines that every answer copies, and our own.
 const REPLY_MAX: usize = HEAD_MAX + 512;
 
@@ -194,6 +197,8 @@ pub struct Target<'a> {
     pub flow: Flow,
     /// Request-URI.
     pub uri: &'a [u8],
+    /// Route that it is sent along, as in a Route header, at most [`ROUTE_MAX`] bytes; empty for none.
+    pub route: &'a [u8],
     /// Whether it may use the room that is kept for emergencies.
     pub priority: Priority,
     /// Whatever the owner knows the target by: [`Calls::leg_user`].

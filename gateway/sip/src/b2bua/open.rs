@@ -203,6 +203,7 @@ impl<M> Calls<'_, M> {
         }
         let mut leg = self.new_leg(call, Side::Callee, target.flow);
         leg.target = text(target.uri)?;
+        leg.route = text(target.route)?;
         leg.user = target.user;
         leg.call_id = self.tx.unguessable();
         leg.local_cseq = 1;

@@ -52,7 +52,7 @@ impl<M> Calls<'_, M> {
                 self.counters.no_room += 1;
                 let tag = transaction::Tag(self.tx.unguessable() as u32);
                 self.write_reply(flow, message, 503, Some(tag), |w| {
-                    w.header(Name::RetryAfter, 2);
+                    w.header(Name::RetryAfter, RETRY_AFTER);
                 });
             }
             Received::Retransmission { .. }

@@ -597,6 +597,10 @@ impl<M> Calls<'_, M> {
         if let Some(cause) = call.cause.filter(|_| status >= 300 || call.announcing) {
             w.header(Name::Reason, cause);
         }
+        if status == 503 && call.cause.is_none() {
+            // Nothing is the matter but want of room.
+            w.header(Name::RetryAfter, RETRY_AFTER);
+        }
         let sdp = call.sdp(leg.side);
         let carries = (200..300).contains(&status) || (183..200).contains(&status);
         let written = if carries && !sdp.is_empty() {
