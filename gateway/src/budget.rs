@@ -17,13 +17,16 @@ pub const HELD_MAX: usize = 768;
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, 4,008 bytes each (two session descriptions of 896 bytes, 768 of header
-/// lines), 133 KiB.
+/// Calls at once: 32 and those kept for emergencies.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
-/// One leg a caller, one a branch: 290, 424 bytes each, 120 KiB.
+/// One leg a caller, one a branch: 290.
 pub const LEGS: usize = CALLS + BRANCHES;
+/// Blocks of texts.
+pub const BLOCKS: usize = 1_536;
+/// Blocks that are kept.
+pub const KEPT_BLOCKS: usize = 128;
 /// An INVITE a branch and a call, the CANCELs of two groups that are answered at the same moment, and 32 requests within
 /// calls: 448, 96 bytes each, 42 KiB. What is over but for stragglers needs no room of its own: it is evicted.
 pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;

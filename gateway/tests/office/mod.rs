@@ -377,8 +377,8 @@ impl Office {
             .collect()
     }
 
-    /// Calls, legs and transactions.
-    pub fn usage(&self) -> (usize, usize, usize) {
+    /// The room of calls in use.
+    pub fn usage(&self) -> Usage {
         self.gateway.usage()
     }
 
@@ -387,7 +387,7 @@ impl Office {
     pub fn nothing_left(&mut self) {
         self.wait(70_000);
         self.seen.clear();
-        assert_eq!(self.usage(), (0, 0, 0), "calls, legs, transactions");
+        assert_eq!(self.usage(), Usage::default());
         assert_eq!(self.gateway.counters().overflow, 0);
         assert_eq!(self.gateway.counters().media, 0);
     }
