@@ -131,7 +131,11 @@ impl<'s> Gateway<'s> {
             uplink,
         } = storage;
         let mut calls = Calls::new(calls, [word(0), word(1)], config);
-        calls.reserve(budget::EMERGENCY_CALLS, 2 * budget::EMERGENCY_CALLS, budget::KEPT_BLOCKS);
+        calls.reserve(
+            budget::EMERGENCY_CALLS,
+            2 * budget::EMERGENCY_CALLS,
+            budget::KEPT_BLOCKS,
+        );
         Self {
             calls,
             registrar: Registrar::new(registrar, [word(1), word(2)]),

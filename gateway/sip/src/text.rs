@@ -24,6 +24,8 @@ impl Block {
     };
 }
 
+const _: () = assert!(core::mem::size_of::<Block>() == 64);
+
 /// How many blocks a text of so many bytes takes.
 pub const fn blocks(bytes: usize) -> usize {
     bytes.div_ceil(BYTES)
@@ -202,13 +204,15 @@ impl<'s> Texts<'s> {
     pub fn is<const N: usize>(&self, text: &Text<N>, part: usize, mut bytes: &[u8]) -> bool {
         let (from, to) = text.range(part);
         to - from == bytes.len()
-            && self.part(text, part).all(|piece| match bytes.strip_prefix(piece) {
-                Some(rest) => {
-                    bytes = rest;
-                    true
-                }
-                None => false,
-            })
+            && self
+                .part(text, part)
+                .all(|piece| match bytes.strip_prefix(piece) {
+                    Some(rest) => {
+                        bytes = rest;
+                        true
+                    }
+                    None => false,
+                })
     }
 
     /// Copies a text into a buffer, part by part. `None`: the buffer is too small.
@@ -295,7 +299,11 @@ mod tests {
         len.prop_flat_map(|len| proptest::collection::vec(any::<u8>(), len))
     }
 
-    fn run(mut texts: Texts<'_>, limit: usize, steps: &[(u8, usize, [Vec<u8>; 3])]) -> Result<(), TestCaseError> {
+    fn run(
+        mut texts: Texts<'_>,
+        limit: usize,
+        steps: &[(u8, usize, [Vec<u8>; 3])],
+    ) -> Result<(), TestCaseError> {
         let mut kept: Vec<(Text<3>, &[Vec<u8>; 3])> = Vec::new();
         for (what, which, parts) in steps {
             let slices = [&parts[0][..], &parts[1], &parts[2]];
@@ -336,7 +344,10 @@ mod tests {
                     }
                 }
                 let mut buffer = vec![0; text.len()];
-                prop_assert_eq!(texts.read(text, &mut buffer).unwrap().map(<[u8]>::to_vec), (*of).clone());
+                prop_assert_eq!(
+                    texts.read(text, &mut buffer).unwrap().map(<[u8]>::to_vec),
+                    (*of).clone()
+                );
                 prop_assert!(text.is_empty() || texts.read(text, &mut buffer[1..]).is_none());
             }
         }
@@ -366,7 +377,8 @@ mod tests {
         let mut texts = Texts::new(Storage::growable(4_000));
         let long = vec![0; 65_536];
         assert_eq!(texts.store([&long]).map(|_| ()), Err(Full));
-        assert_eq!(texts.replace(&mut Text::EMPTY, [&long]), Err(Full));
+        let mut text = Text::EMPTY;
+        assert_eq!(texts.replace(&mut text, [&long]), Err(Full));
         assert_eq!(texts.used(), 0);
     }
 
@@ -381,5 +393,3 @@ mod tests {
         assert_eq!(texts.used(), 0);
     }
 }
-
-const _: () = assert!(core::mem::size_of::<Block>() == 64);

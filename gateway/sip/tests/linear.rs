@@ -3,10 +3,10 @@
 use sip::b2bua::{Calls, Config, Direct, Output, Receive, Storage, Target};
 use sip::digest::{Challenge, Credentials};
 use sip::header::Name;
-use sip::{pool, text};
 use sip::sdp::{Sdp, rewrite};
 use sip::transaction::{self, Priority, Timers};
 use sip::{Flow, Framer, Instant, Message, Transport, Uri, Writer, write_response_head};
+use sip::{pool, text};
 use std::hint::black_box;
 use std::process::Command;
 use std::time::Duration;

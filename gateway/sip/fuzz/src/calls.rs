@@ -1,7 +1,9 @@
 //! Calls: the back-to-back user agent among peers, an owner and a network that do whatever the bytes say.
 
 use crate::script::Script;
-use sip::b2bua::{Calls, Config, Event, Media, Output, MESSAGE_MAX, Receive, SDP_MAX, Side, Storage, Target, Usage};
+use sip::b2bua::{
+    Calls, Config, Event, MESSAGE_MAX, Media, Output, Receive, SDP_MAX, Side, Storage, Target, Usage,
+};
 use sip::header::Name;
 use sip::pool::Key;
 use sip::transaction::{Priority, Timers, TxId};
@@ -43,7 +45,9 @@ pub fn calls(bytes: &[u8]) {
         legs: Vec::new(),
         ended: HashSet::new(),
     };
-    world.calls.reserve(script.below(2), script.below(2), script.below(2) * 20);
+    world
+        .calls
+        .reserve(script.below(2), script.below(2), script.below(2) * 20);
     for _ in 0..300 {
         if script.is_over() {
             break;
@@ -309,7 +313,7 @@ impl World {
         }
         let _ = (
             self.calls.is_asked(call),
-            self.calls.sdp(call, Side::Caller),
+            self.calls.sdp(call, Side::Caller, &mut [0; SDP_MAX]).is_some(),
             self.calls.failure_cause(call),
         );
     }

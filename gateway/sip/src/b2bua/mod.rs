@@ -36,11 +36,11 @@ use crate::text::{self, Text, Texts};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
 use crate::write::Writer;
-use call::{Ack, Asked, Asking, Stage, State, fingerprint};
 pub use call::{
-    ADDRESS_MAX, CALL_ID_MAX, Call, Cause, EXTRA_MAX, End, HEAD_MAX, Leg, MESSAGE_MAX, ROUTE_MAX, SDP_MAX, Side,
-    TAG_MAX, URI_MAX,
+    ADDRESS_MAX, CALL_ID_MAX, Call, Cause, EXTRA_MAX, End, HEAD_MAX, Leg, MESSAGE_MAX, ROUTE_MAX, SDP_MAX,
+    Side, TAG_MAX, URI_MAX,
 };
+use call::{Ack, Asked, Asking, Stage, State, fingerprint};
 use core::time::Duration;
 use legs::Legs;
 use paper::Paper;
@@ -335,10 +335,9 @@ impl<'s, M> Calls<'s, M> {
         self.calls.get(call).map(|call| call.session)
     }
 
-    /// The session description last meant for the given side.
-    pub fn sdp(&mut self, call: Key, towards: Side) -> Option<&[u8]> {
-        let sdp = self.calls.get(call)?.sdp(towards);
-        let [sdp] = self.texts.read(sdp, self.paper.blank())?;
+    /// The session description last meant for the given side, of [`SDP_MAX`] bytes at most, copied into `buffer`.
+    pub fn sdp<'b>(&self, call: Key, towards: Side, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+        let [sdp] = self.texts.read(self.calls.get(call)?.sdp(towards), buffer)?;
         Some(sdp)
     }
 

@@ -21,15 +21,15 @@ impl<M> Calls<'_, M> {
         let Some(call) = self.calls.get(call_key) else {
             return refuse(self, 481);
         };
-        let Some((peer_key, peer)) = call.peer_of(side).and_then(|key| Some((key, self.legs.get(key)?))) else {
+        let Some((peer_key, peer)) = call
+            .peer_of(side)
+            .and_then(|key| Some((key, self.legs.get(key)?)))
+        else {
             return refuse(self, 481);
         };
         // RFC 3261 §14.2: one offer at a time.
-        let busy = call.asked.open
-            || peer.is_unacked()
-            || peer.ack != Ack::Idle
-            || peer.inviting
-            || leg.inviting;
+        let busy =
+            call.asked.open || peer.is_unacked() || peer.ack != Ack::Idle || peer.inviting || leg.inviting;
         if call.stage != Stage::Talking || leg.state != State::Up || busy {
             return refuse(self, 491);
         }

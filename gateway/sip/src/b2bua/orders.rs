@@ -69,11 +69,7 @@ impl<M> Calls<'_, M> {
 
     /// Sets or clears the call's own timer, which comes back as [`Event::Deadline`] once.
     pub fn set_deadline(&mut self, call: Key, at: Option<Instant>) {
-        if let Some(call) = self
-            .calls
-            .get_mut(call)
-            .filter(|call| call.stage != Stage::Ended)
-        {
+        if let Some(call) = self.calls.get_mut(call).filter(|call| call.stage != Stage::Ended) {
             call.deadline = at.unwrap_or(Instant::NEVER);
         }
         self.calls.schedule(call);

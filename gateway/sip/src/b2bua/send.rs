@@ -59,7 +59,9 @@ impl<M> Calls<'_, M> {
                     call.deadline = Instant::NEVER;
                     Some(Event::Deadline { call: key })
                 }
-                Some(end) if !core::mem::replace(&mut call.told, true) => Some(Event::Ended { call: key, end }),
+                Some(end) if !core::mem::replace(&mut call.told, true) => {
+                    Some(Event::Ended { call: key, end })
+                }
                 Some(_) => {
                     call.settled = true;
                     None

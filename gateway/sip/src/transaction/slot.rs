@@ -371,7 +371,9 @@ impl<'s> Table<'s> {
                 _ => assert_eq!(self.find(slot.key, slot.class), Some(index)),
             }
         }
-        let live = (0..).zip(self.slots()).filter(|(_, s)| s.machine != Machine::Free);
+        let live = (0..)
+            .zip(self.slots())
+            .filter(|(_, s)| s.machine != Machine::Free);
         self.heap
             .assert_sound(self.storage.entries(), live.map(|(index, _)| index));
     }

@@ -52,7 +52,13 @@ pub enum Kind {
 
 impl Kind {
     /// Room for so many transactions, calls, legs and blocks of texts.
-    pub fn storage(self, transactions: usize, calls: usize, legs: usize, blocks: usize) -> Storage<'static, u32> {
+    pub fn storage(
+        self,
+        transactions: usize,
+        calls: usize,
+        legs: usize,
+        blocks: usize,
+    ) -> Storage<'static, u32> {
         fn slice<T>(len: usize, empty: impl FnMut() -> T) -> crate::storage::Storage<'static, T> {
             let entries: Vec<T> = core::iter::repeat_with(empty).take(len).collect();
             crate::storage::Storage::Fixed(Box::leak(entries.into_boxed_slice()))

@@ -41,7 +41,10 @@ fn no_room_for_the_texts_of_a_call(kind: Kind) {
         b.drain();
         b.nothing_left();
     }
-    assert!((ringing..4 * ringing).contains(&refused), "{refused} of {ringing}");
+    assert!(
+        (ringing..4 * ringing).contains(&refused),
+        "{refused} of {ringing}"
+    );
 }
 
 /// Other calls take the room meanwhile: the answer that cannot be kept is hung up, and the caller hears so.
@@ -53,10 +56,15 @@ fn no_room_for_the_answer(kind: Kind) {
     b.expect(ALICE, "100");
     let rest = 2 * talking - used;
     let fill = "x".repeat(60 * rest);
-    b.calls.progress(b.now, key, 183, Some(fill.as_bytes()), None).unwrap();
+    b.calls
+        .progress(b.now, key, 183, Some(fill.as_bytes()), None)
+        .unwrap();
     b.drain();
     b.expect(ALICE, "183");
-    b.rx(BOB, &answer(&invite, 200, "bob", &format!("{ANSWER}a={fill}\r\n")));
+    b.rx(
+        BOB,
+        &answer(&invite, 200, "bob", &format!("{ANSWER}a={fill}\r\n")),
+    );
     b.expect(BOB, "ACK");
     b.expect(BOB, "BYE");
     assert!(matches!(b.told().last(), Some(Event::Exhausted { call, .. }) if *call == key));
@@ -75,7 +83,10 @@ fn no_room_for_a_reinvite(kind: Kind) {
     b.rx(ALICE, &call.alice.request("INVITE", "2", &big));
     b.expect(ALICE, "503");
     b.quiet();
-    assert_eq!(b.calls.sdp(call.key, Side::Callee), Some(OFFER.as_bytes()));
+    assert_eq!(
+        b.calls.sdp(call.key, Side::Callee, &mut [0; SDP_MAX]),
+        Some(OFFER.as_bytes())
+    );
     call.alice.cseq = 3;
     b.rx(ALICE, &call.alice.request("INVITE", "3", ANSWER));
     let invite = b.expect(BOB, "INVITE");
