@@ -337,7 +337,7 @@ impl Driver {
     async fn farewell(mut self) {
         self.gateway.release_all(self.now());
         let end = tokio::time::Instant::now() + FAREWELL;
-        while self.gateway.usage().0 > 0 {
+        while self.gateway.usage().calls > 0 {
             if tokio::time::timeout_at(end, self.step()).await.is_err() {
                 break;
             }

@@ -69,14 +69,15 @@ impl Figures<'_> {
     }
 
     /// How much there is of what: see the README.
-    fn gauges(&self) -> [(&'static str, usize); 8] {
+    fn gauges(&self) -> [(&'static str, usize); 9] {
         let gateway = self.gateway;
-        let (calls, legs, transactions) = gateway.usage();
+        let usage = gateway.usage();
         let line = gateway.link().mode() != Mode::Down;
         [
-            ("calls", calls),
-            ("legs", legs),
-            ("transactions", transactions),
+            ("calls", usage.calls),
+            ("legs", usage.legs),
+            ("transactions", usage.transactions),
+            ("text_blocks", usage.blocks),
             ("bindings", gateway.bindings()),
             ("ids_registered", gateway.registered().count()),
             ("connections", self.open),

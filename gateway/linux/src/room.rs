@@ -1,27 +1,26 @@
 //! The room the brain lives in, as large as the configuration says.
 
-use gateway::budget::{BINDINGS, BRANCHES, CALLS, IDS, SOURCES};
+use gateway::budget::{BINDINGS, BLOCKS, BRANCHES, CALLS, EMERGENCY_CALLS, IDS, SOURCES};
 use gateway::registrar::{Place, Source};
 use gateway::{Storage, keeper, registrar, trunk, uplink};
+use sip::b2bua;
 use sip::digest::Used;
-use sip::{b2bua, pool, transaction};
 
 use crate::config::Capacity;
 
-/// Phones that ring, and transactions, for a call: what the microcontroller has for its own.
-const PER_CALL: (usize, usize) = (BRANCHES.div_ceil(CALLS), 4);
+/// Phones that ring for a call, blocks of its texts: as the microcontroller has them.
+const BRANCHES_PER_CALL: usize = BRANCHES.div_ceil(CALLS);
+const BLOCKS_PER_CALL: usize = BLOCKS.div_ceil(CALLS);
+/// Transactions for a call, those among them that are over but for stragglers.
+const TRANSACTIONS_PER_CALL: usize = 8;
 
-/// Room for the life of the program.
+/// Room for the life of the program. What calls need is taken when they need it.
 pub fn room(capacity: Capacity) -> Storage<'static> {
-    let calls = capacity.calls;
-    let legs = calls + (PER_CALL.0 * calls).max(BRANCHES);
-    let transactions = legs + PER_CALL.1 * calls + 2 * IDS;
+    let calls = capacity.calls + EMERGENCY_CALLS;
+    let legs = calls + (BRANCHES_PER_CALL * calls).max(BRANCHES);
+    let transactions = legs + TRANSACTIONS_PER_CALL * calls + 2 * IDS;
     Storage {
-        calls: b2bua::Storage {
-            transactions: lasting(transactions, || transaction::Slot::EMPTY).into(),
-            calls: lasting(calls, || pool::Slot::EMPTY).into(),
-            legs: lasting(legs, || pool::Slot::EMPTY).into(),
-        },
+        calls: b2bua::Storage::growable(transactions, calls, legs, BLOCKS_PER_CALL * calls),
         registrar: registrar::Storage {
             places: lasting(BINDINGS, || Place::EMPTY),
             nonces: lasting(BINDINGS, || Used::NONE),
@@ -33,6 +32,9 @@ pub fn room(capacity: Capacity) -> Storage<'static> {
     }
 }
 
-fn lasting<T>(count: usize, empty: impl Fn() -> T) -> &'static mut [T] {
-    Vec::leak((0..count).map(|_| empty()).collect())
+fn lasting<T>(count: usize, empty: impl FnMut() -> T) -> &'static mut [T] {
+    std::iter::repeat_with(empty)
+        .take(count)
+        .collect::<Vec<_>>()
+        .leak()
 }
