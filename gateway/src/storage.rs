@@ -2,9 +2,9 @@
 
 use sip::b2bua::{self, Call, Leg};
 use sip::digest::Used;
-use sip::{pool, transaction};
+use sip::{pool, text, transaction};
 
-use crate::budget::{BINDINGS, CALLS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
+use crate::budget::{BINDINGS, BLOCKS, CALLS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 
@@ -27,6 +27,7 @@ pub struct BoxStorage {
     transactions: [transaction::Slot; TRANSACTIONS],
     calls: [pool::Slot<Call<Meta>>; CALLS],
     legs: [pool::Slot<Leg>; LEGS],
+    texts: [text::Block; BLOCKS],
     places: [Place; BINDINGS],
     nonces: [Used; BINDINGS],
     sources: [Source; SOURCES],
@@ -35,8 +36,7 @@ pub struct BoxStorage {
     uplink: uplink::Memory,
 }
 
-// Where `sip` is built for the cloud too (feature `std`), legs have room for routes, and this is not the box's memory.
-const _: () = assert!(core::mem::size_of::<BoxStorage>() <= STORAGE_MAX || sip::b2bua::ROUTE_MAX != 0);
+const _: () = assert!(core::mem::size_of::<BoxStorage>() <= STORAGE_MAX);
 
 impl BoxStorage {
     /// Empty; for a static.
@@ -45,6 +45,7 @@ impl BoxStorage {
             transactions: [transaction::Slot::EMPTY; TRANSACTIONS],
             calls: [const { pool::Slot::EMPTY }; CALLS],
             legs: [const { pool::Slot::EMPTY }; LEGS],
+            texts: [text::Block::EMPTY; BLOCKS],
             places: [const { Place::EMPTY }; BINDINGS],
             nonces: [Used::NONE; BINDINGS],
             sources: [Source::NONE; SOURCES],
@@ -61,6 +62,7 @@ impl BoxStorage {
                 transactions: (&mut self.transactions[..]).into(),
                 calls: (&mut self.calls[..]).into(),
                 legs: (&mut self.legs[..]).into(),
+                texts: (&mut self.texts[..]).into(),
             },
             registrar: registrar::Storage {
                 places: &mut self.places,

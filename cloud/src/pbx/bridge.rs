@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use media::g711::Law;
 use media::prompt::Prompt;
 use media::relay::{Remote, Side as End};
-use sip::b2bua::{Media, SDP_MAX, Side, Text};
+use sip::b2bua::{Media, SDP_MAX, Side};
 use sip::pool::Key;
 use sip::sdp::{self, Edit, Role, Sdp};
 
@@ -93,7 +93,14 @@ impl<R: Relays> Bridge<R> {
 }
 
 impl<R: Relays> Media for Bridge<R> {
-    fn relay(&mut self, call: Key, from: Side, role: Role, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+    fn relay(
+        &mut self,
+        call: Key,
+        from: Side,
+        role: Role,
+        sdp: &[u8],
+        out: &mut [u8; SDP_MAX],
+    ) -> Option<usize> {
         let own = match from {
             Side::Caller => End::A,
             Side::Callee => End::B,
@@ -105,16 +112,13 @@ impl<R: Relays> Media for Bridge<R> {
             // The other side agrees.
             self.relays.remote(call.to_bits(), side, remote, source);
         }
-        let Some(sdp) = Sdp::parse(sdp) else { return false };
+        let sdp = Sdp::parse(sdp)?;
         let is_voice =
             |medium: &sdp::Media<'_>| medium.kind == b"audio" && medium.protocol.starts_with(b"RTP/");
-        let Some((voice, medium)) = sdp
+        let (voice, medium) = sdp
             .media()
             .enumerate()
-            .find(|(_, medium)| medium.port != 0 && is_voice(medium))
-        else {
-            return false;
-        };
+            .find(|(_, medium)| medium.port != 0 && is_voice(medium))?;
         // What an offer changes of a session waits for the answer; the first begins one.
         let waits = role == Role::Offer && self.sessions.contains_key(&call);
         let ends = match self.sessions.get(&call) {
@@ -123,7 +127,7 @@ impl<R: Relays> Media for Bridge<R> {
                 Some(ends) => *self.sessions.entry(call).or_insert(ends),
                 None => {
                     self.exhausted = true;
-                    return false;
+                    return None;
                 }
             },
         };
@@ -150,8 +154,6 @@ impl<R: Relays> Media for Bridge<R> {
                 self.relays.remote(call.to_bits(), own, remote, self.source);
             }
         }
-        out.clear();
-        let _ = out.resize(SDP_MAX, 0);
         let written = sdp::rewrite(&sdp, out, Some(told.ip()), |index, medium| {
             Edit::at(match medium.address {
                 // One voice stream is relayed; others are not offered on.
@@ -161,7 +163,6 @@ impl<R: Relays> Media for Bridge<R> {
                 _ => told,
             })
         });
-        out.truncate(written.unwrap_or(0));
-        written.is_ok()
+        written.ok()
     }
 }

@@ -21,6 +21,7 @@ use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};
 use shared::{BoxId, ContractId, Factory, IdKey, IdSet, Number, SiteId, TerminalKind};
+pub use sip::b2bua::Usage;
 use sip::{Flow, Instant, Transport};
 
 pub use cloud::{Cloud, carrier};
@@ -239,7 +240,7 @@ impl Office {
                     );
                     return;
                 }
-                Some(Output::Datagram { flow, bytes }) => {
+                Some(Output::Transmit { flow, bytes }) => {
                     assert_eq!((flow.transport, flow.local), (Transport::Udp, address(BOX)));
                     if !self.deaf {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
@@ -377,8 +378,8 @@ impl Office {
             .collect()
     }
 
-    /// Calls, legs and transactions.
-    pub fn usage(&self) -> (usize, usize, usize) {
+    /// The room of calls in use.
+    pub fn usage(&self) -> Usage {
         self.gateway.usage()
     }
 
@@ -387,7 +388,7 @@ impl Office {
     pub fn nothing_left(&mut self) {
         self.wait(70_000);
         self.seen.clear();
-        assert_eq!(self.usage(), (0, 0, 0), "calls, legs, transactions");
+        assert_eq!(self.usage(), Usage::default());
         assert_eq!(self.gateway.counters().overflow, 0);
         assert_eq!(self.gateway.counters().media, 0);
     }

@@ -5,6 +5,7 @@ mod bench;
 mod faults;
 mod offers;
 mod rings;
+mod room;
 mod setup;
 mod talk;
 

@@ -113,10 +113,17 @@ fn a_late_offer_that_is_not_answered(kind: Kind) {
 struct Told(Vec<(Side, Role)>);
 
 impl Media for Told {
-    fn relay(&mut self, _: Key, from: Side, role: Role, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+    fn relay(
+        &mut self,
+        _: Key,
+        from: Side,
+        role: Role,
+        sdp: &[u8],
+        out: &mut [u8; SDP_MAX],
+    ) -> Option<usize> {
         self.0.push((from, role));
-        out.clear();
-        out.extend_from_slice(sdp).is_ok()
+        out.get_mut(..sdp.len())?.copy_from_slice(sdp);
+        Some(sdp.len())
     }
 }
 

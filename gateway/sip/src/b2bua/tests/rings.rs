@@ -41,7 +41,7 @@ impl Ring {
                 probe: Duration::from_secs(60),
                 timers: Timers::default(),
             };
-            Calls::new(Kind::Fixed.storage(8_000, 2_000, 4_000), [1, 2], config)
+            Calls::new(Kind::Fixed.storage(8_000, 2_000, 4_000, 80_000), [1, 2], config)
         };
         Self {
             rule,
