@@ -10,6 +10,7 @@ extern crate std;
 pub mod addr;
 pub mod b2bua;
 pub mod digest;
+pub mod events;
 pub mod fault;
 pub mod fields;
 pub mod flow;

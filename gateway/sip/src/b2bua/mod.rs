@@ -34,6 +34,8 @@ pub use call::{
 };
 use call::{Ack, Asked, Asking, Stage, State, fingerprint};
 use core::time::Duration;
+pub(crate) use receive::parse_tag;
+pub(crate) use send::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";

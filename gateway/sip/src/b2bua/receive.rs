@@ -671,7 +671,7 @@ fn parse_hex(digits: &[u8]) -> Option<u64> {
     u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-fn parse_tag(tag: &[u8]) -> Option<(u32, u32)> {
+pub(crate) fn parse_tag(tag: &[u8]) -> Option<(u32, u32)> {
     let value = parse_hex(tag)?;
     Some(((value >> 32) as u32, value as u32))
 }

@@ -667,7 +667,7 @@ fn tag(w: &mut Writer<'_>, tag: fmt::Arguments<'_>) {
     let _ = fmt::Write::write_fmt(w, format_args!(";tag={tag}\r\n"));
 }
 
-struct Contact<'a>(&'a Flow);
+pub(crate) struct Contact<'a>(pub(crate) &'a Flow);
 
 impl Display for Contact<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -698,7 +698,7 @@ impl Display for Cause {
 
 /// Our name in a Via. A connection's own port is left out: it changes when the flow moves, and with it the name of the
 /// transaction (RFC 3261 §17.2.3), so that the other side would take a repeated request for a new one.
-struct SentBy<'f>(&'f crate::flow::Flow);
+pub(crate) struct SentBy<'f>(pub(crate) &'f crate::flow::Flow);
 
 impl Display for SentBy<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
