@@ -27,6 +27,8 @@ pub const LEGS: usize = CALLS + BRANCHES;
 /// An INVITE a branch and a call, the CANCELs of two groups that are answered at the same moment, and 32 requests within
 /// calls: 448, 96 bytes each, 42 KiB. What is over but for stragglers needs no room of its own: it is evicted.
 pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
+/// Subscriptions of phones to lines and mail boxes, 184 bytes each, 4 KiB.
+pub const LAMPS: usize = 24;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
@@ -45,6 +47,6 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
 /// messages, 25 KiB for the next configuration and the events on their way; 365 KiB with 64-bit addresses, fewer on the
 /// part.
-pub const STORAGE_MAX: usize = 368 * 1_024;
+pub const STORAGE_MAX: usize = 373 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (18 KiB) and the answers that are being written.
 pub const BRAIN_MAX: usize = 28 * 1_024;

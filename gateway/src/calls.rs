@@ -19,6 +19,8 @@ use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
 
+pub(crate) use ringing::terminal;
+
 use crate::Gateway;
 
 /// [`Target::user`] of the trunk.
@@ -42,21 +44,21 @@ pub(crate) enum Kind {
 pub struct Meta {
     pub(crate) kind: Kind,
     session: SessionId,
-    from: Party,
-    to: Party,
-    presented: Option<Number>,
-    caller: Option<IdKey>,
+    pub(crate) from: Party,
+    pub(crate) to: Party,
+    pub(crate) presented: Option<Number>,
+    pub(crate) caller: Option<IdKey>,
     /// What it holds of the channels (R15).
-    uses: Use,
+    pub(crate) uses: Use,
     /// Who was offered it; nothing if it rings no phone here.
     rings: Option<Ringing>,
-    answered_by: Option<u32>,
+    pub(crate) answered_by: Option<u32>,
     started: Stamp,
-    ringing: Option<Stamp>,
+    pub(crate) ringing: Option<Stamp>,
     answered: Option<Stamp>,
     /// The cloud has said something of it.
     progressed: bool,
-    emergency: bool,
+    pub(crate) emergency: bool,
     /// The announcement it hears, and the answer after it.
     player: Option<u8>,
     verdict: (u16, Option<Cause>),
@@ -133,6 +135,7 @@ impl Gateway<'_> {
                 }
             }
         };
+        self.lamps.is_due = true;
         if let Err(No(status, cause)) = taken {
             self.calls.reply(now, tx, flow, message, status, |w| {
                 if let Some(cause) = cause {
@@ -237,7 +240,7 @@ impl Gateway<'_> {
 }
 
 /// The user part of the Request-URI, unescaped.
-fn dialled<'b>(message: &Message<'_>, buffer: &'b mut [u8; 40]) -> Option<&'b str> {
+pub(crate) fn dialled<'b>(message: &Message<'_>, buffer: &'b mut [u8; 40]) -> Option<&'b str> {
     let uri = message.parsed_request_uri()?;
     unescape(uri.user?, buffer)
 }

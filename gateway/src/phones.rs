@@ -7,7 +7,7 @@ use sip::b2bua::{self, Receive};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
 
-use crate::registrar::{Account, Accounts, Answer, Caller};
+use crate::registrar::{Account, Accounts, Answer, Caller, Kind};
 use crate::{AGENT, Gateway, REPLY_MAX, budget};
 
 /// The site configuration as the registrar wants it.
@@ -55,6 +55,12 @@ impl Gateway<'_> {
 
     pub(crate) fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
         let mut emergency = false;
+        if message.method() == Method::Subscribe && message.is_request() && !self.is_trunk(flow) {
+            return self.on_subscribe(now, flow, message);
+        }
+        if !message.is_request() && self.on_notified(now, message) {
+            return;
+        }
         if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
             // What is no call is answered without a transaction: a repetition is answered again.
             let status = match message.method() {
@@ -166,6 +172,9 @@ impl Gateway<'_> {
         };
         if change.kind.is_stored() {
             self.keeper.changed(change.place);
+        }
+        if matches!(change.kind, Kind::Removed | Kind::Expired) {
+            self.on_phone_gone(change.place);
         }
         let registered = self.registrar.registered().contains(change.key);
         if registered != self.told.contains(change.key) {

@@ -2,9 +2,10 @@
 
 use sip::b2bua::{self, Call, Leg};
 use sip::digest::Used;
+use sip::events::Subscription;
 use sip::{pool, transaction};
 
-use crate::budget::{BINDINGS, CALLS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
+use crate::budget::{BINDINGS, CALLS, LAMPS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 
@@ -16,6 +17,8 @@ pub struct Storage<'s> {
     pub registrar: registrar::Storage<'s>,
     /// Answers to REGISTERs that wait for the flash.
     pub held: &'s mut keeper::Memory,
+    /// What the phones watch.
+    pub lamps: &'s mut [pool::Slot<Subscription>],
     /// [`trunk::BUFFER`] bytes for what comes from the cloud's SIP.
     pub trunk: &'s mut [u8],
     /// The configuration that is coming, and events on their way.
@@ -31,6 +34,7 @@ pub struct BoxStorage {
     nonces: [Used; BINDINGS],
     sources: [Source; SOURCES],
     held: keeper::Memory,
+    lamps: [pool::Slot<Subscription>; LAMPS],
     trunk: [u8; trunk::BUFFER],
     uplink: uplink::Memory,
 }
@@ -49,6 +53,7 @@ impl BoxStorage {
             nonces: [Used::NONE; BINDINGS],
             sources: [Source::NONE; SOURCES],
             held: keeper::Memory::new(),
+            lamps: [const { pool::Slot::EMPTY }; LAMPS],
             trunk: [0; trunk::BUFFER],
             uplink: uplink::Memory::new(),
         }
@@ -68,6 +73,7 @@ impl BoxStorage {
                 sources: &mut self.sources,
             },
             held: &mut self.held,
+            lamps: &mut self.lamps,
             trunk: &mut self.trunk,
             uplink: &mut self.uplink,
         }

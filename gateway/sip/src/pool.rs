@@ -246,7 +246,7 @@ impl<'s, T> Pool<'s, T> {
     }
 
     /// All entries, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> + Clone {
         self.storage
             .slots()
             .iter()

@@ -210,10 +210,10 @@ proptest! {
             let allowed = |c: char| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c };
             text.chars().map(allowed).collect::<String>()
         };
-        prop_assert_eq!(root.attribute("entity"), Some(plain(entity).as_str()));
+        prop_assert_eq!(root.attribute("entity").map(str::to_owned), Some(plain(entity)));
         let dialog = root.first_element_child().unwrap();
         for (name, want) in [("call-id", call_id), ("local-tag", local_tag), ("remote-tag", remote_tag)] {
-            prop_assert_eq!(dialog.attribute(name), Some(plain(want).as_str()));
+            prop_assert_eq!(dialog.attribute(name).map(str::to_owned), Some(plain(want)));
         }
         let remote = dialog.last_element_child().unwrap();
         prop_assert_eq!(remote.first_element_child().unwrap().text().unwrap_or_default(), plain(uri));

@@ -156,6 +156,7 @@ impl Gateway<'_> {
             }
         }
         if offer == Offer::Rings {
+            self.lamps.is_due = true;
             let limit = if alone { ALONE_MS } else { RING_MS };
             self.calls
                 .set_deadline(call, Some(now + Duration::from_millis(limit)));
@@ -198,7 +199,7 @@ impl Gateway<'_> {
 }
 
 /// The terminal of a leg, by its [`Target::user`]; none for the trunk.
-pub(super) fn terminal(user: u32) -> Option<IdKey> {
+pub(crate) fn terminal(user: u32) -> Option<IdKey> {
     u16::try_from(user).ok().and_then(IdKey::new)
 }
 

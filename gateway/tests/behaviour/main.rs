@@ -7,6 +7,7 @@ mod announcements;
 mod bad_input;
 mod emergency;
 mod inside;
+mod lamps;
 mod line;
 mod load;
 mod outside;

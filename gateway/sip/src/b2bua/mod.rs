@@ -477,11 +477,18 @@ impl<'s, M> Calls<'s, M> {
     }
 
     /// All calls that are not over.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &M, bool)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &M, bool)> + Clone {
         self.calls
             .iter()
             .filter(|(_, call)| call.stage != Stage::Ended)
             .map(|(key, call)| (key, &call.meta, call.stage == Stage::Talking))
+    }
+
+    /// The branches that ring, or are asked to: the call of each, and what [`Target::user`] said of it.
+    pub fn branches(&self) -> impl Iterator<Item = (Key, u32)> {
+        let rings = |leg: &Leg| leg.side == Side::Callee && leg.state == State::Calling;
+        let legs = self.legs.iter().filter(move |(_, leg)| rings(leg));
+        legs.map(|(_, leg)| (leg.call, leg.user))
     }
 
     /// How many calls, legs and transactions there are, those that only say good-bye included.

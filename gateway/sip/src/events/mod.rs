@@ -348,6 +348,13 @@ impl<'s> Subscriptions<'s> {
         self.pool.get(key).map(|sub| sub.user)
     }
 
+    /// Sets what the owner knows a subscription by.
+    pub fn set_user(&mut self, key: Key, user: u32) {
+        if let Some(sub) = self.pool.get_mut(key) {
+            sub.user = user;
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.pool.len()
