@@ -253,7 +253,7 @@ impl Edge {
         self.poll(buffer);
         let deadline = tokio::time::Instant::now() + FAREWELL;
         // Good-byes are repeated until they are answered, for a while.
-        while self.pbx.usage().0 > 0 && tokio::time::Instant::now() < deadline {
+        while self.pbx.usage().0.calls > 0 && tokio::time::Instant::now() < deadline {
             let due = self.due().min(deadline);
             tokio::select! {
                 arrival = self.arrivals.recv() => match arrival {

@@ -29,7 +29,7 @@ use shared::{BoxId, ContractId, IdKey, Number, SessionId};
 use sip::b2bua::{self, Calls, Cause, Receive};
 use sip::digest::{Nonces, Used};
 use sip::pool::Key;
-use sip::transaction::{self, Timers, TxId};
+use sip::transaction::{Timers, TxId};
 use sip::{Fault, Flow, Instant, Message, Method, Name, Rejected, Transport, Writer};
 
 use bridge::Bridge;
@@ -48,6 +48,8 @@ const AGENT: &str = concat!("denwaban-cloud/", env!("CARGO_PKG_VERSION"));
 const ANSWER_MAX: usize = 12_288;
 /// Calls for which room is kept beyond [`Config::calls`]: emergencies.
 const RESERVED: usize = 64;
+/// Blocks of texts a call, 3,072 bytes: of carriers' messages some 30.
+const BLOCKS: usize = 48;
 /// A buffer of this size holds every message that is sent.
 pub const MESSAGE_MAX: usize = 16_384;
 
@@ -249,18 +251,19 @@ impl<R: Relays> Pbx<R> {
     pub fn new(config: Config, relays: R, seed: [u64; 5]) -> Self {
         let [a, b, c, d, random] = seed;
         let room = config.calls.saturating_add(RESERVED);
-        let storage = b2bua::Storage {
-            transactions: transaction::Storage::growable(room.saturating_mul(8)),
-            calls: sip::pool::Storage::growable(room),
-            legs: sip::pool::Storage::growable(room.saturating_mul(4)),
-        };
+        let storage = b2bua::Storage::growable(
+            room.saturating_mul(8),
+            room,
+            room.saturating_mul(4),
+            room.saturating_mul(BLOCKS),
+        );
         let settings = b2bua::Config {
             agent: AGENT,
             probe: Duration::from_secs(60),
             timers: Timers::default(),
         };
         let mut calls = Calls::new(storage, [a, b], settings);
-        calls.reserve(RESERVED, 4 * RESERVED);
+        calls.reserve(RESERVED, 4 * RESERVED, BLOCKS * RESERVED);
         Self {
             config,
             calls,
@@ -386,10 +389,9 @@ impl<R: Relays> Pbx<R> {
         mine.map(|(_, meta, _)| meta.uses).collect()
     }
 
-    /// What must be zero when nothing goes on: calls, legs, transactions, relays.
-    pub fn usage(&self) -> (usize, usize, usize, usize) {
-        let (calls, legs, transactions) = self.calls.usage();
-        (calls, legs, transactions, self.media.len())
+    /// What must be zero when nothing goes on: the room of calls, and relays.
+    pub fn usage(&self) -> (b2bua::Usage, usize) {
+        (self.calls.usage(), self.media.len())
     }
 
     /// What runs the media relays.

@@ -17,18 +17,23 @@ pub const HELD_MAX: usize = 768;
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, 4,008 bytes each (two session descriptions of 896 bytes, 768 of header
-/// lines), 133 KiB.
+/// Calls at once: 32 and those kept for emergencies.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
-/// One leg a caller, one a branch: 290, 424 bytes each, 120 KiB.
+/// One leg a caller, one a branch: 290.
 pub const LEGS: usize = CALLS + BRANCHES;
+/// Blocks of texts.
+pub const BLOCKS: usize = 1_536;
+/// Blocks that are kept.
+pub const KEPT_BLOCKS: usize = 128;
 /// An INVITE a branch and a call, the CANCELs of two groups that are answered at the same moment, and 32 requests within
 /// calls: 448, 96 bytes each, 42 KiB. What is over but for stragglers needs no room of its own: it is evicted.
 pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
-/// Subscriptions of phones to lines and mail boxes, 184 bytes each, 4 KiB.
-pub const LAMPS: usize = 24;
+/// Subscriptions of phones to lines and mail boxes: 12 keys on each of 64 phones, 44 bytes each, 33 KiB.
+pub const LAMPS: usize = 12 * IDS;
+/// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and a quarter more, 60 KiB.
+pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 4;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
@@ -47,6 +52,6 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
 /// messages, 25 KiB for the next configuration and the events on their way; 365 KiB with 64-bit addresses, fewer on the
 /// part.
-pub const STORAGE_MAX: usize = 373 * 1_024;
+pub const STORAGE_MAX: usize = 500 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (18 KiB) and the answers that are being written.
-pub const BRAIN_MAX: usize = 28 * 1_024;
+pub const BRAIN_MAX: usize = 40 * 1_024;

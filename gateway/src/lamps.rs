@@ -42,7 +42,7 @@ pub(crate) struct Lamps<'s> {
 
 impl<'s> Lamps<'s> {
     /// Nobody watches anything.
-    pub fn new(storage: &'s mut [pool::Slot<events::Subscription>], secret: [u64; 2]) -> Self {
+    pub fn new(storage: events::Storage<'s>, secret: [u64; 2]) -> Self {
         let config = events::Config {
             agent: AGENT,
             timers: Timers::default(),

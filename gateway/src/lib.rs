@@ -135,7 +135,11 @@ impl<'s> Gateway<'s> {
             uplink,
         } = storage;
         let mut calls = Calls::new(calls, [word(0), word(1)], config);
-        calls.reserve(budget::EMERGENCY_CALLS, 2 * budget::EMERGENCY_CALLS);
+        calls.reserve(
+            budget::EMERGENCY_CALLS,
+            2 * budget::EMERGENCY_CALLS,
+            budget::KEPT_BLOCKS,
+        );
         Self {
             calls,
             registrar: Registrar::new(registrar, [word(1), word(2)]),
@@ -422,8 +426,8 @@ impl<'s> Gateway<'s> {
         &self.link
     }
 
-    /// Calls, legs and transactions in memory.
-    pub fn usage(&self) -> (usize, usize, usize) {
+    /// The room of calls in use.
+    pub fn usage(&self) -> sip::b2bua::Usage {
         self.calls.usage()
     }
 

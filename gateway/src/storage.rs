@@ -2,10 +2,10 @@
 
 use sip::b2bua::{self, Call, Leg};
 use sip::digest::Used;
-use sip::events::Subscription;
-use sip::{pool, transaction};
+use sip::events;
+use sip::{pool, text, transaction};
 
-use crate::budget::{BINDINGS, CALLS, LAMPS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
+use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 
@@ -18,7 +18,7 @@ pub struct Storage<'s> {
     /// Answers to REGISTERs that wait for the flash.
     pub held: &'s mut keeper::Memory,
     /// What the phones watch.
-    pub lamps: &'s mut [pool::Slot<Subscription>],
+    pub lamps: events::Storage<'s>,
     /// [`trunk::BUFFER`] bytes for what comes from the cloud's SIP.
     pub trunk: &'s mut [u8],
     /// The configuration that is coming, and events on their way.
@@ -30,17 +30,18 @@ pub struct BoxStorage {
     transactions: [transaction::Slot; TRANSACTIONS],
     calls: [pool::Slot<Call<Meta>>; CALLS],
     legs: [pool::Slot<Leg>; LEGS],
+    texts: [text::Block; BLOCKS],
     places: [Place; BINDINGS],
     nonces: [Used; BINDINGS],
     sources: [Source; SOURCES],
     held: keeper::Memory,
-    lamps: [pool::Slot<Subscription>; LAMPS],
+    lamps: [events::Slot; LAMPS],
+    lamp_blocks: [text::Block; LAMP_BLOCKS],
     trunk: [u8; trunk::BUFFER],
     uplink: uplink::Memory,
 }
 
-// Where `sip` is built for the cloud too (feature `std`), legs have room for routes, and this is not the box's memory.
-const _: () = assert!(core::mem::size_of::<BoxStorage>() <= STORAGE_MAX || sip::b2bua::ROUTE_MAX != 0);
+const _: () = assert!(core::mem::size_of::<BoxStorage>() <= STORAGE_MAX);
 
 impl BoxStorage {
     /// Empty; for a static.
@@ -49,11 +50,13 @@ impl BoxStorage {
             transactions: [transaction::Slot::EMPTY; TRANSACTIONS],
             calls: [const { pool::Slot::EMPTY }; CALLS],
             legs: [const { pool::Slot::EMPTY }; LEGS],
+            texts: [text::Block::EMPTY; BLOCKS],
             places: [const { Place::EMPTY }; BINDINGS],
             nonces: [Used::NONE; BINDINGS],
             sources: [Source::NONE; SOURCES],
             held: keeper::Memory::new(),
-            lamps: [const { pool::Slot::EMPTY }; LAMPS],
+            lamps: [const { events::Slot::EMPTY }; LAMPS],
+            lamp_blocks: [text::Block::EMPTY; LAMP_BLOCKS],
             trunk: [0; trunk::BUFFER],
             uplink: uplink::Memory::new(),
         }
@@ -66,6 +69,7 @@ impl BoxStorage {
                 transactions: (&mut self.transactions[..]).into(),
                 calls: (&mut self.calls[..]).into(),
                 legs: (&mut self.legs[..]).into(),
+                texts: (&mut self.texts[..]).into(),
             },
             registrar: registrar::Storage {
                 places: &mut self.places,
@@ -73,7 +77,10 @@ impl BoxStorage {
                 sources: &mut self.sources,
             },
             held: &mut self.held,
-            lamps: &mut self.lamps,
+            lamps: events::Storage {
+                subscriptions: (&mut self.lamps).into(),
+                texts: (&mut self.lamp_blocks).into(),
+            },
             trunk: &mut self.trunk,
             uplink: &mut self.uplink,
         }

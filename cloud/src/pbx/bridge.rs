@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use media::g711::Law;
 use media::prompt::Prompt;
 use media::relay::{Remote, Side as End};
-use sip::b2bua::{Media, SDP_MAX, Side, Text};
+use sip::b2bua::{Media, SDP_MAX, Side};
 use sip::pool::Key;
 use sip::sdp::{self, Sdp};
 
@@ -97,7 +97,7 @@ impl<R: Relays> Bridge<R> {
 }
 
 impl<R: Relays> Media for Bridge<R> {
-    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
         let own = match from {
             Side::Caller => End::A,
             Side::Callee => End::B,
@@ -109,23 +109,20 @@ impl<R: Relays> Media for Bridge<R> {
             // The other side agrees.
             self.relays.remote(call.to_bits(), side, remote, source);
         }
-        let Some(sdp) = Sdp::parse(sdp) else { return false };
+        let sdp = Sdp::parse(sdp)?;
         let is_voice =
             |medium: &sdp::Media<'_>| medium.kind == b"audio" && medium.protocol.starts_with(b"RTP/");
-        let Some((voice, medium)) = sdp
+        let (voice, medium) = sdp
             .media()
             .enumerate()
-            .find(|(_, medium)| medium.port != 0 && is_voice(medium))
-        else {
-            return false;
-        };
+            .find(|(_, medium)| medium.port != 0 && is_voice(medium))?;
         let ends = match self.sessions.get(&call) {
             Some(ends) => *ends,
             None => match self.relays.open(call.to_bits()) {
                 Some(ends) => *self.sessions.entry(call).or_insert(ends),
                 None => {
                     self.exhausted = true;
-                    return false;
+                    return None;
                 }
             },
         };
@@ -152,8 +149,6 @@ impl<R: Relays> Media for Bridge<R> {
                 self.relays.remote(call.to_bits(), own, remote, self.source);
             }
         }
-        out.clear();
-        let _ = out.resize(SDP_MAX, 0);
         let written = sdp::rewrite(&sdp, out, |index, medium| {
             Some(match medium.address {
                 // One voice stream is relayed; others are not offered on.
@@ -163,35 +158,29 @@ impl<R: Relays> Media for Bridge<R> {
                 _ => told,
             })
         });
-        out.truncate(written.unwrap_or(0));
-        written.is_ok() && hide_session_address(out, told.ip())
+        hide_session_address(out, written.ok()?, told.ip())
     }
 }
 
-/// Every medium has its own address now; the session's, which some look at all the same, becomes the relay's too. False:
-/// no room.
-fn hide_session_address(sdp: &mut Text<SDP_MAX>, address: IpAddr) -> bool {
+/// Every medium has its own address now; the session's, which some look at all the same, becomes the relay's too. Gives the
+/// length then; `None`: no room.
+fn hide_session_address(out: &mut [u8], len: usize, address: IpAddr) -> Option<usize> {
+    let sdp = out.get(..len)?;
     let mut at = 0;
     for line in sdp.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b"m=") {
-            return true;
+            break;
         }
+        let after = at + line.len();
         if line.starts_with(b"c=") && !line.trim_ascii_end().ends_with(b" 0.0.0.0") {
             let kind = if address.is_ipv4() { "IP4" } else { "IP6" };
             let own = format!("c=IN {kind} {address}\r\n");
-            let mut hidden: Text<SDP_MAX> = Text::new();
-            let parts = [
-                sdp.get(..at).unwrap_or_default(),
-                own.as_bytes(),
-                sdp.get(at + line.len()..).unwrap_or_default(),
-            ];
-            let fits = parts
-                .into_iter()
-                .all(|part| hidden.extend_from_slice(part).is_ok());
-            *sdp = hidden;
-            return fits;
+            let rest = sdp.get(after..)?.to_vec();
+            let hidden = [own.as_bytes(), &rest].concat();
+            out.get_mut(at..at + hidden.len())?.copy_from_slice(&hidden);
+            return Some(at + hidden.len());
         }
-        at += line.len();
+        at = after;
     }
-    true
+    Some(len)
 }

@@ -1,6 +1,6 @@
 //! Where a message came from and where it goes.
 use crate::message::Message;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Transport protocol of a SIP message (RFC 3261 §18, RFC 7118).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,5 +87,92 @@ impl Flow {
     /// See [`Transport::is_reliable`].
     pub const fn is_reliable(&self) -> bool {
         self.transport.is_reliable()
+    }
+}
+
+/// A [`Flow`] in 40 bytes. The scope of a link-local address is what the interface says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    peer: [u8; 16],
+    local: [u8; 16],
+    ports: [u16; 2],
+    stream: u16,
+    interface: u8,
+    /// Bits 0-1 transport, bit 2 peer is IPv4, bit 3 local is IPv4.
+    form: u8,
+}
+
+impl Path {
+    pub const EMPTY: Path = Path {
+        peer: [0; 16],
+        local: [0; 16],
+        ports: [0; 2],
+        stream: 0,
+        interface: 0,
+        form: 0,
+    };
+
+    pub fn new(flow: &Flow) -> Self {
+        let (peer, local) = (octets(flow.peer.ip()), octets(flow.local.ip()));
+        let transport = match flow.transport {
+            Transport::Udp => 0,
+            Transport::Tcp => 1,
+            Transport::Tls => 2,
+            Transport::Ws => 3,
+        };
+        Self {
+            peer,
+            local,
+            ports: [flow.peer.port(), flow.local.port()],
+            stream: flow.stream,
+            interface: flow.interface,
+            form: transport | u8::from(flow.peer.is_ipv4()) << 2 | u8::from(flow.local.is_ipv4()) << 3,
+        }
+    }
+
+    pub fn flow(&self) -> Flow {
+        fn address(octets: [u8; 16], v4: bool, port: u16) -> SocketAddr {
+            let [.., a, b, c, d] = octets;
+            let ip = if v4 {
+                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+            } else {
+                IpAddr::V6(Ipv6Addr::from(octets))
+            };
+            SocketAddr::new(ip, port)
+        }
+        Flow {
+            transport: match self.form & 3 {
+                0 => Transport::Udp,
+                1 => Transport::Tcp,
+                2 => Transport::Tls,
+                _ => Transport::Ws,
+            },
+            interface: self.interface,
+            stream: self.stream,
+            peer: address(self.peer, self.form & 4 != 0, self.ports[0]),
+            local: address(self.local, self.form & 8 != 0, self.ports[1]),
+        }
+    }
+
+    /// The same transport protocol and interface.
+    pub const fn is_like(&self, other: &Path) -> bool {
+        self.form & 3 == other.form & 3 && self.interface == other.interface
+    }
+
+    /// The other side's address, as [`crate::flow::octets`] gives it.
+    pub const fn peer(&self) -> &[u8; 16] {
+        &self.peer
+    }
+
+    pub fn is_reliable(&self) -> bool {
+        self.form & 3 != 0
+    }
+}
+
+/// An address in 16 bytes, an IPv4 one as the IPv6 one that maps it.
+pub(crate) fn octets(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
     }
 }

@@ -114,6 +114,14 @@ impl<'b> Writer<'b> {
         self
     }
 
+    /// Bytes in pieces as they are, such as those of a [`crate::text::Text`].
+    pub fn pieces<'t>(&mut self, pieces: impl Iterator<Item = &'t [u8]>) -> &mut Self {
+        for piece in pieces {
+            self.raw(piece);
+        }
+        self
+    }
+
     /// What is written so far.
     pub fn written(&self) -> &[u8] {
         self.buffer.get(..self.len).unwrap_or_default()
@@ -127,10 +135,19 @@ impl<'b> Writer<'b> {
 
     /// Ends a message with a body. Gives the message's length in bytes.
     pub fn body(&mut self, content_type: &str, body: &[u8]) -> Result<usize, Full> {
+        self.body_pieces(content_type, body.len(), [body].into_iter())
+    }
+
+    /// As [`Writer::body`], of one that comes in pieces, `len` bytes in all.
+    pub fn body_pieces<'t>(
+        &mut self,
+        content_type: &str,
+        len: usize,
+        body: impl Iterator<Item = &'t [u8]>,
+    ) -> Result<usize, Full> {
         self.header(Name::ContentType, content_type);
-        let _ = write!(self, "Content-Length: {}\r\n\r\n", body.len());
-        self.raw(body);
-        self.end()
+        let _ = write!(self, "Content-Length: {len}\r\n\r\n");
+        self.pieces(body).end()
     }
 
     /// Ends a message with a body that is printed, such as a [`crate::sdp::Audio`]. Gives the message's length in bytes.

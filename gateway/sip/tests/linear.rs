@@ -3,10 +3,10 @@
 use sip::b2bua::{Calls, Config, Direct, Output, Receive, Storage, Target};
 use sip::digest::{Challenge, Credentials};
 use sip::header::Name;
-use sip::pool;
 use sip::sdp::{Sdp, rewrite};
 use sip::transaction::{self, Priority, Timers};
 use sip::{Flow, Framer, Instant, Message, Transport, Uri, Writer, write_response_head};
+use sip::{pool, text};
 use std::hint::black_box;
 use std::process::Command;
 use std::time::Duration;
@@ -267,14 +267,11 @@ impl Bench {
 
 /// A machine that has sent an INVITE, and the 200 to it with the lines of `bytes`.
 fn calling(bench: &mut Bench, bytes: &[u8]) -> (Calls<'static, ()>, Vec<u8>) {
-    fn slots<T>(len: usize) -> pool::Storage<'static, T> {
-        let slots: Vec<pool::Slot<T>> = (0..len).map(|_| pool::Slot::EMPTY).collect();
-        pool::Storage::Fixed(Box::leak(slots.into_boxed_slice()))
-    }
     let storage = Storage {
         transactions: Box::leak(Box::new([transaction::Slot::EMPTY; 8])).into(),
-        calls: slots(2),
-        legs: slots(4),
+        calls: Box::leak(Box::new([const { pool::Slot::EMPTY }; 2])).into(),
+        legs: Box::leak(Box::new([const { pool::Slot::EMPTY }; 4])).into(),
+        texts: Box::leak(Box::new([text::Block::EMPTY; 1_000])).into(),
     };
     let config = Config {
         agent: "test",

@@ -45,14 +45,12 @@ impl Shown {
             if let Some(key) = meta.answered_by.and_then(terminal).filter(|_| is_answered) {
                 light(Line::Id(key), call, state);
             }
+            for key in calls.branches(call).filter_map(terminal).filter(|_| !is_answered) {
+                light(Line::Id(key), call, State::Early);
+            }
             let number = number(meta);
             if let Some(rep) = site.reps.iter().position(|rep| Some(rep.number) == number) {
                 light(Line::Rep(rep as u8), call, state);
-            }
-        }
-        for (call, user) in calls.branches() {
-            if let Some(key) = terminal(user) {
-                light(Line::Id(key), call, State::Early);
             }
         }
         let mut changed = 0;
@@ -105,8 +103,8 @@ fn of_id<'a>(
         let is_caller = meta.caller == Some(key);
         let has_it = is_answered && meta.answered_by.and_then(terminal) == Some(key);
         let rings = || {
-            let mut branches = calls.branches();
-            !is_answered && branches.any(|(of, user)| of == call && terminal(user) == Some(key))
+            let mut branches = calls.branches(call).filter_map(terminal);
+            !is_answered && branches.any(|other| other == key)
         };
         let (direction, state, user) = match () {
             () if is_caller => (Direction::Initiator, state(meta, is_answered), &meta.to),

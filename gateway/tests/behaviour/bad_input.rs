@@ -274,7 +274,7 @@ fn floods_that_need_no_memory() {
         let mut guess = Phone::new(1);
         guess.address = stranger(0);
         o.rx(guess.address, &guess.register(u32::from(n), ""));
-        assert_eq!(o.usage(), (0, 0, 0));
+        assert_eq!(o.usage(), Usage::default());
     }
     o.deaf = false;
     // Wrong passwords from there are not even looked at after a while; phone 1 itself is not touched.
@@ -320,7 +320,7 @@ fn a_flood_of_stray_requests() {
             o.rx(stranger(0), &text);
         }
     }
-    assert_eq!(o.usage(), (0, 0, 0));
+    assert_eq!(o.usage(), Usage::default());
 }
 
 /// All calls in use: the next one is refused and counted; those that exist are served, and an emergency call has room.
@@ -345,7 +345,7 @@ fn a_full_table_of_calls() {
         (refusal.header("Retry-After"), o.gateway.call_counters().no_room),
         ("2", 1)
     );
-    assert_eq!(o.usage().0, CALLS - EMERGENCY_CALLS);
+    assert_eq!(o.usage().calls, CALLS - EMERGENCY_CALLS);
     // Emergencies.
     for n in 0..EMERGENCY_CALLS {
         let caller = o.dial_emergency(&Phone::new(n as u16), "119", &format!("e{n}"));
@@ -387,11 +387,11 @@ fn a_full_table_of_branches() {
         o.seen.clear();
     }
     assert!(total >= BRANCHES - groups, "{total}");
-    while o.usage().1 < BRANCHES + CALLS - 2 * EMERGENCY_CALLS {
-        let n = o.usage().1;
+    while o.usage().legs < BRANCHES + CALLS - 2 * EMERGENCY_CALLS {
+        let n = o.usage().legs;
         o.dial_only(&Phone::new(0), REP, &format!("d{n}"));
         o.seen.clear();
-        assert!(n < o.usage().1, "{n}");
+        assert!(n < o.usage().legs, "{n}");
     }
     let last = o.dial_only(&Phone::new(0), REP, "last");
     o.refused(&last, "503");

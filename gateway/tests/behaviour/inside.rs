@@ -40,7 +40,7 @@ fn by_extension_and_hung_up_by_the_caller() {
     assert!(invite.body().contains("c=IN IP4 192.168.1.10\r\n") && invite.body().contains("m=audio 4000 "));
     assert_eq!(invite.contact(), o.contact());
     assert_eq!(invite.header("Session-ID").len(), 32);
-    assert_eq!(o.usage().0, 1);
+    assert_eq!(o.usage().calls, 1);
     o.wait(5_000);
     o.hang_up(&mut caller, &callee);
     o.quiet();
@@ -273,7 +273,7 @@ fn a_late_answer_gets_ack_and_bye() {
     o.quiet();
     assert!(o.records().is_empty(), "the call goes on");
     o.wait(40_000);
-    assert_eq!(o.usage().0, 1);
+    assert_eq!(o.usage().calls, 1);
 }
 
 /// One phone of the group is not there any more: the network knows at once, and the others go on ringing.
@@ -418,5 +418,5 @@ fn a_repeated_invite_makes_no_second_call() {
     o.rx(a.address, &invite);
     o.expect(a.address, "180");
     o.quiet();
-    assert_eq!(o.usage().0, 1);
+    assert_eq!(o.usage().calls, 1);
 }

@@ -35,9 +35,9 @@ impl Crowd {
         while let Some(seen) = o.seen.pop_front() {
             let usage = o.usage();
             self.most = (
-                self.most.0.max(usage.0),
-                self.most.1.max(usage.1),
-                self.most.2.max(usage.2),
+                self.most.0.max(usage.calls),
+                self.most.1.max(usage.legs),
+                self.most.2.max(usage.transactions),
             );
             let call_id = seen.header("Call-ID").to_owned();
             let phone = Phone::new(
@@ -197,7 +197,7 @@ fn as_many_calls_as_promised() {
         o.wait(1_000);
         crowd.react(&mut o);
     }
-    assert_eq!(o.usage().0, 32);
+    assert_eq!(o.usage().calls, 32);
     for (mut caller, callee) in calls {
         o.hang_up(&mut caller, &callee);
     }

@@ -328,5 +328,5 @@ fn a_forged_emergency_call_gets_nothing_but_a_challenge() {
     o.rx(victim.address, &forged);
     o.expect(victim.address, "407");
     o.quiet();
-    assert_eq!(o.usage().0, 0);
+    assert_eq!(o.usage().calls, 0);
 }

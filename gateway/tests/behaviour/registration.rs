@@ -38,7 +38,7 @@ fn a_phone_registers_with_sha_256_or_md5() {
             .iter()
             .collect::<Vec<_>>()
     );
-    assert_eq!(o.usage(), (0, 0, 0), "a REGISTER leaves no transaction");
+    assert_eq!(o.usage(), Usage::default(), "a REGISTER leaves no transaction");
 }
 
 #[test]

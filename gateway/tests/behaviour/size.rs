@@ -6,7 +6,7 @@ use gateway::storage::BoxStorage;
 use gateway::store::{Done, Op};
 use gateway::{Gateway, Meta, Output, budget, registrar, uplink};
 use sip::b2bua::{Call, Leg};
-use sip::{pool, transaction};
+use sip::{pool, text, transaction};
 
 #[test]
 fn of_the_box() {
@@ -16,6 +16,7 @@ fn of_the_box() {
         ("Gateway", size_of::<Gateway<'static>>()),
         ("calls", budget::CALLS * size_of::<pool::Slot<Call<Meta>>>()),
         ("legs", budget::LEGS * size_of::<pool::Slot<Leg>>()),
+        ("texts", budget::BLOCKS * size_of::<text::Block>()),
         (
             "transactions",
             budget::TRANSACTIONS * size_of::<transaction::Slot>(),
@@ -32,9 +33,6 @@ fn of_the_box() {
     ] {
         println!("{size:>8} {name}");
     }
-    assert!(
-        storage <= budget::STORAGE_MAX || sip::b2bua::ROUTE_MAX != 0,
-        "{storage} bytes"
-    );
+    assert!(storage <= budget::STORAGE_MAX, "{storage} bytes");
     assert!(size_of::<Gateway<'static>>() <= budget::BRAIN_MAX);
 }

@@ -23,6 +23,8 @@ use shared::sync::{BootReason, Event, EventBody, Message as _};
 use shared::{BoxId, ContractId, Factory, IdKey, IdSet, Number, SiteId, TerminalKind};
 use sip::{Flow, Instant, Transport};
 
+pub use sip::b2bua::Usage;
+
 pub use cloud::{Cloud, carrier};
 pub use phone::{Dialog, OFFER, Phone, Seen, answer, offer};
 
@@ -377,8 +379,8 @@ impl Office {
             .collect()
     }
 
-    /// Calls, legs and transactions.
-    pub fn usage(&self) -> (usize, usize, usize) {
+    /// The room of calls in use.
+    pub fn usage(&self) -> Usage {
         self.gateway.usage()
     }
 
@@ -387,7 +389,7 @@ impl Office {
     pub fn nothing_left(&mut self) {
         self.wait(70_000);
         self.seen.clear();
-        assert_eq!(self.usage(), (0, 0, 0), "calls, legs, transactions");
+        assert_eq!(self.usage(), Usage::default());
         assert_eq!(self.gateway.counters().overflow, 0);
         assert_eq!(self.gateway.counters().media, 0);
     }

@@ -1,10 +1,12 @@
 //! Calls: the back-to-back user agent among peers, an owner and a network that do whatever the bytes say.
 
 use crate::script::Script;
-use sip::b2bua::{Calls, Config, Event, Media, Output, Receive, SDP_MAX, Side, Storage, Target, Text};
+use sip::b2bua::{
+    Calls, Config, Event, MESSAGE_MAX, Media, Output, Receive, SDP_MAX, Side, Storage, Target, Usage,
+};
 use sip::header::Name;
-use sip::pool::{self, Key};
-use sip::transaction::{self, Priority, Timers, TxId};
+use sip::pool::Key;
+use sip::transaction::{Priority, Timers, TxId};
 use sip::{Flow, Instant, Message, Method, Transport, Writer};
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -27,12 +29,9 @@ const METHODS: [Method<'static>; 8] = [
 /// ends once and is not heard of again, and when all is over nothing is left.
 pub fn calls(bytes: &[u8]) {
     let mut script = Script(bytes);
-    let (transactions, calls, legs) = [(4, 1, 2), (12, 2, 4), (32, 4, 8)][script.below(3)];
-    let storage = Storage {
-        transactions: transaction::Storage::growable(transactions),
-        calls: pool::Storage::growable(calls),
-        legs: pool::Storage::growable(legs),
-    };
+    let (transactions, calls, legs, blocks) =
+        [(4, 1, 2, 40), (12, 2, 4, 50), (32, 4, 8, 200)][script.below(3)];
+    let storage = Storage::growable(transactions, calls, legs, blocks);
     let config = Config {
         agent: "fuzz",
         probe: Duration::from_secs(60),
@@ -46,7 +45,9 @@ pub fn calls(bytes: &[u8]) {
         legs: Vec::new(),
         ended: HashSet::new(),
     };
-    world.calls.reserve(script.below(2), script.below(2));
+    world
+        .calls
+        .reserve(script.below(2), script.below(2), script.below(2) * 20);
     for _ in 0..300 {
         if script.is_over() {
             break;
@@ -55,7 +56,10 @@ pub fn calls(bytes: &[u8]) {
         world.drain();
         let used = world.calls.usage();
         assert!(
-            used.0 <= calls && used.1 <= legs && used.2 <= transactions,
+            used.calls <= calls
+                && used.legs <= legs
+                && used.transactions <= transactions
+                && used.blocks <= blocks,
             "{used:?}"
         );
     }
@@ -66,9 +70,9 @@ pub fn calls(bytes: &[u8]) {
 struct Picky;
 
 impl Media for Picky {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
-        out.clear();
-        sdp.starts_with(b"v=") && out.extend_from_slice(sdp).is_ok()
+    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
+        out.get_mut(..sdp.len())?.copy_from_slice(sdp);
+        sdp.starts_with(b"v=").then_some(sdp.len())
     }
 }
 
@@ -331,7 +335,7 @@ impl World {
     }
 
     fn drain(&mut self) {
-        let mut buffer = [0; 16_384];
+        let mut buffer = [0; MESSAGE_MAX];
         for _ in 0..2_000 {
             match self.calls.poll(self.now, &mut buffer) {
                 None => {
@@ -381,7 +385,7 @@ impl World {
             }
         }
         assert!(self.open.is_empty(), "calls that never ended");
-        assert_eq!(self.calls.usage(), (0, 0, 0), "calls, legs, transactions");
+        assert_eq!(self.calls.usage(), Usage::default());
         assert_eq!(self.calls.next_deadline(), None);
         assert_eq!(self.calls.counters().overflow, 0);
     }

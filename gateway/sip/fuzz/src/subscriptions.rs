@@ -1,9 +1,10 @@
 //! Subscriptions: the notifier among subscribers, an owner and a network that do whatever the bytes say.
 
 use crate::script::Script;
-use sip::events::{Config, Event, Found, Notify, SubscriptionState, Subscriptions, accepts, dialog_info};
+use sip::events::{
+    Config, Event, Found, Notify, Storage, SubscriptionState, Subscriptions, accepts, dialog_info,
+};
 use sip::header::Name;
-use sip::pool;
 use sip::transaction::Timers;
 use sip::{Flow, Instant, Message, Transport, Writer, write_response_head};
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ pub fn subscriptions(bytes: &[u8]) {
         pace: Duration::from_millis([0, 2, 100][script.below(3)]),
     };
     let mut world = World {
-        subs: Subscriptions::new(pool::Storage::growable(ROOM), [1, 2], config),
+        subs: Subscriptions::new(Storage::growable(ROOM, 2 * ROOM), [1, 2], config),
         now: Instant::from_millis(1_000),
         seen: Vec::new(),
         tags: vec![String::new(); 4],

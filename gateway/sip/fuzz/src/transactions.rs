@@ -158,14 +158,10 @@ impl Run<'_> {
                 }
                 _ => self.table.reserve(script.below(8)),
             },
-            10 => {
-                let (old, new) = (flow(script.byte()), flow(script.byte()));
-                if script.below(2) == 0 {
-                    self.table.drop_flow(self.now, old);
-                } else {
-                    self.table.move_flow(old, new);
-                }
-            }
+            10 => match (pick(&self.ours, script.byte()), pick(&self.theirs, script.byte())) {
+                (Some(tx), _) | (None, Some(tx)) => self.table.move_to(tx, flow(script.byte())),
+                _ => {}
+            },
             _ => {
                 self.now +=
                     Duration::from_millis([1, 100, 500, 700, 4_000, 5_000, 32_000, 64_000][script.below(8)])

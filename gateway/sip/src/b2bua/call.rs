@@ -1,29 +1,34 @@
 //! What is kept of a call and of its legs, and nothing more: no message outlives its answer.
 
-use crate::flow::Flow;
-use crate::pool::Key;
+use crate::flow::Path;
+use crate::pool::{Key, List, Timed};
+use crate::text::Text;
 use crate::time::Instant;
 use crate::transaction::TxId;
 
-/// Bytes in place, up to `N`.
-pub type Text<const N: usize> = heapless::Vec<u8, N>;
-
 /// Largest session description that is taken, in bytes; beyond it 513.
-pub const SDP_MAX: usize = if cfg!(feature = "std") { 4_096 } else { 896 };
+pub const SDP_MAX: usize = 4_096;
 /// Largest block of header lines (Via, From, To, Call-ID, CSeq, Record-Route) of an INVITE, in bytes; beyond it 513.
-pub const HEAD_MAX: usize = if cfg!(feature = "std") { 2_048 } else { 768 };
+pub const HEAD_MAX: usize = 2_048;
 /// Largest URI of a caller, a called party or a contact, in bytes; beyond it 513 or, for a called party's, a failed branch.
-pub const URI_MAX: usize = if cfg!(feature = "std") { 256 } else { 128 };
+pub const URI_MAX: usize = 256;
 /// Largest tag of the other side, in bytes. Carriers' border controllers make some of 85; phones' are short.
-pub const TAG_MAX: usize = if cfg!(feature = "std") { 128 } else { 48 };
+pub const TAG_MAX: usize = 128;
 /// Largest Call-ID of a caller, in bytes.
-pub const CALL_ID_MAX: usize = if cfg!(feature = "std") { 256 } else { 128 };
-/// Largest route set of a dialog, in bytes; beyond it 513 or a failed branch. The box's peers (phones, the cloud) set none.
-pub const ROUTE_MAX: usize = if cfg!(feature = "std") { 512 } else { 0 };
+pub const CALL_ID_MAX: usize = 256;
+/// Largest route set of a dialog, in bytes; beyond it 513 or a failed branch.
+pub const ROUTE_MAX: usize = 512;
 /// Largest From or To that the policy presents to the called side, in bytes.
 pub const ADDRESS_MAX: usize = 160;
 /// Largest block of further header lines that the policy adds to the called side's INVITE, in bytes.
 pub const EXTRA_MAX: usize = 256;
+/// A buffer of this size holds every message that is sent.
+pub const MESSAGE_MAX: usize = 8_192;
+
+/// The lines of our own that a message has at most.
+const OWN: usize = 768;
+const REQUEST: usize = 3 * URI_MAX + TAG_MAX + CALL_ID_MAX + ROUTE_MAX + 2 * ADDRESS_MAX + EXTRA_MAX;
+const _: () = assert!(HEAD_MAX + SDP_MAX + OWN <= MESSAGE_MAX && REQUEST + SDP_MAX + OWN <= MESSAGE_MAX);
 
 /// One side of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,20 +119,44 @@ pub(super) enum Stage {
     Ended,
 }
 
-/// An INVITE from one of the sides that still has no final answer of ours, or whose 2xx has no ACK yet.
+/// The last INVITE from one of the sides: it has no final answer of ours, or its 2xx no ACK yet, or all is said.
 #[derive(Debug)]
 pub(super) struct Asked {
     /// The leg that asks.
     pub leg: Key,
-    /// Its transaction, while unanswered.
-    pub tx: Option<TxId>,
-    /// The header lines that every answer to it copies.
-    pub head: Text<HEAD_MAX>,
+    /// Its transaction, as far as it is still there.
+    pub tx: TxId,
+    /// It has no final answer yet.
+    pub open: bool,
+    /// The header lines that every answer to it copies; nothing once the ACK is there.
+    pub head: Text,
     /// CSeq number, which the ACK repeats.
     pub cseq: u32,
     /// It came without an offer: the answer will be in the ACK.
     pub delayed_offer: bool,
 }
+
+impl Asked {
+    /// The transaction that waits for a final answer.
+    pub fn waiting(&self) -> Option<TxId> {
+        self.open.then_some(self.tx)
+    }
+
+    /// The transaction that waits for a final answer, which it gets now.
+    pub fn take(&mut self) -> Option<TxId> {
+        core::mem::take(&mut self.open).then_some(self.tx)
+    }
+}
+
+/// Parts of [`Call::names`]: what the caller's INVITE said.
+pub(super) const CALLER_URI: usize = 0;
+pub(super) const CALLED_URI: usize = 1;
+pub(super) const CALL_ID: usize = 2;
+
+/// Parts of [`Call::shown`]: what the called side sees, From and To without tags.
+pub(super) const FROM: usize = 0;
+pub(super) const TO: usize = 1;
+pub(super) const EXTRA: usize = 2;
 
 /// A call. `M` is what its owner keeps with it.
 #[derive(Debug)]
@@ -136,22 +165,20 @@ pub struct Call<M> {
     pub(super) stage: Stage,
     pub(super) caller: Key,
     pub(super) winner: Option<Key>,
-    /// Legs that exist, the caller's included.
-    pub(super) legs: u16,
+    /// Its legs, the caller's included, without those that only wait for repetitions.
+    pub(super) legs: List<0>,
+    /// How many legs only wait for repetitions.
+    pub(super) lingering: u16,
     /// Branches that may still answer.
     pub(super) open: u16,
     pub(super) asked: Asked,
-    pub(super) caller_uri: Text<URI_MAX>,
-    pub(super) called_uri: Text<URI_MAX>,
-    pub(super) call_id: Text<CALL_ID_MAX>,
+    pub(super) names: Text<3>,
+    pub(super) shown: Text<3>,
     pub(super) max_forwards: u8,
-    /// What the called side sees as From and To, without tags.
-    pub(super) from: Text<ADDRESS_MAX>,
-    pub(super) to: Text<ADDRESS_MAX>,
-    pub(super) extra: Text<EXTRA_MAX>,
     pub(super) session: [u8; 32],
-    pub(super) to_callee: Text<SDP_MAX>,
-    pub(super) to_caller: Text<SDP_MAX>,
+    /// What each side sees of the other's session description.
+    pub(super) to_callee: Text,
+    pub(super) to_caller: Text,
     /// Last provisional status sent to the caller.
     pub(super) progress: u16,
     /// The caller has a branch's session description already.
@@ -167,26 +194,44 @@ pub struct Call<M> {
     /// How it ended; the owner is told when it asks, so that any number may end at once.
     pub(super) end: Option<End>,
     pub(super) told: bool,
-    /// Legs that only wait for repetitions.
-    pub(super) lingering: u16,
-    /// When it was over.
-    pub(super) ended: Instant,
+    /// Told, and asked for more since: nobody wants to look at it any more.
+    pub(super) settled: bool,
+    /// It is in the list of those whose legs only wait for repetitions.
+    pub(super) over: bool,
     /// It may use the room that is kept for what must not be refused.
     pub(super) reserved: bool,
 }
 
 impl<M> Call<M> {
-    pub(super) fn sdp(&self, towards: Side) -> &Text<SDP_MAX> {
+    pub(super) fn sdp(&self, towards: Side) -> &Text {
         match towards {
             Side::Caller => &self.to_caller,
             Side::Callee => &self.to_callee,
         }
     }
 
-    pub(super) fn sdp_mut(&mut self, towards: Side) -> &mut Text<SDP_MAX> {
+    pub(super) fn sdp_mut(&mut self, towards: Side) -> &mut Text {
         match towards {
             Side::Caller => &mut self.to_caller,
             Side::Callee => &mut self.to_callee,
+        }
+    }
+
+    /// The leg that talks, or would talk, with the one of a side.
+    pub(super) fn peer_of(&self, side: Side) -> Option<Key> {
+        match side {
+            Side::Caller => self.winner,
+            Side::Callee => Some(self.caller),
+        }
+    }
+}
+
+impl<M> Timed for Call<M> {
+    fn wake(&self) -> Instant {
+        if self.end.is_some() && !self.settled {
+            Instant::ZERO
+        } else {
+            self.deadline
         }
     }
 }
@@ -224,21 +269,25 @@ pub(super) enum Ack {
     WaitsForPeer,
 }
 
+/// Parts of [`Leg::names`].
+pub(super) const TAG: usize = 0;
+pub(super) const TARGET: usize = 1;
+pub(super) const ROUTE: usize = 2;
+
 /// One dialog, or the branch that may become one.
 #[derive(Debug)]
 pub struct Leg {
     pub(super) call: Key,
     pub(super) side: Side,
     pub(super) state: State,
-    pub(super) flow: Flow,
+    pub(super) path: Path,
     /// Whatever the owner knows it by.
     pub(super) user: u32,
     /// Our tag: the handle of the leg that the tag was made for, and randomness.
     pub(super) tag: (u32, u32),
     pub(super) call_id: u64,
-    pub(super) remote_tag: Text<TAG_MAX>,
-    pub(super) target: Text<URI_MAX>,
-    pub(super) route: Text<ROUTE_MAX>,
+    /// The other side's tag, where its requests go, and by which way.
+    pub(super) names: Text<3>,
     pub(super) invite: Option<TxId>,
     /// Our INVITE has no final answer yet.
     pub(super) inviting: bool,
@@ -250,14 +299,14 @@ pub struct Leg {
     pub(super) ack: Ack,
     /// A 2xx of ours is due now.
     pub(super) ok_due: bool,
-    /// A 2xx of ours has no ACK yet: when to give up.
-    pub(super) unacked: Option<Instant>,
+    /// A 2xx of ours has no ACK yet: when to give up. [`Instant::NEVER`]: it has.
+    pub(super) unacked: Instant,
     /// Hang up as soon as the ACK is there (RFC 3261 §15).
     pub(super) bye_wanted: bool,
     /// Its connection is gone.
     pub(super) lost: bool,
     pub(super) cause: Option<Cause>,
-    /// Next repetition of the 2xx, or next probe; of a branch that failed, when repetitions of its answer have stopped.
+    /// Next repetition of the 2xx, or next probe.
     pub(super) timer: Instant,
     pub(super) interval: u16,
     /// Fingerprint of the last session description that came from here.
@@ -268,6 +317,21 @@ impl Leg {
     /// A branch that failed and only waits for repetitions of its answer.
     pub(super) fn is_lingering(&self) -> bool {
         self.side == Side::Callee && self.state == State::Over
+    }
+
+    /// Whether a 2xx of ours waits for its ACK.
+    pub(super) fn is_unacked(&self) -> bool {
+        self.unacked != Instant::NEVER
+    }
+}
+
+impl Timed for Leg {
+    fn wake(&self) -> Instant {
+        if self.lost || self.ok_due || self.ack == Ack::Due {
+            Instant::ZERO
+        } else {
+            self.timer
+        }
     }
 }
 

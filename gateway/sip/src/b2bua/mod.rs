@@ -14,34 +14,41 @@
 //!
 //! Session descriptions pass through [`Media`], so that a relay can put itself in between.
 
+mod answer;
 mod call;
+mod end;
+mod legs;
+mod offer;
 mod open;
+mod orders;
+mod paper;
 mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
+mod write;
 
-use crate::flow::Flow;
+use crate::flow::{Flow, Path};
 use crate::header::Name;
 use crate::message::Message;
-use crate::pool::{self, Key, Pool};
+use crate::pool::{self, Key, List, Pool};
+use crate::text::{self, Text, Texts};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
-use crate::write::{Writer, write_response_head, write_response_lines};
+use crate::write::Writer;
 pub use call::{
-    ADDRESS_MAX, CALL_ID_MAX, Call, Cause, EXTRA_MAX, End, HEAD_MAX, Leg, ROUTE_MAX, SDP_MAX, Side, TAG_MAX,
-    Text, URI_MAX,
+    ADDRESS_MAX, CALL_ID_MAX, Call, Cause, EXTRA_MAX, End, HEAD_MAX, Leg, MESSAGE_MAX, ROUTE_MAX, SDP_MAX,
+    Side, TAG_MAX, URI_MAX,
 };
 use call::{Ack, Asked, Asking, Stage, State, fingerprint};
 use core::time::Duration;
+use legs::Legs;
+use paper::Paper;
 pub(crate) use receive::parse_tag;
-pub(crate) use send::{Contact, SentBy};
+pub(crate) use write::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
-
-/// The largest answer that is written at once: the lines that every answer copies, and our own.
-const REPLY_MAX: usize = HEAD_MAX + 512;
 
 /// The room for everything that is kept; sizes are the caller's.
 pub struct Storage<'s, M> {
@@ -51,6 +58,34 @@ pub struct Storage<'s, M> {
     pub calls: pool::Storage<'s, Call<M>>,
     /// Legs: one a call and one a branch.
     pub legs: pool::Storage<'s, Leg>,
+    /// Texts of calls and legs: some 30 blocks a call and one or two a branch.
+    pub texts: text::Storage<'s>,
+}
+
+#[cfg(feature = "std")]
+impl<M> Storage<'static, M> {
+    /// As much as is needed, up to so many of each.
+    pub fn growable(transactions: usize, calls: usize, legs: usize, blocks: usize) -> Self {
+        Self {
+            transactions: transaction::Storage::growable(transactions),
+            calls: pool::Storage::growable(calls),
+            legs: pool::Storage::growable(legs),
+            texts: text::Storage::growable(blocks),
+        }
+    }
+}
+
+/// How much of the room is in use, by what only says good-bye too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls.
+    pub calls: usize,
+    /// Legs.
+    pub legs: usize,
+    /// Transactions.
+    pub transactions: usize,
+    /// Blocks of texts.
+    pub blocks: usize,
 }
 
 /// How this element speaks.
@@ -66,18 +101,18 @@ pub struct Config {
 
 /// Who stands between the two sides' session descriptions.
 pub trait Media {
-    /// Writes into `out` what the other side is to see of `sdp`, which came from side `from` of `call`. False: unacceptable
-    /// (488).
-    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool;
+    /// Writes into `out` what the other side is to see of `sdp`, which came from side `from` of `call`, and gives its length
+    /// in bytes. `None`: unacceptable (488).
+    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize>;
 }
 
 /// Nobody: media flows from one side to the other directly.
 pub struct Direct;
 
 impl Media for Direct {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
-        out.clear();
-        out.extend_from_slice(sdp).is_ok()
+    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
+        out.get_mut(..sdp.len())?.copy_from_slice(sdp);
+        Some(sdp.len())
     }
 }
 
@@ -219,22 +254,17 @@ pub struct Counters {
 pub struct Calls<'s, M> {
     tx: Transactions<'s>,
     calls: Pool<'s, Call<M>>,
-    legs: Pool<'s, Leg>,
+    legs: Legs<'s>,
+    texts: Texts<'s>,
     config: Config,
     events: heapless::Deque<Event, 16>,
-    reply: heapless::Vec<u8, REPLY_MAX>,
-    reply_to: Option<Flow>,
+    paper: Paper,
     again: Option<(TxId, u32, u16)>,
-    /// Some leg may have something to send.
-    due: bool,
-    /// Some leg's connection may be gone.
-    lost: bool,
-    /// No timer is earlier than this.
-    earliest: Instant,
-    /// Some call may be over, told and without legs.
-    sweep: bool,
-    /// Calls and legs that only what is [`Priority::Reserved`] may use.
+    /// Calls whose legs do nothing but wait for repetitions, in the order in which that began.
+    over: List<0>,
+    /// Calls and legs that only what is [`Priority::Reserved`] may use, and how many do.
     kept: (usize, usize),
+    reserved_use: (usize, usize),
     /// The last INVITE that was taken as reserved.
     reserved: Option<TxId>,
     counters: Counters,
@@ -246,189 +276,25 @@ impl<'s, M> Calls<'s, M> {
         Self {
             tx: Transactions::new(storage.transactions, seed, config.timers),
             calls: Pool::new(storage.calls),
-            legs: Pool::new(storage.legs),
+            legs: Legs::new(storage.legs, seed),
+            texts: Texts::new(storage.texts),
             config,
             events: heapless::Deque::new(),
-            reply: heapless::Vec::new(),
-            reply_to: None,
+            paper: Paper::new(),
             again: None,
-            due: false,
-            lost: false,
-            earliest: Instant::NEVER,
-            sweep: false,
+            over: List::EMPTY,
             kept: (0, 0),
+            reserved_use: (0, 0),
             reserved: None,
             counters: Counters::default(),
         }
     }
 
-    /// Keeps room for so many calls and legs that must not be refused: see [`Calls::receive_reserved`].
-    pub fn reserve(&mut self, calls: usize, legs: usize) {
+    /// Keeps room for so many calls, legs and blocks of texts for what must not be refused: calls that are taken with
+    /// [`Calls::receive_reserved`], and, of blocks, what calls still say that exist.
+    pub fn reserve(&mut self, calls: usize, legs: usize, blocks: usize) {
         self.kept = (calls, legs);
-    }
-
-    /// Tells the caller how far the call is: a provisional `status` (101 to 199), with a session description of our own for
-    /// an announcement and its cause, which goes out at once and again with the final answer. From then on branches do not
-    /// change what the caller hears.
-    pub fn progress(
-        &mut self,
-        now: Instant,
-        call: Key,
-        status: u16,
-        sdp: Option<&[u8]>,
-        cause: Option<Cause>,
-    ) -> Result<(), Refusal> {
-        let call = self
-            .calls
-            .get_mut(call)
-            .filter(|call| call.stage == Stage::Waiting)
-            .ok_or(Refusal::Gone)?;
-        if let Some(sdp) = sdp {
-            call.to_caller = text(sdp)?;
-            call.announcing = true;
-            call.cause = cause;
-        }
-        call.progress = status;
-        if let Some(tx) = call.asked.tx {
-            let _ = self.tx.respond(now, tx, status);
-        }
-        Ok(())
-    }
-
-    /// Gives the caller a final answer, 300 to 699, and stops all branches.
-    pub fn refuse(&mut self, now: Instant, call: Key, status: u16, cause: Option<Cause>) {
-        if let Some(waiting) = self
-            .calls
-            .get_mut(call)
-            .filter(|call| call.stage == Stage::Waiting)
-        {
-            waiting.cause = cause;
-            self.end(now, call, End::Refused(status), cause);
-        }
-    }
-
-    /// Ends a call, whatever its state: an answered one with BYE to both sides, a waiting one with 480.
-    pub fn release(&mut self, now: Instant, call: Key, cause: Option<Cause>) {
-        match self.calls.get(call).map(|call| call.stage) {
-            Some(Stage::Waiting) => self.refuse(now, call, 480, cause),
-            Some(Stage::Talking) => self.end(now, call, End::Released, cause),
-            _ => {}
-        }
-    }
-
-    /// Stops one branch of a waiting call.
-    pub fn cancel(&mut self, now: Instant, leg: Key, cause: Option<Cause>) {
-        self.cancel_branch(now, leg, cause);
-    }
-
-    /// Stops all branches of a call; the caller goes on waiting.
-    pub fn cancel_all(&mut self, now: Instant, call: Key, cause: Option<Cause>) {
-        self.cancel_branches(now, call, cause);
-    }
-
-    /// Sets or clears the call's own timer, which comes back as [`Event::Deadline`] once.
-    pub fn set_deadline(&mut self, call: Key, at: Option<Instant>) {
-        if let Some(call) = self.calls.get_mut(call) {
-            call.deadline = at.unwrap_or(Instant::NEVER);
-            self.earliest = self.earliest.min(call.deadline);
-        }
-    }
-
-    /// A connection is gone for good: branches on it fail, answered calls on it end.
-    pub fn flow_lost(&mut self, now: Instant, flow: Flow) {
-        self.tx.drop_flow(now, flow);
-        // One leg after another, as the owner takes the events: there may be more than the queue holds.
-        for (_, leg) in self.legs.iter_mut() {
-            if leg.flow == flow && leg.state != State::Over {
-                leg.lost = true;
-                self.lost = true;
-            }
-        }
-    }
-
-    /// Nobody is at this address: branches to it fail at once.
-    pub fn unreachable(&mut self, now: Instant, address: core::net::IpAddr) {
-        let waits = |leg: &Leg| matches!(leg.state, State::Calling | State::Cancelling) && leg.inviting;
-        for (_, leg) in self
-            .legs
-            .iter()
-            .filter(|(_, leg)| waits(leg) && leg.flow.peer.ip() == address)
-        {
-            if let Some(tx) = leg.invite {
-                self.tx.transport_error(now, tx);
-            }
-        }
-    }
-
-    /// A peer came back on another connection: its dialogs go on there. What was unanswered is sent again, and the peer is
-    /// asked at once whether it still knows the dialogs.
-    pub fn flow_moved(&mut self, old: Flow, new: Flow) {
-        self.tx.move_flow(old, new);
-        for (_, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.flow == old) {
-            leg.flow = new;
-            if leg.state == State::Up && !leg.inviting {
-                leg.timer = Instant::ZERO;
-                self.earliest = Instant::ZERO;
-            }
-        }
-    }
-
-    /// Drops the transaction of a request that was answered some other way.
-    pub fn forget(&mut self, tx: TxId) {
-        self.tx.forget(tx);
-    }
-
-    /// Answers a request that is not part of a call, from the request itself. `more` adds header lines.
-    pub fn reply(
-        &mut self,
-        now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
-        status: u16,
-        more: impl FnOnce(&mut Writer<'_>),
-    ) {
-        let tag = self.tx.to_tag(tx);
-        if message.method() == crate::Method::Invite || status >= 300 {
-            // Statelessly (RFC 3261 §8.2.7): what comes again is judged again, with the same tag.
-            self.tx.forget(tx);
-        } else {
-            let _ = self.tx.responded(now, tx, status);
-        }
-        self.write_reply(flow, message, status, tag, more);
-    }
-
-    fn write_reply(
-        &mut self,
-        flow: Flow,
-        message: &Message<'_>,
-        status: u16,
-        tag: Option<transaction::Tag>,
-        more: impl FnOnce(&mut Writer<'_>),
-    ) {
-        self.reply.clear();
-        let _ = self.reply.resize(REPLY_MAX, 0);
-        let mut w = Writer::new(&mut self.reply);
-        let mut tag_text: heapless::String<16> = heapless::String::new();
-        if let Some(tag) = tag {
-            let _ = core::fmt::Write::write_fmt(&mut tag_text, format_args!("{tag}"));
-        }
-        write_response_head(&mut w, message, status, tag.map(|_| tag_text.as_str()), flow.peer);
-        w.header(Name::Server, self.config.agent);
-        if matches!(status, 200 | 405 | 501) {
-            w.header(Name::Allow, ALLOW);
-        }
-        more(&mut w);
-        match w.finish_empty() {
-            Ok(len) => {
-                self.reply.truncate(len);
-                self.reply_to = Some(flow.answering(message));
-            }
-            Err(_) => {
-                self.counters.overflow += 1;
-                self.reply_to = None;
-            }
-        }
+        self.texts.reserve(blocks);
     }
 
     /// What the owner keeps with a call.
@@ -443,7 +309,7 @@ impl<'s, M> Calls<'s, M> {
 
     /// Where a leg goes.
     pub fn leg_flow(&self, leg: Key) -> Option<Flow> {
-        self.legs.get(leg).map(|leg| leg.flow)
+        self.legs.get(leg).map(|leg| leg.path.flow())
     }
 
     /// The Q.850 cause that came with the failure [`Event::Exhausted`] tells of (RFC 3326).
@@ -458,7 +324,7 @@ impl<'s, M> Calls<'s, M> {
 
     /// A re-INVITE, or the INVITE itself, still waits for its final answer.
     pub fn is_asked(&self, call: Key) -> bool {
-        self.calls.get(call).is_some_and(|call| call.asked.tx.is_some())
+        self.calls.get(call).is_some_and(|call| call.asked.open)
     }
 
     /// What [`Target::user`] said of a branch.
@@ -472,8 +338,10 @@ impl<'s, M> Calls<'s, M> {
     }
 
     /// The session description last meant for the given side.
-    pub fn sdp(&self, call: Key, towards: Side) -> Option<&[u8]> {
-        self.calls.get(call).map(|call| call.sdp(towards).as_slice())
+    pub fn sdp(&mut self, call: Key, towards: Side) -> Option<&[u8]> {
+        let sdp = self.calls.get(call)?.sdp(towards);
+        let [sdp] = self.texts.read(sdp, self.paper.blank())?;
+        Some(sdp)
     }
 
     /// All calls that are not over.
@@ -484,16 +352,22 @@ impl<'s, M> Calls<'s, M> {
             .map(|(key, call)| (key, &call.meta, call.stage == Stage::Talking))
     }
 
-    /// The branches that ring, or are asked to: the call of each, and what [`Target::user`] said of it.
-    pub fn branches(&self) -> impl Iterator<Item = (Key, u32)> {
-        let rings = |leg: &Leg| leg.side == Side::Callee && leg.state == State::Calling;
-        let legs = self.legs.iter().filter(move |(_, leg)| rings(leg));
-        legs.map(|(_, leg)| (leg.call, leg.user))
+    /// The branches of a call that ring, or are asked to: what [`Target::user`] said of each.
+    pub fn branches(&self, call: Key) -> impl Iterator<Item = u32> {
+        let mut walk = self.calls.get(call).map(|call| self.legs.of(&call.legs));
+        let legs = core::iter::from_fn(move || self.legs.get(self.legs.next(walk.as_mut()?)?));
+        let rings = |leg: &&Leg| leg.side == Side::Callee && leg.state == State::Calling;
+        legs.filter(rings).map(|leg| leg.user)
     }
 
-    /// How many calls, legs and transactions there are, those that only say good-bye included.
-    pub fn usage(&self) -> (usize, usize, usize) {
-        (self.calls.len(), self.legs.len(), self.tx.len())
+    /// How much of the room is in use.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            calls: self.calls.len(),
+            legs: self.legs.len(),
+            transactions: self.tx.len(),
+            blocks: self.texts.used(),
+        }
     }
 
     /// Counted oddities.
@@ -505,40 +379,10 @@ impl<'s, M> Calls<'s, M> {
     pub fn transaction_counters(&self) -> transaction::Counters {
         self.tx.counters()
     }
-}
 
-/// Copies bytes into place.
-fn text<const N: usize>(bytes: &[u8]) -> Result<Text<N>, Refusal> {
-    Text::from_slice(bytes).map_err(|_| Refusal::TooLarge)
-}
-
-fn push_route(route: &mut Text<ROUTE_MAX>, value: &[u8]) -> Result<(), Refusal> {
-    if !route.is_empty() {
-        route.extend_from_slice(b", ").map_err(|_| Refusal::TooLarge)?;
+    #[cfg(test)]
+    fn assert_sound(&self) {
+        self.calls.assert_sound();
+        self.legs.assert_sound();
     }
-    route.extend_from_slice(value).map_err(|_| Refusal::TooLarge)
-}
-
-/// Keeps the header lines that every answer to `message` copies.
-fn write_head(
-    head: &mut Text<HEAD_MAX>,
-    message: &Message<'_>,
-    tag: Option<(u32, u32)>,
-    flow: Flow,
-    makes_dialog: bool,
-) -> Result<(), Refusal> {
-    head.clear();
-    let _ = head.resize(HEAD_MAX, 0);
-    let mut tag_text: heapless::String<16> = heapless::String::new();
-    if let Some((key, nonce)) = tag {
-        let _ = core::fmt::Write::write_fmt(&mut tag_text, format_args!("{key:08x}{nonce:08x}"));
-    }
-    let mut w = Writer::new(head);
-    write_response_lines(&mut w, message, tag.map(|_| tag_text.as_str()), flow.peer);
-    if makes_dialog {
-        w.copy(message, Name::RecordRoute);
-    }
-    let len = w.end().map_err(|_| Refusal::TooLarge)?;
-    head.truncate(len);
-    Ok(())
 }

@@ -1,6 +1,8 @@
 //! How a call and its branches begin, and the room for them.
 
+use super::call::{CALL_ID, CALLED_URI, CALLER_URI, EXTRA, FROM, ROUTE, TAG, TARGET, TO};
 use super::*;
+use crate::write::write_response_lines;
 
 impl<M> Calls<'_, M> {
     /// Takes the INVITE that [`Receive::Invite`] told of as a new call, which now waits for [`Calls::dial`],
@@ -20,47 +22,29 @@ impl<M> Calls<'_, M> {
         meta: M,
         media: &mut R,
     ) -> Result<Key, Refusal> {
-        let (Some(from), Some(to), Some(id), Some(cseq)) =
-            (message.from(), message.to(), message.call_id(), message.cseq())
-        else {
-            return Err(Refusal::Malformed);
-        };
-        let target = message.remote_target().ok_or(Refusal::Malformed)?;
-        let mut route = Text::new();
-        for value in message.values(Name::RecordRoute) {
-            push_route(&mut route, value)?;
-        }
-        let leg = Leg {
-            remote_tag: text(from.tag().ok_or(Refusal::Malformed)?)?,
-            target: text(target)?,
-            route,
-            remote_cseq: Some(cseq.seq),
-            ..self.new_leg(Key::from_bits(0), Side::Caller, flow)
-        };
+        let cseq = message.cseq().ok_or(Refusal::Malformed)?.seq;
         let call = Call {
             meta,
             stage: Stage::Waiting,
-            caller: Key::from_bits(0),
+            caller: Key::NONE,
             winner: None,
-            legs: 1,
+            legs: List::EMPTY,
+            lingering: 0,
             open: 0,
             asked: Asked {
-                leg: Key::from_bits(0),
-                tx: Some(tx),
-                head: Text::new(),
-                cseq: cseq.seq,
+                leg: Key::NONE,
+                tx,
+                open: true,
+                head: Text::EMPTY,
+                cseq,
                 delayed_offer: message.body().is_empty(),
             },
-            caller_uri: text(from.uri)?,
-            called_uri: text(to.uri)?,
-            call_id: text(id)?,
+            names: Text::EMPTY,
+            shown: Text::EMPTY,
             max_forwards: message.max_forwards().unwrap_or(70).saturating_sub(1),
-            from: Text::new(),
-            to: Text::new(),
-            extra: Text::new(),
             session,
-            to_callee: Text::new(),
-            to_caller: Text::new(),
+            to_callee: Text::EMPTY,
+            to_caller: Text::EMPTY,
             progress: 0,
             early: false,
             announcing: false,
@@ -70,8 +54,8 @@ impl<M> Calls<'_, M> {
             deadline: Instant::NEVER,
             end: None,
             told: false,
-            lingering: 0,
-            ended: Instant::NEVER,
+            settled: false,
+            over: false,
             reserved: self.reserved == Some(tx),
         };
         let priority = if call.reserved {
@@ -79,72 +63,177 @@ impl<M> Calls<'_, M> {
         } else {
             Priority::Normal
         };
-        if !self.has_room_for_call(priority) || !self.has_room_for_leg(priority) {
+        // What it says now, and as much for the answer.
+        let texts = 2 * message.raw().len();
+        if !self.has_room_for_call(priority)
+            || !self.has_room_for_leg(priority)
+            || !self.has_room_for_texts(priority, texts)
+        {
             self.counters.no_room += 1;
             return Err(Refusal::NoRoom);
         }
-        let key = self.calls.insert(call).map_err(|_| {
-            self.counters.no_room += 1;
-            Refusal::NoRoom
-        })?;
-        let leg_key = match self.legs.insert(Leg { call: key, ..leg }) {
-            Ok(leg_key) => leg_key,
-            Err(_) => {
-                self.calls.remove(key);
-                return Err(Refusal::NoRoom);
-            }
-        };
-        match self.fill(key, leg_key, flow, message, media) {
-            Ok(()) => {
-                self.tx.set_user(tx, leg_key.to_bits());
-                let _ = self.tx.responded(now, tx, 100);
-                self.write_reply(flow, message, 100, None, |_| {});
+        let reserved = call.reserved;
+        let key = self.calls.insert(call).map_err(|_| Refusal::NoRoom)?;
+        self.reserved_use.0 += usize::from(reserved);
+        let filled = self.fill(key, flow, message, media);
+        match filled {
+            Ok(leg) => {
+                self.tx.set_user(tx, leg.to_bits());
+                let _ = self.tx.respond(now, tx, 100);
                 Ok(key)
             }
             Err(refusal) => {
-                self.legs.remove(leg_key);
-                self.calls.remove(key);
+                if refusal == Refusal::NoRoom {
+                    self.counters.no_room += 1;
+                }
+                if let Some(call) = self.calls.get(key) {
+                    self.remove_leg(call.caller);
+                }
+                self.remove_call(key);
                 Err(refusal)
             }
         }
     }
 
-    /// What needs the new call's and leg's handles.
+    /// What the INVITE says, and the caller's leg.
     fn fill<R: Media>(
         &mut self,
         key: Key,
-        leg_key: Key,
         flow: Flow,
         message: &Message<'_>,
         media: &mut R,
-    ) -> Result<(), Refusal> {
-        let nonce = self.tx.unguessable() as u32;
-        let Some(leg) = self.legs.get_mut(leg_key) else {
-            return Err(Refusal::Gone);
+    ) -> Result<Key, Refusal> {
+        let (Some(from), Some(to), Some(id), Some(cseq)) =
+            (message.from(), message.to(), message.call_id(), message.cseq())
+        else {
+            return Err(Refusal::Malformed);
         };
-        leg.tag = (leg_key.to_bits(), nonce);
-        leg.sdp = fingerprint(message.body());
-        let Some(call) = self.calls.get_mut(key) else {
-            return Err(Refusal::Gone);
-        };
-        call.caller = leg_key;
-        call.asked.leg = leg_key;
-        write_head(
-            &mut call.asked.head,
-            message,
-            Some((leg_key.to_bits(), nonce)),
-            flow,
-            true,
-        )?;
-        let body = message.body();
-        if !body.is_empty() && !media.relay(key, Side::Caller, body, &mut call.to_callee) {
-            return Err(if body.len() > SDP_MAX {
-                Refusal::TooLarge
-            } else {
-                Refusal::Media
-            });
+        let tag = from.tag().ok_or(Refusal::Malformed)?;
+        if from.uri.len() > URI_MAX || to.uri.len() > URI_MAX || id.len() > CALL_ID_MAX {
+            return Err(Refusal::TooLarge);
         }
-        Ok(())
+        let leg = Leg {
+            remote_cseq: Some(cseq.seq),
+            sdp: fingerprint(message.body()),
+            ..self.new_leg(key, Side::Caller, flow)
+        };
+        let nonce = self.tx.unguessable() as u32;
+        let leg_key = self.insert_leg(leg)?;
+        let ours = (leg_key.to_bits(), nonce);
+        if let Some(call) = self.calls.get_mut(key) {
+            call.caller = leg_key;
+            call.asked.leg = leg_key;
+            call.names = {
+                let mut parts = [&b""[..]; 3];
+                (parts[CALLER_URI], parts[CALLED_URI], parts[CALL_ID]) = (from.uri, to.uri, id);
+                self.texts.store(parts).map_err(|_| Refusal::NoRoom)?
+            };
+        }
+        let target = message.remote_target().ok_or(Refusal::Malformed)?;
+        self.learn(leg_key, tag, target, message)?;
+        if let Some(leg) = self.legs.get_mut(leg_key) {
+            leg.tag = ours;
+        }
+        self.keep_head(key, message, Some(ours), flow)?;
+        if !message.body().is_empty() {
+            self.relay(media, key, Side::Caller, message.body())?;
+        }
+        Ok(leg_key)
+    }
+
+    /// What a message says of the dialog it makes (RFC 3261 §12.1): the other side's tag, where its requests go, and by which
+    /// way.
+    pub(super) fn learn(
+        &mut self,
+        leg: Key,
+        tag: &[u8],
+        target: &[u8],
+        message: &Message<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(leg) = self.legs.get_mut(leg) else {
+            return Err(Refusal::Gone);
+        };
+        let (uri, way) = self.paper.blank().split_at_mut(URI_MAX);
+        let way = way.get_mut(..ROUTE_MAX).unwrap_or_default();
+        let mut w = Writer::new(uri);
+        let uri_len = w.unfolded(target).end().map_err(|_| Refusal::TooLarge)?;
+        let mut len = 0;
+        for value in message.values(Name::RecordRoute) {
+            let mut w = Writer::new(way.get_mut(len..).unwrap_or_default());
+            let written = w.unfolded(value).raw(b", ").end();
+            let added = written.map_err(|_| Refusal::TooLarge)?;
+            len += added;
+            // The called side's route set is the reverse of what the 2xx recorded.
+            if leg.side == Side::Callee {
+                way.get_mut(..len).unwrap_or_default().rotate_right(added);
+            }
+        }
+        if tag.len() > TAG_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        let mut parts = [&b""[..]; 3];
+        parts[TAG] = tag;
+        parts[TARGET] = uri.get(..uri_len).unwrap_or_default();
+        parts[ROUTE] = way.get(..len.saturating_sub(2)).unwrap_or_default();
+        let kept = self.texts.replace(&mut leg.names, parts);
+        kept.map_err(|_| Refusal::NoRoom)
+    }
+
+    /// Changes one thing of what is known of a dialog. Nothing is changed where there is no room.
+    pub(super) fn learn_one(&mut self, leg: Key, part: usize, value: &[u8]) {
+        let Some(leg) = self.legs.get_mut(leg) else { return };
+        let Some(mut parts) = self.texts.read(&leg.names, self.paper.blank()) else {
+            return;
+        };
+        if let Some(part) = parts.get_mut(part) {
+            *part = value;
+        }
+        if self.texts.replace(&mut leg.names, parts).is_err() {
+            self.counters.no_room += 1;
+        }
+    }
+
+    /// Keeps the header lines that every answer to `message` copies; with our tag, which makes a dialog of it.
+    pub(super) fn keep_head(
+        &mut self,
+        call: Key,
+        message: &Message<'_>,
+        tag: Option<(u32, u32)>,
+        flow: Flow,
+    ) -> Result<(), Refusal> {
+        let call = self.calls.get_mut(call).ok_or(Refusal::Gone)?;
+        let mut tag_text: heapless::String<16> = heapless::String::new();
+        if let Some((key, nonce)) = tag {
+            let _ = core::fmt::Write::write_fmt(&mut tag_text, format_args!("{key:08x}{nonce:08x}"));
+        }
+        let paper = self.paper.blank().get_mut(..HEAD_MAX).unwrap_or_default();
+        let mut w = Writer::new(paper);
+        write_response_lines(&mut w, message, tag.map(|_| tag_text.as_str()), flow.peer);
+        if tag.is_some() {
+            w.copy(message, Name::RecordRoute);
+        }
+        w.end().map_err(|_| Refusal::TooLarge)?;
+        let kept = self.texts.replace(&mut call.asked.head, [w.written()]);
+        kept.map_err(|_| Refusal::NoRoom)
+    }
+
+    /// Keeps for the other side what it is to see of a session description.
+    pub(super) fn relay<R: Media>(
+        &mut self,
+        media: &mut R,
+        key: Key,
+        from: Side,
+        sdp: &[u8],
+    ) -> Result<(), Refusal> {
+        let call = self.calls.get_mut(key).ok_or(Refusal::Gone)?;
+        if sdp.len() > SDP_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        let out = self.paper.blank();
+        let len = media.relay(key, from, sdp, out).ok_or(Refusal::Media)?;
+        let seen = out.get(..len).ok_or(Refusal::Media)?;
+        let kept = self.texts.replace(call.sdp_mut(from.other()), [seen]);
+        kept.map_err(|_| Refusal::NoRoom)
     }
 
     pub(super) fn new_leg(&mut self, call: Key, side: Side, flow: Flow) -> Leg {
@@ -156,13 +245,11 @@ impl<M> Calls<'_, M> {
             } else {
                 State::Calling
             },
-            flow,
+            path: Path::new(&flow),
             user: 0,
             tag: (0, 0),
             call_id: 0,
-            remote_tag: Text::new(),
-            target: Text::new(),
-            route: Text::new(),
+            names: Text::EMPTY,
             invite: None,
             inviting: false,
             invite_cseq: 0,
@@ -172,7 +259,7 @@ impl<M> Calls<'_, M> {
             remote_cseq: None,
             ack: Ack::Idle,
             ok_due: false,
-            unacked: None,
+            unacked: Instant::NEVER,
             bye_wanted: false,
             lost: false,
             cause: None,
@@ -186,10 +273,16 @@ impl<M> Calls<'_, M> {
     /// header lines (each with its CRLF). Set before [`Calls::dial`].
     pub fn present(&mut self, call: Key, from: &[u8], to: &[u8], extra: &[u8]) -> Result<(), Refusal> {
         let call = self.calls.get_mut(call).ok_or(Refusal::Gone)?;
-        call.from = text(from)?;
-        call.to = text(to)?;
-        call.extra = text(extra)?;
-        Ok(())
+        if from.len() > ADDRESS_MAX || to.len() > ADDRESS_MAX || extra.len() > EXTRA_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        let mut parts = [&b""[..]; 3];
+        (parts[FROM], parts[TO], parts[EXTRA]) = (from, to, extra);
+        let kept = self.texts.replace(&mut call.shown, parts);
+        kept.map_err(|_| {
+            self.counters.no_room += 1;
+            Refusal::NoRoom
+        })
     }
 
     /// Rings one more target. The INVITE goes out with the next [`Calls::poll`].
@@ -201,88 +294,102 @@ impl<M> Calls<'_, M> {
         if !waiting {
             return Err(Refusal::Gone);
         }
-        let mut leg = self.new_leg(call, Side::Callee, target.flow);
-        leg.target = text(target.uri)?;
-        leg.user = target.user;
-        leg.call_id = self.tx.unguessable();
-        leg.local_cseq = 1;
-        leg.invite_cseq = 1;
-        let nonce = self.tx.unguessable() as u32;
-        if !self.has_room_for_leg(target.priority) {
+        if target.uri.len() > URI_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        let dialled = self.dial_new(now, call, target);
+        if dialled.is_err() {
             self.counters.no_room += 1;
+        }
+        dialled
+    }
+
+    fn dial_new(&mut self, now: Instant, call: Key, target: Target<'_>) -> Result<Key, Refusal> {
+        if !self.has_room_for_leg(target.priority)
+            || !self.has_room_for_texts(target.priority, target.uri.len())
+        {
             return Err(Refusal::NoRoom);
         }
-        let key = self.legs.insert(leg).map_err(|_| Refusal::NoRoom)?;
-        match self.tx.client(
-            now,
-            ClientKind::Invite,
-            target.flow,
-            key.to_bits(),
-            target.priority,
-        ) {
-            Ok(tx) => {
-                if let Some(leg) = self.legs.get_mut(key) {
-                    leg.tag = (key.to_bits(), nonce);
-                    leg.invite = Some(tx);
-                    leg.inviting = true;
-                }
-                if let Some(call) = self.calls.get_mut(call) {
-                    call.legs += 1;
-                    call.open += 1;
-                }
-                Ok(key)
+        let nonce = self.tx.unguessable() as u32;
+        let leg = Leg {
+            user: target.user,
+            call_id: self.tx.unguessable(),
+            local_cseq: 1,
+            invite_cseq: 1,
+            ..self.new_leg(call, Side::Callee, target.flow)
+        };
+        let key = self.insert_leg(leg)?;
+        let kept = self.texts.store([b"", target.uri, b""]);
+        let invite = kept.and_then(|names| {
+            if let Some(leg) = self.legs.get_mut(key) {
+                leg.names = names;
             }
-            Err(_) => {
-                self.legs.remove(key);
-                self.counters.no_room += 1;
-                Err(Refusal::NoRoom)
-            }
+            let user = key.to_bits();
+            let started = self
+                .tx
+                .client(now, ClientKind::Invite, target.flow, user, target.priority);
+            started.map_err(|_| crate::write::Full)
+        });
+        let Ok(invite) = invite else {
+            self.remove_leg(key);
+            return Err(Refusal::NoRoom);
+        };
+        if let Some(leg) = self.legs.get_mut(key) {
+            leg.tag = (key.to_bits(), nonce);
+            leg.invite = Some(invite);
+            leg.inviting = true;
         }
+        if let Some(call) = self.calls.get_mut(call) {
+            call.open += 1;
+        }
+        Ok(key)
+    }
+
+    /// Takes in a leg of a call.
+    pub(super) fn insert_leg(&mut self, leg: Leg) -> Result<Key, Refusal> {
+        let call = self.calls.get_mut(leg.call).ok_or(Refusal::Gone)?;
+        let inserted = self.legs.insert(leg, &mut call.legs);
+        self.reserved_use.1 += usize::from(call.reserved && inserted.is_ok());
+        inserted.map_err(|_| Refusal::NoRoom)
     }
 
     /// Is there a leg to be had? If need be the place of the branch that has longest done nothing but wait for
     /// repetitions of its answer.
     fn has_room_for_leg(&mut self, priority: Priority) -> bool {
-        let kept = self.kept_from(priority, self.kept.1, |call| usize::from(call.legs));
-        if self.legs.room() <= kept {
-            let lingering = self.legs.iter().filter(|(_, leg)| leg.is_lingering());
-            if let Some((key, _)) = lingering.min_by_key(|(_, leg)| leg.timer) {
-                self.drop_lingering(key);
+        let kept = kept_from(priority, self.kept.1, self.reserved_use.1);
+        if self.legs.room() <= kept
+            && let Some(leg) = self.legs.longest_lingering()
+        {
+            if let Some(tx) = self.legs.get(leg).and_then(|leg| leg.invite) {
+                self.tx.forget(tx);
             }
+            self.remove_leg(leg);
         }
         self.legs.room() > kept
     }
 
-    /// Is there a call to be had? If need be the place of the one that has longest been over but for such branches.
+    /// Is there a call to be had? If need be the place of the one that has longest been over but for such branches, whose
+    /// repeated answers are not acknowledged any more.
     fn has_room_for_call(&mut self, priority: Priority) -> bool {
-        let kept = self.kept_from(priority, self.kept.0, |_| 1);
-        if self.calls.room() <= kept {
-            let over =
-                |call: &Call<M>| call.stage == Stage::Ended && call.told && call.legs == call.lingering;
-            let over = self.calls.iter().filter(|(_, call)| over(call));
-            if let Some((call, _)) = over.min_by_key(|(_, call)| call.ended) {
-                while let Some(leg) = self.legs.find(|leg| leg.call == call) {
-                    self.drop_lingering(leg);
-                }
-                self.calls.remove(call);
-            }
+        let kept = kept_from(priority, self.kept.0, self.reserved_use.0);
+        if self.calls.room() <= kept
+            && let Some(call) = self.over.first(&self.calls)
+        {
+            self.remove_call(call);
         }
         self.calls.room() > kept
     }
 
-    /// How much of the room that is kept nobody uses yet for what it is kept for.
-    fn kept_from(&self, priority: Priority, kept: usize, uses: impl Fn(&Call<M>) -> usize) -> usize {
-        if kept == 0 || priority == Priority::Reserved {
-            return 0;
-        }
-        let reserved = self.calls.iter().filter(|(_, call)| call.reserved);
-        kept.saturating_sub(reserved.map(|(_, call)| uses(call)).sum())
+    /// Is there room for so many bytes more?
+    fn has_room_for_texts(&self, priority: Priority, bytes: usize) -> bool {
+        priority == Priority::Reserved || self.texts.has_room(bytes)
     }
+}
 
-    fn drop_lingering(&mut self, leg: Key) {
-        if let Some(tx) = self.legs.get(leg).and_then(|leg| leg.invite) {
-            self.tx.forget(tx);
-        }
-        self.remove_leg(leg);
+/// How much of the room that is kept nobody uses yet for what it is kept for.
+fn kept_from(priority: Priority, kept: usize, used: usize) -> usize {
+    match priority {
+        Priority::Reserved => 0,
+        Priority::Normal => kept.saturating_sub(used),
     }
 }

@@ -3,6 +3,7 @@
 mod address;
 mod bench;
 mod faults;
+mod room;
 mod setup;
 mod talk;
 

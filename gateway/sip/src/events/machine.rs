@@ -134,7 +134,7 @@ impl Subscriptions<'_> {
         }
         let timers = self.config.timers;
         let (mut earliest, mut first, mut done) = (Instant::NEVER, None, false);
-        for (key, sub) in self.pool.iter_mut() {
+        for (key, sub) in self.table.iter_mut() {
             if sub.wake() <= now {
                 sub.woken(now, &timers);
             }
@@ -147,8 +147,10 @@ impl Subscriptions<'_> {
             }
         }
         while done {
-            let key = self.pool.find(|sub| sub.phase.is_done());
-            done = key.is_some_and(|key| self.pool.remove(key).is_some());
+            match self.table.find(|sub| sub.phase.is_done()) {
+                Some(key) => self.remove(key),
+                None => done = false,
+            }
         }
         self.earliest = earliest;
         let (_, key) = first?;
@@ -156,7 +158,7 @@ impl Subscriptions<'_> {
             self.earliest = self.paced;
             return None;
         }
-        let sub = self.pool.get_mut(key)?;
+        let sub = self.table.get_mut(key)?;
         if core::mem::take(&mut sub.phase.is_new) {
             sub.seq = sub.seq.wrapping_add(1);
         } else {
@@ -182,7 +184,7 @@ impl Subscriptions<'_> {
     /// The flow that a NOTIFY leaves on repeats by itself: it is sent once (RFC 3261 §17.1.2.2).
     pub(super) fn sent_once(&mut self, now: Instant, key: Key) {
         let timers = self.config.timers;
-        if let Some(sub) = self.pool.get_mut(key) {
+        if let Some(sub) = self.table.get_mut(key) {
             sub.phase.is_reliable = true;
             sub.next = Tick::at(now + wait(1, &timers, true).unwrap_or_default());
         }
@@ -206,7 +208,7 @@ impl Subscriptions<'_> {
             return true;
         }
         let (gap, t2) = (self.config.gap, self.config.timers.t2);
-        let Some(sub) = self.pool.get_mut(key) else {
+        let Some(sub) = self.table.get_mut(key) else {
             return true;
         };
         match status {
@@ -227,7 +229,11 @@ impl Subscriptions<'_> {
                 sub.failed(now, Duration::from_secs(retry.into()));
             }
         }
-        self.earliest = Instant::ZERO;
+        let is_done = sub.phase.is_done();
+        self.earliest = self.earliest.min(sub.wake());
+        if is_done {
+            self.remove(key);
+        }
         true
     }
 }

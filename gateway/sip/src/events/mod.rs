@@ -17,26 +17,54 @@ mod headers;
 mod machine;
 mod notify;
 pub mod summary;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use core::fmt;
 use core::time::Duration;
 
-pub use crate::b2bua::Text;
 use crate::header::Name;
 use crate::message::Message;
-use crate::pool::{self, Key, Pool};
+use crate::pool::Key;
 use crate::siphash::SipHash;
+use crate::text::{self, Text, Texts};
 use crate::time::Instant;
 use crate::transaction::Timers;
 pub use headers::{Event, Reason, State, SubscriptionState, accepts};
 use machine::{Phase, Tick};
 pub use notify::Notify;
+pub use table::Slot;
+use table::Table;
 
 /// Most bytes that are kept of a subscription's texts: Call-ID, the other side's tag, its contact where that is needed, and
 /// the `id` of its Event; beyond it 513.
-pub const TEXT_MAX: usize = if cfg!(feature = "std") { 640 } else { 128 };
+pub const TEXT_MAX: usize = 640;
+
+/// Parts of [`Subscription::names`].
+const CALL_ID: usize = 0;
+const TAG: usize = 1;
+const TARGET: usize = 2;
+const EVENT_ID: usize = 3;
+
+/// The room for everything that is kept; sizes are the caller's.
+pub struct Storage<'s> {
+    /// Subscriptions.
+    pub subscriptions: crate::storage::Storage<'s, Slot>,
+    /// Their texts: mostly a block each.
+    pub texts: text::Storage<'s>,
+}
+
+#[cfg(any(test, feature = "std"))]
+impl Storage<'static> {
+    /// Room that grows to so many subscriptions and blocks of texts.
+    pub fn growable(subscriptions: usize, blocks: usize) -> Self {
+        Self {
+            subscriptions: crate::storage::Storage::growable(subscriptions),
+            texts: text::Storage::growable(blocks),
+        }
+    }
+}
 
 /// How a notifier speaks.
 #[derive(Clone, Copy, Debug)]
@@ -116,9 +144,9 @@ pub struct Counters {
     pub gone: u32,
 }
 
-/// A subscription, and what its texts hold where.
-#[derive(Clone, Debug)]
-pub struct Subscription {
+/// A subscription.
+#[derive(Debug)]
+struct Subscription {
     user: u32,
     /// With its handle, our tag.
     nonce: u32,
@@ -129,56 +157,13 @@ pub struct Subscription {
     /// Of a NOTIFY on its way: when it is repeated or given up. Otherwise: no other NOTIFY before.
     next: Tick,
     phase: Phase,
-    texts: Texts,
-}
-
-/// The texts of a subscription, one behind the other.
-#[derive(Clone, Debug)]
-struct Texts {
-    bytes: Text<TEXT_MAX>,
-    /// Lengths of Call-ID, tag and contact; what is left is the `id` of Event.
-    ends: [u16; 3],
-}
-
-impl Texts {
-    fn new(texts: [&[u8]; 4]) -> Result<Self, Refusal> {
-        let mut all = Self {
-            bytes: Text::new(),
-            ends: [0; 3],
-        };
-        for (at, text) in texts.into_iter().enumerate() {
-            all.bytes.extend_from_slice(text).map_err(|_| Refusal::TooLarge)?;
-            if let Some(end) = all.ends.get_mut(at) {
-                *end = all.bytes.len() as u16;
-            }
-        }
-        Ok(all)
-    }
-
-    fn part(&self, from: u16, to: usize) -> &[u8] {
-        self.bytes.get(usize::from(from)..to).unwrap_or_default()
-    }
-
-    fn call_id(&self) -> &[u8] {
-        self.part(0, self.ends[0].into())
-    }
-
-    fn tag(&self) -> &[u8] {
-        self.part(self.ends[0], self.ends[1].into())
-    }
-
-    fn target(&self) -> &[u8] {
-        self.part(self.ends[1], self.ends[2].into())
-    }
-
-    fn event_id(&self) -> &[u8] {
-        self.part(self.ends[2], self.bytes.len())
-    }
+    names: Text<4>,
 }
 
 /// All subscriptions at one notifier.
 pub struct Subscriptions<'s> {
-    pool: Pool<'s, Subscription>,
+    table: Table<'s>,
+    texts: Texts<'s>,
     secret: [u64; 2],
     /// How many tags were made here.
     made: u64,
@@ -192,13 +177,10 @@ pub struct Subscriptions<'s> {
 
 impl<'s> Subscriptions<'s> {
     /// No subscriptions. `secret` is fresh randomness of this start.
-    pub fn new(
-        storage: impl Into<pool::Storage<'s, Subscription>>,
-        secret: [u64; 2],
-        config: Config,
-    ) -> Self {
+    pub fn new(storage: Storage<'s>, secret: [u64; 2], config: Config) -> Self {
         Self {
-            pool: Pool::new(storage),
+            table: Table::new(storage.subscriptions),
+            texts: Texts::new(storage.texts),
             secret,
             made: 0,
             config,
@@ -218,9 +200,10 @@ impl<'s> Subscriptions<'s> {
         let Some(tag) = from.tag() else {
             return Found::Gone;
         };
-        let same = |sub: &Subscription| sub.texts.call_id() == id && sub.texts.tag() == tag;
+        let texts = &self.texts;
+        let same = |sub: &Subscription| texts.is(&sub.names, CALL_ID, id) && texts.is(&sub.names, TAG, tag);
         let key = match to.tag() {
-            None => self.pool.find(same),
+            None => self.table.find(same),
             Some(ours) => match self.by_tag(ours).filter(|(_, sub)| same(sub)) {
                 Some((key, _)) => Some(key),
                 None => {
@@ -229,7 +212,7 @@ impl<'s> Subscriptions<'s> {
                 }
             },
         };
-        let Some((key, sub)) = key.and_then(|key| Some((key, self.pool.get(key)?))) else {
+        let Some((key, sub)) = key.and_then(|key| Some((key, self.table.get(key)?))) else {
             return Found::New;
         };
         match cseq.seq.cmp(&sub.remote_cseq) {
@@ -242,7 +225,7 @@ impl<'s> Subscriptions<'s> {
     fn by_tag(&self, tag: &[u8]) -> Option<(Key, &Subscription)> {
         let (key, nonce) = crate::b2bua::parse_tag(tag)?;
         let key = Key::from_bits(key);
-        let sub = self.pool.get(key)?;
+        let sub = self.table.get(key)?;
         (sub.nonce == nonce).then_some((key, sub))
     }
 
@@ -266,19 +249,30 @@ impl<'s> Subscriptions<'s> {
         };
         let event = message.header(Name::Event).and_then(Event::parse);
         let event_id = event.and_then(|event| event.id).unwrap_or_default();
+        let names = [id, tag, target.unwrap_or_default(), event_id];
+        if names.iter().map(|name| name.len()).sum::<usize>() > TEXT_MAX {
+            return Err(Refusal::TooLarge);
+        }
         self.made = self.made.wrapping_add(1);
-        let sub = Subscription {
-            user,
-            nonce: SipHash::new(self.secret).byte(0).word(self.made).finish() as u32,
-            seq: 0,
-            remote_cseq: cseq.seq,
-            expires: Tick::at(now + expires),
-            next: Tick::default(),
-            phase: Phase::granted(expires),
-            texts: Texts::new([id, tag, target.unwrap_or_default(), event_id])?,
-        };
+        let nonce = SipHash::new(self.secret).byte(0).word(self.made).finish() as u32;
+        let taken = self.texts.store(names).map_err(|_| None).and_then(|names| {
+            let sub = Subscription {
+                user,
+                nonce,
+                seq: 0,
+                remote_cseq: cseq.seq,
+                expires: Tick::at(now + expires),
+                next: Tick::default(),
+                phase: Phase::granted(expires),
+                names,
+            };
+            self.table.insert(sub).map_err(Some)
+        });
         self.earliest = Instant::ZERO;
-        self.pool.insert(sub).map_err(|_| {
+        taken.map_err(|refused| {
+            if let Some(mut sub) = refused {
+                self.texts.free(&mut sub.names);
+            }
             self.counters.no_room = self.counters.no_room.wrapping_add(1);
             Refusal::NoRoom
         })
@@ -295,18 +289,20 @@ impl<'s> Subscriptions<'s> {
         target: Option<&[u8]>,
     ) -> Result<(), Refusal> {
         let cseq = message.cseq().ok_or(Refusal::Malformed)?;
-        let Some(sub) = self.pool.get_mut(key) else {
+        let Some(sub) = self.table.get_mut(key) else {
             return Ok(());
         };
-        let texts = &sub.texts;
-        if texts.target() != target.unwrap_or_default() {
-            let parts = [
-                texts.call_id(),
-                texts.tag(),
-                target.unwrap_or_default(),
-                texts.event_id(),
-            ];
-            sub.texts = Texts::new(parts)?;
+        let target = target.unwrap_or_default();
+        if !self.texts.is(&sub.names, TARGET, target) {
+            let mut sheet = [0; TEXT_MAX];
+            let [id, tag, _, event_id] = self.texts.read(&sub.names, &mut sheet).ok_or(Refusal::TooLarge)?;
+            if id.len() + tag.len() + target.len() + event_id.len() > TEXT_MAX {
+                return Err(Refusal::TooLarge);
+            }
+            let names = [id, tag, target, event_id];
+            self.texts
+                .replace(&mut sub.names, names)
+                .map_err(|_| Refusal::NoRoom)?;
         }
         sub.remote_cseq = cseq.seq;
         sub.expires = Tick::at(now + expires);
@@ -318,7 +314,7 @@ impl<'s> Subscriptions<'s> {
 
     /// What is to be seen has changed for the subscriptions that `whose` wants.
     pub fn changed(&mut self, whose: impl Fn(u32) -> bool) {
-        for (_, sub) in self.pool.iter_mut().filter(|(_, sub)| whose(sub.user)) {
+        for (_, sub) in self.table.iter_mut().filter(|(_, sub)| whose(sub.user)) {
             sub.phase.is_new = true;
             self.earliest = Instant::ZERO;
         }
@@ -326,7 +322,7 @@ impl<'s> Subscriptions<'s> {
 
     /// Gives each subscription another number of the owner's, or ends it for want of what it watched.
     pub fn rename(&mut self, new: impl Fn(u32) -> Option<u32>) {
-        for (_, sub) in self.pool.iter_mut() {
+        for (_, sub) in self.table.iter_mut() {
             match new(sub.user) {
                 Some(user) => sub.user = user,
                 None => sub.phase.end(Reason::NoResource),
@@ -338,31 +334,40 @@ impl<'s> Subscriptions<'s> {
 
     /// Drops, without a word, the subscriptions that `whose` wants: their subscribers are gone.
     pub fn forget(&mut self, whose: impl Fn(u32) -> bool) {
-        while let Some(key) = self.pool.find(|sub| whose(sub.user)) {
-            self.pool.remove(key);
+        while let Some(key) = self.table.find(|sub| whose(sub.user)) {
+            self.remove(key);
+        }
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(mut sub) = self.table.remove(key) {
+            self.texts.free(&mut sub.names);
+        }
+        if self.is_empty() {
+            self.earliest = Instant::NEVER;
         }
     }
 
     /// What the owner knows a subscription by.
     pub fn user(&self, key: Key) -> Option<u32> {
-        self.pool.get(key).map(|sub| sub.user)
+        self.table.get(key).map(|sub| sub.user)
     }
 
     /// Sets what the owner knows a subscription by.
     pub fn set_user(&mut self, key: Key, user: u32) {
-        if let Some(sub) = self.pool.get_mut(key) {
+        if let Some(sub) = self.table.get_mut(key) {
             sub.user = user;
         }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.pool.len()
+        self.table.len()
     }
 
     /// Whether nobody watches anything.
     pub fn is_empty(&self) -> bool {
-        self.pool.is_empty()
+        self.table.len() == 0
     }
 
     /// What happened.

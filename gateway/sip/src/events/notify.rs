@@ -1,6 +1,6 @@
 //! What goes out: NOTIFY requests, and the answer to a SUBSCRIBE.
 
-use super::{State, SubscriptionState, Subscriptions, Tag};
+use super::{CALL_ID, EVENT_ID, State, SubscriptionState, Subscriptions, TAG, TARGET, Tag};
 use crate::flow::Flow;
 use crate::header::Name;
 use crate::message::Message;
@@ -38,11 +38,7 @@ impl Subscriptions<'_> {
         what: &Notify<'_, B>,
         buffer: &mut [u8],
     ) -> Option<usize> {
-        let sub = self.pool.get(key)?;
-        let target = match sub.texts.target() {
-            [] => what.target,
-            own => own,
-        };
+        let sub = self.table.get(key)?;
         let state = SubscriptionState {
             state: sub
                 .phase
@@ -58,7 +54,12 @@ impl Subscriptions<'_> {
             ..
         } = *what;
         let mut w = Writer::new(buffer);
-        w.request(Method::Notify, target);
+        if sub.names.is_empty_part(TARGET) {
+            w.request(Method::Notify, what.target);
+        } else {
+            let target = self.texts.part(&sub.names, TARGET);
+            w.raw(b"NOTIFY ").pieces(target).raw(b" SIP/2.0\r\n");
+        }
         w.header(
             Name::Via,
             format_args!(
@@ -71,13 +72,14 @@ impl Subscriptions<'_> {
         w.header(Name::MaxForwards, 70);
         w.header(Name::From, format_args!("<{entity}>;tag={}", Tag(key, sub.nonce)));
         let _ = write!(w, "To: <{subscriber}>;tag=");
-        w.raw(sub.texts.tag()).raw(b"\r\n");
-        w.header_bytes(Name::CallId, sub.texts.call_id());
+        w.pieces(self.texts.part(&sub.names, TAG));
+        let call_id = self.texts.part(&sub.names, CALL_ID);
+        w.raw(b"\r\nCall-ID: ").pieces(call_id).raw(b"\r\n");
         w.header(Name::CSeq, format_args!("{} NOTIFY", sub.seq));
         w.header(Name::Contact, crate::b2bua::Contact(&flow));
         let _ = write!(w, "Event: {}", what.package);
-        if !sub.texts.event_id().is_empty() {
-            w.raw(b";id=").raw(sub.texts.event_id());
+        if !sub.names.is_empty_part(EVENT_ID) {
+            w.raw(b";id=").pieces(self.texts.part(&sub.names, EVENT_ID));
         }
         w.raw(b"\r\n");
         w.header(Name::SubscriptionState, state);
@@ -118,7 +120,7 @@ impl Subscriptions<'_> {
     ) -> Result<usize, Full> {
         let mut w = Writer::new(buffer);
         let mut tag = heapless::String::<16>::new();
-        let sub = self.pool.get(key);
+        let sub = self.table.get(key);
         // Sixteen digits.
         let _ = write!(tag, "{}", Tag(key, sub.map_or(0, |sub| sub.nonce)));
         write_response_head(&mut w, message, 200, Some(&tag), flow.peer);

@@ -27,6 +27,7 @@ pub use machine::Timers;
 pub use slot::{Slot, Storage};
 pub use table::{Counters, Transactions};
 
+use crate::pool;
 use core::fmt;
 
 /// What [`Transactions::user`] gives for a server transaction nobody has called [`Transactions::set_user`] on.
@@ -34,7 +35,7 @@ pub const NO_USER: u32 = u32::MAX;
 
 /// A transaction's handle: slot and generation. Dead handles are recognised and refused, never mistaken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TxId(pub(crate) u32);
+pub struct TxId(pool::Key);
 
 /// Which client machine: the INVITE one (RFC 3261 §17.1.1) or the other (§17.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

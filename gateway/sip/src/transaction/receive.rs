@@ -2,9 +2,9 @@
 
 use super::key;
 use super::machine::Act;
-use super::slot::{Class, Machine, Path};
+use super::slot::{Class, Machine};
 use super::{NO_USER, Priority, Received, Transactions, ict, ist, nict, nist};
-use crate::flow::Flow;
+use crate::flow::{Flow, Path};
 use crate::message::Message;
 use crate::method::Method;
 use crate::time::Instant;

@@ -3,14 +3,11 @@
 
 use super::machine::Act;
 use super::{TxId, ict, ist, nict, nist};
-use crate::flow::{Flow, Transport};
+use crate::flow::Path;
+use crate::heap::{Heap, NONE, Node, Timed};
+use crate::pool::Key;
+use crate::storage;
 use crate::time::Instant;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-pub(super) const NONE: u32 = u32::MAX;
-const INDEX_BITS: u32 = 20;
-const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
-const GENERATION_MASK: u16 = (1 << (32 - INDEX_BITS)) - 1;
 
 /// Which transaction of a branch: one INVITE, one CANCEL and one other may share it (RFC 3261 §17.1.3, §17.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,82 +51,6 @@ impl Machine {
     }
 }
 
-/// A [`Flow`] in 40 bytes. The scope of a link-local address is what the interface says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Path {
-    peer: [u8; 16],
-    local: [u8; 16],
-    ports: [u16; 2],
-    stream: u16,
-    interface: u8,
-    /// Bits 0-1 transport, bit 2 peer is IPv4, bit 3 local is IPv4.
-    form: u8,
-}
-
-impl Path {
-    const EMPTY: Path = Path {
-        peer: [0; 16],
-        local: [0; 16],
-        ports: [0; 2],
-        stream: 0,
-        interface: 0,
-        form: 0,
-    };
-
-    pub fn new(flow: &Flow) -> Self {
-        fn octets(ip: IpAddr) -> ([u8; 16], bool) {
-            match ip {
-                IpAddr::V4(ip) => (ip.to_ipv6_mapped().octets(), true),
-                IpAddr::V6(ip) => (ip.octets(), false),
-            }
-        }
-        let (peer, peer_v4) = octets(flow.peer.ip());
-        let (local, local_v4) = octets(flow.local.ip());
-        let transport = match flow.transport {
-            Transport::Udp => 0,
-            Transport::Tcp => 1,
-            Transport::Tls => 2,
-            Transport::Ws => 3,
-        };
-        Self {
-            peer,
-            local,
-            ports: [flow.peer.port(), flow.local.port()],
-            stream: flow.stream,
-            interface: flow.interface,
-            form: transport | u8::from(peer_v4) << 2 | u8::from(local_v4) << 3,
-        }
-    }
-
-    pub fn flow(&self) -> Flow {
-        fn address(octets: [u8; 16], v4: bool, port: u16) -> SocketAddr {
-            let [.., a, b, c, d] = octets;
-            let ip = if v4 {
-                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-            } else {
-                IpAddr::V6(Ipv6Addr::from(octets))
-            };
-            SocketAddr::new(ip, port)
-        }
-        Flow {
-            transport: match self.form & 3 {
-                0 => Transport::Udp,
-                1 => Transport::Tcp,
-                2 => Transport::Tls,
-                _ => Transport::Ws,
-            },
-            interface: self.interface,
-            stream: self.stream,
-            peer: address(self.peer, self.form & 4 != 0, self.ports[0]),
-            local: address(self.local, self.form & 8 != 0, self.ports[1]),
-        }
-    }
-
-    pub fn is_reliable(&self) -> bool {
-        self.form & 3 != 0
-    }
-}
-
 /// One transaction. Opaque: hand in an array of [`Slot::EMPTY`].
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
@@ -144,10 +65,7 @@ pub struct Slot {
     next: u32,
     /// Head of the hash chain with this entry's number. Belongs to the index, not to this transaction.
     bucket: u32,
-    /// The entry at this place of the heap. Belongs to the index, not to this transaction.
-    heap: u32,
-    /// This transaction's place in the heap.
-    place: u32,
+    node: Node,
     pub(super) status: u16,
     generation: u16,
     pub(super) machine: Machine,
@@ -168,8 +86,7 @@ impl Slot {
         interval: 0,
         next: 0,
         bucket: 0,
-        heap: 0,
-        place: 0,
+        node: Node::UNUSED,
         status: 0,
         generation: 0,
         machine: Machine::Free,
@@ -184,8 +101,7 @@ impl Slot {
         deadline_at: Instant::NEVER,
         next: NONE,
         bucket: NONE,
-        heap: NONE,
-        place: NONE,
+        node: Node::FREE,
         ..Self::EMPTY
     };
 
@@ -222,63 +138,51 @@ impl Slot {
     }
 }
 
-/// Where the entries live: the caller's slice, or (feature `std`) a vector that grows to a limit. At most 2^20 entries
-/// are used.
-pub struct Storage<'s> {
-    memory: Memory<'s>,
+/// Where the entries live. At most 2^20 - 2 are used.
+pub type Storage<'s> = storage::Storage<'s, Slot>;
+
+/// The entries, found by handle, by key and by time.
+pub(super) struct Table<'s> {
+    storage: Storage<'s>,
     limit: usize,
     used: usize,
-    heap_len: usize,
+    heap: Heap,
     /// Number of hash chains, a power of two no larger than the number of entries; 0 without any.
     buckets: usize,
     free_first: u32,
     free_last: u32,
 }
 
-enum Memory<'s> {
-    Fixed(&'s mut [Slot]),
-    #[cfg(any(test, feature = "std"))]
-    Growable(std::vec::Vec<Slot>),
-}
+impl Timed for [Slot] {
+    // Links always name an entry; a wrong one would be a fault here, not bad input.
+    fn node(&self, index: u32) -> Node {
+        self[index as usize].node
+    }
 
-impl<'s> From<&'s mut [Slot]> for Storage<'s> {
-    fn from(slots: &'s mut [Slot]) -> Self {
-        let limit = slots.len().min(INDEX_MASK as usize);
-        Storage::new(Memory::Fixed(slots), limit)
+    fn node_mut(&mut self, index: u32) -> &mut Node {
+        &mut self[index as usize].node
+    }
+
+    fn wake(&self, index: u32) -> Instant {
+        self[index as usize].wake()
     }
 }
 
-impl<'s, const N: usize> From<&'s mut [Slot; N]> for Storage<'s> {
-    fn from(slots: &'s mut [Slot; N]) -> Self {
-        Storage::from(slots.as_mut_slice())
-    }
-}
-
-#[cfg(any(test, feature = "std"))]
-impl Storage<'static> {
-    /// Entries on the heap, as many as are needed, up to `limit`.
-    pub fn growable(limit: usize) -> Self {
-        Storage::new(
-            Memory::Growable(std::vec::Vec::new()),
-            limit.min(INDEX_MASK as usize),
-        )
-    }
-}
-
-impl<'s> Storage<'s> {
-    fn new(memory: Memory<'s>, limit: usize) -> Self {
-        let mut storage = Self {
-            memory,
+impl<'s> Table<'s> {
+    pub fn new(storage: Storage<'s>) -> Self {
+        let limit = storage.limit().min(Key::PLACES);
+        let mut table = Self {
+            storage,
             limit,
             used: 0,
-            heap_len: 0,
+            heap: Heap::default(),
             buckets: 0,
             free_first: NONE,
             free_last: NONE,
         };
-        storage.slots_mut().fill(Slot::FREE);
-        storage.index(0);
-        storage
+        table.slots_mut().fill(Slot::FREE);
+        table.index(0);
+        table
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -290,19 +194,11 @@ impl<'s> Storage<'s> {
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
-        match &self.memory {
-            Memory::Fixed(slots) => slots,
-            #[cfg(any(test, feature = "std"))]
-            Memory::Growable(slots) => slots,
-        }
+        self.storage.entries()
     }
 
     fn slots_mut(&mut self) -> &mut [Slot] {
-        match &mut self.memory {
-            Memory::Fixed(slots) => slots,
-            #[cfg(any(test, feature = "std"))]
-            Memory::Growable(slots) => slots,
-        }
+        self.storage.entries_mut()
     }
 
     // Links are this module's own and always name an entry; a wrong one would be a fault here, not bad input.
@@ -315,14 +211,14 @@ impl<'s> Storage<'s> {
     }
 
     pub(super) fn id(&self, index: u32) -> TxId {
-        TxId(index | u32::from(self.at(index).generation) << INDEX_BITS)
+        TxId(Key::new(index, self.at(index).generation))
     }
 
     /// The entry a handle names, if it still lives.
     pub(super) fn get(&self, tx: TxId) -> Option<u32> {
-        let index = tx.0 & INDEX_MASK;
+        let index = tx.0.index();
         let slot = self.slots().get(index as usize)?;
-        let live = slot.machine != Machine::Free && u32::from(slot.generation) == tx.0 >> INDEX_BITS;
+        let live = slot.machine != Machine::Free && slot.generation == tx.0.generation();
         live.then_some(index)
     }
 
@@ -362,7 +258,7 @@ impl<'s> Storage<'s> {
             class,
             generation: slot.generation,
             bucket: slot.bucket,
-            heap: slot.heap,
+            node: slot.node.of_new_entry(),
             ..Slot::FREE
         };
         self.free_first = next_free;
@@ -375,49 +271,31 @@ impl<'s> Storage<'s> {
     }
 
     pub(super) fn remove(&mut self, index: u32) {
-        self.unschedule(index);
+        self.heap.unschedule(self.storage.entries_mut(), index);
         self.unchain(index);
         let slot = self.at_mut(index);
         slot.machine = Machine::Free;
-        slot.generation = slot.generation.wrapping_add(1) & GENERATION_MASK;
+        slot.generation = Key::next_generation(slot.generation);
         self.release(index);
         self.used -= 1;
     }
 
     /// Puts the entry to its place in the heap after its timers or its pending work have changed.
     pub(super) fn schedule(&mut self, index: u32) {
-        if self.at(index).wake() == Instant::NEVER {
-            self.unschedule(index);
-            return;
-        }
-        let mut place = self.at(index).place;
-        if place == NONE {
-            place = self.heap_len as u32;
-            self.heap_len += 1;
-            self.set_heap(place, index);
-        }
-        let place = self.sift_up(place);
-        self.sift_down(place);
+        self.heap.schedule(self.storage.entries_mut(), index);
     }
 
     /// The entry to wake first, and when.
     pub(super) fn first(&self) -> Option<(u32, Instant)> {
-        if self.heap_len == 0 {
-            return None;
-        }
-        let index = self.at(0).heap;
-        Some((index, self.at(index).wake()))
+        self.heap.first(self.storage.entries())
     }
 
+    /// Doubles the number of entries, if there may be more.
     fn grow(&mut self) {
-        #[cfg(any(test, feature = "std"))]
-        if let Memory::Growable(slots) = &mut self.memory {
-            let old = slots.len();
-            let new = (old * 2).max(16).min(self.limit);
-            if new > old {
-                slots.resize(new, Slot::FREE);
-                self.index(old);
-            }
+        let old = self.slots().len();
+        let more = old.max(16).min(self.limit.saturating_sub(old));
+        if self.storage.grow(more, || Slot::FREE) > 0 {
+            self.index(old);
         }
     }
 
@@ -482,94 +360,22 @@ impl<'s> Storage<'s> {
         }
     }
 
-    fn unschedule(&mut self, index: u32) {
-        let place = self.at(index).place;
-        if place == NONE {
-            return;
-        }
-        self.at_mut(index).place = NONE;
-        self.heap_len -= 1;
-        let last = self.heap_len as u32;
-        let moved = self.at(last).heap;
-        self.at_mut(last).heap = NONE;
-        if place != last {
-            self.set_heap(place, moved);
-            let place = self.sift_up(place);
-            self.sift_down(place);
-        }
-    }
-
-    fn set_heap(&mut self, place: u32, index: u32) {
-        self.at_mut(place).heap = index;
-        self.at_mut(index).place = place;
-    }
-
-    fn wake_at(&self, place: u32) -> Instant {
-        self.at(self.at(place).heap).wake()
-    }
-
-    fn swap(&mut self, a: u32, b: u32) {
-        let (at_a, at_b) = (self.at(a).heap, self.at(b).heap);
-        self.set_heap(a, at_b);
-        self.set_heap(b, at_a);
-    }
-
-    fn sift_up(&mut self, mut place: u32) -> u32 {
-        while place > 0 {
-            let parent = (place - 1) / 2;
-            if self.wake_at(parent) <= self.wake_at(place) {
-                break;
-            }
-            self.swap(place, parent);
-            place = parent;
-        }
-        place
-    }
-
-    fn sift_down(&mut self, mut place: u32) {
-        let len = self.heap_len as u32;
-        loop {
-            let left = place * 2 + 1;
-            if left >= len {
-                break;
-            }
-            let right = left + 1;
-            let least = if right < len && self.wake_at(right) < self.wake_at(left) {
-                right
-            } else {
-                left
-            };
-            if self.wake_at(place) <= self.wake_at(least) {
-                break;
-            }
-            self.swap(place, least);
-            place = least;
-        }
-    }
-
     /// Checks the index against the entries; for tests.
     #[cfg(test)]
     pub(super) fn assert_sound(&self) {
         let live = self.slots().iter().filter(|s| s.machine != Machine::Free).count();
         assert_eq!(live, self.used);
-        let mut scheduled = 0;
-        for (index, slot) in self.slots().iter().enumerate() {
-            let index = index as u32;
-            if slot.machine == Machine::Free {
-                assert_eq!(slot.place, NONE);
-                continue;
-            }
-            assert_eq!(self.find(slot.key, slot.class), Some(index));
-            assert_eq!(slot.place == NONE, slot.wake() == Instant::NEVER);
-            if slot.place != NONE {
-                scheduled += 1;
-                assert_eq!(self.at(slot.place).heap, index);
-                if slot.place > 0 {
-                    assert!(self.wake_at((slot.place - 1) / 2) <= slot.wake());
-                }
+        for (index, slot) in (0..).zip(self.slots()) {
+            match slot.machine {
+                Machine::Free => assert!(slot.node.is_free()),
+                _ => assert_eq!(self.find(slot.key, slot.class), Some(index)),
             }
         }
-        assert_eq!(scheduled, self.heap_len);
+        let live = (0..)
+            .zip(self.slots())
+            .filter(|(_, s)| s.machine != Machine::Free);
+        self.heap
+            .assert_sound(self.storage.entries(), live.map(|(index, _)| index));
     }
 }
 

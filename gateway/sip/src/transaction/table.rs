@@ -2,11 +2,11 @@
 
 use super::key::{self, Domain};
 use super::machine::{Act, Clock, Context, Step};
-use super::slot::{Class, Machine, Path, Slot};
+use super::slot::{Class, Machine, Slot, Table};
 use super::{
     Branch, ClientKind, Due, Full, Priority, Refused, Storage, Tag, Timers, TxId, ict, ist, nict, nist,
 };
-use crate::flow::Flow;
+use crate::flow::{Flow, Path};
 use crate::time::Instant;
 use core::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct Counters {
 
 /// All transactions of one SIP element.
 pub struct Transactions<'s> {
-    pub(super) storage: Storage<'s>,
+    pub(super) storage: Table<'s>,
     pub(super) secret: [u64; 2],
     /// How many keys were made here, the n-th from n: no two transactions of a boot share one by construction.
     made: u64,
@@ -57,7 +57,7 @@ impl<'s> Transactions<'s> {
     /// An empty table. `secret` is fresh randomness of this boot: it keys the index of received branches and makes
     /// our own branches and tags unguessable. One eighth of the room is reserved; see [`Transactions::reserve`].
     pub fn new(storage: impl Into<Storage<'s>>, secret: [u64; 2], timers: Timers) -> Self {
-        let storage = storage.into();
+        let storage = Table::new(storage.into());
         let reserve = storage.limit().div_ceil(8).min(storage.limit() / 2);
         Self {
             storage,
@@ -306,50 +306,14 @@ impl<'s> Transactions<'s> {
         self.storage.first().map(|(_, wake)| wake)
     }
 
-    /// The transport could not send this transaction's message.
+    /// The transport could not send this transaction's message, or its connection is gone: with an INVITE goes its CANCEL.
     pub fn transport_error(&mut self, now: Instant, tx: TxId) {
-        if let Some(index) = self.storage.get(tx) {
-            self.fail(now, index);
+        let Some(index) = self.storage.get(tx) else {
+            return;
+        };
+        if let Some(cancel) = self.cancel_of(index) {
+            self.nict(now, cancel, nict::Event::TransportError);
         }
-    }
-
-    /// A connection is closed: a transport error for all client transactions on exactly this flow.
-    pub fn drop_flow(&mut self, now: Instant, flow: Flow) {
-        let path = Path::new(&flow);
-        for index in 0..self.storage.slots().len() as u32 {
-            let slot = self.storage.at(index);
-            if slot.machine != Machine::Free && slot.class.is_client() && slot.path == path {
-                self.fail(now, index);
-            }
-        }
-    }
-
-    /// A peer came back on another connection: its transactions go on there. What it has not confirmed may have been lost
-    /// with the old one, which would have repeated it by itself: it is sent again, once.
-    pub fn move_flow(&mut self, old: Flow, new: Flow) {
-        let (old, new) = (Path::new(&old), Path::new(&new));
-        for index in 0..self.storage.slots().len() as u32 {
-            let slot = self.storage.at_mut(index);
-            if slot.machine == Machine::Free || slot.path != old {
-                continue;
-            }
-            slot.path = new;
-            let unconfirmed = match slot.machine {
-                // Nobody waits for a cancelled one any more.
-                Machine::Ict(state) => state == ict::State::Calling && !slot.cancelled,
-                Machine::Nict(state) => state == nict::State::Trying,
-                Machine::Ist(ist::State::Proceeding) => slot.status > 100,
-                Machine::Ist(state) => state == ist::State::Completed,
-                Machine::Nist(_) | Machine::Free => false,
-            };
-            if unconfirmed {
-                slot.pending = slot.pending | Act::SEND;
-                self.storage.schedule(index);
-            }
-        }
-    }
-
-    fn fail(&mut self, now: Instant, index: u32) {
         match self.storage.at(index).machine {
             Machine::Ict(_) => self.ict(now, index, ict::Event::TransportError),
             Machine::Nict(_) => self.nict(now, index, nict::Event::TransportError),
@@ -357,6 +321,36 @@ impl<'s> Transactions<'s> {
             Machine::Nist(_) => self.nist(now, index, nist::Event::TransportError),
             Machine::Free => None,
         };
+    }
+
+    /// The peer came back by another way: the transaction, and the CANCEL of an INVITE, go on there. What the peer has not
+    /// confirmed may have been lost with a connection, which would have repeated it by itself: it is sent again, once.
+    pub fn move_to(&mut self, tx: TxId, flow: Flow) {
+        let Some(index) = self.storage.get(tx) else {
+            return;
+        };
+        let path = Path::new(&flow);
+        self.move_entry(index, path);
+        if let Some(cancel) = self.cancel_of(index) {
+            self.move_entry(cancel, path);
+        }
+    }
+
+    fn move_entry(&mut self, index: u32, path: Path) {
+        let slot = self.storage.at_mut(index);
+        slot.path = path;
+        let unconfirmed = match slot.machine {
+            // Nobody waits for a cancelled one any more.
+            Machine::Ict(state) => state == ict::State::Calling && !slot.cancelled,
+            Machine::Nict(state) => state == nict::State::Trying,
+            Machine::Ist(ist::State::Proceeding) => slot.status > 100,
+            Machine::Ist(state) => state == ist::State::Completed,
+            Machine::Nist(_) | Machine::Free => false,
+        };
+        if unconfirmed {
+            slot.pending = slot.pending | Act::SEND;
+            self.storage.schedule(index);
+        }
     }
 
     /// Ends a transaction at once and without any further word of it.
@@ -527,10 +521,8 @@ impl<'s> Transactions<'s> {
     /// Lets a waiting CANCEL go once its INVITE is Proceeding.
     pub(super) fn release_cancel(&mut self, now: Instant, invite: u32) {
         let slot = self.storage.at(invite);
-        if !slot.cancelled || slot.machine != Machine::Ict(ict::State::Proceeding) {
-            return;
-        }
-        if let Some(cancel) = self.storage.find(slot.key, Class::ClientCancel)
+        if slot.machine == Machine::Ict(ict::State::Proceeding)
+            && let Some(cancel) = self.cancel_of(invite)
             && self.storage.at(cancel).machine == Machine::Nict(nict::State::Held)
         {
             self.nict(now, cancel, nict::Event::Start);
@@ -538,12 +530,17 @@ impl<'s> Transactions<'s> {
         }
     }
 
+    /// The CANCEL of an INVITE of ours.
+    fn cancel_of(&self, invite: u32) -> Option<u32> {
+        let slot = self.storage.at(invite);
+        let cancelled = slot.class == Class::ClientInvite && slot.cancelled;
+        let cancel = cancelled.then(|| self.storage.find(slot.key, Class::ClientCancel));
+        cancel.flatten()
+    }
+
     /// A CANCEL that never left has nothing to cancel any more.
     fn drop_held_cancel(&mut self, invite: u32) {
-        let slot = self.storage.at(invite);
-        if slot.class == Class::ClientInvite
-            && slot.cancelled
-            && let Some(cancel) = self.storage.find(slot.key, Class::ClientCancel)
+        if let Some(cancel) = self.cancel_of(invite)
             && self.storage.at(cancel).machine == Machine::Nict(nict::State::Held)
         {
             self.storage.remove(cancel);

@@ -51,25 +51,27 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Room for so many transactions, calls and legs.
-    pub fn storage(self, transactions: usize, calls: usize, legs: usize) -> Storage<'static, u32> {
-        fn slice<T>(len: usize) -> pool::Storage<'static, T> {
-            let slots: Vec<pool::Slot<T>> = (0..len).map(|_| pool::Slot::EMPTY).collect();
-            pool::Storage::Fixed(Box::leak(slots.into_boxed_slice()))
+    /// Room for so many transactions, calls, legs and blocks of texts.
+    pub fn storage(
+        self,
+        transactions: usize,
+        calls: usize,
+        legs: usize,
+        blocks: usize,
+    ) -> Storage<'static, u32> {
+        fn slice<T>(len: usize, empty: impl FnMut() -> T) -> crate::storage::Storage<'static, T> {
+            let entries: Vec<T> = core::iter::repeat_with(empty).take(len).collect();
+            crate::storage::Storage::Fixed(Box::leak(entries.into_boxed_slice()))
         }
         match self {
             Kind::Fixed => Storage {
-                transactions: Box::leak(std::vec![transaction::Slot::EMPTY; transactions].into_boxed_slice())
-                    .into(),
-                calls: slice(calls),
-                legs: slice(legs),
+                transactions: slice(transactions, || transaction::Slot::EMPTY),
+                calls: slice(calls, || pool::Slot::EMPTY),
+                legs: slice(legs, || pool::Slot::EMPTY),
+                texts: slice(blocks, || text::Block::EMPTY),
             },
             #[cfg(feature = "std")]
-            Kind::Growable => Storage {
-                transactions: transaction::Storage::growable(transactions),
-                calls: pool::Storage::growable(calls),
-                legs: pool::Storage::growable(legs),
-            },
+            Kind::Growable => Storage::growable(transactions, calls, legs, blocks),
         }
     }
 }
@@ -227,13 +229,17 @@ impl Bench {
     }
 
     pub fn sized(kind: Kind, transactions: usize, calls: usize, legs: usize) -> Self {
+        Self::with_blocks(kind, transactions, calls, legs, 40 * calls + 4 * legs)
+    }
+
+    pub fn with_blocks(kind: Kind, transactions: usize, calls: usize, legs: usize, blocks: usize) -> Self {
         let config = Config {
             agent: "bench",
             probe: Duration::from_secs(60),
             timers: Timers::default(),
         };
         Self {
-            calls: Calls::new(kind.storage(transactions, calls, legs), [1, 2], config),
+            calls: Calls::new(kind.storage(transactions, calls, legs, blocks), [1, 2], config),
             now: Instant::from_millis(1_000),
             seen: VecDeque::new(),
             events: VecDeque::new(),
@@ -242,9 +248,11 @@ impl Bench {
     }
 
     pub fn drain(&mut self) {
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; MESSAGE_MAX];
         for _ in 0..10_000 {
-            match self.calls.poll(self.now, &mut buffer) {
+            let output = self.calls.poll(self.now, &mut buffer);
+            self.calls.assert_sound();
+            match output {
                 None => return,
                 Some(Output::Event(event)) => self.events.push_back(event),
                 Some(Output::Transmit { flow, len }) => {
@@ -386,7 +394,7 @@ impl Bench {
     pub fn nothing_left(&mut self) {
         self.wait(80_000);
         self.seen.clear();
-        assert_eq!(self.calls.usage(), (0, 0, 0), "calls, legs, transactions");
+        assert_eq!(self.calls.usage(), Usage::default());
         assert_eq!(self.calls.counters().overflow, 0);
         let next = self.calls.next_deadline();
         assert!(next.is_none(), "a deadline without anything to do: {next:?}");

@@ -407,7 +407,7 @@ fn lingering_calls_give_way(kind: Kind) {
 /// An emergency call finds the room that was kept for it.
 fn room_for_emergencies(kind: Kind) {
     let mut b = Bench::sized(kind, 64, 3, 6);
-    b.calls.reserve(1, 2);
+    b.calls.reserve(1, 2, 0);
     for n in 0..2 {
         b.call(&Caller::new(ALICE, &format!("c{n}")), OFFER, &[BOB]);
     }

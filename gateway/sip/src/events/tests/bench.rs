@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::flow::{Flow, Transport};
-use crate::pool::Slot;
 use std::boxed::Box;
 
 /// What comes in.
@@ -82,9 +81,13 @@ pub fn answer(request: &str, status: u16, more: &str) -> String {
 
 impl Bench {
     pub fn new(room: usize) -> Self {
-        let slots: Vec<Slot<Subscription>> = (0..room).map(|_| Slot::EMPTY).collect();
+        let slots: Vec<Slot> = (0..room).map(|_| Slot::EMPTY).collect();
+        let storage = Storage {
+            subscriptions: crate::storage::Storage::Fixed(Box::leak(slots.into_boxed_slice())),
+            texts: Vec::leak(std::vec![text::Block::EMPTY; 2 * room]).into(),
+        };
         Self {
-            subs: Subscriptions::new(Box::leak(slots.into_boxed_slice()), [1, 2], CONFIG),
+            subs: Subscriptions::new(storage, [1, 2], CONFIG),
             now: Instant::ZERO,
             flow: flow(Transport::Udp),
             tag: String::new(),
@@ -165,7 +168,18 @@ impl Bench {
         self.say(format_args!("200 {granted}"));
     }
 
+    /// Each text belongs to a subscription.
+    pub fn assert_sound(&self) {
+        let names = self
+            .subs
+            .table
+            .iter()
+            .map(|(_, sub)| text::blocks(sub.names.len()));
+        assert_eq!(self.subs.texts.used(), names.sum::<usize>());
+    }
+
     pub fn drain(&mut self) {
+        self.assert_sound();
         for _ in 0..10_000 {
             let Some(due) = self.subs.poll(self.now) else {
                 assert!(

@@ -196,11 +196,13 @@ fn a_moved_flow_repeats_what_was_not_confirmed() {
         };
         let rung = server(table, "r", 180);
         let refused = server(table, "s", 486);
-        server(table, "t", 100);
+        let trying = server(table, "t", 100);
         drain(table, ms(0));
         let branch = table.branch(ringing).unwrap().to_string();
         receive(table, ms(0), old, &response(180, "INVITE", &branch));
-        table.move_flow(old, new);
+        for tx in [calling, ringing, given_up, bye, rung, refused, trying] {
+            table.move_to(tx, new);
+        }
         let mut due = drain(table, ms(1));
         due.sort_by_key(|due| std::format!("{due:?}"));
         let mut wanted = [

@@ -5,36 +5,6 @@ use std::collections::HashSet;
 use std::string::ToString;
 
 #[test]
-fn a_closed_connection_fails_its_client_transactions_and_no_others() {
-    on_both(8, |table| {
-        let tcp = flow(Transport::Tcp);
-        let other = Flow { stream: 1, ..tcp };
-        let lost = table
-            .client(ms(0), ClientKind::Invite, tcp, 1, Priority::Normal)
-            .unwrap();
-        let kept = table
-            .client(ms(0), ClientKind::Invite, other, 2, Priority::Normal)
-            .unwrap();
-        let heard = receive(table, ms(0), tcp, &request("INVITE", "h;branch=z9hG4bK1"));
-        let Received::Request { tx: heard } = heard else {
-            panic!("{heard:?}")
-        };
-        drain(table, ms(0));
-        table.drop_flow(ms(1), tcp);
-        let due = drain(table, ms(1));
-        assert_eq!(
-            due,
-            [
-                Due::Unreachable { tx: lost, user: 1 },
-                Due::Gone { tx: lost, user: 1 }
-            ]
-        );
-        assert_eq!((table.flow(kept), table.flow(heard)), (Some(other), Some(tcp)));
-        assert_eq!(table.flow(lost), None);
-    });
-}
-
-#[test]
 fn flows_come_back_as_they_were_given() {
     let v6: core::net::SocketAddr = "[2001:db8::1]:5061".parse().unwrap();
     let mapped: core::net::SocketAddr = "[::ffff:192.0.2.1]:5060".parse().unwrap();

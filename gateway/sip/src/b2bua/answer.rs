@@ -1,0 +1,239 @@
+//! What an answer does to a call.
+
+use super::call::TAG;
+use super::*;
+
+impl<M> Calls<'_, M> {
+    pub(super) fn on_response<R: Media>(
+        &mut self,
+        now: Instant,
+        key: Key,
+        tx: TxId,
+        status: u16,
+        message: &Message<'_>,
+        media: &mut R,
+    ) {
+        let Some(leg) = self.legs.get(key) else { return };
+        if leg.asking.is_some_and(|(asking, _)| asking == tx) {
+            if status >= 200 {
+                self.on_asked(now, key, status);
+            }
+            return;
+        }
+        if leg.invite != Some(tx) {
+            return;
+        }
+        let call = leg.call;
+        match (leg.state, status) {
+            (State::Calling, 100..=199) => self.on_progress(now, key, status, message, media),
+            (State::Calling | State::Cancelling, 200..=299) => self.on_answer(now, key, message, media),
+            (State::Calling | State::Cancelling, _) if status >= 300 => {
+                let tag = message.to().and_then(|to| to.tag());
+                let tag = tag.filter(|tag| tag.len() <= TAG_MAX).unwrap_or_default();
+                self.learn_one(key, TAG, tag);
+                let cause = message
+                    .reasons()
+                    .find(|reason| reason.protocol.eq_ignore_ascii_case(b"Q.850"))
+                    .and_then(|reason| reason.cause);
+                self.branch_failed(key, status, cause);
+            }
+            (State::Up | State::Closing, 200..=299) => {
+                let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
+                if !self.texts.is(&leg.names, TAG, tag) {
+                    self.orphan(now, key, message);
+                } else if message.cseq().is_some_and(|cseq| cseq.seq == leg.invite_cseq) {
+                    self.on_peer_answer(now, key, call, message, media);
+                }
+            }
+            (State::Up, 100..=199) if leg.inviting && leg.timer == Instant::NEVER => {
+                let limit = now + self.config.timers.t1 * 64;
+                self.legs.time(key, |leg| leg.timer = limit);
+            }
+            (State::Up, 300..) => {
+                let probe = now + self.config.probe;
+                self.legs.time(key, |leg| {
+                    leg.inviting = false;
+                    leg.timer = probe;
+                });
+                self.fail_asked(now, call, status);
+                if matches!(status, 408 | 481) {
+                    self.leg_lost(now, key);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_progress<R: Media>(
+        &mut self,
+        now: Instant,
+        key: Key,
+        status: u16,
+        message: &Message<'_>,
+        media: &mut R,
+    ) {
+        let Some(leg) = self.legs.get(key) else { return };
+        let call_key = leg.call;
+        self.event(Event::Progress {
+            call: call_key,
+            leg: key,
+            status,
+        });
+        let Some(call) = self.calls.get(call_key) else {
+            return;
+        };
+        if status == 100 || call.announcing || call.stage != Stage::Waiting {
+            return;
+        }
+        // Early media only where there is no doubt whose it is.
+        let body = message.body();
+        let early =
+            !body.is_empty() && call.open == 1 && self.relay(media, call_key, Side::Callee, body).is_ok();
+        let Some(call) = self.calls.get_mut(call_key) else {
+            return;
+        };
+        call.early |= early;
+        let told = if early { 183.max(status) } else { 180 };
+        if call.progress != told
+            && let Some(tx) = call.asked.waiting()
+        {
+            call.progress = told;
+            let _ = self.tx.respond(now, tx, told);
+        }
+    }
+
+    fn on_answer<R: Media>(&mut self, now: Instant, key: Key, message: &Message<'_>, media: &mut R) {
+        let Some(leg) = self.legs.get(key) else { return };
+        let call_key = leg.call;
+        // A branch that was given up is too late even if the caller still waits: another way was taken.
+        let given_up = leg.state == State::Cancelling;
+        let fits = self.learn_dialog(key, message);
+        self.legs.time(key, |leg| {
+            leg.state = State::Up;
+            leg.inviting = false;
+            leg.ack = Ack::Due;
+            leg.sdp = fingerprint(message.body());
+        });
+        let (Some(call), Some(leg)) = (self.calls.get_mut(call_key), self.legs.get(key)) else {
+            return;
+        };
+        if !given_up {
+            call.open = call.open.saturating_sub(1);
+        }
+        if given_up || fits.is_err() || call.stage != Stage::Waiting {
+            // Too late (RFC 3261 §9.1, §16.7), or nothing we can keep a dialog with.
+            self.counters.late_answers += 1;
+            let cause = if call.stage == Stage::Talking {
+                Some(Cause::COMPLETED_ELSEWHERE)
+            } else {
+                leg.cause
+            };
+            let waiting = call.stage == Stage::Waiting && !given_up;
+            self.bye(now, key, cause);
+            if waiting {
+                self.tell_failed(key, call_key, 502, None);
+            }
+            return;
+        }
+        // Some gateways answer the offer in a 183 only.
+        let body = message.body();
+        let acceptable = if body.is_empty() {
+            call.early && !call.announcing && !call.asked.delayed_offer
+        } else {
+            self.relay(media, call_key, Side::Callee, body).is_ok()
+        };
+        if !acceptable {
+            self.bye(now, key, None);
+            self.tell_failed(key, call_key, 488, None);
+            return;
+        }
+        let Some(call) = self.calls.get_mut(call_key) else {
+            return;
+        };
+        call.stage = Stage::Talking;
+        call.winner = Some(key);
+        call.announcing = false;
+        let (delayed_offer, probe) = (call.asked.delayed_offer, now + self.config.probe);
+        self.legs.time(key, |leg| {
+            if delayed_offer {
+                leg.ack = Ack::WaitsForPeer;
+            }
+            leg.timer = probe;
+        });
+        self.answer_asked(now, call_key);
+        self.cancel_branches(now, call_key, Some(Cause::COMPLETED_ELSEWHERE));
+        self.event(Event::Answered {
+            call: call_key,
+            leg: key,
+        });
+    }
+
+    /// A second dialog out of one INVITE, forked beyond us: ACK and BYE (RFC 3261 §13.2.2.4).
+    fn orphan(&mut self, now: Instant, key: Key, message: &Message<'_>) {
+        self.counters.late_answers += 1;
+        let Some(first) = self.legs.get(key) else { return };
+        let call_key = first.call;
+        // Repetitions come to the first leg and find this one by its tag.
+        let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
+        if let Some(call) = self.calls.get(call_key) {
+            let mut legs = self.legs.of(&call.legs);
+            while let Some(other) = self.legs.next(&mut legs) {
+                if self
+                    .legs
+                    .get(other)
+                    .is_some_and(|leg| self.texts.is(&leg.names, TAG, tag))
+                {
+                    return self.legs.time(other, |leg| leg.ack = Ack::Due);
+                }
+            }
+        }
+        let leg = Leg {
+            state: State::Up,
+            tag: first.tag,
+            call_id: first.call_id,
+            invite: first.invite,
+            invite_cseq: first.invite_cseq,
+            local_cseq: first.invite_cseq,
+            ack: Ack::Due,
+            ..self.new_leg(call_key, Side::Callee, first.path.flow())
+        };
+        let Ok(orphan) = self.insert_leg(leg) else {
+            self.counters.no_room += 1;
+            return;
+        };
+        if self.learn_dialog(orphan, message).is_err() {
+            return self.remove_leg(orphan);
+        }
+        self.bye(now, orphan, Some(Cause::COMPLETED_ELSEWHERE));
+    }
+
+    /// A final answer to a BYE or a probe.
+    fn on_asked(&mut self, now: Instant, key: Key, status: u16) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let Some((_, asking)) = leg.asking.take() else {
+            return;
+        };
+        match asking {
+            Asking::Bye => self.remove_leg(key),
+            // RFC 3261 §12.2.1.2: these end the dialog.
+            Asking::Probe if matches!(status, 408 | 481) => self.leg_lost(now, key),
+            Asking::Probe if leg.inviting => {}
+            Asking::Probe => {
+                let probe = now + self.config.probe;
+                self.legs.time(key, |leg| leg.timer = probe);
+            }
+        }
+    }
+
+    /// What a 2xx says of the dialog it makes.
+    fn learn_dialog(&mut self, key: Key, message: &Message<'_>) -> Result<(), Refusal> {
+        let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
+        let target = message.remote_target().ok_or(Refusal::Malformed);
+        let learnt = target.and_then(|target| self.learn(key, tag, target, message));
+        if learnt.is_err() {
+            // What fits of it, so that the ACK and BYE to what cannot be kept are as near to right as may be.
+            self.learn_one(key, TAG, tag.get(..TAG_MAX).unwrap_or(tag));
+        }
+        learnt
+    }
+}

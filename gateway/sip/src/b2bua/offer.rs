@@ -1,0 +1,181 @@
+//! Re-INVITEs: what one side offers within a call goes to the other one, or is a refresh that is answered here.
+
+use super::call::TARGET;
+use super::*;
+
+impl<M> Calls<'_, M> {
+    pub(super) fn on_reinvite<R: Media>(
+        &mut self,
+        now: Instant,
+        tx: TxId,
+        key: Key,
+        flow: Flow,
+        message: &Message<'_>,
+        media: &mut R,
+    ) {
+        let refuse = |calls: &mut Self, status| calls.reply(now, tx, flow, message, status, |_| {});
+        let Some(leg) = self.legs.get(key) else {
+            return refuse(self, 481);
+        };
+        let (call_key, side, known_sdp) = (leg.call, leg.side, leg.sdp);
+        let Some(call) = self.calls.get(call_key) else {
+            return refuse(self, 481);
+        };
+        let Some((peer_key, peer)) = call
+            .peer_of(side)
+            .and_then(|key| Some((key, self.legs.get(key)?)))
+        else {
+            return refuse(self, 481);
+        };
+        // RFC 3261 §14.2: one offer at a time.
+        let busy =
+            call.asked.open || peer.is_unacked() || peer.ack != Ack::Idle || peer.inviting || leg.inviting;
+        if call.stage != Stage::Talking || leg.state != State::Up || busy {
+            return refuse(self, 491);
+        }
+        let body = message.body();
+        let refresh = !body.is_empty() && fingerprint(body) == known_sdp;
+        let peer_flow = peer.path.flow();
+        if let Err(refusal) = self.keep_head(call_key, message, None, flow) {
+            return refuse(self, refusal.status());
+        }
+        if !refresh
+            && !body.is_empty()
+            && let Err(refusal) = self.relay(media, call_key, side, body)
+        {
+            return refuse(self, refusal.status());
+        }
+        let Some(call) = self.calls.get_mut(call_key) else {
+            return;
+        };
+        call.asked.leg = key;
+        call.asked.tx = tx;
+        call.asked.open = true;
+        call.asked.cseq = message.cseq().map_or(0, |cseq| cseq.seq);
+        call.asked.delayed_offer = body.is_empty();
+        self.tx.set_user(tx, key.to_bits());
+        self.learn_target(key, message);
+        if refresh {
+            // A session refresh: nothing changes for the other side, which is not asked.
+            return self.answer_asked(now, call_key);
+        }
+        match self.tx.client(
+            now,
+            ClientKind::Invite,
+            peer_flow,
+            peer_key.to_bits(),
+            Priority::Reserved,
+        ) {
+            Ok(invite) => {
+                self.legs.time(peer_key, |peer| {
+                    peer.local_cseq += 1;
+                    peer.invite_cseq = peer.local_cseq;
+                    peer.invite = Some(invite);
+                    peer.inviting = true;
+                    // The INVITE asks more than a probe would; its limit begins with the first 1xx.
+                    peer.timer = Instant::NEVER;
+                });
+                if let Some(leg) = self.legs.get_mut(key) {
+                    leg.sdp = fingerprint(body);
+                }
+            }
+            Err(_) => {
+                self.counters.no_room += 1;
+                self.fail_asked(now, call_key, 500);
+            }
+        }
+    }
+
+    /// 200 to whoever asked, with what the other side's session description became.
+    pub(super) fn answer_asked(&mut self, now: Instant, call: Key) {
+        let Some(call) = self.calls.get_mut(call) else {
+            return;
+        };
+        let (key, Some(tx)) = (call.asked.leg, call.asked.take()) else {
+            return;
+        };
+        let _ = self.tx.responded(now, tx, 200);
+        let t1 = self.config.timers.t1;
+        self.legs.time(key, |leg| {
+            leg.state = State::Up;
+            leg.ok_due = true;
+            leg.interval = t1.as_millis() as u16;
+            leg.unacked = now + t1 * 64;
+            leg.timer = now + t1;
+        });
+    }
+
+    /// Final failure to a re-INVITE; the session stays as it was (RFC 3261 §14.1).
+    pub(super) fn fail_asked(&mut self, now: Instant, call: Key, status: u16) {
+        let Some(call) = self.calls.get_mut(call) else {
+            return;
+        };
+        if let Some(tx) = call.asked.take() {
+            let _ = self.tx.respond(now, tx, status);
+        }
+        // What is kept for the other side is the refused offer: no refresh can be answered from it.
+        for leg in [Some(call.caller), call.winner].into_iter().flatten() {
+            if let Some(leg) = self.legs.get_mut(leg) {
+                leg.sdp = 0;
+            }
+        }
+    }
+
+    /// A 2xx within a dialog: the answer to a re-INVITE, or a repetition because our ACK was lost.
+    pub(super) fn on_peer_answer<R: Media>(
+        &mut self,
+        now: Instant,
+        key: Key,
+        call_key: Key,
+        message: &Message<'_>,
+        media: &mut R,
+    ) {
+        let Some(call) = self.calls.get(call_key) else {
+            return;
+        };
+        let Some(leg) = self.legs.get(key) else { return };
+        let asked = call.asked.open && call.asked.leg != key && call.stage == Stage::Talking;
+        let delayed_offer = call.asked.delayed_offer;
+        let side = leg.side;
+        let probe = now + self.config.probe;
+        self.legs.time(key, |leg| {
+            if core::mem::take(&mut leg.inviting) {
+                leg.timer = probe;
+            }
+            leg.ack = match leg.ack {
+                _ if asked && delayed_offer => Ack::WaitsForPeer,
+                Ack::WaitsForPeer if !asked => Ack::WaitsForPeer,
+                _ => Ack::Due,
+            };
+        });
+        if !asked {
+            return;
+        }
+        if let Some(leg) = self.legs.get_mut(key) {
+            leg.sdp = fingerprint(message.body());
+        }
+        self.learn_target(key, message);
+        let _ = self.relay(media, call_key, side, message.body());
+        self.answer_asked(now, call_key);
+    }
+
+    /// Where the other side's requests go from now on (RFC 3261 §12.2).
+    fn learn_target(&mut self, key: Key, message: &Message<'_>) {
+        if let Some(target) = message.remote_target().filter(|target| target.len() <= URI_MAX) {
+            self.learn_one(key, TARGET, target);
+        }
+    }
+
+    /// A re-INVITE of ours rings without end: whoever asked gets its answer, and the INVITE its CANCEL. The session stays as
+    /// it was (RFC 3261 §14.1); without a final answer to the CANCEL the other side is not there any more.
+    pub(super) fn stop_reinvite(&mut self, now: Instant, key: Key) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let call = leg.call;
+        let cancelled = leg.invite.is_some_and(|tx| self.tx.cancel(now, tx).is_ok());
+        self.fail_asked(now, call, 408);
+        if !cancelled {
+            self.counters.no_room += 1;
+            self.leg_lost(now, key);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The messages of calls, written from what is kept of them.
+
+use super::call::{CALL_ID, CALLED_URI, CALLER_URI, EXTRA, FROM, ROUTE, TAG, TARGET, TO};
+use super::*;
+use crate::method::Method;
+use crate::text::Pieces;
+use crate::transaction::Branch;
+use core::fmt::{self, Display, Formatter};
+
+impl<M> Calls<'_, M> {
+    fn sent(&mut self, flow: Flow, written: Result<usize, crate::write::Full>) -> Option<Output> {
+        match written {
+            Ok(len) => Some(Output::Transmit { flow, len }),
+            Err(_) => {
+                self.counters.overflow += 1;
+                None
+            }
+        }
+    }
+
+    pub(super) fn write_request(&mut self, tx: TxId, key: Key, buffer: &mut [u8]) -> Option<Output> {
+        let leg = self.legs.get(key)?;
+        let call = self.calls.get(leg.call)?;
+        let branch = self.tx.branch(tx)?;
+        let mut w = Writer::new(buffer);
+        let flow = leg.path.flow();
+        if leg.invite == Some(tx) {
+            let in_dialog = matches!(leg.state, State::Up | State::Closing);
+            head(
+                &mut w,
+                &self.texts,
+                Method::Invite,
+                leg.invite_cseq,
+                leg,
+                call,
+                branch,
+                in_dialog,
+            );
+            w.header(Name::Contact, Contact(&flow));
+            w.header("Session-ID", Ascii(&call.session));
+            w.header(Name::Allow, ALLOW);
+            w.header(Name::UserAgent, self.config.agent);
+            if !in_dialog {
+                w.pieces(self.texts.part(&call.shown, EXTRA));
+            }
+            let sdp = call.sdp(leg.side);
+            let written = if call.asked.delayed_offer || sdp.is_empty() {
+                w.finish_empty()
+            } else {
+                w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
+            };
+            return self.sent(flow, written);
+        }
+        let method = match leg.asking {
+            Some((asking, Asking::Bye)) if asking == tx => Method::Bye,
+            Some((asking, Asking::Probe)) if asking == tx => Method::Options,
+            _ => return None,
+        };
+        head(
+            &mut w,
+            &self.texts,
+            method,
+            leg.asking_cseq,
+            leg,
+            call,
+            branch,
+            true,
+        );
+        w.header("Session-ID", Ascii(&call.session));
+        w.header(Name::UserAgent, self.config.agent);
+        if let Some(cause) = leg.cause {
+            w.header(Name::Reason, cause);
+        }
+        let written = w.finish_empty();
+        self.sent(flow, written)
+    }
+
+    pub(super) fn write_cancel(&mut self, cancel: TxId, key: Key, buffer: &mut [u8]) -> Option<Output> {
+        let leg = self.legs.get(key)?;
+        let call = self.calls.get(leg.call)?;
+        let branch = self.tx.branch(cancel)?;
+        let mut w = Writer::new(buffer);
+        // Of a re-INVITE, with the tag of its To (RFC 3261 §9.1).
+        let in_dialog = matches!(leg.state, State::Up | State::Closing) && leg.inviting;
+        head(
+            &mut w,
+            &self.texts,
+            Method::Cancel,
+            leg.invite_cseq,
+            leg,
+            call,
+            branch,
+            in_dialog,
+        );
+        if let Some(cause) = leg.cause {
+            w.header(Name::Reason, cause);
+        }
+        let flow = leg.path.flow();
+        let written = w.finish_empty();
+        self.sent(flow, written)
+    }
+
+    pub(super) fn write_ack(
+        &mut self,
+        branch: Branch,
+        key: Key,
+        dialog: bool,
+        buffer: &mut [u8],
+    ) -> Option<Output> {
+        let leg = self.legs.get(key)?;
+        let call = self.calls.get(leg.call)?;
+        let mut w = Writer::new(buffer);
+        head(
+            &mut w,
+            &self.texts,
+            Method::Ack,
+            leg.invite_cseq,
+            leg,
+            call,
+            branch,
+            true,
+        );
+        let flow = leg.path.flow();
+        let sdp = call.sdp(leg.side);
+        let written = if dialog && call.asked.delayed_offer && call.asked.leg != key && !sdp.is_empty() {
+            w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
+        } else {
+            w.finish_empty()
+        };
+        self.sent(flow, written)
+    }
+
+    /// A 2xx to the INVITE that a leg asked with.
+    pub(super) fn write_ok(&mut self, key: Key, buffer: &mut [u8]) -> Option<Output> {
+        let flow = self.legs.get(key)?.path.flow();
+        self.write_answer(flow, key, 200, buffer)
+    }
+
+    pub(super) fn write_response(
+        &mut self,
+        tx: TxId,
+        key: Key,
+        status: u16,
+        buffer: &mut [u8],
+    ) -> Option<Output> {
+        let flow = self.tx.flow(tx)?;
+        self.write_answer(flow, key, status, buffer)
+    }
+
+    pub(super) fn write_answer(
+        &mut self,
+        flow: Flow,
+        key: Key,
+        status: u16,
+        buffer: &mut [u8],
+    ) -> Option<Output> {
+        let leg = self.legs.get(key)?;
+        let call = self.calls.get(leg.call)?;
+        if call.asked.leg != key {
+            return None;
+        }
+        if call.asked.head.is_empty() {
+            // Its ACK is there: nothing has to be said again.
+            return None;
+        }
+        let mut w = Writer::new(buffer);
+        w.status(status, "").pieces(self.texts.pieces(&call.asked.head));
+        if (101..300).contains(&status) {
+            w.header(Name::Contact, Contact(&flow));
+            w.header(Name::Allow, ALLOW);
+        }
+        w.header("Session-ID", Ascii(&call.session));
+        w.header(Name::Server, self.config.agent);
+        if let Some(cause) = call.cause.filter(|_| status >= 300 || call.announcing) {
+            w.header(Name::Reason, cause);
+        }
+        let sdp = call.sdp(leg.side);
+        let carries = (200..300).contains(&status) || (183..200).contains(&status);
+        let written = if carries && !sdp.is_empty() {
+            w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
+        } else {
+            w.finish_empty()
+        };
+        self.sent(flow, written)
+    }
+}
+
+/// The lines that every request of ours begins with.
+fn head<M>(
+    w: &mut Writer<'_>,
+    texts: &Texts<'_>,
+    method: Method<'_>,
+    cseq: u32,
+    leg: &Leg,
+    call: &Call<M>,
+    branch: Branch,
+    in_dialog: bool,
+) {
+    let flow = &leg.path.flow();
+    w.raw(method.as_bytes())
+        .raw(b" ")
+        .pieces(texts.part(&leg.names, TARGET))
+        .raw(b" SIP/2.0\r\n");
+    let sent_by = SentBy(flow);
+    w.header(
+        Name::Via,
+        format_args!("SIP/2.0/{} {sent_by};branch={branch};rport", flow.transport),
+    );
+    w.header(Name::MaxForwards, if in_dialog { 70 } else { call.max_forwards });
+    if !leg.names.is_empty_part(ROUTE) {
+        w.raw(b"Route: ")
+            .pieces(texts.part(&leg.names, ROUTE))
+            .raw(b"\r\n");
+    }
+    let (key, nonce) = leg.tag;
+    match leg.side {
+        Side::Callee => {
+            address(w, Name::From, b"", texts.part(&call.shown, FROM), b"");
+            tag(w, format_args!("{key:08x}{nonce:08x}"));
+            address(w, Name::To, b"", texts.part(&call.shown, TO), b"");
+        }
+        Side::Caller => {
+            address(w, Name::From, b"<", texts.part(&call.names, CALLED_URI), b">");
+            tag(w, format_args!("{key:08x}{nonce:08x}"));
+            address(w, Name::To, b"<", texts.part(&call.names, CALLER_URI), b">");
+        }
+    }
+    if in_dialog && !leg.names.is_empty_part(TAG) {
+        w.raw(b";tag=").pieces(texts.part(&leg.names, TAG));
+    }
+    w.raw(b"\r\n");
+    match leg.side {
+        Side::Callee => w.header(Name::CallId, format_args!("{:016x}", leg.call_id)),
+        Side::Caller => w
+            .raw(b"Call-ID: ")
+            .pieces(texts.part(&call.names, CALL_ID))
+            .raw(b"\r\n"),
+    };
+    w.header(Name::CSeq, format_args!("{cseq} {method}"));
+}
+
+fn address(w: &mut Writer<'_>, name: Name, before: &[u8], uri: Pieces<'_>, after: &[u8]) {
+    w.raw(name.as_ref().as_bytes())
+        .raw(b": ")
+        .raw(before)
+        .pieces(uri)
+        .raw(after);
+}
+
+fn tag(w: &mut Writer<'_>, tag: fmt::Arguments<'_>) {
+    let _ = fmt::Write::write_fmt(w, format_args!(";tag={tag}\r\n"));
+}
+
+pub(crate) struct Contact<'a>(pub(crate) &'a Flow);
+
+impl Display for Contact<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "<sip:{}", self.0.local)?;
+        if self.0.transport != crate::flow::Transport::Udp {
+            f.write_str(";transport=")?;
+            for c in self.0.transport.as_str().chars() {
+                write!(f, "{}", c.to_ascii_lowercase())?;
+            }
+        }
+        f.write_str(">")
+    }
+}
+
+struct Ascii<'a>(&'a [u8]);
+
+impl Display for Ascii<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(core::str::from_utf8(self.0).unwrap_or_default())
+    }
+}
+
+impl Display for Cause {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{};cause={};text=\"{}\"", self.protocol, self.cause, self.text)
+    }
+}
+
+/// Our name in a Via. A connection's own port is left out: it changes when the flow moves, and with it the name of the
+/// transaction (RFC 3261 §17.2.3), so that the other side would take a repeated request for a new one.
+pub(crate) struct SentBy<'f>(pub(crate) &'f crate::flow::Flow);
+
+impl Display for SentBy<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0.local {
+            local if !self.0.is_reliable() => write!(f, "{local}"),
+            core::net::SocketAddr::V4(local) => write!(f, "{}", local.ip()),
+            core::net::SocketAddr::V6(local) => write!(f, "[{}]", local.ip()),
+        }
+    }
+}
