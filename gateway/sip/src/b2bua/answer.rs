@@ -23,7 +23,6 @@ impl<M> Calls<'_, M> {
         if leg.invite != Some(tx) {
             return;
         }
-        let call = leg.call;
         match (leg.state, status) {
             (State::Calling, 100..=199) => self.on_progress(now, key, status, message, media),
             (State::Calling | State::Cancelling, 200..=299) => self.on_answer(now, key, message, media),
@@ -42,7 +41,7 @@ impl<M> Calls<'_, M> {
                 if !self.texts.is(&leg.names, TAG, tag) {
                     self.orphan(now, key, message);
                 } else if message.cseq().is_some_and(|cseq| cseq.seq == leg.invite_cseq) {
-                    self.on_peer_answer(now, key, call, message, media);
+                    self.on_peer_answer(now, key, message, media);
                 }
             }
             (State::Up, 100..=199) if leg.inviting && leg.timer == Instant::NEVER => {
@@ -55,7 +54,12 @@ impl<M> Calls<'_, M> {
                     leg.inviting = false;
                     leg.timer = probe;
                 });
-                self.fail_asked(now, call, status);
+                match self.asker(key) {
+                    Some(asker) => self.fail_asked(now, asker, status),
+                    None if matches!(status, 408 | 481) => {}
+                    None if self.joining(key).is_some() => self.on_join_refused(now, key, status),
+                    None => {}
+                }
                 if matches!(status, 408 | 481) {
                     self.leg_lost(now, key);
                 }
@@ -192,6 +196,7 @@ impl<M> Calls<'_, M> {
             tag: first.tag,
             call_id: first.call_id,
             invite: first.invite,
+            offerless: first.offerless,
             invite_cseq: first.invite_cseq,
             local_cseq: first.invite_cseq,
             ack: Ack::Due,
@@ -214,7 +219,7 @@ impl<M> Calls<'_, M> {
             return;
         };
         match asking {
-            Asking::Bye => self.remove_leg(key),
+            Asking::Bye => return self.remove_leg(key),
             // RFC 3261 §12.2.1.2: these end the dialog.
             Asking::Probe if matches!(status, 408 | 481) => self.leg_lost(now, key),
             Asking::Probe if leg.inviting => {}
@@ -222,7 +227,9 @@ impl<M> Calls<'_, M> {
                 let probe = now + self.config.probe;
                 self.legs.time(key, |leg| leg.timer = probe);
             }
+            Asking::Notify => {}
         }
+        self.on_reported(now, key);
     }
 
     /// What a 2xx says of the dialog it makes.

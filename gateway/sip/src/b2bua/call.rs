@@ -1,5 +1,6 @@
 //! What is kept of a call and of its legs, and nothing more: no message outlives its answer.
 
+use super::transfer::{Link, Report};
 use crate::flow::Path;
 use crate::pool::{Key, List, Timed};
 use crate::text::Text;
@@ -200,6 +201,12 @@ pub struct Call<M> {
     pub(super) over: bool,
     /// It may use the room that is kept for what must not be refused.
     pub(super) reserved: bool,
+    /// With another call it is one conversation.
+    pub(super) link: Option<Link>,
+    /// One of its sides departs: the other one is going to talk with somebody else.
+    pub(super) moving: Option<Link>,
+    /// What the departing side is told.
+    pub(super) report: Option<Report>,
 }
 
 impl<M> Call<M> {
@@ -258,6 +265,7 @@ pub(super) enum State {
 pub(super) enum Asking {
     Bye,
     Probe,
+    Notify,
 }
 
 /// When the ACK to a 2xx goes out.
@@ -291,6 +299,8 @@ pub struct Leg {
     pub(super) invite: Option<TxId>,
     /// Our INVITE has no final answer yet.
     pub(super) inviting: bool,
+    /// It carries no offer: the 2xx does, and our ACK the answer.
+    pub(super) offerless: bool,
     pub(super) invite_cseq: u32,
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,

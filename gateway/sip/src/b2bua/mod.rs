@@ -26,6 +26,7 @@ mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod write;
 
 use crate::flow::{Flow, Path};
@@ -49,6 +50,8 @@ pub(crate) use write::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+/// The same, and what transfers want.
+pub const ALLOW_TRANSFERS: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY";
 
 /// The room for everything that is kept; sizes are the caller's.
 pub struct Storage<'s, M> {
@@ -97,6 +100,8 @@ pub struct Config {
     pub probe: Duration,
     /// Base timers.
     pub timers: Timers,
+    /// Sides of a call may ask to be replaced.
+    pub transfers: bool,
 }
 
 /// Who stands between the two sides' session descriptions.
@@ -128,6 +133,14 @@ pub enum Receive {
     Request {
         /// Its server transaction.
         tx: TxId,
+    },
+    /// A side of a call asks to be replaced (REFER within a dialog), where [`Config::transfers`]: the owner answers, and if
+    /// it allows it begins with [`Calls::depart`].
+    Refer {
+        /// Its server transaction.
+        tx: TxId,
+        /// Who asks.
+        leg: Key,
     },
     /// It belonged to a call, or was answered, or was to be dropped.
     Done,
@@ -167,6 +180,20 @@ pub enum Event {
         call: Key,
         /// Who answered.
         leg: Key,
+    },
+    /// [`Calls::join`] has come to its good end: the two are one conversation.
+    Joined {
+        /// The call that stays.
+        call: Key,
+        /// The one it is joined with.
+        with: Key,
+    },
+    /// Nothing came of [`Calls::join`]: [`Calls::stay`], or another try.
+    Parted {
+        /// The call that stays.
+        call: Key,
+        /// What the one that refused has said, or 480 if it went.
+        status: u16,
     },
     /// The call is over. Its last event; [`Calls::meta`] is there until the next [`Calls::poll`].
     Ended {
@@ -295,6 +322,14 @@ impl<'s, M> Calls<'s, M> {
     pub fn reserve(&mut self, calls: usize, legs: usize, blocks: usize) {
         self.kept = (calls, legs);
         self.texts.reserve(blocks);
+    }
+
+    /// Methods that are understood.
+    pub(super) fn allow(&self) -> &'static str {
+        match self.config.transfers {
+            true => ALLOW_TRANSFERS,
+            false => ALLOW,
+        }
     }
 
     /// What the owner keeps with a call.

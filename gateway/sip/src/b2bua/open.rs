@@ -23,41 +23,10 @@ impl<M> Calls<'_, M> {
         media: &mut R,
     ) -> Result<Key, Refusal> {
         let cseq = message.cseq().ok_or(Refusal::Malformed)?.seq;
-        let call = Call {
-            meta,
-            stage: Stage::Waiting,
-            caller: Key::NONE,
-            winner: None,
-            legs: List::EMPTY,
-            lingering: 0,
-            open: 0,
-            asked: Asked {
-                leg: Key::NONE,
-                tx,
-                open: true,
-                head: Text::EMPTY,
-                cseq,
-                delayed_offer: message.body().is_empty(),
-            },
-            names: Text::EMPTY,
-            shown: Text::EMPTY,
-            max_forwards: message.max_forwards().unwrap_or(70).saturating_sub(1),
-            session,
-            to_callee: Text::EMPTY,
-            to_caller: Text::EMPTY,
-            progress: 0,
-            early: false,
-            announcing: false,
-            best: 0,
-            best_cause: None,
-            cause: None,
-            deadline: Instant::NEVER,
-            end: None,
-            told: false,
-            settled: false,
-            over: false,
-            reserved: self.reserved == Some(tx),
-        };
+        let mut call = self.new_call(session, meta, message.body().is_empty());
+        call.max_forwards = message.max_forwards().unwrap_or(70).saturating_sub(1);
+        call.reserved = self.reserved == Some(tx);
+        (call.asked.tx, call.asked.open, call.asked.cseq) = (tx, true, cseq);
         let priority = if call.reserved {
             Priority::Reserved
         } else {
@@ -92,6 +61,47 @@ impl<M> Calls<'_, M> {
                 self.remove_call(key);
                 Err(refusal)
             }
+        }
+    }
+
+    pub(super) fn new_call(&self, session: [u8; 32], meta: M, delayed_offer: bool) -> Call<M> {
+        Call {
+            meta,
+            stage: Stage::Waiting,
+            caller: Key::NONE,
+            winner: None,
+            legs: List::EMPTY,
+            lingering: 0,
+            open: 0,
+            asked: Asked {
+                leg: Key::NONE,
+                tx: TxId::NONE,
+                open: false,
+                head: Text::EMPTY,
+                cseq: 0,
+                delayed_offer,
+            },
+            names: Text::EMPTY,
+            shown: Text::EMPTY,
+            max_forwards: 70,
+            session,
+            to_callee: Text::EMPTY,
+            to_caller: Text::EMPTY,
+            progress: 0,
+            early: false,
+            announcing: false,
+            best: 0,
+            best_cause: None,
+            cause: None,
+            deadline: Instant::NEVER,
+            end: None,
+            told: false,
+            settled: false,
+            over: false,
+            reserved: false,
+            link: None,
+            moving: None,
+            report: None,
         }
     }
 
@@ -225,14 +235,32 @@ impl<M> Calls<'_, M> {
         from: Side,
         sdp: &[u8],
     ) -> Result<(), Refusal> {
-        let call = self.calls.get_mut(key).ok_or(Refusal::Gone)?;
+        self.relay_to(media, (key, from), (key, from.other()), sdp)
+    }
+
+    /// The same for the leg that this one talks with.
+    pub(super) fn relay_leg<R: Media>(&mut self, media: &mut R, key: Key, sdp: &[u8]) -> Result<(), Refusal> {
+        let peer = self.peer(key).and_then(|peer| self.place(peer));
+        let (from, to) = self.place(key).zip(peer).ok_or(Refusal::Gone)?;
+        self.relay_to(media, from, to, sdp)
+    }
+
+    /// From a side of a call to one of it or of another.
+    pub(super) fn relay_to<R: Media>(
+        &mut self,
+        media: &mut R,
+        (call, from): (Key, Side),
+        (to, towards): (Key, Side),
+        sdp: &[u8],
+    ) -> Result<(), Refusal> {
         if sdp.len() > SDP_MAX {
             return Err(Refusal::TooLarge);
         }
+        let to = self.calls.get_mut(to).ok_or(Refusal::Gone)?;
         let out = self.paper.blank();
-        let len = media.relay(key, from, sdp, out).ok_or(Refusal::Media)?;
+        let len = media.relay(call, from, sdp, out).ok_or(Refusal::Media)?;
         let seen = out.get(..len).ok_or(Refusal::Media)?;
-        let kept = self.texts.replace(call.sdp_mut(from.other()), [seen]);
+        let kept = self.texts.replace(to.sdp_mut(towards), [seen]);
         kept.map_err(|_| Refusal::NoRoom)
     }
 
@@ -252,6 +280,7 @@ impl<M> Calls<'_, M> {
             names: Text::EMPTY,
             invite: None,
             inviting: false,
+            offerless: false,
             invite_cseq: 0,
             asking: None,
             asking_cseq: 0,
@@ -310,8 +339,10 @@ impl<M> Calls<'_, M> {
         {
             return Err(Refusal::NoRoom);
         }
+        let offerless = self.calls.get(call).is_some_and(|call| call.asked.delayed_offer);
         let nonce = self.tx.unguessable() as u32;
         let leg = Leg {
+            offerless,
             user: target.user,
             call_id: self.tx.unguessable(),
             local_cseq: 1,
@@ -370,7 +401,7 @@ impl<M> Calls<'_, M> {
 
     /// Is there a call to be had? If need be the place of the one that has longest been over but for such branches, whose
     /// repeated answers are not acknowledged any more.
-    fn has_room_for_call(&mut self, priority: Priority) -> bool {
+    pub(super) fn has_room_for_call(&mut self, priority: Priority) -> bool {
         let kept = kept_from(priority, self.kept.0, self.reserved_use.0);
         if self.calls.room() <= kept
             && let Some(call) = self.over.first(&self.calls)

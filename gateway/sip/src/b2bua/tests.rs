@@ -6,6 +6,7 @@ mod faults;
 mod room;
 mod setup;
 mod talk;
+mod transfer;
 
 use bench::*;
 

@@ -2,10 +2,14 @@
 
 use super::call::{CALL_ID, CALLED_URI, CALLER_URI, EXTRA, FROM, ROUTE, TAG, TARGET, TO};
 use super::*;
+use crate::events::{Reason, State as Subscribed, SubscriptionState};
 use crate::method::Method;
 use crate::text::Pieces;
 use crate::transaction::Branch;
 use core::fmt::{self, Display, Formatter};
+
+/// How long a transfer may take (RFC 3515 §2.4.4): as long as a telephone rings.
+const REFER_EXPIRES: Duration = Duration::from_secs(180);
 
 impl<M> Calls<'_, M> {
     fn sent(&mut self, flow: Flow, written: Result<usize, crate::write::Full>) -> Option<Output> {
@@ -38,13 +42,13 @@ impl<M> Calls<'_, M> {
             );
             w.header(Name::Contact, Contact(&flow));
             w.header("Session-ID", Ascii(&call.session));
-            w.header(Name::Allow, ALLOW);
+            w.header(Name::Allow, self.allow());
             w.header(Name::UserAgent, self.config.agent);
             if !in_dialog {
                 w.pieces(self.texts.part(&call.shown, EXTRA));
             }
             let sdp = call.sdp(leg.side);
-            let written = if call.asked.delayed_offer || sdp.is_empty() {
+            let written = if leg.offerless || sdp.is_empty() {
                 w.finish_empty()
             } else {
                 w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
@@ -54,6 +58,7 @@ impl<M> Calls<'_, M> {
         let method = match leg.asking {
             Some((asking, Asking::Bye)) if asking == tx => Method::Bye,
             Some((asking, Asking::Probe)) if asking == tx => Method::Options,
+            Some((asking, Asking::Notify)) if asking == tx => Method::Notify,
             _ => return None,
         };
         head(
@@ -68,6 +73,28 @@ impl<M> Calls<'_, M> {
         );
         w.header("Session-ID", Ascii(&call.session));
         w.header(Name::UserAgent, self.config.agent);
+        if method == Method::Notify {
+            let (status, last) = self.reported(key)?;
+            w.header(Name::Contact, Contact(&flow));
+            w.header(Name::Event, "refer");
+            let state = match last {
+                true => Subscribed::Terminated(Some(Reason::NoResource)),
+                false => Subscribed::Active,
+            };
+            let expires = (!last).then_some(REFER_EXPIRES);
+            let retry_after = None;
+            w.header(
+                Name::SubscriptionState,
+                SubscriptionState {
+                    state,
+                    expires,
+                    retry_after,
+                },
+            );
+            let fragment = format_args!("SIP/2.0 {status} {}\r\n", crate::reason_phrase(status));
+            let written = w.body_display("message/sipfrag;version=2.0", fragment);
+            return self.sent(flow, written);
+        }
         if let Some(cause) = leg.cause {
             w.header(Name::Reason, cause);
         }
@@ -122,7 +149,7 @@ impl<M> Calls<'_, M> {
         );
         let flow = leg.path.flow();
         let sdp = call.sdp(leg.side);
-        let written = if dialog && call.asked.delayed_offer && call.asked.leg != key && !sdp.is_empty() {
+        let written = if dialog && leg.offerless && !sdp.is_empty() {
             w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
         } else {
             w.finish_empty()
@@ -167,7 +194,7 @@ impl<M> Calls<'_, M> {
         w.status(status, "").pieces(self.texts.pieces(&call.asked.head));
         if (101..300).contains(&status) {
             w.header(Name::Contact, Contact(&flow));
-            w.header(Name::Allow, ALLOW);
+            w.header(Name::Allow, self.allow());
         }
         w.header("Session-ID", Ascii(&call.session));
         w.header(Name::Server, self.config.agent);
