@@ -21,6 +21,7 @@ pub mod message;
 pub mod method;
 pub mod params;
 pub mod pool;
+pub mod refer;
 pub mod scan;
 pub mod sdp;
 mod siphash;
