@@ -202,7 +202,7 @@ impl World {
         let leg = self.legs.get(script.below(self.legs.len().max(1))).copied();
         match (script.below(4), moving, leg) {
             (0, ..) => {
-                if let Ok(call) = self.calls.originate([b'0'; 32], 8) {
+                if let Ok(call) = self.calls.originate([b'0'; 32], 7) {
                     self.open.push(call);
                     let _ = self.calls.present(call, b"<sip:a@x>", b"<sip:b@x>", b"");
                     self.dial(script);
