@@ -4,6 +4,7 @@ mod announce;
 mod events;
 mod outgoing;
 mod ringing;
+mod transfer;
 
 use core::fmt::Write;
 
@@ -62,12 +63,49 @@ pub struct Meta {
     /// The announcement it hears, and the answer after it.
     player: Option<u8>,
     verdict: (u16, Option<Cause>),
+    /// Whose side leaves this call for another one.
+    departs: Option<IdKey>,
+    /// The call whose departing side it is to take the place of.
+    transfer: Option<Key>,
+    /// It calls back who departed, as nobody else would have it.
+    recalls: bool,
+    /// The records of its two legs are written already.
+    written: [bool; 2],
 }
 
 impl Meta {
     /// Does it ring the terminal that made an emergency call, and that one alone?
     fn is_call_back(&self) -> bool {
         self.rings.is_some_and(|rings| rings.is_call_back())
+    }
+}
+
+/// How a call begins.
+#[derive(Clone, Copy)]
+enum Start<'r, 'm> {
+    /// With an INVITE.
+    Invite {
+        tx: TxId,
+        flow: Flow,
+        message: &'r Message<'m>,
+    },
+    /// For somebody who talks already, and whose other side departs.
+    Transfer {
+        /// The call it talks in.
+        of: Key,
+        /// Who it is, as it is shown: an extension or a number.
+        from: &'r str,
+        /// What the departing side has dialled for it.
+        dialled: &'r str,
+    },
+}
+
+impl<'r, 'm> Start<'r, 'm> {
+    fn message(&self) -> Option<&'r Message<'m>> {
+        match *self {
+            Self::Invite { message, .. } => Some(message),
+            Self::Transfer { .. } => None,
+        }
     }
 }
 
@@ -127,7 +165,7 @@ impl Gateway<'_> {
                 known = self.vouched(now, flow, message);
             }
             match known {
-                Some(key) => self.call_from_phone(now, tx, flow, message, key),
+                Some(key) => self.call_from_phone(now, Start::Invite { tx, flow, message }, key),
                 None => {
                     // The challenge is the answer; the transaction has nothing to remember.
                     self.calls.forget(tx);
@@ -166,36 +204,32 @@ impl Gateway<'_> {
         said.is_ok()
     }
 
-    fn open(
-        &mut self,
-        now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
-        meta: Meta,
-    ) -> Result<Key, No> {
+    fn open(&mut self, now: Instant, start: Start<'_, '_>, meta: Meta) -> Result<Key, No> {
         let mut session = [b'0'; 32];
         for (to, from) in session.iter_mut().zip(meta.session.text().bytes()) {
             *to = from;
         }
-        Ok(self
-            .calls
-            .open(now, tx, flow, message, session, meta, &mut Direct)?)
+        let opened = match start {
+            Start::Invite { tx, flow, message } => {
+                self.calls
+                    .open(now, tx, flow, message, session, meta, &mut Direct)
+            }
+            Start::Transfer { .. } => self.calls.originate(session, meta),
+        };
+        Ok(opened?)
     }
 
-    fn meta(&mut self, now: Instant, kind: Kind, message: &Message<'_>, caller: Option<IdKey>) -> Meta {
+    fn meta(&mut self, now: Instant, kind: Kind, start: Start<'_, '_>, caller: Option<IdKey>) -> Meta {
         // Only the cloud's calls have a name already: what a phone says could be another call's.
-        let session = message
-            .header(Name::SessionId)
+        let session = start
+            .message()
+            .and_then(|message| message.header(Name::SessionId))
             .filter(|_| kind == Kind::Incoming)
             .and_then(|value| core::str::from_utf8(value.get(..32)?).ok()?.parse().ok())
             .unwrap_or_else(|| self.new_session());
-        let party = |uri: Option<&[u8]>| {
+        let party = |user: Option<&[u8]>| {
             let mut buffer = [0; 40];
-            let user = uri
-                .and_then(Uri::parse)
-                .and_then(|uri| uri.user)
-                .and_then(|user| unescape(user, &mut buffer));
+            let user = user.and_then(|user| unescape(user, &mut buffer));
             // It is written into headers and shown to people: nothing but what a number or a name needs.
             let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '-' | '_' | '.');
             let mut party = Party::new();
@@ -210,13 +244,24 @@ impl Gateway<'_> {
             }
             party
         };
-        let from = party(message.from().map(|from| from.uri));
+        let (from, to, transfer) = match start {
+            Start::Invite { message, .. } => {
+                let from = message.from().and_then(|from| Uri::parse(from.uri)?.user);
+                let to = message.parsed_request_uri().and_then(|to| to.user);
+                (party(from), party(to), None)
+            }
+            Start::Transfer { of, from, dialled } => (
+                party(Some(from.as_bytes())),
+                party(Some(dialled.as_bytes())),
+                Some(of),
+            ),
+        };
         let presented = Number::parse(&from).ok().filter(|_| kind == Kind::Incoming);
         Meta {
             kind,
             session,
             from,
-            to: party(message.request_uri()),
+            to,
             presented,
             caller,
             uses: Use::Inside,
@@ -229,6 +274,10 @@ impl Gateway<'_> {
             emergency: false,
             player: None,
             verdict: (480, None),
+            departs: None,
+            transfer,
+            recalls: false,
+            written: [false; 2],
         }
     }
 

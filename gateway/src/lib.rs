@@ -125,6 +125,7 @@ impl<'s> Gateway<'s> {
             agent: AGENT,
             probe: PROBE,
             timers: Timers::default(),
+            transfers: true,
         };
         let storage::Storage {
             calls,

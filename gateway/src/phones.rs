@@ -87,6 +87,7 @@ impl Gateway<'_> {
         match received {
             Receive::Invite { tx } => self.on_invite(now, tx, flow, message, emergency),
             Receive::Request { tx } => self.calls.reply(now, tx, flow, message, 405, |_| {}),
+            Receive::Refer { tx, leg } => self.on_refer(now, tx, flow, message, leg),
             Receive::Done => {}
         }
     }
@@ -103,7 +104,7 @@ impl Gateway<'_> {
         let mut w = Writer::new(&mut self.reply);
         write_response_head(&mut w, message, status, Some("denwaban"), flow.peer);
         w.header(Name::Server, AGENT);
-        w.header(Name::Allow, b2bua::ALLOW);
+        w.header(Name::Allow, b2bua::ALLOW_TRANSFERS);
         more(&mut w);
         match w.finish_empty() {
             Ok(len) => {

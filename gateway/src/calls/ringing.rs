@@ -15,7 +15,7 @@ use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name};
 
-use super::{ABSENT, Kind, No, Quoted, UNALLOCATED, address, dialled};
+use super::{ABSENT, Kind, No, Quoted, Start, UNALLOCATED, address, dialled};
 use crate::Gateway;
 use crate::budget::{CALLS, RING_MS};
 use crate::registrar::Binding;
@@ -55,7 +55,8 @@ impl Gateway<'_> {
                 )
             }
         };
-        let mut meta = self.meta(now, Kind::Incoming, message, None);
+        let start = Start::Invite { tx, flow, message };
+        let mut meta = self.meta(now, Kind::Incoming, start, None);
         let mut what = Call::new(to);
         if let To::Number(number) = to {
             what.back_to = self.back_to(now, message, number, called);
@@ -65,7 +66,7 @@ impl Gateway<'_> {
             };
         }
         let caller = meta.from.clone();
-        let call = self.open(now, tx, flow, message, meta)?;
+        let call = self.open(now, start, meta)?;
         let realm = &self.site.sys.realm;
         let mut extra: String<EXTRA_MAX> = String::new();
         let mut name = [0; ADDRESS_MAX];

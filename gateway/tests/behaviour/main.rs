@@ -16,3 +16,4 @@ mod remembered;
 mod restart;
 mod sites;
 mod size;
+mod transfer;

@@ -44,6 +44,8 @@ pub(super) struct Report {
     last: bool,
     /// There is no NOTIFY with it yet.
     due: bool,
+    /// Status and whether it is the last word, in the NOTIFY on its way.
+    said: (u16, bool),
 }
 
 impl<M> Calls<'_, M> {
@@ -109,9 +111,20 @@ impl<M> Calls<'_, M> {
         self.calls.get(call)?.moving.map(|link| link.leg)
     }
 
-    /// The call that this one is one conversation with.
-    pub fn linked(&self, call: Key) -> Option<Key> {
-        self.calls.get(call)?.link.map(|link| link.with)
+    /// The call that this one is one conversation with, and its own side that has part in it.
+    pub fn linked(&self, call: Key) -> Option<(Key, Side)> {
+        let link = self.calls.get(call)?.link?;
+        Some((link.with, self.legs.get(link.leg)?.side))
+    }
+
+    /// The leg of a side of an answered call.
+    pub fn leg(&self, call: Key, side: Side) -> Option<Key> {
+        let call = self.calls.get(call).filter(|call| call.stage == Stage::Talking)?;
+        let key = call.peer_of(side.other())?;
+        self.legs
+            .get(key)
+            .filter(|leg| leg.state == State::Up)
+            .map(|_| key)
     }
 
     /// A leg asks to be replaced, which `message` says and its owner has allowed: it may go from now on, and is told what
@@ -141,6 +154,7 @@ impl<M> Calls<'_, M> {
             status: 100,
             last: false,
             due: false,
+            said: (100, false),
         });
         Ok(call)
     }
@@ -464,13 +478,13 @@ impl<M> Calls<'_, M> {
         }
         if let Some(report) = self.calls.get_mut(call).and_then(|call| call.report.as_mut()) {
             report.due = false;
+            report.said = (report.status, report.last);
         }
     }
 
-    /// What a NOTIFY to this leg says: the status, and whether it is the last word.
+    /// What the NOTIFY to this leg says: the status, and whether it is the last word.
     pub(super) fn reported(&self, key: Key) -> Option<(u16, bool)> {
-        let report = self.calls.get(self.reports_to(key)?)?.report?;
-        Some((report.status, report.last))
+        Some(self.calls.get(self.reports_to(key)?)?.report?.said)
     }
 
     /// A request to a leg has its answer: what waited for that.

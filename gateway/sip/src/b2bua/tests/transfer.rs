@@ -446,10 +446,8 @@ fn attended(kind: Kind) {
     assert_eq!(bye.header("Call-ID"), "c2");
     b.rx(BOB, &answer(&bye, 200, "", ""));
     assert_eq!(b.told(), [Event::Joined { call, with: second }]);
-    assert_eq!(
-        (b.calls.linked(call), b.calls.linked(second)),
-        (Some(second), Some(call))
-    );
+    assert_eq!(b.calls.linked(call), Some((second, Side::Caller)));
+    assert_eq!(b.calls.linked(second), Some((call, Side::Callee)));
     b.calls.report(b.now, call, 200, true);
     b.drain();
     notified(&mut b, BOB, "200");
@@ -723,10 +721,8 @@ fn twice(kind: Kind) {
             end: End::Released
         }]
     );
-    assert_eq!(
-        (b.calls.linked(call), b.calls.linked(new)),
-        (Some(new), Some(call))
-    );
+    assert_eq!(b.calls.linked(call), Some((new, Side::Caller)));
+    assert_eq!(b.calls.linked(new), Some((call, Side::Callee)));
     let alice = Caller {
         cseq: 2,
         ..t.alice.clone()
