@@ -3,6 +3,7 @@
 mod announce;
 mod events;
 mod outgoing;
+mod pickup;
 mod ringing;
 mod transfer;
 
@@ -69,6 +70,8 @@ pub struct Meta {
     transfer: Option<Key>,
     /// It calls back who departed, as nobody else would have it.
     recalls: bool,
+    /// It takes over a call that rings elsewhere.
+    picks: bool,
     /// The records of its two legs are written already.
     written: [bool; 2],
 }
@@ -148,10 +151,10 @@ impl Gateway<'_> {
         message: &Message<'_>,
         emergency: bool,
     ) {
-        if let Err(fault) = message.screen(&[]) {
+        if let Err(fault) = message.screen(&["replaces"]) {
             let status = fault.status().unwrap_or(400);
             return self.calls.reply(now, tx, flow, message, status, |w| {
-                for tag in message.unsupported(&[]) {
+                for tag in message.unsupported(&["replaces"]) {
                     w.header_bytes(Name::Unsupported, tag);
                 }
             });
@@ -165,7 +168,13 @@ impl Gateway<'_> {
                 known = self.vouched(now, flow, message);
             }
             match known {
-                Some(key) => self.call_from_phone(now, Start::Invite { tx, flow, message }, key),
+                Some(key) => {
+                    let start = Start::Invite { tx, flow, message };
+                    match message.header(Name::Replaces) {
+                        Some(replaces) => self.pick_up(now, start, key, replaces),
+                        None => self.call_from_phone(now, start, key),
+                    }
+                }
                 None => {
                     // The challenge is the answer; the transaction has nothing to remember.
                     self.calls.forget(tx);
@@ -277,6 +286,7 @@ impl Gateway<'_> {
             departs: None,
             transfer,
             recalls: false,
+            picks: false,
             written: [false; 2],
         }
     }

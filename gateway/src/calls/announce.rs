@@ -83,7 +83,7 @@ impl Gateway<'_> {
         let session = self.random() & 0x7FFF_FFFF;
         let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
         let offer = self.calls.sdp(call, Side::Callee).unwrap_or_default();
-        let Some((to, law, sdp)) = announced(offer, session, ours) else {
+        let Some((to, law, sdp)) = answer_of_ours(offer, session, ours, Direction::SendRecv) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };
         if self
@@ -127,9 +127,14 @@ impl Gateway<'_> {
     }
 }
 
-/// The answer to an offer for an announcement of ours: where to play, how, and the description. Nothing for an offer
-/// without G.711 audio as its first medium.
-fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr, Law, String<512>)> {
+/// The answer of our own to an offer: where to play, how, and the description. Nothing for an offer without G.711 audio as its
+/// first medium.
+pub(super) fn answer_of_ours(
+    offer: &[u8],
+    session: u64,
+    ours: SocketAddr,
+    direction: Direction,
+) -> Option<(SocketAddr, Law, String<512>)> {
     let offer = Sdp::parse(offer)?;
     let audio = offer
         .media()
@@ -146,7 +151,7 @@ fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr
         target: ours,
         codecs: &[codec],
         telephone_event: None,
-        direction: Direction::SendRecv,
+        direction,
     };
     let mut sdp = String::new();
     write!(sdp, "{answer}").ok()?;

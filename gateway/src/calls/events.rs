@@ -134,6 +134,7 @@ impl Gateway<'_> {
         };
         let player = meta.player.take();
         let (state, status) = match end {
+            _ if meta.picks && meta.answered.is_none() => (FinalState::Cancelled, 487),
             End::HungUp(_) | End::Released => (FinalState::Answered, 200),
             End::Lost(_) => (FinalState::Lost, 200),
             End::Cancelled => (FinalState::Cancelled, 487),
@@ -172,15 +173,15 @@ impl Gateway<'_> {
             return;
         };
         let (leg, direction, terminal) = match side {
+            // In the session of the call that it has taken over.
+            Side::Caller if meta.picks => (2, Direction::In, meta.caller),
             Side::Caller => (0, Direction::In, meta.caller),
             Side::Callee if meta.answered_by.is_none() => return,
             Side::Callee => (1, Direction::Out, meta.answered_by.and_then(terminal)),
         };
-        if meta
-            .written
-            .get_mut(usize::from(leg))
-            .is_none_or(|written| core::mem::replace(written, true))
-        {
+        let [caller, callee] = &mut meta.written;
+        let written = if side == Side::Caller { caller } else { callee };
+        if core::mem::replace(written, true) {
             return;
         }
         let record = CallLeg {

@@ -193,7 +193,14 @@ impl Gateway<'_> {
             };
             let gone = side.other();
             self.write_record(now, call, gone, FinalState::Answered, 200);
+            // One that was taken over rang until now.
+            self.calls.set_deadline(call, None);
+            let stamp = self.stamp(now);
             if let Some(meta) = self.calls.meta_mut(call) {
+                meta.answered.get_or_insert(stamp);
+                if let Some(rings) = &mut meta.rings {
+                    rings.end();
+                }
                 (meta.departs, meta.transfer) = (None, None);
                 match gone {
                     Side::Caller => meta.caller = None,

@@ -6,8 +6,8 @@ use shared::channels::Use;
 use shared::id::IdKey;
 use shared::number::Number;
 use shared::site::Site;
-use sip::b2bua::Calls;
-use sip::events::dialog_info::{Dialog, DialogInfo, Direction, Scope, State};
+use sip::b2bua::{Calls, Hex};
+use sip::events::dialog_info::{Dialog, DialogId, DialogInfo, Direction, Scope, State};
 use sip::events::summary::Summary;
 use sip::events::{Due, Notify};
 use sip::pool::Key;
@@ -91,7 +91,7 @@ impl fmt::Display for Party<'_> {
     }
 }
 
-type Lamp<'a> = Dialog<Party<'a>, &'a str>;
+type Lamp<'a> = Dialog<Party<'a>, Hex>;
 
 /// The dialogs of a terminal.
 fn of_id<'a>(
@@ -112,12 +112,21 @@ fn of_id<'a>(
             () if rings() => (Direction::Recipient, State::Early, &meta.from),
             () => return None,
         };
+        // Who sees it ring may take it: `pickup`. Its own tag is not told apart from ours.
+        let rings = state == State::Early && direction == Direction::Recipient;
+        let ids = calls.ringing(call, u32::from(u16::from(key))).filter(|_| rings);
+        // With whom it talks after a transfer the other call says.
+        let named = is_public(meta) && calls.linked(call).is_none();
         Some(Dialog {
             id: call.to_bits(),
-            ids: None,
+            ids: ids.map(|(call_id, tag)| DialogId {
+                call_id,
+                local_tag: tag,
+                remote_tag: tag,
+            }),
             direction: Some(direction),
             state,
-            remote: is_public(meta).then_some(Party { user, realm }),
+            remote: named.then_some(Party { user, realm }),
         })
     })
 }

@@ -11,6 +11,7 @@ mod lamps;
 mod line;
 mod load;
 mod outside;
+mod pickup;
 mod registration;
 mod remembered;
 mod restart;

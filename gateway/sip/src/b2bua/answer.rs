@@ -157,6 +157,7 @@ impl<M> Calls<'_, M> {
         call.stage = Stage::Talking;
         call.winner = Some(key);
         call.announcing = false;
+        let taking = call.moving.filter(|link| link.with != Key::NONE);
         let (delayed_offer, probe) = (call.asked.delayed_offer, now + self.config.probe);
         self.legs.time(key, |leg| {
             if delayed_offer {
@@ -170,6 +171,10 @@ impl<M> Calls<'_, M> {
             call: call_key,
             leg: key,
         });
+        if let Some(link) = taking {
+            // Somebody else was about to take it over.
+            self.join_failed(now, link.with, 487);
+        }
     }
 
     /// A second dialog out of one INVITE, forked beyond us: ACK and BYE (RFC 3261 §13.2.2.4).

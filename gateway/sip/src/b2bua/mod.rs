@@ -46,6 +46,7 @@ use core::time::Duration;
 use legs::Legs;
 use paper::Paper;
 pub(crate) use receive::parse_tag;
+pub use transfer::Hex;
 pub(crate) use write::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.

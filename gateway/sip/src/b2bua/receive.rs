@@ -255,8 +255,9 @@ impl<M> Calls<'_, M> {
             }
         }
         if bye_wanted {
-            self.bye(now, key, None);
+            return self.bye(now, key, None);
         }
+        self.on_picking(now, key);
     }
 }
 

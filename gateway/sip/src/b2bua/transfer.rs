@@ -17,6 +17,17 @@
 
 use super::call::{CALL_ID, TAG};
 use super::*;
+use core::fmt;
+
+/// Eight bytes of a Call-ID or tag of ours, as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hex(u64);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
 
 /// Which leg of a call talks, or is going to talk, with one of another call.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +103,29 @@ impl<M> Calls<'_, M> {
         };
         let fits = leg.tag.1 == nonce && same_call && self.texts.is(&leg.names, TAG, theirs);
         fits.then_some(key)
+    }
+
+    /// By what a branch that rings can be taken over: its Call-ID and our tag. The phone's own tag is not known everywhere.
+    pub fn ringing(&self, call: Key, user: u32) -> Option<(Hex, Hex)> {
+        let mut walk = self.legs.of(&self.calls.get(call)?.legs);
+        let legs = core::iter::from_fn(|| self.legs.get(self.legs.next(&mut walk)?));
+        let rings = |leg: &&Leg| leg.side == Side::Callee && leg.state == State::Calling;
+        let leg = legs.filter(rings).find(|leg| leg.user == user)?;
+        let tag = u64::from(leg.tag.0) << 32 | u64::from(leg.tag.1);
+        Some((Hex(leg.call_id), Hex(tag)))
+    }
+
+    /// The call of a branch that [`Calls::ringing`] told of. `Err`: it does not ring any more.
+    pub fn find_ringing(&self, call_id: &[u8], tag: &[u8]) -> Option<Result<Key, ()>> {
+        let (key, nonce) = parse_tag(tag)?;
+        let leg = self.legs.get(Key::from_bits(key))?;
+        let fits = leg.tag.1 == nonce
+            && leg.side == Side::Callee
+            && receive::parse_hex(call_id) == Some(leg.call_id);
+        fits.then(|| match leg.state {
+            State::Calling => Ok(leg.call),
+            _ => Err(()),
+        })
     }
 
     /// The call of a leg, and its side of it.
@@ -212,6 +246,52 @@ impl<M> Calls<'_, M> {
         Ok(())
     }
 
+    /// Lets the caller of a waiting call take another waiting one over: it gets `sdp` as its answer, and as soon as it has
+    /// acknowledged that, the offer of the other caller, who gets what it says to that. Then -> [`Event::Joined`], the other
+    /// call's branches are cancelled, and its caller has its 200. Or [`Event::Parted`], and the other call rings on.
+    pub fn pick_up(&mut self, now: Instant, call: Key, other: Key, sdp: &[u8]) -> Result<(), Refusal> {
+        let waits =
+            |call: &&Call<M>| call.stage == Stage::Waiting && call.asked.open && call.moving.is_none();
+        let legs = [call, other].map(|call| self.calls.get(call).filter(waits).map(|call| call.caller));
+        let ([Some(leg), Some(caller)], true) = (legs, call != other) else {
+            return Err(Refusal::Gone);
+        };
+        // Who has called without an offer has nothing that could be passed on.
+        let has_offer = |call: Key| self.calls.get(call).is_some_and(|call| !call.asked.delayed_offer);
+        if !has_offer(call) || !has_offer(other) {
+            return Err(Refusal::Media);
+        }
+        let Some(own) = self.calls.get_mut(call) else {
+            return Err(Refusal::Gone);
+        };
+        let kept = self.texts.replace(&mut own.to_caller, [sdp]);
+        kept.map_err(|_| Refusal::NoRoom)?;
+        own.stage = Stage::Talking;
+        for (call, leg, with) in [(call, leg, other), (other, caller, call)] {
+            if let Some(call) = self.calls.get_mut(call) {
+                call.moving = Some(Link {
+                    leg,
+                    with,
+                    again: false,
+                });
+            }
+        }
+        self.answer_asked(now, call);
+        Ok(())
+    }
+
+    /// Who takes another call over has acknowledged the answer of ours: now what the other caller offers.
+    pub(super) fn on_picking(&mut self, now: Instant, key: Key) {
+        let Some(with) = self.joining(key) else { return };
+        let waits = self.calls.get(with).filter(|call| call.stage == Stage::Waiting);
+        let Some((call, _)) = self.place(key).filter(|_| waits.is_some()) else {
+            return;
+        };
+        if !self.pass_on(with, call) || !self.reinvite(now, key, false) {
+            self.join_failed(now, call, 500);
+        }
+    }
+
     /// Copies the offer of a call's new side to the leg that stays in the other one.
     fn pass_on(&mut self, from: Key, to: Key) -> bool {
         let legs = (self.staying(from), self.staying(to));
@@ -302,8 +382,16 @@ impl<M> Calls<'_, M> {
         if offers {
             return;
         }
-        // The new side gets its answer.
-        self.legs.time(other, |leg| leg.ack = Ack::Due);
+        // The new side gets its answer: to its offer in a 2xx, or to its INVITE.
+        let waits = |call: &&mut Call<M>| call.stage == Stage::Waiting;
+        if let Some(waiting) = self.calls.get_mut(new).filter(waits) {
+            waiting.stage = Stage::Talking;
+            waiting.announcing = false;
+            self.answer_asked(now, new);
+            self.cancel_branches(now, new, Some(Cause::COMPLETED_ELSEWHERE));
+        } else {
+            self.legs.time(other, |leg| leg.ack = Ack::Due);
+        }
         for (call, leg, with) in [(stays, key, new), (new, other, stays)] {
             let Some(call) = self.calls.get_mut(call) else {
                 continue;
@@ -347,11 +435,7 @@ impl<M> Calls<'_, M> {
             return self.legs.time(key, |leg| leg.timer = now + wait);
         }
         let with = link.with;
-        let stays = if self.calls.get(call_key).is_some_and(|call| call.report.is_some()) {
-            call_key
-        } else {
-            with
-        };
+        let stays = self.stays_of(call_key, with);
         self.join_failed(now, stays, status);
     }
 
@@ -365,6 +449,21 @@ impl<M> Calls<'_, M> {
         moving.is_some_and(|link| link.leg == key && link.again && link.with != Key::NONE)
     }
 
+    /// Which of two calls that are being joined is the one that its owner hears of: a waiting one is taken over.
+    fn stays_of(&self, one: Key, other: Key) -> Key {
+        let waits = |call| {
+            self.calls
+                .get(call)
+                .is_some_and(|call| call.stage == Stage::Waiting)
+        };
+        let reports = self.calls.get(one).is_some_and(|call| call.report.is_some());
+        if !waits(one) && (waits(other) || reports) {
+            one
+        } else {
+            other
+        }
+    }
+
     /// Time for the re-INVITE once more.
     pub(super) fn join_again(&mut self, now: Instant, key: Key) {
         let Some(offerless) = self.legs.get(key).map(|leg| leg.offerless) else {
@@ -376,7 +475,7 @@ impl<M> Calls<'_, M> {
     }
 
     /// Nothing comes of joining: `call` is the one that stays.
-    fn join_failed(&mut self, now: Instant, call: Key, status: u16) {
+    pub(super) fn join_failed(&mut self, now: Instant, call: Key, status: u16) {
         self.part(now, call);
         self.event(Event::Parted { call, status });
     }
@@ -403,7 +502,11 @@ impl<M> Calls<'_, M> {
                 leg.ack = Ack::Due;
             }
         });
-        if self.opposite(other.leg).is_none() {
+        let waits = self
+            .calls
+            .get(with)
+            .is_some_and(|call| call.stage == Stage::Waiting);
+        if !waits && self.opposite(other.leg).is_none() {
             self.end(now, with, End::Released, None);
         }
     }
