@@ -163,8 +163,8 @@ fn leaks(scene: &mut Scene, faults: &mut Faults) {
     for (node, _) in scene.boxes() {
         if scene.world.is_on(node) {
             let usage = scene.desk_at(node).brain(|brain| brain.usage());
-            faults.unless(usage == Some((0, 0, 0)), || {
-                format!("box {node} holds calls, legs, transactions: {usage:?} at {now}")
+            faults.unless(usage == Some(Default::default()), || {
+                format!("box {node} holds: {usage:?} at {now}")
             });
         }
     }
@@ -173,8 +173,8 @@ fn leaks(scene: &mut Scene, faults: &mut Faults) {
             .cloud()
             .pbx()
             .map(|pbx| (pbx.usage(), pbx.channels_used(CONTRACT)));
-        faults.unless(usage == Some(((0, 0, 0, 0), 0)), || {
-            format!("cloud holds calls, legs, transactions, relays; channels: {usage:?} at {now}")
+        faults.unless(usage == Some(Default::default()), || {
+            format!("cloud holds room of calls, relays; channels: {usage:?} at {now}")
         });
         if let Some(ports) = scene.cloud().ports() {
             let (open, problems) = (ports.in_use(), ports.problems.clone());

@@ -24,6 +24,8 @@ impl Block {
     };
 }
 
+const _: () = assert!(core::mem::size_of::<Block>() == 64);
+
 /// How many blocks a text of so many bytes takes.
 pub const fn blocks(bytes: usize) -> usize {
     bytes.div_ceil(BYTES)
@@ -375,7 +377,8 @@ mod tests {
         let mut texts = Texts::new(Storage::growable(4_000));
         let long = vec![0; 65_536];
         assert_eq!(texts.store([&long]).map(|_| ()), Err(Full));
-        assert_eq!(texts.replace(&mut Text::EMPTY, [&long]), Err(Full));
+        let mut text = Text::EMPTY;
+        assert_eq!(texts.replace(&mut text, [&long]), Err(Full));
         assert_eq!(texts.used(), 0);
     }
 
@@ -390,5 +393,3 @@ mod tests {
         assert_eq!(texts.used(), 0);
     }
 }
-
-const _: () = assert!(core::mem::size_of::<Block>() == 64);

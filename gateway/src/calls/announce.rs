@@ -9,7 +9,7 @@ use media::g711::Law;
 use media::prompt::Prompt;
 use shared::sync::{Alarm, EventBody};
 use sip::Instant;
-use sip::b2bua::{Cause, Side};
+use sip::b2bua::{Cause, SDP_MAX, Side};
 use sip::pool::Key;
 use sip::sdp::{Audio, Codec, Direction, Sdp};
 
@@ -82,7 +82,8 @@ impl Gateway<'_> {
         };
         let session = self.random() & 0x7FFF_FFFF;
         let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
-        let offer = self.calls.sdp(call, Side::Callee).unwrap_or_default();
+        let mut offer = [0; SDP_MAX];
+        let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
         let Some((to, law, sdp)) = answer_of_ours(offer, session, ours, Direction::SendRecv) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };

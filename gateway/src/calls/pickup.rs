@@ -1,7 +1,7 @@
 //! Pick-up: a phone takes a call that rings elsewhere (RFC 3891). The lamp of the line that rings says by what name.
 
 use sip::Instant;
-use sip::b2bua::{Refusal, Side};
+use sip::b2bua::{Refusal, SDP_MAX, Side};
 use sip::refer::Replaces;
 use sip::sdp::Direction;
 
@@ -56,7 +56,8 @@ impl Gateway<'_> {
         let call = self.open(now, start, meta)?;
         let random = self.random() & 0x7FFF_FFFF;
         let ours = self.address.map(|address| (address, NO_PORT).into());
-        let offer = self.calls.sdp(call, Side::Callee).unwrap_or_default();
+        let mut offer = [0; SDP_MAX];
+        let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
         let answer = ours.and_then(|ours| answer_of_ours(offer, random, ours, Direction::Inactive));
         let taken = match answer {
             Some((.., sdp)) => self.calls.pick_up(now, call, other, sdp.as_bytes()),

@@ -72,6 +72,7 @@ fn picks(o: &mut Office, replaces: &str, call_id: &str) -> Dialog {
 /// It has its answer, without media yet, and then hears what the caller offers: the re-INVITE.
 #[track_caller]
 fn connected(o: &mut Office, dialog: Dialog) -> (Dialog, Seen) {
+    o.expect(dialog.peer, "100");
     let ok = o.expect(dialog.peer, "200");
     assert!(ok.body().contains("a=inactive\r\n"), "{}", ok.text);
     let dialog = dialog.confirmed(&ok);

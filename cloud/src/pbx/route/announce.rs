@@ -3,7 +3,7 @@
 use media::g711::Law;
 use media::prompt::Prompt;
 use sip::Instant;
-use sip::b2bua::{Cause, Side};
+use sip::b2bua::{Cause, SDP_MAX, Side};
 use sip::pool::Key;
 use sip::sdp::{Audio, Codec, Direction, Sdp};
 
@@ -14,7 +14,7 @@ impl<R: Relays> Pbx<R> {
     pub(super) fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
         let codec = self
             .calls
-            .sdp(call, Side::Callee)
+            .sdp(call, Side::Callee, &mut [0; SDP_MAX])
             .and_then(Sdp::parse)
             .and_then(|sdp| sdp.audio()?.codecs().next());
         let (Some((codec, _)), Some(target)) = (codec, self.media.caller_end(call)) else {

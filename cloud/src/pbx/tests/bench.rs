@@ -578,11 +578,7 @@ impl Bench {
             .map(|trunk| connection(trunk.peer.port() - 40_000))
             .collect();
         self.wait_alive(80_000, &flows);
-        assert_eq!(
-            self.pbx.usage(),
-            Default::default(),
-            "room of calls, relays"
-        );
+        assert_eq!(self.pbx.usage(), Default::default(), "room of calls, relays");
         assert_eq!(self.pbx.call_counters().overflow, 0);
     }
 }

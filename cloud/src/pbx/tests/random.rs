@@ -328,11 +328,7 @@ impl Story {
         }
         self.b.closed.clear();
         self.b.wait(400_000);
-        assert_eq!(
-            self.b.pbx.usage(),
-            Default::default(),
-            "room of calls, relays"
-        );
+        assert_eq!(self.b.pbx.usage(), Default::default(), "room of calls, relays");
         assert_eq!(self.b.pbx.live().count(), 0);
         assert_eq!(self.b.pbx.next_deadline(), None);
         assert_eq!(self.b.pbx.call_counters().overflow, 0);

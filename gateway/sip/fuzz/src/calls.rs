@@ -352,8 +352,11 @@ impl World {
                 }
             }
         }
-        let _ = (self.calls.is_asked(call), self.calls.failure_cause(call));
-        let _ = self.calls.sdp(call, Side::Caller);
+        let _ = (
+            self.calls.is_asked(call),
+            self.calls.sdp(call, Side::Caller, &mut [0; SDP_MAX]).is_some(),
+            self.calls.failure_cause(call),
+        );
     }
 
     fn network(&mut self, script: &mut Script<'_>) {

@@ -66,7 +66,7 @@ impl<'s> Legs<'s> {
     }
 
     /// Takes in a leg; `others` are those of its call.
-    pub fn insert(&mut self, leg: Leg, others: &mut List<0>) -> Result<Key, Leg> {
+    pub fn insert(&mut self, leg: Leg, others: &mut List<0>) -> Option<Key> {
         let key = self.pool.insert(leg)?;
         others.push(&mut self.pool, key);
         if self.pool.places() >= 2 * self.buckets.max(1) {
@@ -74,7 +74,7 @@ impl<'s> Legs<'s> {
         } else {
             self.file_one(key);
         }
-        Ok(key)
+        Some(key)
     }
 
     /// Takes out a leg; `others` are those of its call.

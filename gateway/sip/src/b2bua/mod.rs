@@ -373,10 +373,9 @@ impl<'s, M> Calls<'s, M> {
         self.calls.get(call).map(|call| call.session)
     }
 
-    /// The session description last meant for the given side.
-    pub fn sdp(&mut self, call: Key, towards: Side) -> Option<&[u8]> {
-        let sdp = self.calls.get(call)?.sdp(towards);
-        let [sdp] = self.texts.read(sdp, self.paper.blank())?;
+    /// The session description last meant for the given side, of [`SDP_MAX`] bytes at most, copied into `buffer`.
+    pub fn sdp<'b>(&self, call: Key, towards: Side, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+        let [sdp] = self.texts.read(self.calls.get(call)?.sdp(towards), buffer)?;
         Some(sdp)
     }
 

@@ -42,13 +42,14 @@ impl<M> Calls<'_, M> {
             return Err(Refusal::NoRoom);
         }
         let reserved = call.reserved;
-        let key = self.calls.insert(call).map_err(|_| Refusal::NoRoom)?;
+        let key = self.calls.insert(call).ok_or(Refusal::NoRoom)?;
         self.reserved_use.0 += usize::from(reserved);
         let filled = self.fill(key, flow, message, media);
         match filled {
             Ok(leg) => {
                 self.tx.set_user(tx, leg.to_bits());
-                let _ = self.tx.respond(now, tx, 100);
+                let _ = self.tx.responded(now, tx, 100);
+                self.write_reply(flow, message, 100, None, |_| {});
                 Ok(key)
             }
             Err(refusal) => {
@@ -380,8 +381,8 @@ impl<M> Calls<'_, M> {
     pub(super) fn insert_leg(&mut self, leg: Leg) -> Result<Key, Refusal> {
         let call = self.calls.get_mut(leg.call).ok_or(Refusal::Gone)?;
         let inserted = self.legs.insert(leg, &mut call.legs);
-        self.reserved_use.1 += usize::from(call.reserved && inserted.is_ok());
-        inserted.map_err(|_| Refusal::NoRoom)
+        self.reserved_use.1 += usize::from(call.reserved && inserted.is_some());
+        inserted.ok_or(Refusal::NoRoom)
     }
 
     /// Is there a leg to be had? If need be the place of the branch that has longest done nothing but wait for

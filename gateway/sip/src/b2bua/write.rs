@@ -12,6 +12,11 @@ use core::fmt::{self, Display, Formatter};
 const REFER_EXPIRES: Duration = Duration::from_secs(180);
 
 impl<M> Calls<'_, M> {
+    fn head<'a>(&'a self, leg: &'a Leg, call: &'a Call<M>) -> Head<'a, M> {
+        let texts = &self.texts;
+        Head { texts, leg, call }
+    }
+
     fn sent(&mut self, flow: Flow, written: Result<usize, crate::write::Full>) -> Option<Output> {
         match written {
             Ok(len) => Some(Output::Transmit { flow, len }),
@@ -30,16 +35,8 @@ impl<M> Calls<'_, M> {
         let flow = leg.path.flow();
         if leg.invite == Some(tx) {
             let in_dialog = matches!(leg.state, State::Up | State::Closing);
-            head(
-                &mut w,
-                &self.texts,
-                Method::Invite,
-                leg.invite_cseq,
-                leg,
-                call,
-                branch,
-                in_dialog,
-            );
+            self.head(leg, call)
+                .request(&mut w, Method::Invite, leg.invite_cseq, branch, in_dialog);
             w.header(Name::Contact, Contact(&flow));
             w.header("Session-ID", Ascii(&call.session));
             w.header(Name::Allow, self.allow());
@@ -61,16 +58,8 @@ impl<M> Calls<'_, M> {
             Some((asking, Asking::Notify)) if asking == tx => Method::Notify,
             _ => return None,
         };
-        head(
-            &mut w,
-            &self.texts,
-            method,
-            leg.asking_cseq,
-            leg,
-            call,
-            branch,
-            true,
-        );
+        self.head(leg, call)
+            .request(&mut w, method, leg.asking_cseq, branch, true);
         w.header("Session-ID", Ascii(&call.session));
         w.header(Name::UserAgent, self.config.agent);
         if method == Method::Notify {
@@ -109,16 +98,8 @@ impl<M> Calls<'_, M> {
         let mut w = Writer::new(buffer);
         // Of a re-INVITE, with the tag of its To (RFC 3261 §9.1).
         let in_dialog = matches!(leg.state, State::Up | State::Closing) && leg.inviting;
-        head(
-            &mut w,
-            &self.texts,
-            Method::Cancel,
-            leg.invite_cseq,
-            leg,
-            call,
-            branch,
-            in_dialog,
-        );
+        self.head(leg, call)
+            .request(&mut w, Method::Cancel, leg.invite_cseq, branch, in_dialog);
         if let Some(cause) = leg.cause {
             w.header(Name::Reason, cause);
         }
@@ -137,16 +118,8 @@ impl<M> Calls<'_, M> {
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         let mut w = Writer::new(buffer);
-        head(
-            &mut w,
-            &self.texts,
-            Method::Ack,
-            leg.invite_cseq,
-            leg,
-            call,
-            branch,
-            true,
-        );
+        self.head(leg, call)
+            .request(&mut w, Method::Ack, leg.invite_cseq, branch, true);
         let flow = leg.path.flow();
         let sdp = call.sdp(leg.side);
         let written = if dialog && leg.offerless && !sdp.is_empty() {
@@ -212,58 +185,59 @@ impl<M> Calls<'_, M> {
     }
 }
 
-/// The lines that every request of ours begins with.
-fn head<M>(
-    w: &mut Writer<'_>,
-    texts: &Texts<'_>,
-    method: Method<'_>,
-    cseq: u32,
-    leg: &Leg,
-    call: &Call<M>,
-    branch: Branch,
-    in_dialog: bool,
-) {
-    let flow = &leg.path.flow();
-    w.raw(method.as_bytes())
-        .raw(b" ")
-        .pieces(texts.part(&leg.names, TARGET))
-        .raw(b" SIP/2.0\r\n");
-    let sent_by = SentBy(flow);
-    w.header(
-        Name::Via,
-        format_args!("SIP/2.0/{} {sent_by};branch={branch};rport", flow.transport),
-    );
-    w.header(Name::MaxForwards, if in_dialog { 70 } else { call.max_forwards });
-    if !leg.names.is_empty_part(ROUTE) {
-        w.raw(b"Route: ")
-            .pieces(texts.part(&leg.names, ROUTE))
-            .raw(b"\r\n");
-    }
-    let (key, nonce) = leg.tag;
-    match leg.side {
-        Side::Callee => {
-            address(w, Name::From, b"", texts.part(&call.shown, FROM), b"");
-            tag(w, format_args!("{key:08x}{nonce:08x}"));
-            address(w, Name::To, b"", texts.part(&call.shown, TO), b"");
+/// What the requests of a leg are written from.
+struct Head<'a, M> {
+    texts: &'a Texts<'a>,
+    leg: &'a Leg,
+    call: &'a Call<M>,
+}
+
+impl<M> Head<'_, M> {
+    /// The lines that every request of ours begins with.
+    fn request(&self, w: &mut Writer<'_>, method: Method<'_>, cseq: u32, branch: Branch, in_dialog: bool) {
+        let Self { texts, leg, call } = self;
+        let flow = &leg.path.flow();
+        w.raw(method.as_bytes())
+            .raw(b" ")
+            .pieces(texts.part(&leg.names, TARGET))
+            .raw(b" SIP/2.0\r\n");
+        let sent_by = SentBy(flow);
+        w.header(
+            Name::Via,
+            format_args!("SIP/2.0/{} {sent_by};branch={branch};rport", flow.transport),
+        );
+        w.header(Name::MaxForwards, if in_dialog { 70 } else { call.max_forwards });
+        if !leg.names.is_empty_part(ROUTE) {
+            w.raw(b"Route: ")
+                .pieces(texts.part(&leg.names, ROUTE))
+                .raw(b"\r\n");
         }
-        Side::Caller => {
-            address(w, Name::From, b"<", texts.part(&call.names, CALLED_URI), b">");
-            tag(w, format_args!("{key:08x}{nonce:08x}"));
-            address(w, Name::To, b"<", texts.part(&call.names, CALLER_URI), b">");
+        let (key, nonce) = leg.tag;
+        match leg.side {
+            Side::Callee => {
+                address(w, Name::From, b"", texts.part(&call.shown, FROM), b"");
+                tag(w, format_args!("{key:08x}{nonce:08x}"));
+                address(w, Name::To, b"", texts.part(&call.shown, TO), b"");
+            }
+            Side::Caller => {
+                address(w, Name::From, b"<", texts.part(&call.names, CALLED_URI), b">");
+                tag(w, format_args!("{key:08x}{nonce:08x}"));
+                address(w, Name::To, b"<", texts.part(&call.names, CALLER_URI), b">");
+            }
         }
+        if in_dialog && !leg.names.is_empty_part(TAG) {
+            w.raw(b";tag=").pieces(texts.part(&leg.names, TAG));
+        }
+        w.raw(b"\r\n");
+        match leg.side {
+            Side::Callee => w.header(Name::CallId, format_args!("{:016x}", leg.call_id)),
+            Side::Caller => w
+                .raw(b"Call-ID: ")
+                .pieces(texts.part(&call.names, CALL_ID))
+                .raw(b"\r\n"),
+        };
+        w.header(Name::CSeq, format_args!("{cseq} {method}"));
     }
-    if in_dialog && !leg.names.is_empty_part(TAG) {
-        w.raw(b";tag=").pieces(texts.part(&leg.names, TAG));
-    }
-    w.raw(b"\r\n");
-    match leg.side {
-        Side::Callee => w.header(Name::CallId, format_args!("{:016x}", leg.call_id)),
-        Side::Caller => w
-            .raw(b"Call-ID: ")
-            .pieces(texts.part(&call.names, CALL_ID))
-            .raw(b"\r\n"),
-    };
-    w.header(Name::CSeq, format_args!("{cseq} {method}"));
 }
 
 fn address(w: &mut Writer<'_>, name: Name, before: &[u8], uri: Pieces<'_>, after: &[u8]) {
