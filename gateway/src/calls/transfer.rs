@@ -54,7 +54,7 @@ impl Gateway<'_> {
         };
         let to = ReferTo::parse(value).ok_or(400u16)?;
         let mut buffer = [0; REPLACES_MAX];
-        let replaces = to.replaces(&mut buffer).map_err(|()| 400u16)?;
+        let replaces = to.replaces(&mut buffer).map_err(|_| 400u16)?;
         let transferor = self.terminal_of(leg).ok_or(603u16)?;
         if to.method().is_some() {
             return Err(603);

@@ -200,6 +200,13 @@ impl World {
     fn transfer(&mut self, script: &mut Script<'_>) {
         let moving = self.moving.get(script.below(self.moving.len().max(1))).copied();
         let leg = self.legs.get(script.below(self.legs.len().max(1))).copied();
+        if script.below(4) == 0 {
+            let calls = [self.key(script), self.key(script)];
+            if let [Some(call), Some(other)] = calls {
+                let _ = self.calls.pick_up(self.now, call, other, SDP);
+            }
+            return;
+        }
         match (script.below(4), moving, leg) {
             (0, ..) => {
                 if let Ok(call) = self.calls.originate([b'0'; 32], 7) {

@@ -1,6 +1,7 @@
 //! What is kept of a call and of its legs, and nothing more: no message outlives its answer.
 
-use super::transfer::{Link, Report};
+use super::report::Report;
+use super::transfer::Link;
 use crate::flow::Path;
 use crate::pool::{Key, List, Timed};
 use crate::text::Text;

@@ -22,7 +22,9 @@ mod offer;
 mod open;
 mod orders;
 mod paper;
+mod pickup;
 mod receive;
+mod report;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -45,8 +47,8 @@ use call::{Ack, Asked, Asking, Stage, State, fingerprint};
 use core::time::Duration;
 use legs::Legs;
 use paper::Paper;
+pub use pickup::Hex;
 pub(crate) use receive::parse_tag;
-pub use transfer::Hex;
 pub(crate) use write::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.
