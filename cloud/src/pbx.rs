@@ -269,6 +269,8 @@ impl<R: Relays> Pbx<R> {
             agent: AGENT,
             probe: Duration::from_secs(60),
             timers: Timers::default(),
+            // The boxes' phones have their transfers from the boxes, and carriers none: 405.
+            transfers: false,
         };
         let mut calls = Calls::new(storage, [a, b], settings);
         calls.reserve(RESERVED, 4 * RESERVED, BLOCKS * RESERVED);
@@ -437,7 +439,7 @@ impl<R: Relays> Pbx<R> {
         match self.receive(now, flow, &message) {
             Receive::Invite { tx } => self.carrier_calls(now, tx, flow, &message),
             Receive::Request { tx } => self.on_request(now, tx, flow, &message),
-            Receive::Done => {}
+            Receive::Refer { .. } | Receive::Done => {}
         }
     }
 
@@ -479,7 +481,7 @@ impl<R: Relays> Pbx<R> {
         match self.receive(now, flow, &message) {
             Receive::Invite { tx } => self.box_calls(now, tx, flow, id, &message),
             Receive::Request { tx } => self.on_request(now, tx, flow, &message),
-            Receive::Done => {}
+            Receive::Refer { .. } | Receive::Done => {}
         }
     }
 

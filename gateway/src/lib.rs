@@ -13,6 +13,7 @@ pub mod budget;
 mod calls;
 mod io;
 pub mod keeper;
+pub mod lamps;
 mod line;
 pub mod link;
 mod phones;
@@ -41,6 +42,7 @@ pub use io::{Boot, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput,
 pub use storage::Storage;
 
 use keeper::Keeper;
+use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
@@ -81,6 +83,7 @@ pub struct Gateway<'s> {
     pub(crate) calls: Calls<'s, Meta>,
     pub(crate) registrar: Registrar<'s>,
     pub(crate) keeper: Keeper<'s>,
+    pub(crate) lamps: Lamps<'s>,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -122,11 +125,13 @@ impl<'s> Gateway<'s> {
             agent: AGENT,
             probe: PROBE,
             timers: Timers::default(),
+            transfers: true,
         };
         let storage::Storage {
             calls,
             registrar,
             held,
+            lamps,
             trunk,
             uplink,
         } = storage;
@@ -140,6 +145,7 @@ impl<'s> Gateway<'s> {
             calls,
             registrar: Registrar::new(registrar, [word(1), word(2)]),
             keeper: Keeper::new(held),
+            lamps: Lamps::new(lamps, [word(2), word(0)]),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -280,6 +286,7 @@ impl<'s> Gateway<'s> {
                 Some(b2bua::Output::Transmit { flow, len }) => return Some(Ready::Sent { flow, len }),
                 Some(b2bua::Output::Event(event)) => {
                     self.on_call_event(now, event);
+                    self.lamps.is_due = true;
                     continue;
                 }
                 None => {}
@@ -317,6 +324,9 @@ impl<'s> Gateway<'s> {
             if let Some((flow, len)) = self.keeper.release(&self.registrar, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
+            if let Some((flow, len)) = self.poll_lamps(now, buffer) {
+                return Some(Ready::Sent { flow, len });
+            }
             if self.uplink.poll(
                 now,
                 self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64),
@@ -340,6 +350,7 @@ impl<'s> Gateway<'s> {
             self.uplink.next_deadline(),
             Some(hold_out),
             self.keeper.next_deadline(),
+            self.lamps.next_deadline(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -348,6 +359,7 @@ impl<'s> Gateway<'s> {
         if done.token == BINDINGS {
             self.on_put(now, done.result.is_ok());
         } else if let Some(site) = self.uplink.stored(now, done) {
+            self.lamps.rename(&self.site, site);
             // Calls go on as they are; the next one follows the new configuration.
             self.site.clone_from(site);
             let site = &self.site;
@@ -443,6 +455,11 @@ impl<'s> Gateway<'s> {
     /// What went wrong with registrations and credentials.
     pub fn registrar_counters(&self) -> registrar::Counters {
         self.registrar.counters()
+    }
+
+    /// Subscriptions of the phones, and what became of their NOTIFYs.
+    pub fn lamps(&self) -> (usize, sip::events::Counters) {
+        (self.lamps.len(), self.lamps.counters())
     }
 
     /// Counted drops and refusals.

@@ -7,7 +7,7 @@ use sip::b2bua::{self, Receive};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
 
-use crate::registrar::{Account, Accounts, Answer, Caller};
+use crate::registrar::{Account, Accounts, Answer, Caller, Kind};
 use crate::{AGENT, Gateway, REPLY_MAX, budget};
 
 /// The site configuration as the registrar wants it.
@@ -84,6 +84,12 @@ impl Gateway<'_> {
 
     pub(crate) fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
         let mut emergency = false;
+        if message.method() == Method::Subscribe && message.is_request() && !self.is_trunk(flow) {
+            return self.on_subscribe(now, flow, message);
+        }
+        if !message.is_request() && self.on_notified(now, message) {
+            return;
+        }
         if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
             let method = message.method();
             emergency = method == Method::Invite && !self.is_trunk(flow) && self.is_emergency(message);
@@ -114,6 +120,7 @@ impl Gateway<'_> {
         match received {
             Receive::Invite { tx } => self.on_invite(now, tx, flow, message, emergency),
             Receive::Request { tx } => self.calls.reply(now, tx, flow, message, 405, |_| {}),
+            Receive::Refer { tx, leg } => self.on_refer(now, tx, flow, message, leg),
             Receive::Done => {}
         }
     }
@@ -130,7 +137,7 @@ impl Gateway<'_> {
         let mut w = Writer::new(&mut self.reply);
         write_response_head(&mut w, message, status, Some("denwaban"), flow.peer);
         w.header(Name::Server, AGENT);
-        w.header(Name::Allow, b2bua::ALLOW);
+        w.header(Name::Allow, b2bua::ALLOW_TRANSFERS);
         more(&mut w);
         match w.finish_empty() {
             Ok(len) => {
@@ -199,6 +206,9 @@ impl Gateway<'_> {
         };
         if change.kind.is_stored() {
             self.keeper.changed(change.place);
+        }
+        if matches!(change.kind, Kind::Removed | Kind::Expired) {
+            self.on_phone_gone(change.place);
         }
         let registered = self.registrar.registered().contains(change.key);
         if registered != self.told.contains(change.key) {

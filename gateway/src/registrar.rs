@@ -506,6 +506,14 @@ impl<'s> Registrar<'s> {
         self.places.get(place).is_some_and(|place| place.is_about(key))
     }
 
+    /// The place of an ID's phone that this flow leads to.
+    pub fn place_of(&self, key: IdKey, flow: &Flow) -> Option<usize> {
+        let fits = |b: &Binding| b.key == key && b.leads_to(flow);
+        self.places
+            .iter()
+            .position(|place| place.binding().is_some_and(fits))
+    }
+
     /// The binding at a place.
     pub fn at(&self, place: usize) -> Option<&Binding> {
         self.places.get(place)?.binding()

@@ -271,7 +271,7 @@ impl<'s, T: Timed> Pool<'s, T> {
     }
 
     /// All entries, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> + Clone {
         (0..).zip(self.storage.entries()).filter_map(|(index, slot)| {
             slot.value
                 .as_ref()

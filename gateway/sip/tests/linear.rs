@@ -277,6 +277,7 @@ fn calling(bench: &mut Bench, bytes: &[u8]) -> (Calls<'static, ()>, Vec<u8>) {
         agent: "test",
         probe: Duration::from_secs(60),
         timers: Timers::default(),
+        transfers: true,
     };
     let (now, mut calls) = (Instant::from_millis(1_000), Calls::new(storage, [1, 2], config));
     let plain = String::from_utf8(request("", SDP))

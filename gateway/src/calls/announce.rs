@@ -10,7 +10,7 @@ use shared::sync::{Alarm, EventBody};
 use sip::Instant;
 use sip::b2bua::{Cause, SDP_MAX, Side};
 use sip::pool::Key;
-use sip::sdp::{Audio, Codec, Sdp};
+use sip::sdp::{Audio, Codec, Direction, Sdp};
 
 use crate::Gateway;
 use crate::budget::{PLAYERS, RTP_PORT};
@@ -83,7 +83,7 @@ impl Gateway<'_> {
         let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
         let mut offer = [0; SDP_MAX];
         let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
-        let Some((to, law, sdp)) = announced(offer, session, ours) else {
+        let Some((to, law, sdp)) = answer_of_ours(offer, session, ours, None) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };
         if self
@@ -127,9 +127,14 @@ impl Gateway<'_> {
     }
 }
 
-/// The answer to an offer for an announcement of ours: where to play, how, and the description. Nothing for an offer that
-/// wants to hear no G.711 of us.
-fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr, Law, Vec<u8, 512>)> {
+/// The answer of our own to an offer: where to play, how, and the description. Nothing for an offer that wants to hear no G.711
+/// of us. The direction is what fits the offer's, if no other is asked for.
+pub(super) fn answer_of_ours(
+    offer: &[u8],
+    session: u64,
+    ours: SocketAddr,
+    direction: Option<Direction>,
+) -> Option<(SocketAddr, Law, Vec<u8, 512>)> {
     let offer = Sdp::parse(offer)?;
     let (place, medium, codec) = offer.listener()?;
     let law = match codec {
@@ -142,7 +147,7 @@ fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr
         target: ours,
         codecs: &[codec],
         telephone_event: None,
-        direction: medium.direction.mirrored(),
+        direction: direction.unwrap_or(medium.direction.mirrored()),
     };
     let mut sdp = Vec::new();
     let _ = sdp.resize(sdp.capacity(), 0);

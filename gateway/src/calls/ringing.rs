@@ -15,7 +15,7 @@ use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name, Uri};
 
-use super::{ABSENT, Kind, No, Quoted, UNALLOCATED, address, dialled, unescape};
+use super::{ABSENT, Kind, No, Quoted, Start, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
 use crate::budget::{CALLS, RING_MS};
 use crate::registrar::Binding;
@@ -55,7 +55,8 @@ impl Gateway<'_> {
                 )
             }
         };
-        let mut meta = self.meta(now, Kind::Incoming, message, None);
+        let start = Start::Invite { tx, flow, message };
+        let mut meta = self.meta(now, Kind::Incoming, start, None);
         let mut what = Call::new(to);
         if let To::Number(number) = to {
             what.back_to = self.back_to(now, message, number, called);
@@ -65,7 +66,7 @@ impl Gateway<'_> {
             };
         }
         let caller = meta.from.clone();
-        let call = self.open(now, tx, flow, message, meta)?;
+        let call = self.open(now, start, meta)?;
         let realm = &self.site.sys.realm;
         let mut extra: String<EXTRA_MAX> = String::new();
         let mut name = [0; ADDRESS_MAX];
@@ -181,6 +182,7 @@ impl Gateway<'_> {
             }
         }
         if offer == Offer::Rings {
+            self.lamps.is_due = true;
             let limit = if alone { ALONE_MS } else { RING_MS };
             self.calls
                 .set_deadline(call, Some(now + Duration::from_millis(limit)));
@@ -223,7 +225,7 @@ impl Gateway<'_> {
 }
 
 /// The terminal of a leg, by its [`Target::user`]; none for the trunk.
-pub(super) fn terminal(user: u32) -> Option<IdKey> {
+pub(crate) fn terminal(user: u32) -> Option<IdKey> {
     u16::try_from(user).ok().and_then(IdKey::new)
 }
 

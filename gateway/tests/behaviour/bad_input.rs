@@ -96,8 +96,14 @@ fn one_datagram_each() {
         ),
         (
             "SUBSCRIBE",
-            request("SUBSCRIBE", "Event: dialog\r\n", EMPTY).into_bytes(),
+            request("SUBSCRIBE", "Event: presence\r\n", EMPTY).into_bytes(),
             Some("489"),
+            no,
+        ),
+        (
+            "SUBSCRIBE of a stranger",
+            request("SUBSCRIBE", "Event: dialog\r\n", EMPTY).into_bytes(),
+            Some("407"),
             no,
         ),
         (
@@ -263,7 +269,7 @@ fn floods_that_need_no_memory() {
         );
         o.rx(
             stranger(n % 100),
-            &request("SUBSCRIBE", "", EMPTY).replace("SUBSCRIBEx", &format!("s{n}")),
+            &request("SUBSCRIBE", "Event: dialog\r\n", EMPTY).replace("SUBSCRIBEx", &format!("s{n}")),
         );
         let mut guess = Phone::new(1);
         guess.address = stranger(0);

@@ -21,8 +21,9 @@ use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};
 use shared::{BoxId, ContractId, Factory, IdKey, IdSet, Number, SiteId, TerminalKind};
-pub use sip::b2bua::Usage;
 use sip::{Flow, Instant, Transport};
+
+pub use sip::b2bua::Usage;
 
 pub use cloud::{Cloud, carrier};
 pub use phone::{Dialog, OFFER, Phone, Seen, answer, offer};

@@ -7,6 +7,7 @@ mod framer;
 mod message;
 mod script;
 mod sdp;
+mod subscriptions;
 mod transactions;
 mod values;
 mod writer;
@@ -22,9 +23,9 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("fields", values::fields),
     ("framer", framer::framer),
     ("message", message::message),
-    ("negotiation", sdp::negotiation),
     ("params", values::params),
     ("sdp", sdp::sdp),
+    ("subscriptions", subscriptions::subscriptions),
     ("transactions", transactions::transactions),
     ("uri", values::uri),
     ("via", values::via),

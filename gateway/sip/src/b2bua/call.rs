@@ -1,8 +1,10 @@
 //! What is kept of a call and of its legs, and nothing more: no message outlives its answer.
 
+use super::report::Report;
+use super::transfer::Link;
 use crate::flow::Path;
 use crate::pool::{Key, List, Timed};
-use crate::sdp::Negotiation;
+use crate::sdp::Role;
 use crate::text::Text;
 use crate::time::Instant;
 use crate::transaction::TxId;
@@ -149,6 +151,14 @@ impl Asked {
         self.open.then_some(self.tx)
     }
 
+    /// What the other side says to it.
+    pub fn role(&self) -> Role {
+        match self.delayed_offer {
+            true => Role::Offer,
+            false => Role::Answer,
+        }
+    }
+
     /// The transaction that waits for a final answer, which it gets now.
     pub fn take(&mut self) -> Option<TxId> {
         core::mem::take(&mut self.open).then_some(self.tx)
@@ -179,8 +189,6 @@ pub struct Call<M> {
     /// Branches that may still answer.
     pub(super) open: u16,
     pub(super) asked: Asked,
-    /// Whose offer is open.
-    pub(super) negotiation: Negotiation<Side>,
     pub(super) names: Text<3>,
     pub(super) shown: Text<3>,
     pub(super) max_forwards: u8,
@@ -215,6 +223,12 @@ pub struct Call<M> {
     pub(super) over: bool,
     /// It may use the room that is kept for what must not be refused.
     pub(super) reserved: bool,
+    /// With another call it is one conversation.
+    pub(super) link: Option<Link>,
+    /// One of its sides departs: the other one is going to talk with somebody else.
+    pub(super) moving: Option<Link>,
+    /// What the departing side is told.
+    pub(super) report: Option<Report>,
 }
 
 impl<M> Call<M> {
@@ -273,6 +287,7 @@ pub(super) enum State {
 pub(super) enum Asking {
     Bye,
     Probe,
+    Notify,
 }
 
 /// When the ACK to a 2xx goes out.
@@ -306,6 +321,8 @@ pub struct Leg {
     pub(super) invite: Option<TxId>,
     /// Our INVITE has no final answer yet.
     pub(super) inviting: bool,
+    /// It carries no offer: the 2xx does, and our ACK the answer.
+    pub(super) offerless: bool,
     pub(super) invite_cseq: u32,
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,

@@ -41,6 +41,7 @@ impl<M> Calls<'_, M> {
         }
         self.cancel_branches(now, key, cause);
         self.calls.schedule(key);
+        self.unlink(now, key, cause);
     }
 
     pub(super) fn cancel_branches(&mut self, now: Instant, call: Key, cause: Option<Cause>) {
@@ -167,8 +168,7 @@ impl<M> Calls<'_, M> {
             State::Calling | State::Cancelling => self.branch_failed(key, 503, None),
             State::Incoming => self.end(now, call, End::Cancelled, Some(Cause::REQUEST_TERMINATED)),
             State::Up => {
-                let winner = self.calls.get(call).and_then(|call| call.winner);
-                let part = side == Side::Caller || winner == Some(key);
+                let part = self.is_part(key);
                 self.remove_leg(key);
                 if part {
                     self.end(now, call, End::Lost(side), Some(Cause::OUT_OF_ORDER));

@@ -22,17 +22,20 @@ mod offer;
 mod open;
 mod orders;
 mod paper;
+mod pickup;
 mod receive;
+mod report;
 mod send;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod write;
 
 use crate::flow::{Flow, Path};
 use crate::header::Name;
 use crate::message::Message;
 use crate::pool::{self, Key, List, Pool};
-use crate::sdp::{Negotiation, Role};
+use crate::sdp::Role;
 use crate::text::{self, Text, Texts};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
@@ -45,9 +48,14 @@ use call::{Ack, Asked, Asking, Stage, State, fingerprint};
 use core::time::Duration;
 use legs::Legs;
 use paper::Paper;
+pub use pickup::Hex;
+pub(crate) use receive::parse_tag;
+pub(crate) use write::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+/// The same, and what transfers want.
+pub const ALLOW_TRANSFERS: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY";
 
 /// Most branches at once of a call that does not say how many it may have: all that the box has room for (RFC 5393 §5.3.3
 /// recommends at least 60).
@@ -103,6 +111,8 @@ pub struct Config {
     pub probe: Duration,
     /// Base timers.
     pub timers: Timers,
+    /// Sides of a call may ask to be replaced.
+    pub transfers: bool,
 }
 
 /// Who stands between the two sides' session descriptions.
@@ -142,6 +152,14 @@ pub enum Receive {
         /// Its server transaction.
         tx: TxId,
     },
+    /// A side of a call asks to be replaced (REFER within a dialog), where [`Config::transfers`]: the owner answers, and if
+    /// it allows it begins with [`Calls::depart`].
+    Refer {
+        /// Its server transaction.
+        tx: TxId,
+        /// Who asks.
+        leg: Key,
+    },
     /// It belonged to a call, or was answered, or was to be dropped.
     Done,
 }
@@ -180,6 +198,20 @@ pub enum Event {
         call: Key,
         /// Who answered.
         leg: Key,
+    },
+    /// [`Calls::join`] has come to its good end: the two are one conversation.
+    Joined {
+        /// The call that stays.
+        call: Key,
+        /// The one it is joined with.
+        with: Key,
+    },
+    /// Nothing came of [`Calls::join`]: [`Calls::stay`], or another try.
+    Parted {
+        /// The call that stays.
+        call: Key,
+        /// What the one that refused has said, or 480 if it went.
+        status: u16,
     },
     /// The call is over. Its last event; [`Calls::meta`] is there until the next [`Calls::poll`].
     Ended {
@@ -320,6 +352,14 @@ impl<'s, M> Calls<'s, M> {
         self.texts.reserve(blocks);
     }
 
+    /// Methods that are understood.
+    pub(super) fn allow(&self) -> &'static str {
+        match self.config.transfers {
+            true => ALLOW_TRANSFERS,
+            false => ALLOW,
+        }
+    }
+
     /// What the owner keeps with a call.
     pub fn meta(&self, call: Key) -> Option<&M> {
         self.calls.get(call).map(|call| &call.meta)
@@ -347,8 +387,8 @@ impl<'s, M> Calls<'s, M> {
 
     /// An offer of one of the sides still waits for its final answer.
     pub fn negotiates(&self, call: Key) -> bool {
-        let call = self.calls.get(call);
-        call.is_some_and(|call| call.negotiation.offerer().is_some())
+        let asked = self.calls.get(call).map(|call| &call.asked);
+        asked.is_some_and(|asked| asked.open || (asked.delayed_offer && !asked.head.is_empty()))
     }
 
     /// What [`Target::user`] said of a branch.
@@ -368,11 +408,19 @@ impl<'s, M> Calls<'s, M> {
     }
 
     /// All calls that are not over.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &M, bool)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &M, bool)> + Clone {
         self.calls
             .iter()
             .filter(|(_, call)| call.stage != Stage::Ended)
             .map(|(key, call)| (key, &call.meta, call.stage == Stage::Talking))
+    }
+
+    /// The branches of a call that ring, or are asked to: what [`Target::user`] said of each.
+    pub fn branches(&self, call: Key) -> impl Iterator<Item = u32> {
+        let mut walk = self.calls.get(call).map(|call| self.legs.of(&call.legs));
+        let legs = core::iter::from_fn(move || self.legs.get(self.legs.next(walk.as_mut()?)?));
+        let rings = |leg: &&Leg| leg.side == Side::Callee && leg.state == State::Calling;
+        legs.filter(rings).map(|leg| leg.user)
     }
 
     /// How much of the room is in use.

@@ -24,47 +24,14 @@ impl<M> Calls<'_, M> {
         media: &mut R,
     ) -> Result<Key, Refusal> {
         let cseq = message.cseq().ok_or(Refusal::Malformed)?.seq;
-        let call = Call {
-            meta,
-            stage: Stage::Waiting,
-            caller: Key::NONE,
-            winner: None,
-            legs: List::EMPTY,
-            lingering: 0,
-            open: 0,
-            asked: Asked {
-                leg: Key::NONE,
-                tx,
-                open: true,
-                head: Text::EMPTY,
-                cseq,
-                delayed_offer: message.body().is_empty(),
-            },
-            names: Text::EMPTY,
-            shown: Text::EMPTY,
-            negotiation: Negotiation::default(),
-            max_forwards: message.max_forwards().unwrap_or(70).min(70).saturating_sub(1),
-            way: way(message, flow),
-            breadth: message
-                .max_breadth()
-                .map_or(BREADTH, |asked| BREADTH.min(asked.try_into().unwrap_or(BREADTH))),
-            undealt: 0,
-            session,
-            to_callee: Text::EMPTY,
-            to_caller: Text::EMPTY,
-            progress: 0,
-            early: false,
-            announcing: false,
-            best: 0,
-            best_cause: None,
-            cause: None,
-            deadline: Instant::NEVER,
-            end: None,
-            told: false,
-            settled: false,
-            over: false,
-            reserved: self.reserved == Some(tx),
-        };
+        let mut call = self.new_call(session, meta, message.body().is_empty());
+        call.max_forwards = message.max_forwards().unwrap_or(70).min(70).saturating_sub(1);
+        call.way = way(message, flow);
+        if let Some(asked) = message.max_breadth() {
+            call.breadth = BREADTH.min(asked.try_into().unwrap_or(BREADTH));
+        }
+        call.reserved = self.reserved == Some(tx);
+        (call.asked.tx, call.asked.open, call.asked.cseq) = (tx, true, cseq);
         let priority = if call.reserved {
             Priority::Reserved
         } else {
@@ -117,6 +84,50 @@ impl<M> Calls<'_, M> {
         self.calls.iter().any(|(_, call)| same(call))
     }
 
+    pub(super) fn new_call(&self, session: [u8; 32], meta: M, delayed_offer: bool) -> Call<M> {
+        Call {
+            meta,
+            stage: Stage::Waiting,
+            caller: Key::NONE,
+            winner: None,
+            legs: List::EMPTY,
+            lingering: 0,
+            open: 0,
+            asked: Asked {
+                leg: Key::NONE,
+                tx: TxId::NONE,
+                open: false,
+                head: Text::EMPTY,
+                cseq: 0,
+                delayed_offer,
+            },
+            names: Text::EMPTY,
+            shown: Text::EMPTY,
+            max_forwards: 70,
+            way: 0,
+            breadth: BREADTH,
+            undealt: 0,
+            session,
+            to_callee: Text::EMPTY,
+            to_caller: Text::EMPTY,
+            progress: 0,
+            early: false,
+            announcing: false,
+            best: 0,
+            best_cause: None,
+            cause: None,
+            deadline: Instant::NEVER,
+            end: None,
+            told: false,
+            settled: false,
+            over: false,
+            reserved: false,
+            link: None,
+            moving: None,
+            report: None,
+        }
+    }
+
     /// What the INVITE says, and the caller's leg.
     fn fill<R: Media>(
         &mut self,
@@ -158,10 +169,6 @@ impl<M> Calls<'_, M> {
         }
         self.keep_head(key, message, Some(ours), flow)?;
         if !message.body().is_empty() {
-            if let Some(call) = self.calls.get_mut(key) {
-                // The first of a call: nobody else's can be open.
-                let _ = call.negotiation.offer(Side::Caller);
-            }
             self.relay(media, key, Side::Caller, Role::Offer, message.body())?;
         }
         Ok(leg_key)
@@ -252,37 +259,47 @@ impl<M> Calls<'_, M> {
         role: Role,
         sdp: &[u8],
     ) -> Result<(), Refusal> {
-        let call = self.calls.get_mut(key).ok_or(Refusal::Gone)?;
-        if sdp.len() > SDP_MAX {
-            return Err(Refusal::TooLarge);
-        }
-        let out = self.paper.blank();
-        let len = media.relay(key, from, role, sdp, out).ok_or(Refusal::Media)?;
-        let seen = out.get(..len).ok_or(Refusal::Media)?;
-        let kept = self.texts.replace(call.sdp_mut(from.other()), [seen]);
-        kept.map_err(|_| Refusal::NoRoom)
+        self.relay_to(media, (key, from), (key, from.other()), role, sdp)
     }
 
-    /// The same for what an answer or an ACK of this side brings: an offer, or the answer to the other side's, which has to
-    /// answer it (RFC 3264 §6). Gives which it was; nothing is kept of what does not fit.
-    pub(super) fn respond<R: Media>(
+    /// The same for the leg that this one talks with.
+    pub(super) fn relay_leg<R: Media>(
         &mut self,
         media: &mut R,
         key: Key,
-        from: Side,
+        role: Role,
         sdp: &[u8],
-    ) -> Result<Role, Refusal> {
-        let call = self.calls.get_mut(key).ok_or(Refusal::Gone)?;
-        let role = call.negotiation.respond(from).map_err(|_| Refusal::Media)?;
-        if sdp.is_empty() || (role == Role::Answer && !self.is_answered(key, from, sdp)) {
+    ) -> Result<(), Refusal> {
+        let peer = self.peer(key).and_then(|peer| self.place(peer));
+        let (from, to) = self.place(key).zip(peer).ok_or(Refusal::Gone)?;
+        self.relay_to(media, from, to, role, sdp)
+    }
+
+    /// From a side of a call to one of it or of another. An answer has to answer what its side was sent last (RFC 3264 §6).
+    pub(super) fn relay_to<R: Media>(
+        &mut self,
+        media: &mut R,
+        (call, from): (Key, Side),
+        (to, towards): (Key, Side),
+        role: Role,
+        sdp: &[u8],
+    ) -> Result<(), Refusal> {
+        if sdp.len() > SDP_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        if sdp.is_empty() || (role == Role::Answer && !self.is_answered(call, from, sdp)) {
             return Err(Refusal::Media);
         }
-        self.relay(media, key, from, role, sdp)?;
-        Ok(role)
+        let to = self.calls.get_mut(to).ok_or(Refusal::Gone)?;
+        let out = self.paper.blank();
+        let len = media.relay(call, from, role, sdp, out).ok_or(Refusal::Media)?;
+        let seen = out.get(..len).ok_or(Refusal::Media)?;
+        let kept = self.texts.replace(to.sdp_mut(towards), [seen]);
+        kept.map_err(|_| Refusal::NoRoom)
     }
 
     /// Is `sdp` an answer to what its side was sent last? One that cannot be read is for [`Media`] to judge.
-    pub(super) fn is_answered(&mut self, key: Key, from: Side, sdp: &[u8]) -> bool {
+    fn is_answered(&mut self, key: Key, from: Side, sdp: &[u8]) -> bool {
         let Some(call) = self.calls.get(key) else {
             return false;
         };
@@ -311,6 +328,7 @@ impl<M> Calls<'_, M> {
             names: Text::EMPTY,
             invite: None,
             inviting: false,
+            offerless: false,
             invite_cseq: 0,
             asking: None,
             asking_cseq: 0,
@@ -368,8 +386,10 @@ impl<M> Calls<'_, M> {
         {
             return Err(Refusal::NoRoom);
         }
+        let offerless = self.calls.get(call).is_some_and(|call| call.asked.delayed_offer);
         let nonce = self.tx.unguessable() as u32;
         let leg = Leg {
+            offerless,
             user: target.user,
             call_id: self.tx.unguessable(),
             local_cseq: 1,
@@ -429,7 +449,7 @@ impl<M> Calls<'_, M> {
 
     /// Is there a call to be had? If need be the place of the one that has longest been over but for such branches, whose
     /// repeated answers are not acknowledged any more.
-    fn has_room_for_call(&mut self, priority: Priority) -> bool {
+    pub(super) fn has_room_for_call(&mut self, priority: Priority) -> bool {
         let kept = kept_from(priority, self.kept.0, self.reserved_use.0);
         if self.calls.room() <= kept
             && let Some(call) = self.over.first(&self.calls)

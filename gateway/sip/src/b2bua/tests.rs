@@ -8,6 +8,7 @@ mod rings;
 mod room;
 mod setup;
 mod talk;
+mod transfer;
 
 use bench::*;
 

@@ -40,6 +40,7 @@ impl Ring {
                 agent: "ring",
                 probe: Duration::from_secs(60),
                 timers: Timers::default(),
+                transfers: false,
             };
             Calls::new(Kind::Fixed.storage(8_000, 2_000, 4_000, 80_000), [1, 2], config)
         };
