@@ -3,6 +3,7 @@
 mod address;
 mod bench;
 mod faults;
+mod pickup;
 mod room;
 mod setup;
 mod talk;
