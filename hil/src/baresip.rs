@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a phone is set up with by the person who unpacks it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Account<'a> {
     /// SIP user.
     pub user: &'a str,
@@ -29,6 +29,12 @@ pub struct Account<'a> {
     pub register: u32,
     /// Frequency that it plays, Hz.
     pub tone: f64,
+    /// Transport of its SIP: "udp" if empty, "tcp" or "tls".
+    pub transport: &'a str,
+    /// Whose certificates it trusts (PEM), for TLS.
+    pub authority: Option<&'a Path>,
+    /// More parameters of its account: ";dtmfmode=info".
+    pub more: &'a str,
 }
 
 /// Something the phone reported.
@@ -66,7 +72,7 @@ pub struct Phone {
 }
 
 /// A place in the order of events: "from here on".
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Mark(usize);
 
 impl Phone {
@@ -79,7 +85,7 @@ impl Phone {
         let wav = home.join("tone.wav");
         // baresip stops at the end of the file; no test lasts as long.
         tone::write_wav(&wav, &tone::sine(account.tone, 600.0))?;
-        std::fs::write(home.join("config"), config(&wav, &recordings))?;
+        std::fs::write(home.join("config"), config(account, &wav, &recordings))?;
         std::fs::write(home.join("accounts"), line(account))?;
         std::fs::write(home.join("contacts"), "")?;
         let mut command = namespace.command("baresip");
@@ -188,7 +194,8 @@ impl Phone {
         })
     }
 
-    fn command(&mut self, command: &str, parameters: &str) -> Result<String> {
+    /// Gives one of the commands of its modules; the answer.
+    pub fn command(&mut self, command: &str, parameters: &str) -> Result<String> {
         self.serial += 1;
         let token = self.serial.to_string();
         let text = json!({"command": command, "params": parameters, "token": token}).to_string();
@@ -214,8 +221,11 @@ impl Phone {
     }
 }
 
-fn config(wav: &Path, recordings: &Path) -> String {
-    let modules: String = ["g711", "account", "sndfile", "aufile", "aubridge"]
+fn config(account: &Account, wav: &Path, recordings: &Path) -> String {
+    let trust = account.authority.map_or_else(String::new, |authority| {
+        format!("sip_cafile {}\nsip_verify_server yes\n", authority.display())
+    });
+    let modules: String = ["g711", "account", "sndfile", "aufile", "aubridge", "mwi"]
         .iter()
         .map(|name| format!("module {name}.so\n"))
         .collect();
@@ -223,16 +233,21 @@ fn config(wav: &Path, recordings: &Path) -> String {
         "module_path /usr/lib/baresip/modules\n{modules}module_app menu.so\nmodule ctrl_tcp.so\n\
          ctrl_tcp_listen 127.0.0.1:4444\nsip_listen 0.0.0.0:5060\ncall_max_calls 4\nringback_disabled yes\n\
          audio_source aufile,{}\naudio_player aubridge,none\naudio_alert aubridge,none\n\
-         ausrc_srate 8000\nauplay_srate 8000\naudio_buffer 20-160\nsnd_path {}\n",
+         ausrc_srate 8000\nauplay_srate 8000\naudio_buffer 20-160\nsnd_path {}\n{trust}",
         wav.display(),
         recordings.display()
     )
 }
 
 fn line(account: &Account) -> String {
+    let transport = match account.transport {
+        "" => String::new(),
+        name => format!(";transport={name}"),
+    };
     format!(
-        "<sip:{}@{}>;auth_pass={};outbound=\"sip:{}\";regint={};answermode=manual;ptime=20;audio_codecs=PCMU/8000/1\n",
-        account.user, account.domain, account.password, account.proxy, account.register
+        "<sip:{}@{}{transport}>;auth_pass={};outbound=\"sip:{}{transport}\";regint={};answermode=manual;ptime=20;\
+         audio_codecs=PCMU/8000/1{}\n",
+        account.user, account.domain, account.password, account.proxy, account.register, account.more
     )
 }
 
