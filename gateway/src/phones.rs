@@ -42,6 +42,20 @@ impl Gateway<'_> {
         }
     }
 
+    /// A message on a phone's connection.
+    pub(crate) fn on_stream(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        match Message::parse_stream(bytes) {
+            Ok(message) => self.on_sip(now, flow, &message),
+            Err(rejected) => self.on_rejected(flow, &rejected),
+        }
+    }
+
+    /// A phone's connection is closed.
+    pub(crate) fn on_stream_closed(&mut self, now: Instant, flow: Flow) {
+        self.registrar.drop_flow(&flow);
+        self.calls.flow_lost(now, flow);
+    }
+
     /// What cannot be read gets its answer if it is a request that can be answered.
     pub(crate) fn on_rejected(&mut self, flow: Flow, rejected: &sip::Rejected<'_>) {
         match (rejected.status(), rejected.request()) {
