@@ -49,7 +49,7 @@ fn war(lab: Lab, method: &str) -> Result<()> {
     let names: String = SEATS
         .iter()
         .flat_map(|seat| [seat.user, seat.extension])
-        .chain(["100", "104", "1000", "admin", "0312340009", "test"])
+        .chain(["800", "804", "1000", "admin", "0312340009", "test"])
         .map(|name| format!("{name}\n"))
         .collect();
     std::fs::write(lab.folder.join("names"), names)?;
@@ -75,7 +75,7 @@ fn war(lab: Lab, method: &str) -> Result<()> {
 }
 
 fn crack(lab: Lab) -> Result<()> {
-    let words = ["1234", "0312340001", "101", "admin", "password", "secret"];
+    let words = ["1234", "0312340001", "801", "admin", "password", "secret"];
     let words: Vec<_> = words.iter().cycle().take(60).chain([&PASSWORD]).map(|word| format!("{word}\n")).collect();
     std::fs::write(lab.folder.join("passwords"), words.concat())?;
     let user = SEATS[0].user;

@@ -23,7 +23,7 @@ pub const BOX: &str = "192.168.50.2";
 /// SIP domain and realm.
 pub const DOMAIN: &str = "office.denwaban.test";
 /// Password of all phones.
-pub const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct-horse-battery";
 
 /// A place for a phone.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,21 +46,21 @@ pub const SEATS: [Seat; 3] = [
         name: "seat-1",
         address: "192.168.50.11",
         user: "0312340001",
-        extension: "101",
+        extension: "801",
         tone: 697.0,
     },
     Seat {
         name: "seat-2",
         address: "192.168.50.12",
         user: "0312340002",
-        extension: "102",
+        extension: "802",
         tone: 1209.0,
     },
     Seat {
         name: "seat-3",
         address: "192.168.50.13",
         user: "0312340003",
-        extension: "103",
+        extension: "803",
         tone: 1633.0,
     },
 ];

@@ -41,8 +41,9 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn comes_and_goes(lab: &Lab, kind: Kind) -> Result<()> {
-    let mut wrong = lab.phone(0, kind, "wrong", Habits::NONE)?;
+    let mut wrong = lab.phone(2, kind, "wrong", Habits::NONE)?;
     wrong.tells(&News::Refused).context("a wrong password")?;
+    // On a seat of its own: its address has to wait now.
     drop(wrong);
 
     let caller = Kind(Make::Baresip, Transport::Udp);
