@@ -41,7 +41,8 @@ class Call(pj.Call):
             say("ended", info.lastStatusCode)
 
     def onCallMediaState(self, prm):
-        for index, media in enumerate(self.getInfo().media):
+        info = self.getInfo()  # Its parts live no longer than it does.
+        for index, media in enumerate(info.media):
             if media.type != pj.PJMEDIA_TYPE_AUDIO:
                 continue
             if media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:

@@ -22,16 +22,15 @@ impl Linphone {
     /// Starts it on `computer`.
     pub fn start(computer: &Namespace, setup: &Setup, folder: &Path) -> Result<Linphone> {
         let home = folder.join(computer.name());
-        std::fs::create_dir_all(home.join("linphone"))?;
+        // Without this folder it does nothing, forever.
+        std::fs::create_dir_all(home.join(".local/share/linphone"))?;
         let (wav, log) = (home.join("tone.wav"), home.join("log"));
         tone::write_wav(&wav, &tone::sine(setup.tone, 600.0))?;
         std::fs::write(home.join("linphonerc"), config(setup))?;
         let mut command = computer.command("linphone-daemon");
         command.arg("--config").arg(home.join("linphonerc"));
         command.arg("--log").arg(&log).arg("--disable-stats-events");
-        for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
-            command.env(variable, &home);
-        }
+        command.env("HOME", &home).env_remove("XDG_DATA_HOME");
         let mut phone = Linphone {
             process: Process::start_told(computer.name(), &mut command, folder)?,
             log,
@@ -43,7 +42,6 @@ impl Linphone {
         };
         phone.process.tell("audio-codec-disable ALL")?;
         phone.process.tell("audio-codec-enable PCMU/8000/1")?;
-        phone.process.tell("audio-codec-enable telephone-event/8000/1")?;
         Ok(phone)
     }
 
@@ -130,9 +128,13 @@ impl Driver for Linphone {
 
 /// What its configuration file has to say; `register_only_when_network_is_up` and closed ports (-1) break it.
 fn config(setup: &Setup) -> String {
-    let port = if setup.kind.1 == Transport::Tls { 5061 } else { 5060 };
+    // It finds no addresses in certificates, only names.
+    let (proxy, port) = match setup.kind.1 {
+        Transport::Tls => (setup.domain, 5061),
+        _ => (setup.proxy, 5060),
+    };
     let transport = setup.kind.1.name();
-    let Setup { user, password, domain, proxy, address, expires, .. } = setup;
+    let Setup { user, password, domain, address, expires, .. } = setup;
     let authority = setup.authority.display();
     let (rtp, info) = (u8::from(!setup.habits.info), u8::from(setup.habits.info));
     format!(

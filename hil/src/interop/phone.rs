@@ -259,7 +259,7 @@ pub const PATIENCE: std::time::Duration = s(20);
 struct Baresip {
     phone: baresip::Phone,
     from: baresip::Mark,
-    gone: bool,
+    registered: Option<News>,
 }
 
 impl Baresip {
@@ -289,7 +289,7 @@ impl Baresip {
         Ok(Baresip {
             phone,
             from: baresip::Mark::default(),
-            gone: false,
+            registered: None,
         })
     }
 }
@@ -307,9 +307,7 @@ impl Driver for Baresip {
             Order::Attend => bail!("baresip 1.0 has no attended transfer"),
             Order::Unregister => {
                 // It has no command for that, but unregisters when it ends, and ends when it was answered.
-                self.phone.process.terminate(PATIENCE)?;
-                self.gone = true;
-                Ok(())
+                self.phone.process.terminate(PATIENCE).map(drop)
             }
         }
     }
@@ -317,8 +315,16 @@ impl Driver for Baresip {
     fn news(&mut self) -> Result<Vec<News>> {
         let events = self.phone.events(self.from);
         self.from = self.phone.mark();
-        let unregistered = std::mem::take(&mut self.gone).then_some(News::Unregistered);
-        Ok(events.iter().filter_map(read).chain(unregistered).collect())
+        // How its first registration went may be before the control connection: its output tells.
+        let log = self.phone.process.output();
+        let registered = match () {
+            () if !self.phone.process.alive() => Some(News::Unregistered),
+            () if log.contains("200 OK") => Some(News::Registered),
+            () if log.contains("reg: ") => Some(News::Refused),
+            () => None,
+        };
+        let new = registered.filter(|news| self.registered.replace(news.clone()).as_ref() != Some(news));
+        Ok(new.into_iter().chain(events.iter().filter_map(read)).collect())
     }
 
     fn recording(&self) -> Option<Vec<i16>> {
@@ -329,8 +335,6 @@ impl Driver for Baresip {
 fn read(event: &baresip::Event) -> Option<News> {
     let status = || event.text().split(' ').next()?.parse().ok();
     Some(match event.kind.as_str() {
-        "REGISTER_OK" => News::Registered,
-        "REGISTER_FAIL" => News::Refused,
         "CALL_INCOMING" => News::Rings,
         "CALL_ESTABLISHED" => News::Talks,
         "CALL_CLOSED" => News::Ended(status()),
