@@ -139,18 +139,12 @@ def obey(account, order, word=""):
 
 
 def credentials():
-    """The password, or its hash for one algorithm alone."""
+    """The password, with which PJSIP takes the first algorithm that is offered, or its hash, which is MD5's."""
     user, realm, password = SETTINGS["user"], SETTINGS["domain"], SETTINGS["password"]
-    if SETTINGS["algorithm"] is None:
+    if not SETTINGS["md5"]:
         return pj.AuthCredInfo("digest", realm, user, pj.PJSIP_CRED_DATA_PLAIN_PASSWD, password)
-    name, number = {
-        "MD5": ("md5", pj.PJSIP_AUTH_ALGORITHM_MD5),
-        "SHA-256": ("sha256", pj.PJSIP_AUTH_ALGORITHM_SHA256),
-    }[SETTINGS["algorithm"]]
-    hashed = hashlib.new(name, f"{user}:{realm}:{password}".encode()).hexdigest()
-    found = pj.AuthCredInfo("digest", realm, user, pj.PJSIP_CRED_DATA_DIGEST, hashed)
-    found.algoType = number
-    return found
+    hashed = hashlib.md5(f"{user}:{realm}:{password}".encode()).hexdigest()
+    return pj.AuthCredInfo("digest", realm, user, pj.PJSIP_CRED_DATA_DIGEST, hashed)
 
 
 endpoint = pj.Endpoint()

@@ -94,8 +94,8 @@ pub struct Habits {
     pub session: Option<u32>,
     /// Insists on reliable provisional responses (RFC 3262).
     pub reliable: bool,
-    /// Has only the hash of its password by this algorithm, "MD5" or "SHA-256", not the password (PJSUA alone).
-    pub algorithm: Option<&'static str>,
+    /// Has only the MD5 hash of its password (PJSUA alone).
+    pub md5: bool,
 }
 
 impl Habits {
@@ -105,7 +105,7 @@ impl Habits {
         messages: false,
         session: None,
         reliable: false,
-        algorithm: None,
+        md5: false,
     };
 }
 

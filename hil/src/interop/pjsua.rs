@@ -45,7 +45,7 @@ impl Pjsua {
             "timer": setup.habits.session.is_some(),
             "reliable": setup.habits.reliable,
             "messages": setup.habits.messages,
-            "algorithm": setup.habits.algorithm,
+            "md5": setup.habits.md5,
         });
         let mut command = computer.command(environment().join("bin/python"));
         command
