@@ -209,4 +209,4 @@ while True:
         try:
             obey(account, *line.decode().split())
         except Exception as error:  # What PJSUA refuses is told, and ends nothing.
-            say("failed", line.decode(), error)
+            say("failed", line.decode(), getattr(error, "reason", error))

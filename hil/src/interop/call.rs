@@ -51,6 +51,8 @@ fn each_other(lab: &Lab, a: Kind, b: Kind) -> Result<()> {
     let [mut a, mut b] = lab.phones([(a, Habits::NONE), (b, Habits::NONE)])?;
     connect(&mut a, &mut b, SEATS[1].extension)?;
     hear_each_other(lab, &a, &b)?;
+    a.plays(SEATS[1].tone, &[SEATS[0].tone])?;
+    b.plays(SEATS[0].tone, &[SEATS[1].tone])?;
     a.order(Order::HangUp)?;
     b.ends()?;
     a.ends()?;
@@ -108,6 +110,7 @@ fn with_sipp(lab: &Lab, kind: Kind, transport: &str) -> Result<()> {
     phone.order(Order::Dial(SEATS[1].extension))?;
     phone.tells(&News::Talks)?;
     phone.hears(&lab.wire, SEATS[1].tone, &[SEATS[0].tone])?;
+    phone.plays(SEATS[1].tone, &[SEATS[0].tone])?;
     phone.order(Order::HangUp)?;
     phone.ends()?;
     drop(answering);

@@ -108,6 +108,8 @@ fn press(lab: &Lab, a: Kind, b: Kind, info: bool) -> Result<Mark> {
     for key in KEYS {
         a.order(Order::Digit(key))?;
         b.tells(&News::Digit(key))?;
+        // A key is silent; the next is pressed when the tone is back.
+        b.hears(&lab.wire, SEATS[0].tone, &[SEATS[1].tone])?;
     }
     a.order(Order::HangUp)?;
     b.ends()?;

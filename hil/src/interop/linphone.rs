@@ -16,6 +16,7 @@ pub struct Linphone {
     domain: String,
     calls: u32,
     status: Option<u16>,
+    untold: Vec<News>,
 }
 
 impl Linphone {
@@ -39,10 +40,27 @@ impl Linphone {
             domain: setup.domain.into(),
             calls: 0,
             status: None,
+            untold: Vec::new(),
         };
         phone.process.tell("audio-codec-disable ALL")?;
         phone.process.tell("audio-codec-enable PCMU/8000/1")?;
         Ok(phone)
+    }
+
+    /// Reads on in the log.
+    fn listen(&mut self) {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        let new = bytes.get(self.read..).unwrap_or_default();
+        let whole = new
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |end| end + 1);
+        self.read += whole;
+        let text = String::from_utf8_lossy(&new[..whole]).into_owned();
+        for line in text.lines() {
+            let news = self.read(line);
+            self.untold.extend(news);
+        }
     }
 
     fn read(&mut self, line: &str) -> Option<News> {
@@ -96,6 +114,8 @@ impl Linphone {
 
 impl Driver for Linphone {
     fn order(&mut self, order: &Order) -> Result<()> {
+        // Calls have numbers, which the log tells.
+        self.listen();
         let line = match order {
             Order::Dial(number) => format!("call sip:{number}@{}", self.domain),
             Order::Answer => "answer".into(),
@@ -111,12 +131,8 @@ impl Driver for Linphone {
     }
 
     fn news(&mut self) -> Result<Vec<News>> {
-        let bytes = std::fs::read(&self.log).unwrap_or_default();
-        let new = bytes.get(self.read..).unwrap_or_default();
-        let whole = new.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        self.read += whole;
-        let text = String::from_utf8_lossy(&new[..whole]).into_owned();
-        let news: Vec<_> = text.lines().filter_map(|line| self.read(line)).collect();
+        self.listen();
+        let news = std::mem::take(&mut self.untold);
         ensure!(!news.is_empty() || self.process.alive(), "it ended: {}", self.process.last_words());
         Ok(news)
     }
@@ -140,7 +156,7 @@ fn config(setup: &Setup) -> String {
     format!(
         "[sip]\nbind_address={address}\nroot_ca={authority}\nverify_server_certs=1\nverify_server_cn=1\n\
          media_encryption=none\ndefault_proxy=0\nuse_rfc2833={rtp}\nuse_info={info}\nguess_hostname=1\n\
-         contact=sip:{user}@{address}\nupdate_call_when_ice_completed=0\n\
+         contact=sip:{user}@{address}\nrefresher_retry_after=1000\n\
          [net]\nmtu=0\ndns_srv_enabled=0\n\
          [video]\nenabled=0\ncapture=0\ndisplay=0\nautomatically_initiate=0\nautomatically_accept=0\n\
          [proxy_0]\nreg_proxy=<sip:{proxy}:{port};transport={transport}>\n\

@@ -233,25 +233,34 @@ impl Phone {
         Ok(self.told[self.heeded - 1].clone())
     }
 
-    /// Waits until it hears the tone of `frequency` and none of `others`: in its own recording, or on its wire where it
-    /// makes none.
+    /// Waits until what reaches it from now on, on its wire, is the tone of `frequency` and none of `others`.
     pub fn hears(&self, wire: &Sniffer, frequency: f64, others: &[f64]) -> Result<()> {
-        const WINDOW: usize = tone::RATE as usize * 3 / 10;
         let port = format!("lan/{}", self.name);
+        let heard = || {
+            let streams = wire.streams(|stream| stream.port == port && stream.direction == Received);
+            let latest = streams.into_iter().max_by_key(|stream| stream.last);
+            latest.map(|stream| stream.audio).unwrap_or_default()
+        };
+        let before = heard().len();
         wait_for(&format!("{} hears {frequency} Hz", self.name), PATIENCE, || {
-            let heard = match self.driver.recording() {
-                Some(recording) => recording,
-                None => {
-                    let mut streams =
-                        wire.streams(|stream| stream.port == port && stream.direction == Received);
-                    streams.sort_by_key(|stream| stream.last);
-                    streams.pop()?.audio
-                }
-            };
-            tone::heard(&heard, WINDOW, frequency, others).then_some(())
+            let heard = heard();
+            // A stream that begins anew is shorter than the one before.
+            let new = heard.len().checked_sub(before).unwrap_or(heard.len());
+            (new >= WINDOW && tone::heard(&heard, WINDOW, frequency, others)).then_some(())
+        })
+    }
+
+    /// Waits until its recording, if it makes one, ends with that tone: it plays what reached it.
+    pub fn plays(&self, frequency: f64, others: &[f64]) -> Result<()> {
+        wait_for(&format!("{} plays {frequency} Hz", self.name), PATIENCE, || match self.driver.recording() {
+            Some(heard) => tone::heard(&heard, WINDOW, frequency, others).then_some(()),
+            None => Some(()),
         })
     }
 }
+
+/// How much of a tone is listened to, in samples.
+const WINDOW: usize = tone::RATE as usize * 3 / 10;
 
 /// How long anything may take on a busy machine.
 pub const PATIENCE: std::time::Duration = s(20);

@@ -104,7 +104,7 @@ fn sipp_registers(lab: &Lab, transport: &str) -> Result<()> {
 
 fn sipsak_registers(lab: &Lab) -> Result<()> {
     let uri = format!("sip:{}@{DOMAIN}", SEATS[0].user);
-    let sipsak = |arguments: &[&str]| lab.program(0, "sipsak", &[&["-vvv", "-i", "-H", SEATS[0].address, "-p", BOX, "-s", &uri], arguments].concat());
+    let sipsak = |arguments: &[&str]| lab.program(0, "sipsak", &[&["-vvv", "-i", "-H", SEATS[0].address, "-u", SEATS[0].user, "-p", BOX, "-s", &uri], arguments].concat());
     let answers = |wire, method, status| {
         lab.wire
             .find(wire, "lan/seat-1", Received, |sip| sip.answers(method, status))
