@@ -4,7 +4,7 @@
 
 use crate::process::Process;
 use crate::tone;
-use crate::wait::{ms, s, wait_for};
+use crate::wait::{s, wait_for};
 use crate::world::Namespace;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -200,7 +200,7 @@ impl Phone {
         let token = self.serial.to_string();
         let text = json!({"command": command, "params": parameters, "token": token}).to_string();
         write!(self.control, "{}:{text},", text.len())?;
-        let answer = wait_for(&format!("baresip's answer to {command}"), ms(3000), || {
+        let answer = wait_for(&format!("baresip's answer to {command}"), s(10), || {
             self.with(|heard| {
                 heard
                     .answers

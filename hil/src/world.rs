@@ -21,7 +21,9 @@ pub fn inside() -> bool {
 
 /// Starts this program again, with these arguments, in its own namespaces and waits for it.
 pub fn enter(arguments: &[&str]) -> Result<ExitCode> {
-    let status = command(arguments)?.status().context("unshare (package util-linux)")?;
+    let status = command(arguments)?
+        .status()
+        .context("unshare (package util-linux)")?;
     Ok(match status.code() {
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         None => ExitCode::FAILURE,

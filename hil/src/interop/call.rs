@@ -1,8 +1,8 @@
 //! Calls between all makes, both ways, and what they hear.
 
+use super::Case;
 use super::lab::{BOX, Lab, SEATS};
 use super::phone::{Habits, Kind, Make::*, News, Order, Phone, Transport::*};
-use super::Case;
 use crate::sipp;
 use crate::switch::Direction::Received;
 use anyhow::{Context, Result, ensure};
@@ -34,16 +34,19 @@ pub fn cases() -> Vec<Case> {
             move |run| each_other(&Lab::build(run)?, a, b),
         )
     });
-    let sipp = [(Kind(Baresip, Udp), "u1"), (Kind(Pjsua, Udp), "t1"), (Kind(Linphone, Udp), "u1")].map(
-        |(kind, transport)| {
-            let name = if transport == "u1" { "udp" } else { "tcp" };
-            Case::new(
-                format!("call-{kind}-sipp.{name}"),
-                "a phone calls SIPp and hears it, SIPp calls the phone",
-                move |run| with_sipp(&Lab::build(run)?, kind, transport),
-            )
-        },
-    );
+    let sipp = [
+        (Kind(Baresip, Udp), "u1"),
+        (Kind(Pjsua, Udp), "t1"),
+        (Kind(Linphone, Udp), "u1"),
+    ]
+    .map(|(kind, transport)| {
+        let name = if transport == "u1" { "udp" } else { "tcp" };
+        Case::new(
+            format!("call-{kind}-sipp.{name}"),
+            "a phone calls SIPp and hears it, SIPp calls the phone",
+            move |run| with_sipp(&Lab::build(run)?, kind, transport),
+        )
+    });
     pairs.chain(sipp).collect()
 }
 
@@ -103,10 +106,14 @@ fn with_sipp(lab: &Lab, kind: Kind, transport: &str) -> Result<()> {
     };
     let wire = lab.wire.mark();
     let answering = lab.sipp(1, &options)?;
-    lab.wire
-        .wait("SIPp's registration", super::phone::PATIENCE, wire, "lan/seat-2", Received, |sip| {
-            sip.answers("REGISTER", 200)
-        })?;
+    lab.wire.wait(
+        "SIPp's registration",
+        super::phone::PATIENCE,
+        wire,
+        "lan/seat-2",
+        Received,
+        |sip| sip.answers("REGISTER", 200),
+    )?;
     phone.order(Order::Dial(SEATS[1].extension))?;
     phone.tells(&News::Talks)?;
     phone.hears(&lab.wire, SEATS[1].tone, &[SEATS[0].tone])?;
@@ -129,7 +136,10 @@ fn with_sipp(lab: &Lab, kind: Kind, transport: &str) -> Result<()> {
     phone.tells(&News::Talks)?;
     phone.hears(&lab.wire, SEATS[2].tone, &[SEATS[0].tone])?;
     phone.order(Order::HangUp)?;
-    ensure!(calling.ends(super::phone::PATIENCE)?, "SIPp's call failed; see its errors.log");
+    ensure!(
+        calling.ends(super::phone::PATIENCE)?,
+        "SIPp's call failed; see its errors.log"
+    );
     phone.ends()?;
     Ok(())
 }

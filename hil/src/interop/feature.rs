@@ -1,9 +1,9 @@
 //! What a person does with a call: hold, keys, transfer, giving up, declining; and what the phones keep by themselves.
 
+use super::Case;
 use super::call::{connect, hear_each_other};
 use super::lab::{Lab, SEATS};
 use super::phone::{Habits, Kind, Make::*, News, Order, PATIENCE, Phone, Transport::*};
-use super::Case;
 use crate::sipp;
 use crate::sniff::Mark;
 use crate::switch::Direction::{Received, Sent};
@@ -31,15 +31,50 @@ pub fn cases() -> Vec<Case> {
         let about = "one holds and takes back, then the other";
         add("hold".into(), about, hold, a, b);
     }
-    for (a, b) in [(BARESIP, PJSUA), (PJSUA, BARESIP), (LINPHONE, PJSUA), (PJSUA, LINPHONE)] {
-        add("keys-rtp".into(), "keys pressed are told by RTP (RFC 4733)", keys_by_rtp, a, b);
-        add("keys-info".into(), "keys pressed are told by INFO", keys_by_info, a, b);
-        add("give-up".into(), "the caller gives up while it rings", give_up, a, b);
+    for (a, b) in [
+        (BARESIP, PJSUA),
+        (PJSUA, BARESIP),
+        (LINPHONE, PJSUA),
+        (PJSUA, LINPHONE),
+    ] {
+        add(
+            "keys-rtp".into(),
+            "keys pressed are told by RTP (RFC 4733)",
+            keys_by_rtp,
+            a,
+            b,
+        );
+        add(
+            "give-up".into(),
+            "the caller gives up while it rings",
+            give_up,
+            a,
+            b,
+        );
         add("decline".into(), "who is called declines", decline, a, b);
-        add("blind".into(), "one transfers the other to a third phone", blind, a, b);
+        add(
+            "blind".into(),
+            "one transfers the other to a third phone",
+            blind,
+            a,
+            b,
+        );
     }
     for (a, b) in [(PJSUA, BARESIP), (LINPHONE, PJSUA), (PJSUA, LINPHONE)] {
-        add("attended".into(), "one asks a third phone, then connects the two", attended, a, b);
+        add(
+            "keys-info".into(),
+            "keys pressed are told by INFO",
+            keys_by_info,
+            a,
+            b,
+        );
+        add(
+            "attended".into(),
+            "one asks a third phone, then connects the two",
+            attended,
+            a,
+            b,
+        );
     }
     for kind in [BARESIP, PJSUA] {
         cases.push(Case::new(
@@ -63,9 +98,11 @@ pub fn cases() -> Vec<Case> {
         "a phone that insists on a session timer calls one that knows none",
         |run| session_one_sided(&Lab::build(run)?),
     ));
-    cases.push(Case::new("lamp-sipp.udp", "a lamp follows a call (RFC 4235)", |run| {
-        lamp(&Lab::build(run)?)
-    }));
+    cases.push(Case::new(
+        "lamp-sipp.udp",
+        "a lamp follows a call (RFC 4235)",
+        |run| lamp(&Lab::build(run)?),
+    ));
     cases
 }
 
@@ -91,7 +128,9 @@ fn holds(lab: &Lab, holder: &mut Phone, held: &Phone) -> Result<()> {
     holder.order(Order::Hold)?;
     let from = format!("lan/{}", held.name);
     wait_for(&format!("{} is silent on hold", held.name), PATIENCE, || {
-        let sent = lab.wire.streams(|stream| stream.port == from && stream.direction == Sent);
+        let sent = lab
+            .wire
+            .streams(|stream| stream.port == from && stream.direction == Sent);
         let last = sent.iter().map(|stream| stream.last).max()?;
         (last.elapsed() > ms(400)).then_some(())
     })?;
@@ -118,12 +157,18 @@ fn press(lab: &Lab, a: Kind, b: Kind, info: bool) -> Result<Mark> {
 
 fn keys_by_rtp(lab: &Lab, a: Kind, b: Kind) -> Result<()> {
     let wire = press(lab, a, b, false)?;
-    ensure!(lab.wire.messages(wire, |sip| sip.is("INFO")).is_empty(), "the keys went by INFO");
+    ensure!(
+        lab.wire.messages(wire, |sip| sip.is("INFO")).is_empty(),
+        "the keys went by INFO"
+    );
     Ok(())
 }
 
 fn keys_by_info(lab: &Lab, a: Kind, b: Kind) -> Result<()> {
-    press(lab, a, b, true).map(drop)
+    let wire = press(lab, a, b, true)?;
+    let told = lab.wire.messages(wire, |sip| sip.answers("INFO", 200));
+    ensure!(!told.is_empty(), "the keys did not go by INFO");
+    Ok(())
 }
 
 fn give_up(lab: &Lab, a: Kind, b: Kind) -> Result<()> {
@@ -184,22 +229,30 @@ fn attended(lab: &Lab, a: Kind, b: Kind) -> Result<()> {
 }
 
 fn messages(lab: &Lab, kind: Kind) -> Result<()> {
-    let habits = Habits { messages: true, ..PLAIN };
+    let habits = Habits {
+        messages: true,
+        ..PLAIN
+    };
     let [mut phone] = lab.phones([(kind, habits)])?;
     let told = phone.tells_any("waiting messages", |news| matches!(news, News::Messages(_)))?;
-    let News::Messages(text) = told else { unreachable!("it was asked for") };
+    let News::Messages(text) = told else {
+        unreachable!("it was asked for")
+    };
     ensure!(text.contains("Messages-Waiting: no"), "{text:?}");
     Ok(())
 }
 
 fn reliable(lab: &Lab) -> Result<()> {
-    let habits = Habits { reliable: true, ..PLAIN };
+    let habits = Habits {
+        reliable: true,
+        ..PLAIN
+    };
     let [mut a, mut b] = lab.phones([(Kind(Pjsua, Udp), habits), (Kind(Pjsua, Udp), PLAIN)])?;
     connect(&mut a, &mut b, SEATS[1].extension)?;
     hear_each_other(lab, &a, &b)?;
-    let acknowledged = lab
-        .wire
-        .find(Mark::default(), "lan/seat-1", Received, |sip| sip.answers("PRACK", 200));
+    let acknowledged = lab.wire.find(Mark::default(), "lan/seat-1", Received, |sip| {
+        sip.answers("PRACK", 200)
+    });
     ensure!(acknowledged.is_some(), "no provisional response was reliable");
     a.order(Order::HangUp)?;
     b.ends()?;
@@ -218,12 +271,18 @@ fn session(lab: &Lab) -> Result<()> {
     phone.tells(&News::Rings)?;
     phone.order(Order::Answer)?;
     phone.tells(&News::Talks)?;
-    ensure!(calling.ends(PATIENCE)?, "the session was not refreshed; see SIPp's errors.log");
+    ensure!(
+        calling.ends(PATIENCE)?,
+        "the session was not refreshed; see SIPp's errors.log"
+    );
     phone.ends().map(drop)
 }
 
 fn session_one_sided(lab: &Lab) -> Result<()> {
-    let habits = Habits { session: Some(90), ..PLAIN };
+    let habits = Habits {
+        session: Some(90),
+        ..PLAIN
+    };
     let [mut a, mut b] = lab.phones([(Kind(Pjsua, Udp), habits), (Kind(Baresip, Udp), PLAIN)])?;
     connect(&mut a, &mut b, SEATS[1].extension)?;
     hear_each_other(lab, &a, &b)?;
@@ -245,12 +304,20 @@ fn lamp(lab: &Lab) -> Result<()> {
     };
     let wire = lab.wire.mark();
     let mut watching = lab.sipp(2, &options)?;
-    lab.wire.wait("the lamp's first state", PATIENCE, wire, "lan/seat-3", Sent, |sip| {
-        sip.answers("NOTIFY", 200)
-    })?;
+    lab.wire.wait(
+        "the lamp's first state",
+        PATIENCE,
+        wire,
+        "lan/seat-3",
+        Sent,
+        |sip| sip.answers("NOTIFY", 200),
+    )?;
     connect(&mut a, &mut b, SEATS[1].extension)?;
     a.order(Order::HangUp)?;
     b.ends()?;
-    ensure!(watching.ends(PATIENCE)?, "the lamp did not follow; see SIPp's errors.log");
+    ensure!(
+        watching.ends(PATIENCE)?,
+        "the lamp did not follow; see SIPp's errors.log"
+    );
     Ok(())
 }

@@ -22,12 +22,20 @@ pub fn cases() -> Vec<Case> {
         "svcrack tries passwords and does not find the right one, even if it is among them",
         |run| crack(Lab::build(run)?),
     );
-    let map = Case::new("svmap", "svmap finds a box that says little", |run| map(Lab::build(run)?));
+    let map = Case::new("svmap", "svmap finds a box that says little", |run| {
+        map(Lab::build(run)?)
+    });
     war.into_iter().chain([crack, map]).collect()
 }
 
 fn tool(lab: &Lab, name: &str, arguments: &[&str]) -> Result<String> {
-    lab.program(2, pjsua::environment().join("bin").join(format!("sipvicious_{name}")), arguments)
+    lab.program(
+        2,
+        pjsua::environment()
+            .join("bin")
+            .join(format!("sipvicious_{name}")),
+        arguments,
+    )
 }
 
 /// Whoever scanned: the phones of the office call each other.
@@ -53,12 +61,19 @@ fn war(lab: Lab, method: &str) -> Result<()> {
         .map(|name| format!("{name}\n"))
         .collect();
     std::fs::write(lab.folder.join("names"), names)?;
-    let said = tool(&lab, "svwar", &["-m", method, "-d", "names", "--force", "-v", BOX])?;
+    let said = tool(
+        &lab,
+        "svwar",
+        &["-m", method, "-d", "names", "--force", "-v", BOX],
+    )?;
     ensure!(!said.contains("Traceback"), "svwar failed:\n{said}");
     let found: Vec<_> = SEATS
         .iter()
         .flat_map(|seat| [seat.user, seat.extension])
-        .filter(|name| said.lines().any(|line| line.starts_with('|') && line.contains(name)))
+        .filter(|name| {
+            said.lines()
+                .any(|line| line.starts_with('|') && line.contains(name))
+        })
         .collect();
     ensure!(found.is_empty(), "svwar found {found:?}:\n{said}");
     let statuses: BTreeSet<_> = lab
@@ -76,10 +91,20 @@ fn war(lab: Lab, method: &str) -> Result<()> {
 
 fn crack(lab: Lab) -> Result<()> {
     let words = ["1234", "0312340001", "801", "admin", "password", "secret"];
-    let words: Vec<_> = words.iter().cycle().take(60).chain([&PASSWORD]).map(|word| format!("{word}\n")).collect();
+    let words: Vec<_> = words
+        .iter()
+        .cycle()
+        .take(60)
+        .chain([&PASSWORD])
+        .map(|word| format!("{word}\n"))
+        .collect();
     std::fs::write(lab.folder.join("passwords"), words.concat())?;
     let user = SEATS[0].user;
-    let said = tool(&lab, "svcrack", &["-u", user, "-d", "passwords", "--maximumtime=5", BOX])?;
+    let said = tool(
+        &lab,
+        "svcrack",
+        &["-u", user, "-d", "passwords", "--maximumtime=5", BOX],
+    )?;
     ensure!(!said.contains(PASSWORD), "svcrack found the password:\n{said}");
     serves(lab)
 }

@@ -186,7 +186,11 @@ impl Lab {
         words.extend(options.words);
         let remote = format!("{BOX}:5060");
         let options = sipp::Options {
-            name: if options.name.is_empty() { place.name } else { options.name },
+            name: if options.name.is_empty() {
+                place.name
+            } else {
+                options.name
+            },
             remote: Some(&remote),
             local: place.address,
             credentials: Some((place.user, PASSWORD, DOMAIN)),
@@ -198,7 +202,12 @@ impl Lab {
     }
 
     /// A program on a seat, run to its end; what it printed, whether or not it ended well.
-    pub fn program(&self, seat: usize, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Result<String> {
+    pub fn program(
+        &self,
+        seat: usize,
+        program: impl AsRef<std::ffi::OsStr>,
+        arguments: &[&str],
+    ) -> Result<String> {
         let mut command = self.computers[seat].command(&program);
         let output = command.current_dir(&self.folder).args(arguments).output()?;
         let said = [output.stdout, output.stderr].concat();
@@ -253,7 +262,9 @@ fn config(folder: &Path) -> String {
     let ids: String = SEATS
         .iter()
         .map(|Seat { user, extension, .. }| {
-            format!("\n[[site.id]]\nnumber = \"{user}\"\nextension = \"{extension}\"\npassword = \"{PASSWORD}\"\n")
+            format!(
+                "\n[[site.id]]\nnumber = \"{user}\"\nextension = \"{extension}\"\npassword = \"{PASSWORD}\"\n"
+            )
         })
         .collect();
     format!(

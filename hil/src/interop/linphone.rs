@@ -12,7 +12,6 @@ pub struct Linphone {
     process: Process,
     log: PathBuf,
     read: usize,
-    wav: PathBuf,
     domain: String,
     calls: u32,
     status: Option<u16>,
@@ -27,7 +26,7 @@ impl Linphone {
         std::fs::create_dir_all(home.join(".local/share/linphone"))?;
         let (wav, log) = (home.join("tone.wav"), home.join("log"));
         tone::write_wav(&wav, &tone::sine(setup.tone, 600.0))?;
-        std::fs::write(home.join("linphonerc"), config(setup))?;
+        std::fs::write(home.join("linphonerc"), config(setup, &wav))?;
         let mut command = computer.command("linphone-daemon");
         command.arg("--config").arg(home.join("linphonerc"));
         command.arg("--log").arg(&log).arg("--disable-stats-events");
@@ -36,7 +35,6 @@ impl Linphone {
             process: Process::start_told(computer.name(), &mut command, folder)?,
             log,
             read: 0,
-            wav,
             domain: setup.domain.into(),
             calls: 0,
             status: None,
@@ -96,17 +94,11 @@ impl Linphone {
                 Some(News::Rings)
             }
             "LinphoneCallPausedByRemote" => Some(News::Held),
-            "LinphoneCallEnd" | "LinphoneCallError" => Some(News::Ended(self.status.filter(|&status| status >= 300))),
-            "LinphoneCallStreamsRunning" => {
-                // The tone begins anew with the streams; a phone that is gone tells so by itself.
-                let play = format!("incall-player-start {}", self.wav.display());
-                let _ = self.process.tell(&play);
-                Some(if states.contains("PausedByRemote") {
-                    News::Resumed
-                } else {
-                    News::Talks
-                })
+            "LinphoneCallEnd" | "LinphoneCallError" => {
+                Some(News::Ended(self.status.filter(|&status| status >= 300)))
             }
+            "LinphoneCallStreamsRunning" if states.contains("PausedByRemote") => Some(News::Resumed),
+            "LinphoneCallStreamsRunning" => Some(News::Talks),
             _ => None,
         }
     }
@@ -133,7 +125,11 @@ impl Driver for Linphone {
     fn news(&mut self) -> Result<Vec<News>> {
         self.listen();
         let news = std::mem::take(&mut self.untold);
-        ensure!(!news.is_empty() || self.process.alive(), "it ended: {}", self.process.last_words());
+        ensure!(
+            !news.is_empty() || self.process.alive(),
+            "it ended: {}",
+            self.process.last_words()
+        );
         Ok(news)
     }
 
@@ -142,26 +138,35 @@ impl Driver for Linphone {
     }
 }
 
-/// What its configuration file has to say; `register_only_when_network_is_up` and closed ports (-1) break it.
-fn config(setup: &Setup) -> String {
+/// What its configuration file has to say. Without a sound card it plays the music for those on hold, always.
+fn config(setup: &Setup, wav: &Path) -> String {
     // It finds no addresses in certificates, only names.
     let (proxy, port) = match setup.kind.1 {
         Transport::Tls => (setup.domain, 5061),
         _ => (setup.proxy, 5060),
     };
     let transport = setup.kind.1.name();
-    let Setup { user, password, domain, address, expires, .. } = setup;
+    let Setup {
+        user,
+        password,
+        domain,
+        address,
+        expires,
+        ..
+    } = setup;
     let authority = setup.authority.display();
     let (rtp, info) = (u8::from(!setup.habits.info), u8::from(setup.habits.info));
     format!(
         "[sip]\nbind_address={address}\nroot_ca={authority}\nverify_server_certs=1\nverify_server_cn=1\n\
          media_encryption=none\ndefault_proxy=0\nuse_rfc2833={rtp}\nuse_info={info}\nguess_hostname=1\n\
          contact=sip:{user}@{address}\nrefresher_retry_after=1000\n\
+         [sound]\nhold_music={}\n\
          [net]\nmtu=0\ndns_srv_enabled=0\n\
          [video]\nenabled=0\ncapture=0\ndisplay=0\nautomatically_initiate=0\nautomatically_accept=0\n\
          [proxy_0]\nreg_proxy=<sip:{proxy}:{port};transport={transport}>\n\
          reg_route=<sip:{proxy}:{port};transport={transport};lr>\nreg_identity=sip:{user}@{domain}\n\
          reg_expires={expires}\nreg_sendregister=1\npublish=0\n\
-         [auth_info_0]\nusername={user}\npasswd={password}\nrealm={domain}\n"
+         [auth_info_0]\nusername={user}\npasswd={password}\nrealm={domain}\n",
+        wav.display()
     )
 }

@@ -30,7 +30,11 @@ pub struct Case {
 type Tell = Box<dyn Fn(&Run) -> Result<()> + Send + Sync>;
 
 impl Case {
-    fn new(name: impl Into<String>, about: &'static str, tell: impl Fn(&Run) -> Result<()> + Send + Sync + 'static) -> Case {
+    fn new(
+        name: impl Into<String>,
+        about: &'static str,
+        tell: impl Fn(&Run) -> Result<()> + Send + Sync + 'static,
+    ) -> Case {
         Case {
             name: name.into(),
             about,
@@ -54,7 +58,15 @@ impl Case {
 
 /// Beginnings of the names of cases that must fail, for what the box does not do yet; one of them that passes is an
 /// error, so that this list never says less than the truth.
-const NOT_YET: &[(&str, &str)] = &[];
+const NOT_YET: &[(&str, &str)] = &[
+    ("keys-info", "INFO within a call is answered with 405"),
+    ("blind", "REFER is answered with 405"),
+    ("attended", "REFER is answered with 405"),
+    ("messages", "SUBSCRIBE is answered with 489"),
+    ("lamp", "SUBSCRIBE is answered with 489"),
+    ("session-", "no session timers"),
+    ("reliable", "an INVITE that requires 100rel is answered with 420"),
+];
 
 /// Every kind of phone.
 const KINDS: [Kind; 9] = [

@@ -86,7 +86,7 @@ pub struct Setup<'a> {
 /// What phones do only if they are set up so.
 #[derive(Debug, Clone, Copy)]
 pub struct Habits {
-    /// Digits by SIP INFO instead of RTP.
+    /// Digits by SIP INFO instead of RTP (baresip 1.0 takes them, but sends none).
     pub info: bool,
     /// Asks for waiting messages (RFC 3842).
     pub messages: bool,
@@ -205,7 +205,8 @@ impl Phone {
 
     /// Waits for news behind those waited for before.
     pub fn tells(&mut self, what: &News) -> Result<()> {
-        self.tells_any(&format!("{what:?}"), |news| news == what).map(drop)
+        self.tells_any(&format!("{what:?}"), |news| news == what)
+            .map(drop)
     }
 
     /// Waits until the call ends.
@@ -252,10 +253,14 @@ impl Phone {
 
     /// Waits until its recording, if it makes one, ends with that tone: it plays what reached it.
     pub fn plays(&self, frequency: f64, others: &[f64]) -> Result<()> {
-        wait_for(&format!("{} plays {frequency} Hz", self.name), PATIENCE, || match self.driver.recording() {
-            Some(heard) => tone::heard(&heard, WINDOW, frequency, others).then_some(()),
-            None => Some(()),
-        })
+        wait_for(
+            &format!("{} plays {frequency} Hz", self.name),
+            PATIENCE,
+            || match self.driver.recording() {
+                Some(heard) => tone::heard(&heard, WINDOW, frequency, others).then_some(()),
+                None => Some(()),
+            },
+        )
     }
 }
 
@@ -273,13 +278,6 @@ struct Baresip {
 
 impl Baresip {
     fn start(computer: &Namespace, setup: &Setup, folder: &Path) -> Result<Baresip> {
-        let mut more = String::new();
-        if setup.habits.info {
-            more.push_str(";dtmfmode=info");
-        }
-        if setup.habits.messages {
-            more.push_str(";mwi=yes");
-        }
         let account = baresip::Account {
             user: setup.user,
             password: setup.password,
@@ -292,7 +290,7 @@ impl Baresip {
                 other => other.name(),
             },
             authority: Some(setup.authority),
-            more: &more,
+            more: if setup.habits.messages { ";mwi=yes" } else { "" },
         };
         let phone = baresip::Phone::start(computer, &account, folder)?;
         Ok(Baresip {

@@ -89,7 +89,11 @@ impl Driver for Pjsua {
             ensure!(!line.starts_with("failed "), "PJSUA: {line}");
             news.extend(read(line));
         }
-        ensure!(!news.is_empty() || self.process.alive(), "it ended: {}", self.process.last_words());
+        ensure!(
+            !news.is_empty() || self.process.alive(),
+            "it ended: {}",
+            self.process.last_words()
+        );
         Ok(news)
     }
 

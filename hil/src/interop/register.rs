@@ -60,7 +60,9 @@ fn comes_and_goes(lab: &Lab, kind: Kind) -> Result<()> {
     phone.order(Order::Unregister)?;
     phone.tells(&News::Unregistered)?;
     caller.order(Order::Dial(SEATS[0].extension))?;
-    let status = caller.tells_any("a call to nobody ends", |news| matches!(news, News::Ended(Some(_))))?;
+    let status = caller.tells_any("a call to nobody ends", |news| {
+        matches!(news, News::Ended(Some(_)))
+    })?;
     ensure!(
         status == News::Ended(Some(480)),
         "a call to a phone that is gone: {status:?}, not 480"
@@ -104,20 +106,50 @@ fn sipp_registers(lab: &Lab, transport: &str) -> Result<()> {
 
 fn sipsak_registers(lab: &Lab) -> Result<()> {
     let uri = format!("sip:{}@{DOMAIN}", SEATS[0].user);
-    let sipsak = |arguments: &[&str]| lab.program(0, "sipsak", &[&["-vvv", "-i", "-H", SEATS[0].address, "-u", SEATS[0].user, "-p", BOX, "-s", &uri], arguments].concat());
+    let sipsak = |arguments: &[&str]| {
+        lab.program(
+            0,
+            "sipsak",
+            &[
+                &[
+                    "-vvv",
+                    "-i",
+                    "-H",
+                    SEATS[0].address,
+                    "-u",
+                    SEATS[0].user,
+                    "-p",
+                    BOX,
+                    "-s",
+                    &uri,
+                ],
+                arguments,
+            ]
+            .concat(),
+        )
+    };
     let answers = |wire, method, status| {
         lab.wire
             .find(wire, "lan/seat-1", Received, |sip| sip.answers(method, status))
     };
     let wire = lab.wire.mark();
     sipsak(&["-U", "-x", "120", "-a", PASSWORD])?;
-    ensure!(answers(wire, "REGISTER", 200).is_some(), "the right password was refused");
+    ensure!(
+        answers(wire, "REGISTER", 200).is_some(),
+        "the right password was refused"
+    );
     let wire = lab.wire.mark();
     sipsak(&[])?;
     ensure!(answers(wire, "OPTIONS", 200).is_some(), "no 200 to OPTIONS");
     let wire = lab.wire.mark();
     sipsak(&["-U", "-x", "120", "-a", "wrong"])?;
-    ensure!(answers(wire, "REGISTER", 200).is_none(), "a wrong password was taken");
-    ensure!(answers(wire, "REGISTER", 401).is_some(), "a wrong password was not answered");
+    ensure!(
+        answers(wire, "REGISTER", 200).is_none(),
+        "a wrong password was taken"
+    );
+    ensure!(
+        answers(wire, "REGISTER", 401).is_some(),
+        "a wrong password was not answered"
+    );
     Ok(())
 }

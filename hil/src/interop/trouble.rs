@@ -13,7 +13,11 @@ use anyhow::{Result, ensure};
 const PLAIN: Habits = Habits::NONE;
 
 pub fn cases() -> Vec<Case> {
-    let restarts = [(Kind(Baresip, Udp), Kind(Pjsua, Udp)), (Kind(Pjsua, Udp), Kind(Linphone, Udp))].map(|(a, b)| {
+    let restarts = [
+        (Kind(Baresip, Udp), Kind(Pjsua, Udp)),
+        (Kind(Pjsua, Udp), Kind(Linphone, Udp)),
+    ]
+    .map(|(a, b)| {
         Case::new(
             format!("restart-{a}-{b}"),
             "the box is killed and started: it knows its phones, they call at once",
@@ -37,17 +41,25 @@ pub fn cases() -> Vec<Case> {
             move |run| gone(&Lab::build(run)?, kind),
         )
     });
-    let long = [(Kind(Baresip, Udp), "u1"), (Kind(Pjsua, Tcp), "u1"), (Kind(Linphone, Udp), "t1")].map(
-        |(kind, transport)| {
-            let name = if transport == "u1" { "udp" } else { "tcp" };
-            Case::new(
-                format!("long-sipp.{name}-{kind}"),
-                "an INVITE of more than 1,500 bytes, in fragments by UDP",
-                move |run| long(&Lab::build(run)?, kind, transport),
-            )
-        },
-    );
-    restarts.into_iter().chain(connections).chain(gone).chain(long).collect()
+    let long = [
+        (Kind(Baresip, Udp), "u1"),
+        (Kind(Pjsua, Tcp), "u1"),
+        (Kind(Linphone, Udp), "t1"),
+    ]
+    .map(|(kind, transport)| {
+        let name = if transport == "u1" { "udp" } else { "tcp" };
+        Case::new(
+            format!("long-sipp.{name}-{kind}"),
+            "an INVITE of more than 1,500 bytes, in fragments by UDP",
+            move |run| long(&Lab::build(run)?, kind, transport),
+        )
+    });
+    restarts
+        .into_iter()
+        .chain(connections)
+        .chain(gone)
+        .chain(long)
+        .collect()
 }
 
 fn restart(mut lab: Lab, a: Kind, b: Kind) -> Result<()> {
@@ -79,10 +91,12 @@ fn gone(lab: &Lab, kind: Kind) -> Result<()> {
     let wire = lab.wire.mark();
     caller.order(Order::Dial(SEATS[1].extension))?;
     // Timer B is 32 s.
-    let answer = lab.wire.wait("a final answer", s(40), wire, "lan/seat-1", Received, |sip| {
-        sip.header("CSeq").is_some_and(|value| value.ends_with("INVITE"))
-            && sip.status().is_some_and(|status| status >= 300 && status != 407)
-    })?;
+    let answer = lab
+        .wire
+        .wait("a final answer", s(40), wire, "lan/seat-1", Received, |sip| {
+            sip.header("CSeq").is_some_and(|value| value.ends_with("INVITE"))
+                && sip.status().is_some_and(|status| status >= 300 && status != 407)
+        })?;
     ensure!(
         matches!(answer.status(), Some(408 | 480 | 503 | 504)),
         "the caller is told {:?}",
@@ -114,7 +128,9 @@ fn long(lab: &Lab, kind: Kind, transport: &str) -> Result<()> {
     phone.hears(&lab.wire, SEATS[1].tone, &[SEATS[0].tone])?;
     phone.order(Order::HangUp)?;
     ensure!(calling.ends(PATIENCE)?, "SIPp's call failed; see its errors.log");
-    let long = lab.wire.messages(Mark::default(), |sip| sip.is("INVITE") && sip.text.len() > 1500);
+    let long = lab
+        .wire
+        .messages(Mark::default(), |sip| sip.is("INVITE") && sip.text.len() > 1500);
     ensure!(!long.is_empty(), "no INVITE was long");
     phone.ends().map(drop)
 }
