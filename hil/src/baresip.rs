@@ -33,8 +33,6 @@ pub struct Account<'a> {
     pub transport: &'a str,
     /// Whose certificates it trusts (PEM), for TLS.
     pub authority: Option<&'a Path>,
-    /// More parameters of its account: ";dtmfmode=info".
-    pub more: &'a str,
 }
 
 /// Something the phone reported.
@@ -225,7 +223,7 @@ fn config(account: &Account, wav: &Path, recordings: &Path) -> String {
     let trust = account.authority.map_or_else(String::new, |authority| {
         format!("sip_cafile {}\nsip_verify_server yes\n", authority.display())
     });
-    let modules: String = ["g711", "account", "sndfile", "aufile", "aubridge", "mwi"]
+    let modules: String = ["g711", "account", "sndfile", "aufile", "aubridge"]
         .iter()
         .map(|name| format!("module {name}.so\n"))
         .collect();
@@ -246,8 +244,8 @@ fn line(account: &Account) -> String {
     };
     format!(
         "<sip:{}@{}{transport}>;auth_pass={};outbound=\"sip:{}{transport}\";regint={};answermode=manual;ptime=20;\
-         audio_codecs=PCMU/8000/1{}\n",
-        account.user, account.domain, account.password, account.proxy, account.register, account.more
+         audio_codecs=PCMU/8000/1\n",
+        account.user, account.domain, account.password, account.proxy, account.register
     )
 }
 

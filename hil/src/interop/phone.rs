@@ -88,7 +88,7 @@ pub struct Setup<'a> {
 pub struct Habits {
     /// Digits by SIP INFO instead of RTP (baresip 1.0 takes them, but sends none).
     pub info: bool,
-    /// Asks for waiting messages (RFC 3842).
+    /// Asks for waiting messages (RFC 3842; PJSUA alone: baresip 1.0 would ask without end).
     pub messages: bool,
     /// Insists on a session timer of this many seconds (RFC 4028).
     pub session: Option<u32>,
@@ -290,7 +290,6 @@ impl Baresip {
                 other => other.name(),
             },
             authority: Some(setup.authority),
-            more: if setup.habits.messages { ";mwi=yes" } else { "" },
         };
         let phone = baresip::Phone::start(computer, &account, folder)?;
         Ok(Baresip {
@@ -346,7 +345,6 @@ fn read(event: &baresip::Event) -> Option<News> {
         "CALL_ESTABLISHED" => News::Talks,
         "CALL_CLOSED" => News::Ended(status()),
         "CALL_DTMF_START" => News::Digit(event.text().chars().next()?),
-        "MWI_NOTIFY" => News::Messages(event.text().into()),
         "TRANSFER_FAILED" => News::Transfer(status()?),
         _ => return None,
     })
