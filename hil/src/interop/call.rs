@@ -127,7 +127,7 @@ fn with_sipp(lab: &Lab, kind: Kind, transport: &str) -> Result<()> {
         scenario: "phone-calls",
         transport,
         called: &[SEATS[0].extension],
-        words: &[("more", "")],
+        words: &[("more", ""), ("attributes", "")],
         ..sipp::Options::default()
     };
     let mut calling = lab.sipp(2, &options)?;

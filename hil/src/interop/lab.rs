@@ -80,6 +80,7 @@ pub struct Lab {
     pub computers: Vec<Namespace>,
     host: Namespace,
     authority: PathBuf,
+    stranger: PathBuf,
     serving: Option<Process>,
     // Kept for their lives.
     _ports: Vec<Port>,
@@ -110,7 +111,7 @@ impl Lab {
             .iter()
             .map(|seat| plug(seat.name, seat.address))
             .collect::<Result<_>>()?;
-        let authority = certificates(&folder)?;
+        let [authority, stranger] = certificates(&folder)?;
         std::fs::write(folder.join("box.toml"), config(&folder))?;
         let mut lab = Lab {
             folder,
@@ -118,6 +119,7 @@ impl Lab {
             computers,
             host,
             authority,
+            stranger,
             serving: None,
             _ports: ports,
             _lan: lan,
@@ -159,7 +161,11 @@ impl Lab {
             domain: DOMAIN,
             proxy: BOX,
             address: place.address,
-            authority: &self.authority,
+            authority: if habits.distrusts {
+                &self.stranger
+            } else {
+                &self.authority
+            },
             tone: place.tone,
             expires: 600,
             habits,
@@ -226,35 +232,40 @@ fn names(folder: &Path) -> Result<()> {
         ("hosts", format!("127.0.0.1 localhost\n{BOX} {DOMAIN}\n")),
         ("resolv.conf", "nameserver 127.0.0.1\n".into()),
     ] {
-        let path = folder.join(file);
+        let (path, place) = (folder.join(file), Path::new("/etc").join(file));
         std::fs::write(&path, text)?;
-        run(Command::new("mount")
-            .arg("--bind")
-            .arg(&path)
-            .arg(Path::new("/etc").join(file)))?;
+        // It may lead to what was in /run, which is this world's own now.
+        if let (false, Ok(link)) = (place.exists(), place.read_link()) {
+            let lost = Path::new("/etc").join(link);
+            lost.parent().map(std::fs::create_dir_all).transpose()?;
+            std::fs::write(&lost, "")?;
+        }
+        if place.exists() {
+            run(Command::new("mount").arg("--bind").arg(&path).arg(&place))?;
+        }
     }
     Ok(())
 }
 
-/// An authority and the box's certificate by it; the authority's file.
-fn certificates(folder: &Path) -> Result<PathBuf> {
-    let authority_key = rcgen::KeyPair::generate()?;
-    let mut authority = rcgen::CertificateParams::new([])?;
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    authority
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "Office authority");
-    let certificate = authority.self_signed(&authority_key)?;
-    let issuer = rcgen::Issuer::new(authority, authority_key);
+/// The box's certificate by an authority; the file of that authority, and of another.
+fn certificates(folder: &Path) -> Result<[PathBuf; 2]> {
+    let authority = |name: &str| -> Result<(PathBuf, rcgen::Issuer<rcgen::KeyPair>)> {
+        let key = rcgen::KeyPair::generate()?;
+        let mut params = rcgen::CertificateParams::new([])?;
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let path = folder.join(format!("{name}.pem"));
+        std::fs::write(&path, params.self_signed(&key)?.pem())?;
+        Ok((path, rcgen::Issuer::new(params, key)))
+    };
+    let (own, issuer) = authority("authority")?;
+    let (stranger, _) = authority("stranger")?;
     let key = rcgen::KeyPair::generate()?;
     let mut params = rcgen::CertificateParams::new([DOMAIN.to_string(), BOX.to_string()])?;
     params.distinguished_name.push(rcgen::DnType::CommonName, DOMAIN);
-    let own = params.signed_by(&key, &issuer)?;
-    let path = folder.join("authority.pem");
-    std::fs::write(&path, certificate.pem())?;
-    std::fs::write(folder.join("box.pem"), own.pem())?;
+    std::fs::write(folder.join("box.pem"), params.signed_by(&key, &issuer)?.pem())?;
     std::fs::write(folder.join("box.key"), key.serialize_pem())?;
-    Ok(path)
+    Ok([own, stranger])
 }
 
 fn config(folder: &Path) -> String {

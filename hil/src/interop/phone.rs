@@ -28,7 +28,7 @@ pub enum Transport {
     Udp,
     /// Port 5060.
     Tcp,
-    /// Port 5061, the box's certificate verified.
+    /// Port 5061; PJSUA and linphone verify the box's certificate.
     Tls,
 }
 
@@ -94,6 +94,8 @@ pub struct Habits {
     pub session: Option<u32>,
     /// Insists on reliable provisional responses (RFC 3262).
     pub reliable: bool,
+    /// Trusts another authority than that of the box's certificate.
+    pub distrusts: bool,
     /// Has only the MD5 hash of its password (PJSUA alone).
     pub md5: bool,
 }
@@ -105,6 +107,7 @@ impl Habits {
         messages: false,
         session: None,
         reliable: false,
+        distrusts: false,
         md5: false,
     };
 }

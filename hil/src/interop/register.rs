@@ -25,6 +25,15 @@ pub fn cases() -> Vec<Case> {
             )
         })
     });
+    // baresip 1.0 verifies nothing.
+    let distrust = [Make::Pjsua, Make::Linphone].map(|make| {
+        let kind = Kind(make, Transport::Tls);
+        Case::new(
+            format!("distrust-{kind}"),
+            "a phone that does not trust the box's certificate does not register",
+            move |run| distrust(&Lab::build(run)?, kind),
+        )
+    });
     let sipp = [("udp", "u1"), ("tcp", "t1")].map(|(name, transport)| {
         Case::new(
             format!("register-sipp.{name}"),
@@ -37,7 +46,12 @@ pub fn cases() -> Vec<Case> {
         "sipsak registers with digest and asks for OPTIONS; a wrong password is refused",
         |run| sipsak_registers(&Lab::build(run)?),
     );
-    phones.chain(digests).chain(sipp).chain([sipsak]).collect()
+    phones
+        .chain(digests)
+        .chain(distrust)
+        .chain(sipp)
+        .chain([sipsak])
+        .collect()
 }
 
 fn comes_and_goes(lab: &Lab, kind: Kind) -> Result<()> {
@@ -68,6 +82,14 @@ fn comes_and_goes(lab: &Lab, kind: Kind) -> Result<()> {
         "a call to a phone that is gone: {status:?}, not 480"
     );
     Ok(())
+}
+
+fn distrust(lab: &Lab, kind: Kind) -> Result<()> {
+    let habits = Habits {
+        distrusts: true,
+        ..Habits::NONE
+    };
+    lab.phone(0, kind, PASSWORD, habits)?.tells(&News::Refused)
 }
 
 fn digest(lab: &Lab, algorithm: &'static str, transport: Transport) -> Result<()> {

@@ -6,7 +6,7 @@ use super::phone::{Habits, Kind, Make::*, News, Order, PATIENCE, Transport::*};
 use super::{Case, KINDS};
 use crate::sipp;
 use crate::sniff::Mark;
-use crate::switch::Direction::Received;
+use crate::switch::Direction::{Received, Sent};
 use crate::wait::s;
 use anyhow::{Result, ensure};
 
@@ -41,18 +41,25 @@ pub fn cases() -> Vec<Case> {
             move |run| gone(&Lab::build(run)?, kind),
         )
     });
-    let long = [
+    let callers = [
         (Kind(Baresip, Udp), "u1"),
         (Kind(Pjsua, Tcp), "u1"),
         (Kind(Linphone, Udp), "t1"),
-    ]
-    .map(|(kind, transport)| {
+    ];
+    let long = callers.into_iter().flat_map(|(kind, transport)| {
         let name = if transport == "u1" { "udp" } else { "tcp" };
-        Case::new(
-            format!("long-sipp.{name}-{kind}"),
-            "an INVITE of more than 1,500 bytes, in fragments by UDP",
-            move |run| long(&Lab::build(run)?, kind, transport),
-        )
+        [
+            Case::new(
+                format!("long-head-sipp.{name}-{kind}"),
+                "an INVITE of more than 1,500 bytes before its description, in fragments by UDP",
+                move |run| long(&Lab::build(run)?, kind, transport, 120, 0),
+            ),
+            Case::new(
+                format!("long-body-sipp.{name}-{kind}"),
+                "an INVITE with a description of more than 1,500 bytes, in fragments by UDP",
+                move |run| long(&Lab::build(run)?, kind, transport, 0, 40),
+            ),
+        ]
     });
     restarts
         .into_iter()
@@ -110,15 +117,19 @@ fn gone(lab: &Lab, kind: Kind) -> Result<()> {
     connect(&mut caller, &mut phone, SEATS[1].extension)
 }
 
-fn long(lab: &Lab, kind: Kind, transport: &str) -> Result<()> {
+/// SIPp calls with `words` in the subject and `lines` of attributes.
+fn long(lab: &Lab, kind: Kind, transport: &str, words: usize, lines: usize) -> Result<()> {
     let [mut phone] = lab.phones([(kind, PLAIN)])?;
-    let more = format!("Subject: {}\n", "a long story ".repeat(120));
+    let more = format!("Subject: {}\n", "a long story ".repeat(words));
+    let attributes: String = (0..lines)
+        .map(|n| format!("a=extmap:{n} urn:example:{n:030}\n"))
+        .collect();
     let options = sipp::Options {
         name: "seat-2",
         scenario: "phone-calls",
         transport,
         called: &[SEATS[0].extension],
-        words: &[("more", &more)],
+        words: &[("more", &more), ("attributes", &attributes)],
         ..sipp::Options::default()
     };
     let mut calling = lab.sipp(1, &options)?;
@@ -128,9 +139,13 @@ fn long(lab: &Lab, kind: Kind, transport: &str) -> Result<()> {
     phone.hears(&lab.wire, SEATS[1].tone, &[SEATS[0].tone])?;
     phone.order(Order::HangUp)?;
     ensure!(calling.ends(PATIENCE)?, "SIPp's call failed; see its errors.log");
-    let long = lab
-        .wire
-        .messages(Mark::default(), |sip| sip.is("INVITE") && sip.text.len() > 1500);
-    ensure!(!long.is_empty(), "no INVITE was long");
+    // The box sends on the description, not the subject.
+    let ports = [("lan/seat-2", Sent), ("lan/seat-1", Received)];
+    for (port, direction) in ports.into_iter().take(if lines > 0 { 2 } else { 1 }) {
+        let long = lab.wire.find(Mark::default(), port, direction, |sip| {
+            sip.is("INVITE") && sip.text.len() > 1500
+        });
+        ensure!(long.is_some(), "no INVITE at {port} was long");
+    }
     phone.ends().map(drop)
 }
