@@ -292,7 +292,6 @@ impl Baresip {
                 Transport::Udp => "",
                 other => other.name(),
             },
-            authority: Some(setup.authority),
         };
         let phone = baresip::Phone::start(computer, &account, folder)?;
         Ok(Baresip {
