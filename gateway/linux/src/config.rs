@@ -189,3 +189,139 @@ impl Cloud {
         Factory::decode(&image).with_context(|| format!("{path}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"state = "state"
+
+[listen]
+address = "192.0.2.1"
+udp = 5060
+
+[site]
+realm = "office.example"
+
+[[site.id]]
+number = "0312345601"
+extension = "201"
+name = "受付"
+password = "one"
+
+[[site.id]]
+number = "0312345602"
+extension = "202"
+ha1 = { md5 = "00112233445566778899aabbccddeeff", sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" }
+
+[[site.group]]
+number = "0312345600"
+name = "代表"
+ring = ["201", "202"]
+"#;
+
+    fn told(text: &str) -> String {
+        match Config::parse(text) {
+            Ok(_) => String::new(),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    #[test]
+    fn an_office() {
+        let config = Config::parse(GOOD).unwrap();
+        let Role::Alone(site) = &config.role else { panic!() };
+        let group = site.reps.first().unwrap();
+        assert_eq!((site.ids.len(), group.ring.iter().count()), (2, 2));
+        // printf 0312345601:office.example:one | md5sum; | sha256sum
+        let [first, second] = &site.credentials[..] else {
+            panic!()
+        };
+        assert_eq!(first.ha1_md5[..4], [0x0E, 0x54, 0x52, 0xF3]);
+        assert_eq!(first.ha1_sha256[..4], [0xA2, 0xA2, 0x8E, 0x31]);
+        assert_eq!((second.ha1_md5[1], second.ha1_sha256[31]), (0x11, 0xFF));
+        assert_eq!(config.factory().box_id, BoxId(0));
+    }
+
+    /// What is changed in the good one, and what the answer must name: the line, or the place.
+    #[test]
+    fn what_is_wrong_is_named() {
+        let table: [(&str, &str, &str); 25] = [
+            ("state = \"state\"", "", "missing field `state`"),
+            ("udp = 5060", "udp = 5060\nport = 5060", "line 6, column 1"),
+            ("udp = 5060", "udp = 65536", "line 5, column 7"),
+            ("udp = 5060", "", "no port"),
+            ("udp = 5060", "tls = 5061", "needs [tls]"),
+            ("192.0.2.1", "0.0.0.0", "listen.address"),
+            ("192.0.2.1", "box.example", "line 4, column 11"),
+            ("[site]", "[capacity]\ncalls = 0\n[site]", "capacity.calls"),
+            ("[site]", "[capacity]\ncalls = 100001\n[site]", "1 to 100000"),
+            (
+                "[site]",
+                "[capacity]\nconnections = 0\n[site]",
+                "capacity.connections",
+            ),
+            (
+                "[site]",
+                "[capacity]\nphones = 1\n[site]",
+                "unknown field `phones`",
+            ),
+            (
+                "[site]",
+                "[cloud]\nfactory = \"box.bin\"\n[site]",
+                "one of [cloud] and [site]",
+            ),
+            ("office.example", "", "realm empty"),
+            ("office.example", "office\\\"example", "not usable in SIP"),
+            ("\"201\"\nname", "\"2O1\"\nname", "extension \"2O1\""),
+            ("\"0312345602\"", "\"0312345601\"", "number used twice"),
+            ("\"0312345602\"", "\"110\"", "not a subscriber number"),
+            ("\"0312345602\"", "\"x\"", "site.id 2 (\"x\"): number \"x\""),
+            (
+                "extension = \"202\"",
+                "extension = \"201\"",
+                "extension used twice",
+            ),
+            ("password = \"one\"", "", "one of password and ha1"),
+            ("password = \"one\"", "password = \"\"", "password: empty"),
+            ("eeff\", sha", "eefg\", sha", "ha1.md5"),
+            (
+                "[\"201\", \"202\"]",
+                "[\"201\", \"203\"]",
+                "no ID has extension 203",
+            ),
+            ("受付", "受付受付受付受付受付受付受付受付受付", "is too long"),
+            ("[site]", "[site]\noutside_prefix = 2", "outside-line digit"),
+        ];
+        for (good, bad, named) in table {
+            assert!(GOOD.contains(good), "{good}");
+            let told = told(&GOOD.replacen(good, bad, 1));
+            assert!(told.contains(named), "{bad}: {told:?} without {named:?}");
+        }
+    }
+
+    #[test]
+    fn the_cloud_s_box_needs_its_factory_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("factory.bin");
+        let (listen, _) = GOOD.split_once("[site]").unwrap();
+        let text = format!("{listen}[cloud]\nfactory = {:?}\n", path.to_str().unwrap());
+        assert!(told(&text).contains("No such file"), "{}", told(&text));
+        std::fs::write(&path, b"what else").unwrap();
+        assert!(told(&text).contains("no factory data"), "{}", told(&text));
+        let factory = Factory {
+            box_id: BoxId(7),
+            secret: [1; 32],
+            cloud_host: "cloud.example".try_into().unwrap(),
+            sip_port: 5_060,
+            mqtt_port: 1_883,
+            realm: "trunk.example".try_into().unwrap(),
+            config_key: [2; 32],
+        };
+        let mut image = [0; MAX_FACTORY];
+        std::fs::write(&path, factory.encode(&mut image).unwrap()).unwrap();
+        assert_eq!(Config::parse(&text).unwrap().factory(), factory);
+        let records = format!("records = \"x\"\n{text}");
+        assert!(told(&records).contains("leave `records` out"));
+    }
+}

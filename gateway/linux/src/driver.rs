@@ -12,7 +12,7 @@ use gateway::{Boot, Gateway, Input, Network, Output, TrunkInput, TrunkOutput, Up
 use shared::factory::MAX_FACTORY;
 use shared::sync::BootReason;
 use sip::{Flow, Instant, Transport};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -27,14 +27,11 @@ use crate::store::Disk;
 use crate::streams::{self, Streams};
 use crate::tls;
 use crate::trunk::{self, Trunk};
+use crate::udp::Udp;
 use crate::uplink::{self, Uplink};
 
 /// Events that wait for the brain; who brings one more waits too.
 const WAITING: usize = 1_024;
-/// Datagrams that are taken before anything else gets its turn.
-const BATCH: usize = 64;
-/// Largest datagram there is, bytes.
-const DATAGRAM: usize = 65_536;
 /// How often the brain is told the time of day.
 const CLOCK: Duration = Duration::from_secs(1);
 /// How long calls may take to say good-bye when the box is stopped.
@@ -103,7 +100,7 @@ struct Driver {
     gateway: Box<Gateway<'static>>,
     began: std::time::Instant,
     told_clock: Option<Instant>,
-    udp: Option<UdpSocket>,
+    udp: Option<Udp>,
     events: mpsc::Receiver<Event>,
     /// Answers of the store that are there at once.
     done: Vec<Done>,
@@ -115,8 +112,6 @@ struct Driver {
     players: Players,
     records: Option<Records>,
     lost: Lost,
-    /// The datagram that came.
-    received: Vec<u8>,
     /// The message that goes out.
     buffer: Vec<u8>,
 }
@@ -150,10 +145,7 @@ impl Driver {
             tokio::spawn(streams::listen(listener, transport, to.clone()));
         }
         let udp = match listen.udp {
-            Some(port) => {
-                let socket = UdpSocket::bind((listen.address, port)).await;
-                Some(socket.with_context(|| format!("UDP {}:{port}", listen.address))?)
-            }
+            Some(port) => Some(Udp::bind(listen.address, port).await?),
             None => None,
         };
         if let Some(address) = config.metrics {
@@ -175,7 +167,6 @@ impl Driver {
             players: Players::start(listen.address, &to).await?,
             records: config.records.as_deref().map(Records::open).transpose()?,
             lost: Lost::default(),
-            received: vec![0; DATAGRAM],
             buffer: vec![0; STREAM_MAX],
         };
         let address = listen.address;
@@ -198,18 +189,16 @@ impl Driver {
 
     /// Does what is to be done and waits for what happens next.
     async fn step(&mut self) {
-        self.drain();
-        if let Some(records) = &mut self.records {
-            self.lost.records += u64::from(!records.flush());
-        }
+        self.drain(self.now());
+        self.flush();
         let due = self
             .gateway
             .next_deadline()
             .map_or(CLOCK, |at| at - self.now())
             .min(CLOCK);
-        let datagram = async {
-            match &self.udp {
-                Some(udp) => udp.readable().await.is_ok(),
+        let datagrams = async {
+            match &mut self.udp {
+                Some(udp) => udp.receive().await,
                 None => std::future::pending().await,
             }
         };
@@ -219,32 +208,20 @@ impl Driver {
                     self.take(event);
                 }
             }
-            true = datagram => self.receive(),
+            count = datagrams => self.receive(count),
             () = tokio::time::sleep(due) => {}
         }
     }
 
     /// Takes the datagrams that have come.
-    fn receive(&mut self) {
-        let mut received = std::mem::take(&mut self.received);
-        for _ in 0..BATCH {
-            let Some(udp) = &self.udp else { break };
-            let Ok((len, peer)) = udp.try_recv_from(&mut received) else {
-                break;
-            };
-            let Ok(local) = udp.local_addr() else { break };
-            let flow = Flow {
-                transport: Transport::Udp,
-                interface: 0,
-                stream: 0,
-                peer,
-                local,
-            };
-            let bytes = received.get(..len).unwrap_or_default();
-            self.gateway.handle(self.now(), Input::Datagram { flow, bytes });
-            self.drain();
+    fn receive(&mut self, count: usize) {
+        let now = self.now();
+        for n in 0..count {
+            if let Some((flow, bytes)) = self.udp.as_ref().and_then(|udp| udp.received(n)) {
+                self.gateway.handle(now, Input::Datagram { flow, bytes });
+            }
+            self.drain(now);
         }
-        self.received = received;
     }
 
     fn take(&mut self, event: Event) {
@@ -293,8 +270,7 @@ impl Driver {
     }
 
     /// Does everything the brain wants done.
-    fn drain(&mut self) {
-        let now = self.now();
+    fn drain(&mut self, now: Instant) {
         if self.told_clock.is_none_or(|told| now - told >= CLOCK) {
             self.told_clock = Some(now);
             let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -304,11 +280,9 @@ impl Driver {
         let mut buffer = std::mem::take(&mut self.buffer);
         loop {
             match self.gateway.poll(now, &mut buffer) {
-                Some(Output::Transmit { flow, bytes }) => match (flow.transport, &self.udp) {
-                    (Transport::Udp, Some(udp)) => {
-                        let sent = udp.try_send_to(bytes, flow.peer).is_ok();
-                        self.lost.datagrams += u64::from(!sent);
-                    }
+                Some(Output::Transmit { flow, bytes }) => match (flow.transport, &mut self.udp) {
+                    (Transport::Udp, Some(udp)) => udp.send(flow.peer, bytes),
+                    // A phone that came by datagrams when there was a port for them.
                     (Transport::Udp, None) => self.lost.datagrams += 1,
                     _ => {
                         if !self.streams.send(&flow, bytes) {
@@ -367,9 +341,17 @@ impl Driver {
                 break;
             }
         }
-        self.drain();
+        self.drain(self.now());
+        self.flush();
+    }
+
+    /// Sends and writes what waits for that.
+    fn flush(&mut self) {
+        if let Some(udp) = &mut self.udp {
+            udp.flush();
+        }
         if let Some(records) = &mut self.records {
-            records.flush();
+            self.lost.records += u64::from(!records.flush());
         }
     }
 
@@ -378,7 +360,10 @@ impl Driver {
             gateway: &self.gateway,
             streams: self.streams.counters(),
             open: self.streams.len(),
-            lost: self.lost,
+            lost: Lost {
+                datagrams: self.lost.datagrams + self.udp.as_ref().map_or(0, Udp::unsent),
+                ..self.lost
+            },
         }
     }
 }

@@ -14,6 +14,7 @@ mod store;
 mod streams;
 mod tls;
 mod trunk;
+mod udp;
 mod uplink;
 
 use std::io::IsTerminal;

@@ -51,253 +51,89 @@ pub struct Figures<'a> {
 impl Figures<'_> {
     /// As Prometheus reads them.
     pub fn text(&self) -> String {
-        let mut text = Text(String::with_capacity(8 * 1_024));
-        let gateway = self.gateway;
-        let (calls, legs, transactions) = gateway.usage();
-        text.gauge(
-            "calls",
-            "Calls in memory, those that say good-bye included",
-            calls,
-        );
-        text.gauge("legs", "Legs of calls in memory", legs);
-        text.gauge("transactions", "Transactions in memory", transactions);
-        text.gauge(
-            "bindings",
-            "Phones that are registered and can be reached",
-            gateway.bindings(),
-        );
-        text.gauge(
-            "ids_registered",
-            "IDs with such a phone",
-            gateway.registered().count(),
-        );
-        text.gauge("connections", "Connections of phones", self.open);
-        text.gauge(
-            "line_up",
-            "Calls over the line to the cloud are tried",
-            usize::from(gateway.link().mode() != Mode::Down),
-        );
-        text.gauge(
-            "events_queued",
-            "Events that wait for the cloud",
-            gateway.queued() as usize,
-        );
-
-        let brain = gateway.counters();
-        let calls = gateway.call_counters();
-        let transactions = gateway.transaction_counters();
-        let registrar = gateway.registrar_counters();
-        let trunk = gateway.trunk_counters();
-        let uplink = gateway.uplink_counters();
-        let (streams, lost) = (self.streams, self.lost);
-        let counters: [(&str, &str, u64); 38] = [
-            (
-                "messages_unreadable",
-                "Messages that could not be read or answered",
-                brain.unreadable.into(),
-            ),
-            (
-                "messages_faulty",
-                "Unreadable requests that got their answer",
-                brain.faulty.into(),
-            ),
-            (
-                "messages_oversized",
-                "Datagrams that were too long",
-                brain.oversized.into(),
-            ),
-            ("keep_alives", "Keep-alives by datagram", brain.keep_alives.into()),
-            (
-                "answers_overflow",
-                "Answers that did not fit",
-                brain.overflow.into(),
-            ),
-            (
-                "media_lost",
-                "Orders to the players that were lost",
-                brain.media.into(),
-            ),
-            (
-                "bindings_unstored",
-                "Bindings that could not be stored at once",
-                brain.unstored.into(),
-            ),
-            (
-                "answers_unheld",
-                "Answers to REGISTERs without room to wait for the disk",
-                brain.unheld.into(),
-            ),
-            (
-                "calls_overflow",
-                "Messages of calls that did not fit",
-                calls.overflow.into(),
-            ),
-            (
-                "calls_no_room",
-                "Calls, legs or transactions refused for want of room",
-                calls.no_room.into(),
-            ),
-            (
-                "calls_no_dialog",
-                "Requests for a dialog that is not there",
-                calls.no_dialog.into(),
-            ),
-            (
-                "calls_late_answers",
-                "Answers that came too late",
-                calls.late_answers.into(),
-            ),
-            (
-                "transactions_full",
-                "Transactions refused for want of room",
-                transactions.full.into(),
-            ),
-            (
-                "transactions_stray",
-                "Responses that belonged to no transaction",
-                transactions.stray.into(),
-            ),
-            (
-                "transactions_retransmitted",
-                "Messages sent again because of a timer",
-                transactions.retransmitted.into(),
-            ),
-            (
-                "transactions_repeated",
-                "Requests that came again",
-                transactions.repeated.into(),
-            ),
-            (
-                "transactions_timed_out",
-                "Transactions without an answer",
-                transactions.timed_out.into(),
-            ),
-            (
-                "transactions_evicted",
-                "Transactions that were over and gave their room away",
-                transactions.evicted.into(),
-            ),
-            (
-                "registers_accepted",
-                "REGISTERs answered with 200",
-                registrar.accepted.into(),
-            ),
-            (
-                "challenges",
-                "Digest challenges sent",
-                registrar.challenged.into(),
-            ),
-            (
-                "credentials_refused",
-                "Wrong credentials",
-                registrar.refused.into(),
-            ),
-            (
-                "credentials_limited",
-                "Requests from where too many wrong passwords came",
-                registrar.limited.into(),
-            ),
-            (
-                "credentials_replayed",
-                "Right credentials sent a second time",
-                registrar.replayed.into(),
-            ),
-            (
-                "credentials_foreign",
-                "Right credentials for another address of record",
-                registrar.foreign.into(),
-            ),
-            (
-                "bindings_full",
-                "Registrations refused for want of room",
-                registrar.full.into(),
-            ),
-            (
-                "trunk_connected",
-                "Connections to the cloud's SIP",
-                trunk.connected.into(),
-            ),
-            (
-                "trunk_broken",
-                "Such connections given up for what came on them",
-                trunk.broken.into(),
-            ),
-            (
-                "trunk_refused",
-                "Registrations refused by the cloud",
-                trunk.refused.into(),
-            ),
-            (
-                "trunk_unsent",
-                "Messages for the cloud without a connection",
-                trunk.unsent.into(),
-            ),
-            (
-                "events_refused",
-                "Events refused because the queue was full",
-                uplink.refused.into(),
-            ),
-            (
-                "uplink_ignored",
-                "Messages of the cloud not understood or not asked for",
-                uplink.ignored.into(),
-            ),
-            ("uplink_nacks", "Configurations refused", uplink.nacks.into()),
-            (
-                "store_faults",
-                "Operations of the store that failed",
-                uplink.faults.into(),
-            ),
-            (
-                "connections_accepted",
-                "Connections of phones accepted",
-                streams.accepted,
-            ),
-            (
-                "connections_refused",
-                "Connections of phones refused for their number",
-                streams.refused,
-            ),
-            (
-                "connections_unsent",
-                "Messages for connections closed or not read",
-                streams.unsent,
-            ),
-            (
-                "datagrams_unsent",
-                "Datagrams that could not be sent",
-                lost.datagrams,
-            ),
-            (
-                "records_lost",
-                "Events that could not be written or published",
-                lost.records + lost.publications,
-            ),
-        ];
-        for (name, help, value) in counters {
-            text.value(&format!("denwaban_{name}_total"), "counter", help, value);
+        let mut text = String::with_capacity(8 * 1_024);
+        let mut write = |name: &str, kind: &str, value: u64| {
+            // A string takes everything.
+            let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
+        };
+        for (name, value) in self.gauges() {
+            write(&format!("denwaban_{name}"), "gauge", value as u64);
+        }
+        for (name, value) in self.counters() {
+            write(&format!("denwaban_{name}_total"), "counter", value);
         }
         if let Some(bytes) = resident() {
-            let name = "process_resident_memory_bytes";
-            text.value(name, "gauge", "Memory of the process", bytes);
+            write("process_resident_memory_bytes", "gauge", bytes);
         }
-        text.0
-    }
-}
-
-struct Text(String);
-
-impl Text {
-    fn gauge(&mut self, name: &str, help: &str, value: usize) {
-        self.value(&format!("denwaban_{name}"), "gauge", help, value as u64);
+        text
     }
 
-    fn value(&mut self, name: &str, kind: &str, help: &str, value: u64) {
-        // A string takes everything.
-        let _ = writeln!(
-            self.0,
-            "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name} {value}"
-        );
+    /// How much there is of what: see the README.
+    fn gauges(&self) -> [(&'static str, usize); 8] {
+        let gateway = self.gateway;
+        let (calls, legs, transactions) = gateway.usage();
+        let line = gateway.link().mode() != Mode::Down;
+        [
+            ("calls", calls),
+            ("legs", legs),
+            ("transactions", transactions),
+            ("bindings", gateway.bindings()),
+            ("ids_registered", gateway.registered().count()),
+            ("connections", self.open),
+            ("line_up", usize::from(line)),
+            ("events_queued", gateway.queued() as usize),
+        ]
+    }
+
+    /// What has happened since the start.
+    fn counters(&self) -> [(&'static str, u64); 38] {
+        let brain = self.gateway.counters();
+        let calls = self.gateway.call_counters();
+        let transactions = self.gateway.transaction_counters();
+        let registrar = self.gateway.registrar_counters();
+        let trunk = self.gateway.trunk_counters();
+        let uplink = self.gateway.uplink_counters();
+        let (streams, lost) = (self.streams, self.lost);
+        [
+            ("messages_unreadable", brain.unreadable.into()),
+            ("messages_faulty", brain.faulty.into()),
+            ("messages_oversized", brain.oversized.into()),
+            ("keep_alives", brain.keep_alives.into()),
+            ("answers_overflow", brain.overflow.into()),
+            ("media_lost", brain.media.into()),
+            ("bindings_unstored", brain.unstored.into()),
+            ("answers_unheld", brain.unheld.into()),
+            ("calls_overflow", calls.overflow.into()),
+            ("calls_no_room", calls.no_room.into()),
+            ("calls_no_dialog", calls.no_dialog.into()),
+            ("calls_late_answers", calls.late_answers.into()),
+            ("transactions_full", transactions.full.into()),
+            ("transactions_stray", transactions.stray.into()),
+            ("transactions_retransmitted", transactions.retransmitted.into()),
+            ("transactions_repeated", transactions.repeated.into()),
+            ("transactions_timed_out", transactions.timed_out.into()),
+            ("transactions_evicted", transactions.evicted.into()),
+            ("registers_accepted", registrar.accepted.into()),
+            ("challenges", registrar.challenged.into()),
+            ("credentials_refused", registrar.refused.into()),
+            ("credentials_limited", registrar.limited.into()),
+            ("credentials_replayed", registrar.replayed.into()),
+            ("credentials_foreign", registrar.foreign.into()),
+            ("bindings_full", registrar.full.into()),
+            ("trunk_connected", trunk.connected.into()),
+            ("trunk_broken", trunk.broken.into()),
+            ("trunk_refused", trunk.refused.into()),
+            ("trunk_unsent", trunk.unsent.into()),
+            ("events_refused", uplink.refused.into()),
+            ("uplink_ignored", uplink.ignored.into()),
+            ("uplink_nacks", uplink.nacks.into()),
+            ("store_faults", uplink.faults.into()),
+            ("connections_accepted", streams.accepted),
+            ("connections_refused", streams.refused),
+            ("connections_unsent", streams.unsent),
+            ("datagrams_unsent", lost.datagrams),
+            ("records_lost", lost.records + lost.publications),
+        ]
     }
 }
 

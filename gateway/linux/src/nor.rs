@@ -146,3 +146,55 @@ impl NorFlash for FileNor {
 }
 
 impl MultiwriteNorFlash for FileNor {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::store::ram::run;
+
+    #[test]
+    fn it_keeps_the_rules_of_a_nor_flash() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut nor = FileNor::open(&folder.path().join("state"), &[]).unwrap();
+        run(nor.write(4_096, &[0xF0, 1, 2, 3])).unwrap();
+        // Bits are cleared, not set.
+        run(nor.write(4_096, &[0x0F, 1, 2, 0xFF])).unwrap();
+        let mut word = [0; 4];
+        run(nor.read(4_096, &mut word)).unwrap();
+        assert_eq!(word, [0, 1, 2, 3]);
+        run(nor.erase(4_096, 8_192)).unwrap();
+        run(nor.read(4_096, &mut word)).unwrap();
+        assert_eq!(word, [0xFF; 4]);
+        assert!(run(nor.write(2, &[0; 4])).is_err());
+        assert!(run(nor.write(0, &[0; 3])).is_err());
+        assert!(run(nor.write(SIZE, &[0; 4])).is_err());
+        assert!(run(nor.erase(0, 1)).is_err());
+        assert!(run(nor.erase(0, SIZE + SECTOR)).is_err());
+        assert!(run(nor.read(SIZE - 2, &mut word)).is_err());
+    }
+
+    #[test]
+    fn a_file_is_one_box_s_and_one_process_s() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let told = |factory: &[u8]| FileNor::open(&path, factory).map_err(|error| error.to_string());
+        let nor = told(b"me").unwrap();
+        assert!(told(b"me").unwrap_err().contains("in use"));
+        drop(nor);
+        assert!(told(b"you").unwrap_err().contains("of another box"));
+        // The power went while it was made: it is made again.
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(10_000)
+            .unwrap();
+        let mut nor = told(b"me").unwrap();
+        let mut word = [0; 4];
+        run(nor.read(SIZE - 4, &mut word)).unwrap();
+        assert_eq!(word, [0xFF; 4]);
+        drop(nor);
+        std::fs::write(&path, vec![0; SIZE as usize + 1]).unwrap();
+        assert!(told(b"me").unwrap_err().contains("not a state file"));
+    }
+}

@@ -69,6 +69,8 @@ impl Office {
             self.add(&mut site, index, phone)
                 .with_context(|| format!("site.id {} ({:?})", index + 1, phone.number))?;
         }
+        let valid = |site: &Site| site.validate().map_err(|invalid| anyhow!("site: {invalid}"));
+        valid(&site)?;
         for (index, group) in self.group.iter().enumerate() {
             let rep = group
                 .rep(&site)
@@ -78,7 +80,7 @@ impl Office {
                 .map_err(|_| anyhow!("site.group: no more than {}", IdKey::COUNT))?;
         }
         site.reps.sort_unstable_by_key(|rep| rep.number);
-        site.validate().map_err(|invalid| anyhow!("site: {invalid}"))?;
+        valid(&site)?;
         Ok(site)
     }
 
