@@ -62,8 +62,8 @@ const NOT_YET: &[(&str, &str)] = &[
     ("keys-info", "INFO within a call is answered with 405"),
     ("blind", "REFER is answered with 405"),
     ("attended", "REFER is answered with 405"),
-    ("xmessages", "SUBSCRIBE is answered with 489"),
-    ("xlamp", "SUBSCRIBE is answered with 489"),
+    ("messages", "SUBSCRIBE is answered with 489"),
+    ("lamp", "SUBSCRIBE is answered with 489"),
     ("session-", "no session timers"),
     (
         "long-body",
