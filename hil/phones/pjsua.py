@@ -65,6 +65,8 @@ class Call(pj.Call):
 
     def onCallTransferStatus(self, prm):
         say("transfer", prm.statusCode)
+        if prm.finalNotify and prm.statusCode // 100 == 2:
+            self.hangup(param())
 
     def onCallTsxState(self, prm):
         transaction = prm.e.body.tsxState.tsx

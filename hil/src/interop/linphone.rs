@@ -111,7 +111,7 @@ impl Driver for Linphone {
         let line = match order {
             Order::Dial(number) => format!("call sip:{number}@{}", self.domain),
             Order::Answer => "answer".into(),
-            Order::HangUp => format!("terminate {}", self.calls),
+            Order::HangUp | Order::Leave => format!("terminate {}", self.calls),
             Order::Hold => format!("call-pause {}", self.calls),
             Order::Resume => format!("call-resume {}", self.calls),
             Order::Digit(digit) => format!("dtmf {digit}"),

@@ -131,6 +131,8 @@ pub enum Order<'a> {
     Transfer(&'a str),
     /// Connects the first call to the latest.
     Attend,
+    /// Hangs up after a transfer; most do that by themselves.
+    Leave,
     /// Unregisters and stays so.
     Unregister,
 }
@@ -178,6 +180,8 @@ pub trait Driver: Send {
 pub struct Phone {
     /// Its computer's name and its port at the switch.
     pub name: String,
+    /// What it is.
+    pub kind: Kind,
     driver: Box<dyn Driver>,
     told: Vec<News>,
     heeded: usize,
@@ -193,6 +197,7 @@ impl Phone {
         };
         Ok(Phone {
             name: computer.name().into(),
+            kind: setup.kind,
             driver,
             told: Vec::new(),
             heeded: 0,
@@ -313,6 +318,7 @@ impl Driver for Baresip {
             Order::Digit(digit) => self.phone.command("sndcode", &digit.to_string()).map(drop),
             Order::Transfer(number) => self.phone.command("transfer", number).map(drop),
             Order::Attend => bail!("baresip 1.0 has no attended transfer"),
+            Order::Leave => Ok(()),
             Order::Unregister => {
                 // It has no command for that, but unregisters when it ends, and ends when it was answered.
                 self.phone.process.terminate(PATIENCE).map(drop)

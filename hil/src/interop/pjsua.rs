@@ -71,6 +71,7 @@ impl Driver for Pjsua {
             Order::Digit(digit) => format!("{} {digit}", if self.info { "info" } else { "rtp" }),
             Order::Transfer(number) => format!("transfer {number}"),
             Order::Attend => "attend".into(),
+            Order::Leave => return Ok(()),
             Order::Unregister => "unregister".into(),
         };
         self.process.tell(&line)

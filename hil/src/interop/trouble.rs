@@ -122,7 +122,7 @@ fn long(lab: &Lab, kind: Kind, transport: &str, words: usize, lines: usize) -> R
     let [mut phone] = lab.phones([(kind, PLAIN)])?;
     let more = format!("Subject: {}\n", "a long story ".repeat(words));
     let attributes: String = (0..lines)
-        .map(|n| format!("a=extmap:{n} urn:example:{n:030}\n"))
+        .map(|n| format!("a=fmtp:0 note-{n}={n:040}\n"))
         .collect();
     let options = sipp::Options {
         name: "seat-2",

@@ -32,7 +32,8 @@ pub struct Arguments {
 /// What became of a case.
 enum Verdict {
     Passed,
-    NotYet(&'static str),
+    /// The reason, and how it failed.
+    NotYet(&'static str, String),
     Failed(String),
 }
 
@@ -80,8 +81,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                             }
                             0
                         }
-                        Verdict::NotYet(why) => {
-                            println!("not yet {seconds:>5.1} s  {}: {why}", case.name);
+                        Verdict::NotYet(why, how) => {
+                            let how = if arguments.verbose { how } else { String::new() };
+                            println!("not yet {seconds:>5.1} s  {}: {why} {how}", case.name);
                             1
                         }
                         Verdict::Failed(why) => {
@@ -119,11 +121,12 @@ fn judge(case: &Case) -> Result<Verdict> {
     let output = world::command(&["interop", &case.name])?
         .output()
         .context("unshare (package util-linux)")?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
     Ok(match (output.status.success(), case.not_yet()) {
         (true, None) => Verdict::Passed,
         (true, Some(_)) => Verdict::Failed("it passes now: take it off the list NOT_YET".into()),
-        (false, Some(why)) => Verdict::NotYet(why),
-        (false, None) => Verdict::Failed(String::from_utf8_lossy(&output.stderr).trim().into()),
+        (false, Some(why)) => Verdict::NotYet(why, said),
+        (false, None) => Verdict::Failed(said),
     })
 }
 
