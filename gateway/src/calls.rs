@@ -6,6 +6,7 @@ mod outgoing;
 mod ringing;
 
 use core::fmt::Write;
+use core::num::NonZeroU64;
 
 use heapless::String;
 use shared::channels::Use;
@@ -14,17 +15,16 @@ use shared::id::{IdKey, SessionId};
 use shared::number::Number;
 use shared::record::{Party, Stamp};
 use shared::ring::Ringing;
-use sip::b2bua::{ADDRESS_MAX, Cause, Direct, Refusal};
+use sip::b2bua::{ADDRESS_MAX, Cause, Direct, RETRY_AFTER, Refusal};
 use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
 
 use crate::Gateway;
+use crate::registrar::gruu;
 
 /// [`Target::user`] of the trunk.
 const TRUNK: u32 = u32::MAX;
-/// What a phone is told that found no room, seconds.
-const RETRY_AFTER: u8 = 2;
 
 /// Which way a call crosses the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Meta {
     uses: Use,
     /// Who was offered it; nothing if it rings no phone here.
     rings: Option<Ringing>,
+    /// The one phone of them that it is for ([`crate::registrar::gruu`]).
+    gruu: Option<NonZeroU64>,
     answered_by: Option<u32>,
     started: Stamp,
     ringing: Option<Stamp>,
@@ -218,6 +220,7 @@ impl Gateway<'_> {
             caller,
             uses: Use::Inside,
             rings: None,
+            gruu: message.parsed_request_uri().as_ref().and_then(gruu),
             answered_by: None,
             started: self.stamp(now),
             ringing: None,

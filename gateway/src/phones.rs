@@ -38,7 +38,7 @@ impl Gateway<'_> {
         match Message::parse_datagram(bytes) {
             Ok(message) => self.on_sip(now, flow, &message),
             Err(rejected) if rejected.fault == sip::Fault::KeepAlive => self.counters.keep_alives += 1,
-            Err(rejected) => self.on_rejected(flow, &rejected),
+            Err(rejected) => self.on_rejected(now, flow, &rejected),
         }
     }
 
@@ -46,7 +46,7 @@ impl Gateway<'_> {
     pub(crate) fn on_stream(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
         match Message::parse_stream(bytes) {
             Ok(message) => self.on_sip(now, flow, &message),
-            Err(rejected) => self.on_rejected(flow, &rejected),
+            Err(rejected) => self.on_rejected(now, flow, &rejected),
         }
     }
 
@@ -56,10 +56,25 @@ impl Gateway<'_> {
         self.calls.flow_lost(now, flow);
     }
 
+    /// Whether a request outside of calls is looked at, or its source sends too many (RFC 3261 §21.5.4). A datagram is dropped
+    /// without a word: whoever means it sends it again. On a connection nothing is sent again by itself.
+    fn admit(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> bool {
+        let admitted = self.is_trunk(flow) || self.registrar.admit(now, flow.peer.ip());
+        if !admitted && flow.is_reliable() {
+            self.reply(flow, message, 503, |w| {
+                _ = w.header(Name::RetryAfter, b2bua::RETRY_AFTER)
+            });
+        }
+        admitted
+    }
+
     /// What cannot be read gets its answer if it is a request that can be answered.
-    pub(crate) fn on_rejected(&mut self, flow: Flow, rejected: &sip::Rejected<'_>) {
+    pub(crate) fn on_rejected(&mut self, now: Instant, flow: Flow, rejected: &sip::Rejected<'_>) {
         match (rejected.status(), rejected.request()) {
             (Some(status), Some(request)) if request.method() != Method::Ack => {
+                if !self.admit(now, flow, &request) {
+                    return;
+                }
                 self.counters.faulty += 1;
                 self.reply(flow, &request, status, |_| {});
             }
@@ -70,13 +85,17 @@ impl Gateway<'_> {
     pub(crate) fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
         let mut emergency = false;
         if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
+            let method = message.method();
+            emergency = method == Method::Invite && !self.is_trunk(flow) && self.is_emergency(message);
+            // These two belong to a transaction that was let in.
+            let begins = !matches!(method, Method::Ack | Method::Cancel);
+            if begins && !emergency && !self.admit(now, flow, message) {
+                return;
+            }
             // What is no call is answered without a transaction: a repetition is answered again.
-            let status = match message.method() {
+            let status = match method {
                 Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
-                Method::Invite => {
-                    emergency = !self.is_trunk(flow) && self.is_emergency(message);
-                    0
-                }
+                Method::Invite => 0,
                 Method::Ack | Method::Cancel => 0,
                 Method::Options => 200,
                 Method::Subscribe | Method::Publish => 489,

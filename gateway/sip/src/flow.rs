@@ -13,6 +13,8 @@ pub enum Transport {
     Tls,
     /// WebSocket.
     Ws,
+    /// WebSocket over TLS.
+    Wss,
 }
 
 impl Transport {
@@ -28,14 +30,26 @@ impl Transport {
             Transport::Tcp => "TCP",
             Transport::Tls => "TLS",
             Transport::Ws => "WS",
+            Transport::Wss => "WSS",
         }
     }
 
     /// The transport named, in any case; `None` for others (SCTP, extensions).
     pub fn parse(name: &[u8]) -> Option<Self> {
-        [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws]
+        use Transport::{Tcp, Tls, Udp, Ws, Wss};
+        [Udp, Tcp, Tls, Ws, Wss]
             .into_iter()
             .find(|t| t.as_str().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The `transport` of a URI: `tcp`; that of both WebSockets is `ws` (RFC 7118 §5.2).
+    pub const fn param(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+            Transport::Ws | Transport::Wss => "ws",
+        }
     }
 
     /// Port used where an address names none (RFC 3261 §19.1.2, RFC 7118 §5.2).
@@ -44,6 +58,7 @@ impl Transport {
             Transport::Udp | Transport::Tcp => 5060,
             Transport::Tls => 5061,
             Transport::Ws => 80,
+            Transport::Wss => 443,
         }
     }
 }

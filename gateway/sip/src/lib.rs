@@ -14,6 +14,7 @@ pub mod fault;
 pub mod fields;
 pub mod flow;
 pub mod header;
+pub mod identity;
 mod index;
 pub mod message;
 pub mod method;

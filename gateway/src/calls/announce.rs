@@ -1,17 +1,16 @@
 //! What a caller hears when there is no way for its call: spoken words with a cause, then the refusal.
 
-use core::fmt::Write;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use heapless::String;
+use heapless::Vec;
 use media::g711::Law;
 use media::prompt::Prompt;
 use shared::sync::{Alarm, EventBody};
 use sip::Instant;
 use sip::b2bua::{Cause, Side};
 use sip::pool::Key;
-use sip::sdp::{Audio, Codec, Direction, Sdp};
+use sip::sdp::{Audio, Codec, Sdp};
 
 use crate::Gateway;
 use crate::budget::{PLAYERS, RTP_PORT};
@@ -88,7 +87,7 @@ impl Gateway<'_> {
         };
         if self
             .calls
-            .progress(now, call, 183, Some(sdp.as_bytes()), Some(cause))
+            .progress(now, call, 183, Some(&sdp), Some(cause))
             .is_err()
         {
             return self.calls.refuse(now, call, status, Some(cause));
@@ -127,15 +126,11 @@ impl Gateway<'_> {
     }
 }
 
-/// The answer to an offer for an announcement of ours: where to play, how, and the description. Nothing for an offer
-/// without G.711 audio as its first medium.
-fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr, Law, String<512>)> {
+/// The answer to an offer for an announcement of ours: where to play, how, and the description. Nothing for an offer that
+/// wants to hear no G.711 of us.
+fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr, Law, Vec<u8, 512>)> {
     let offer = Sdp::parse(offer)?;
-    let audio = offer
-        .media()
-        .next()
-        .filter(|first| Some(*first) == offer.audio())?;
-    let (codec, _) = audio.codecs().next()?;
+    let (place, medium, codec) = offer.listener()?;
     let law = match codec {
         Codec::Pcmu => Law::Pcmu,
         Codec::Pcma => Law::Pcma,
@@ -146,15 +141,11 @@ fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr
         target: ours,
         codecs: &[codec],
         telephone_event: None,
-        direction: Direction::SendRecv,
+        direction: medium.direction.mirrored(),
     };
-    let mut sdp = String::new();
-    write!(sdp, "{answer}").ok()?;
-    // Every other medium is refused (RFC 3264 §6).
-    for other in offer.media().skip(1) {
-        let [kind, protocol, formats] =
-            [other.kind, other.protocol, other.formats].map(|bytes| core::str::from_utf8(bytes).ok());
-        write!(sdp, "m={} 0 {} {}\r\n", kind?, protocol?, formats?).ok()?;
-    }
-    Some((audio.target()?, law, sdp))
+    let mut sdp = Vec::new();
+    let _ = sdp.resize(sdp.capacity(), 0);
+    let len = answer.answering(offer, place).write(&mut sdp).ok()?;
+    sdp.truncate(len);
+    Some((medium.target()?, law, sdp))
 }

@@ -13,5 +13,6 @@ mod outside;
 mod registration;
 mod remembered;
 mod restart;
+mod scanner;
 mod sites;
 mod size;

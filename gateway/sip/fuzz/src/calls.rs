@@ -4,6 +4,7 @@ use crate::script::Script;
 use sip::b2bua::{Calls, Config, Event, Media, Output, Receive, SDP_MAX, Side, Storage, Target, Text};
 use sip::header::Name;
 use sip::pool::{self, Key};
+use sip::sdp::Role;
 use sip::transaction::{self, Priority, Timers, TxId};
 use sip::{Flow, Instant, Message, Method, Transport, Writer};
 use std::collections::{HashSet, VecDeque};
@@ -66,7 +67,7 @@ pub fn calls(bytes: &[u8]) {
 struct Picky;
 
 impl Media for Picky {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+    fn relay(&mut self, _: Key, _: Side, _: Role, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
         out.clear();
         sdp.starts_with(b"v=") && out.extend_from_slice(sdp).is_ok()
     }
@@ -278,6 +279,7 @@ impl World {
             let target = Target {
                 flow: peer(script.byte()),
                 uri: b"sip:b@192.0.2.20",
+                route: b"",
                 priority: script.of(&[Priority::Normal, Priority::Reserved]),
                 user: n as u32,
             };
@@ -308,7 +310,7 @@ impl World {
             }
         }
         let _ = (
-            self.calls.is_asked(call),
+            self.calls.negotiates(call),
             self.calls.sdp(call, Side::Caller),
             self.calls.failure_cause(call),
         );

@@ -2,6 +2,7 @@
 
 use crate::flow::Flow;
 use crate::pool::Key;
+use crate::sdp::{Negotiation, Sdp};
 use crate::time::Instant;
 use crate::transaction::TxId;
 
@@ -23,7 +24,7 @@ pub const ROUTE_MAX: usize = if cfg!(feature = "std") { 512 } else { 0 };
 /// Largest From or To that the policy presents to the called side, in bytes.
 pub const ADDRESS_MAX: usize = 160;
 /// Largest block of further header lines that the policy adds to the called side's INVITE, in bytes.
-pub const EXTRA_MAX: usize = 256;
+pub const EXTRA_MAX: usize = if cfg!(feature = "std") { 768 } else { 256 };
 
 /// One side of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,12 @@ impl Cause {
         protocol: "Q.850",
         cause: 34,
         text: "No channel available",
+    };
+    /// A session description that is no answer to its offer.
+    pub const NOT_ACCEPTABLE: Self = Self {
+        protocol: "SIP",
+        cause: 488,
+        text: "Not acceptable here",
     };
     /// Nobody answered in time (Q.850 cause 19).
     pub const NO_ANSWER: Self = Self {
@@ -141,10 +148,18 @@ pub struct Call<M> {
     /// Branches that may still answer.
     pub(super) open: u16,
     pub(super) asked: Asked,
+    /// Whose offer is open.
+    pub(super) negotiation: Negotiation<Side>,
     pub(super) caller_uri: Text<URI_MAX>,
     pub(super) called_uri: Text<URI_MAX>,
     pub(super) call_id: Text<CALL_ID_MAX>,
     pub(super) max_forwards: u8,
+    /// Fingerprint of what led here: the user that was asked for, and who asked.
+    pub(super) way: u32,
+    /// Branches at once that are not given to any yet (RFC 5393 §5.3.3).
+    pub(super) breadth: u16,
+    /// Branches that have none yet.
+    pub(super) undealt: u16,
     /// What the called side sees as From and To, without tags.
     pub(super) from: Text<ADDRESS_MAX>,
     pub(super) to: Text<ADDRESS_MAX>,
@@ -180,6 +195,15 @@ impl<M> Call<M> {
         match towards {
             Side::Caller => &self.to_caller,
             Side::Callee => &self.to_callee,
+        }
+    }
+
+    /// Is `sdp` an answer to what its side was sent last (RFC 3264 §6)? One that cannot be read is for [`super::Media`] to
+    /// judge.
+    pub(super) fn is_answered(&self, from: Side, sdp: &[u8]) -> bool {
+        match (Sdp::parse(self.sdp(from)), Sdp::parse(sdp)) {
+            (Some(offer), Some(answer)) => answer.answers(&offer).is_ok(),
+            _ => true,
         }
     }
 
@@ -247,6 +271,8 @@ pub struct Leg {
     pub(super) asking_cseq: u32,
     pub(super) local_cseq: u32,
     pub(super) remote_cseq: Option<u32>,
+    /// How many branches at once it may have beyond us.
+    pub(super) breadth: u16,
     pub(super) ack: Ack,
     /// A 2xx of ours is due now.
     pub(super) ok_due: bool,

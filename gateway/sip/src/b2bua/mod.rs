@@ -25,6 +25,7 @@ use crate::flow::Flow;
 use crate::header::Name;
 use crate::message::Message;
 use crate::pool::{self, Key, Pool};
+use crate::sdp::{Negotiation, Role};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
 use crate::write::{Writer, write_response_head, write_response_lines};
@@ -37,6 +38,13 @@ use core::time::Duration;
 
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+
+/// Most branches at once of a call that does not say how many it may have: all that the box has room for (RFC 5393 §5.3.3
+/// recommends at least 60).
+const BREADTH: u16 = 256;
+
+/// What a caller is told for whom there is no room, seconds.
+pub const RETRY_AFTER: u8 = 2;
 
 /// The largest answer that is written at once: the lines that every answer copies, and our own.
 const REPLY_MAX: usize = HEAD_MAX + 512;
@@ -64,16 +72,16 @@ pub struct Config {
 
 /// Who stands between the two sides' session descriptions.
 pub trait Media {
-    /// Writes into `out` what the other side is to see of `sdp`, which came from side `from` of `call`. False: unacceptable
-    /// (488).
-    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool;
+    /// Writes into `out` what the other side is to see of `sdp`, an offer or answer of side `from` of `call`. False:
+    /// unacceptable (488).
+    fn relay(&mut self, call: Key, from: Side, role: Role, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool;
 }
 
 /// Nobody: media flows from one side to the other directly.
 pub struct Direct;
 
 impl Media for Direct {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
+    fn relay(&mut self, _: Key, _: Side, _: Role, sdp: &[u8], out: &mut Text<SDP_MAX>) -> bool {
         out.clear();
         out.extend_from_slice(sdp).is_ok()
     }
@@ -172,6 +180,10 @@ pub enum Refusal {
     Media,
     /// The call does not exist or does not wait.
     Gone,
+    /// The call is here already, by the same way: it goes round in a ring.
+    Loop,
+    /// It may have no more branches at once (RFC 5393 §5.3.3).
+    Breadth,
 }
 
 impl Refusal {
@@ -183,6 +195,8 @@ impl Refusal {
             Self::Malformed => 400,
             Self::Media => 488,
             Self::Gone => 481,
+            Self::Loop => 482,
+            Self::Breadth => 440,
         }
     }
 }
@@ -194,6 +208,8 @@ pub struct Target<'a> {
     pub flow: Flow,
     /// Request-URI.
     pub uri: &'a [u8],
+    /// Route that it is sent along, as in a Route header, at most [`ROUTE_MAX`] bytes; empty for none.
+    pub route: &'a [u8],
     /// Whether it may use the room that is kept for emergencies.
     pub priority: Priority,
     /// Whatever the owner knows the target by: [`Calls::leg_user`].
@@ -209,6 +225,8 @@ pub struct Counters {
     pub no_room: u32,
     /// Requests for a dialog that is not there.
     pub no_dialog: u32,
+    /// INVITEs that came round in a ring.
+    pub loops: u32,
     /// 2xx answers that came too late and got ACK and BYE.
     pub late_answers: u32,
 }
@@ -454,9 +472,10 @@ impl<'s, M> Calls<'s, M> {
         self.calls.get(call)?.cause
     }
 
-    /// A re-INVITE, or the INVITE itself, still waits for its final answer.
-    pub fn is_asked(&self, call: Key) -> bool {
-        self.calls.get(call).is_some_and(|call| call.asked.tx.is_some())
+    /// An offer of one of the sides still waits for its final answer.
+    pub fn negotiates(&self, call: Key) -> bool {
+        let call = self.calls.get(call);
+        call.is_some_and(|call| call.negotiation.offerer().is_some())
     }
 
     /// What [`Target::user`] said of a branch.

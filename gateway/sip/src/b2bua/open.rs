@@ -51,10 +51,16 @@ impl<M> Calls<'_, M> {
                 cseq: cseq.seq,
                 delayed_offer: message.body().is_empty(),
             },
+            negotiation: Negotiation::default(),
             caller_uri: text(from.uri)?,
             called_uri: text(to.uri)?,
             call_id: text(id)?,
-            max_forwards: message.max_forwards().unwrap_or(70).saturating_sub(1),
+            max_forwards: message.max_forwards().unwrap_or(70).min(70).saturating_sub(1),
+            way: way(message, flow),
+            breadth: message
+                .max_breadth()
+                .map_or(BREADTH, |asked| BREADTH.min(asked.try_into().unwrap_or(BREADTH))),
+            undealt: 0,
             from: Text::new(),
             to: Text::new(),
             extra: Text::new(),
@@ -79,6 +85,10 @@ impl<M> Calls<'_, M> {
         } else {
             Priority::Normal
         };
+        if self.goes_round(message, call.way) {
+            self.counters.loops += 1;
+            return Err(Refusal::Loop);
+        }
         if !self.has_room_for_call(priority) || !self.has_room_for_leg(priority) {
             self.counters.no_room += 1;
             return Err(Refusal::NoRoom);
@@ -109,6 +119,16 @@ impl<M> Calls<'_, M> {
         }
     }
 
+    /// Does this INVITE belong to a call that came here before, by the same way, and is not over? Its name (RFC 7989) tells
+    /// so; the same call by another way is one that was sent on, and is taken.
+    fn goes_round(&self, message: &Message<'_>, way: u32) -> bool {
+        let Some(session) = message.header(Name::SessionId).and_then(|value| value.get(..32)) else {
+            return false;
+        };
+        let same = |call: &Call<M>| call.way == way && call.session == *session && call.stage != Stage::Ended;
+        self.calls.iter().any(|(_, call)| same(call))
+    }
+
     /// What needs the new call's and leg's handles.
     fn fill<R: Media>(
         &mut self,
@@ -137,7 +157,12 @@ impl<M> Calls<'_, M> {
             true,
         )?;
         let body = message.body();
-        if !body.is_empty() && !media.relay(key, Side::Caller, body, &mut call.to_callee) {
+        if body.is_empty() {
+            return Ok(());
+        }
+        // The first of a call: nobody else's can be open.
+        let _ = call.negotiation.offer(Side::Caller);
+        if !media.relay(key, Side::Caller, Role::Offer, body, &mut call.to_callee) {
             return Err(if body.len() > SDP_MAX {
                 Refusal::TooLarge
             } else {
@@ -170,6 +195,7 @@ impl<M> Calls<'_, M> {
             asking_cseq: 0,
             local_cseq: 0,
             remote_cseq: None,
+            breadth: 0,
             ack: Ack::Idle,
             ok_due: false,
             unacked: None,
@@ -194,15 +220,16 @@ impl<M> Calls<'_, M> {
 
     /// Rings one more target. The INVITE goes out with the next [`Calls::poll`].
     pub fn dial(&mut self, now: Instant, call: Key, target: Target<'_>) -> Result<Key, Refusal> {
-        let waiting = self
-            .calls
-            .get(call)
-            .is_some_and(|call| call.stage == Stage::Waiting);
-        if !waiting {
+        let waiting = self.calls.get(call).filter(|call| call.stage == Stage::Waiting);
+        let Some(waiting) = waiting else {
             return Err(Refusal::Gone);
+        };
+        if waiting.breadth <= waiting.undealt {
+            return Err(Refusal::Breadth);
         }
         let mut leg = self.new_leg(call, Side::Callee, target.flow);
         leg.target = text(target.uri)?;
+        leg.route = text(target.route)?;
         leg.user = target.user;
         leg.call_id = self.tx.unguessable();
         leg.local_cseq = 1;
@@ -229,6 +256,7 @@ impl<M> Calls<'_, M> {
                 if let Some(call) = self.calls.get_mut(call) {
                     call.legs += 1;
                     call.open += 1;
+                    call.undealt += 1;
                 }
                 Ok(key)
             }
@@ -279,10 +307,49 @@ impl<M> Calls<'_, M> {
         kept.saturating_sub(reserved.map(|(_, call)| uses(call)).sum())
     }
 
+    /// The share of a branch in the branches that its call may have at once, dealt as its INVITE is first written: by then
+    /// those that ring together are known. A quarter is kept for who comes later.
+    pub(super) fn deal_breadth(&mut self, key: Key) {
+        let waits = |leg: &&mut Leg| leg.breadth == 0 && leg.state == State::Calling;
+        let Some(leg) = self.legs.get_mut(key).filter(waits) else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(leg.call) {
+            let share = (call.breadth - call.breadth / 4) / call.undealt.max(1);
+            leg.breadth = share.max(1);
+            call.breadth = call.breadth.saturating_sub(leg.breadth);
+            call.undealt = call.undealt.saturating_sub(1);
+        }
+    }
+
+    /// A branch is over: others may have its share.
+    pub(super) fn return_breadth(&mut self, key: Key) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if let Some(call) = self.calls.get_mut(leg.call) {
+            match core::mem::take(&mut leg.breadth) {
+                // It failed before its INVITE went out.
+                0 if leg.side == Side::Callee && leg.inviting => {
+                    call.undealt = call.undealt.saturating_sub(1)
+                }
+                share => call.breadth = call.breadth.saturating_add(share).min(BREADTH),
+            }
+        }
+    }
+
     fn drop_lingering(&mut self, leg: Key) {
         if let Some(tx) = self.legs.get(leg).and_then(|leg| leg.invite) {
             self.tx.forget(tx);
         }
         self.remove_leg(leg);
     }
+}
+
+/// Fingerprint of what led an INVITE here: the user it asks for, and the address it comes from.
+fn way(message: &Message<'_>, flow: Flow) -> u32 {
+    let user = message.parsed_request_uri().and_then(|uri| uri.user);
+    let from = match flow.peer.ip() {
+        core::net::IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        core::net::IpAddr::V6(ip) => ip,
+    };
+    fingerprint(user.unwrap_or_default()) ^ fingerprint(&from.octets()).rotate_left(16)
 }

@@ -52,7 +52,7 @@ impl<M> Calls<'_, M> {
                 self.counters.no_room += 1;
                 let tag = transaction::Tag(self.tx.unguessable() as u32);
                 self.write_reply(flow, message, 503, Some(tag), |w| {
-                    w.header(Name::RetryAfter, 2);
+                    w.header(Name::RetryAfter, RETRY_AFTER);
                 });
             }
             Received::Retransmission { .. }
@@ -228,10 +228,16 @@ impl<M> Calls<'_, M> {
         leg.timer = now + self.config.probe;
         self.earliest = self.earliest.min(leg.timer);
         let bye_wanted = leg.bye_wanted;
+        let mut answered = true;
         if call.asked.delayed_offer {
-            leg.sdp = fingerprint(message.body());
             let body = message.body();
-            if !body.is_empty() && !media.relay(call_key, side, body, call.sdp_mut(side.other())) {
+            leg.sdp = fingerprint(body);
+            answered = call.negotiation.respond(side) == Ok(Role::Answer)
+                && !body.is_empty()
+                && call.is_answered(side, body)
+                && media.relay(call_key, side, Role::Answer, body, call.sdp_mut(side.other()));
+            call.negotiation.settle();
+            if !answered {
                 call.sdp_mut(side.other()).clear();
             }
             let waits = self
@@ -244,6 +250,8 @@ impl<M> Calls<'_, M> {
         }
         if bye_wanted {
             self.bye(now, key, None);
+        } else if !answered {
+            self.end(now, call_key, End::Released, Some(Cause::NOT_ACCEPTABLE));
         }
     }
 
@@ -291,8 +299,14 @@ impl<M> Calls<'_, M> {
         if let Err(refusal) = write_head(&mut head, message, None, flow, false) {
             return refuse(self, refusal.status());
         }
-        if !refresh && !body.is_empty() && !media.relay(call_key, side, body, call.sdp_mut(side.other())) {
-            return refuse(self, 488);
+        if !refresh && !body.is_empty() {
+            if let Err(glare) = call.negotiation.offer(side) {
+                return refuse(self, glare.status());
+            }
+            if !media.relay(call_key, side, Role::Offer, body, call.sdp_mut(side.other())) {
+                call.negotiation.settle();
+                return refuse(self, 488);
+            }
         }
         let cseq = message.cseq().map_or(0, |cseq| cseq.seq);
         call.asked = Asked {
@@ -345,6 +359,9 @@ impl<M> Calls<'_, M> {
             return;
         };
         let Some(tx) = call.asked.tx.take() else { return };
+        if !call.asked.delayed_offer {
+            call.negotiation.settle();
+        }
         let _ = self.tx.responded(now, tx, 200);
         if let Some(leg) = self.legs.get_mut(call.asked.leg) {
             leg.state = State::Up;
@@ -362,6 +379,7 @@ impl<M> Calls<'_, M> {
         let Some(call) = self.calls.get_mut(call) else {
             return;
         };
+        call.negotiation.settle();
         if let Some(tx) = call.asked.tx.take() {
             let _ = self.tx.respond(now, tx, status);
         }
@@ -469,9 +487,22 @@ impl<M> Calls<'_, M> {
         if let Some(target) = message.remote_target().and_then(|target| text(target).ok()) {
             leg.target = target;
         }
-        let side = leg.side;
-        media.relay(call_key, side, message.body(), call.sdp_mut(side.other()));
-        self.answer_asked(now, call_key);
+        let (side, body) = (leg.side, message.body());
+        let fits = match call.negotiation.respond(side) {
+            Ok(role) => {
+                !body.is_empty()
+                    && (role == Role::Offer || call.is_answered(side, body))
+                    && media.relay(call_key, side, role, body, call.sdp_mut(side.other()))
+            }
+            Err(_) => false,
+        };
+        if fits {
+            return self.answer_asked(now, call_key);
+        }
+        // One side has changed its session, and the other does not follow.
+        leg.ack = Ack::Due;
+        self.fail_asked(now, call_key, 488);
+        self.end(now, call_key, End::Released, Some(Cause::NOT_ACCEPTABLE));
     }
 
     fn on_progress<R: Media>(
@@ -497,9 +528,14 @@ impl<M> Calls<'_, M> {
         }
         // Early media only where there is no doubt whose it is.
         let body = message.body();
+        let role = match call.asked.delayed_offer {
+            true => Role::Offer,
+            false => Role::Answer,
+        };
         let early = !body.is_empty()
             && call.open == 1
-            && media.relay(call_key, Side::Callee, body, &mut call.to_caller);
+            && (role == Role::Offer || call.is_answered(Side::Callee, body))
+            && media.relay(call_key, Side::Callee, role, body, &mut call.to_caller);
         call.early |= early;
         let told = if early { 183.max(status) } else { 180 };
         if call.progress != told
@@ -547,10 +583,19 @@ impl<M> Calls<'_, M> {
         let acceptable = if body.is_empty() {
             call.early && !call.announcing && !call.asked.delayed_offer
         } else {
-            media.relay(call_key, Side::Callee, body, &mut call.to_caller)
+            match call.negotiation.respond(Side::Callee) {
+                Ok(role) => {
+                    (role == Role::Offer || call.is_answered(Side::Callee, body))
+                        && media.relay(call_key, Side::Callee, role, body, &mut call.to_caller)
+                }
+                Err(_) => false,
+            }
         };
         if !acceptable {
-            self.bye(now, key, None);
+            if call.asked.delayed_offer {
+                call.negotiation.settle();
+            }
+            self.bye(now, key, Some(Cause::NOT_ACCEPTABLE));
             self.tell_failed(key, call_key, 488, None);
             return;
         }

@@ -338,6 +338,8 @@ impl<M> Calls<'_, M> {
         let Some(leg) = self.legs.get_mut(key) else { return };
         let call_key = leg.call;
         let told = leg.state == State::Calling;
+        self.return_breadth(key);
+        let Some(leg) = self.legs.get_mut(key) else { return };
         leg.state = State::Over;
         leg.inviting = false;
         leg.timer = now + self.config.timers.t1 * 64;
@@ -484,6 +486,7 @@ impl<M> Calls<'_, M> {
     }
 
     fn write_request(&mut self, tx: TxId, key: Key, buffer: &mut [u8]) -> Option<Output> {
+        self.deal_breadth(key);
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         let branch = self.tx.branch(tx)?;
@@ -505,7 +508,7 @@ impl<M> Calls<'_, M> {
             w.header(Name::Allow, ALLOW);
             w.header(Name::UserAgent, self.config.agent);
             if !in_dialog {
-                w.raw(&call.extra);
+                w.header(Name::MaxBreadth, leg.breadth).raw(&call.extra);
             }
             let sdp = call.sdp(leg.side);
             let written = if call.asked.delayed_offer || sdp.is_empty() {
@@ -597,6 +600,10 @@ impl<M> Calls<'_, M> {
         if let Some(cause) = call.cause.filter(|_| status >= 300 || call.announcing) {
             w.header(Name::Reason, cause);
         }
+        if status == 503 && call.cause.is_none() {
+            // Nothing is the matter but want of room.
+            w.header(Name::RetryAfter, RETRY_AFTER);
+        }
         let sdp = call.sdp(leg.side);
         let carries = (200..300).contains(&status) || (183..200).contains(&status);
         let written = if carries && !sdp.is_empty() {
@@ -673,10 +680,7 @@ impl Display for Contact<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "<sip:{}", self.0.local)?;
         if self.0.transport != crate::flow::Transport::Udp {
-            f.write_str(";transport=")?;
-            for c in self.0.transport.as_str().chars() {
-                write!(f, "{}", c.to_ascii_lowercase())?;
-            }
+            write!(f, ";transport={}", self.0.transport.param())?;
         }
         f.write_str(">")
     }

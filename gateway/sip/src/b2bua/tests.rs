@@ -3,12 +3,15 @@
 mod address;
 mod bench;
 mod faults;
+mod offers;
+mod rings;
 mod setup;
 mod talk;
 
 use bench::*;
 
 use super::*;
+use std::collections::VecDeque;
 use std::format;
 use std::string::{String, ToString};
 use std::vec;

@@ -90,6 +90,7 @@ impl Path {
             Transport::Tcp => 1,
             Transport::Tls => 2,
             Transport::Ws => 3,
+            Transport::Wss => 4,
         };
         Self {
             peer,
@@ -97,7 +98,7 @@ impl Path {
             ports: [flow.peer.port(), flow.local.port()],
             stream: flow.stream,
             interface: flow.interface,
-            form: transport | u8::from(peer_v4) << 2 | u8::from(local_v4) << 3,
+            form: transport | u8::from(peer_v4) << 3 | u8::from(local_v4) << 4,
         }
     }
 
@@ -112,21 +113,22 @@ impl Path {
             SocketAddr::new(ip, port)
         }
         Flow {
-            transport: match self.form & 3 {
+            transport: match self.form & 7 {
                 0 => Transport::Udp,
                 1 => Transport::Tcp,
                 2 => Transport::Tls,
-                _ => Transport::Ws,
+                3 => Transport::Ws,
+                _ => Transport::Wss,
             },
             interface: self.interface,
             stream: self.stream,
-            peer: address(self.peer, self.form & 4 != 0, self.ports[0]),
-            local: address(self.local, self.form & 8 != 0, self.ports[1]),
+            peer: address(self.peer, self.form & 8 != 0, self.ports[0]),
+            local: address(self.local, self.form & 16 != 0, self.ports[1]),
         }
     }
 
     pub fn is_reliable(&self) -> bool {
-        self.form & 3 != 0
+        self.form & 7 != 0
     }
 }
 
