@@ -48,6 +48,8 @@ impl<R: Relays> Pbx<R> {
                 }
                 self.media.close(call);
             }
+            // No transfers here.
+            Event::Joined { .. } | Event::Parted { .. } => {}
         }
     }
 

@@ -3,6 +3,8 @@
 mod address;
 mod bench;
 mod faults;
+mod offers;
+mod rings;
 mod room;
 mod setup;
 mod talk;
@@ -11,6 +13,7 @@ mod transfer;
 use bench::*;
 
 use super::*;
+use std::collections::VecDeque;
 use std::format;
 use std::string::{String, ToString};
 use std::vec;
