@@ -17,7 +17,7 @@ pub const HELD_MAX: usize = 768;
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, 472 bytes each, 16 KiB, without their texts.
+/// Calls at once: 32 and those kept for emergencies, 520 bytes each, 17 KiB, without their texts.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;

@@ -8,6 +8,7 @@ mod ringing;
 mod transfer;
 
 use core::fmt::Write;
+use core::num::NonZeroU64;
 
 use heapless::String;
 use shared::channels::Use;
@@ -16,7 +17,7 @@ use shared::id::{IdKey, SessionId};
 use shared::number::Number;
 use shared::record::{Party, Stamp};
 use shared::ring::Ringing;
-use sip::b2bua::{ADDRESS_MAX, Cause, Direct, Refusal};
+use sip::b2bua::{ADDRESS_MAX, Cause, Direct, RETRY_AFTER, Refusal};
 use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
@@ -24,11 +25,10 @@ use sip::{Flow, Instant, Message, Name, Uri};
 pub(crate) use ringing::terminal;
 
 use crate::Gateway;
+use crate::registrar::gruu;
 
 /// [`Target::user`] of the trunk.
 const TRUNK: u32 = u32::MAX;
-/// What a phone is told that found no room, seconds.
-const RETRY_AFTER: u8 = 2;
 
 /// Which way a call crosses the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Meta {
     pub(crate) uses: Use,
     /// Who was offered it; nothing if it rings no phone here.
     rings: Option<Ringing>,
+    /// The one phone of them that it is for ([`crate::registrar::gruu`]).
+    gruu: Option<NonZeroU64>,
     pub(crate) answered_by: Option<u32>,
     started: Stamp,
     pub(crate) ringing: Option<Stamp>,
@@ -275,6 +277,9 @@ impl Gateway<'_> {
             caller,
             uses: Use::Inside,
             rings: None,
+            gruu: start
+                .message()
+                .and_then(|message| gruu(&message.parsed_request_uri()?)),
             answered_by: None,
             started: self.stamp(now),
             ringing: None,

@@ -88,7 +88,7 @@ impl Gateway<'_> {
             Ok(message) => message,
             Err(rejected) => {
                 if let Some(flow) = self.trunk.flow() {
-                    self.on_rejected(flow, &rejected);
+                    self.on_rejected(now, flow, &rejected);
                 }
                 return;
             }

@@ -38,14 +38,29 @@ impl Gateway<'_> {
         match Message::parse_datagram(bytes) {
             Ok(message) => self.on_sip(now, flow, &message),
             Err(rejected) if rejected.fault == sip::Fault::KeepAlive => self.counters.keep_alives += 1,
-            Err(rejected) => self.on_rejected(flow, &rejected),
+            Err(rejected) => self.on_rejected(now, flow, &rejected),
         }
     }
 
+    /// Whether a request outside of calls is looked at, or its source sends too many (RFC 3261 §21.5.4). A datagram is dropped
+    /// without a word: whoever means it sends it again. On a connection nothing is sent again by itself.
+    fn admit(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> bool {
+        let admitted = self.is_trunk(flow) || self.registrar.admit(now, flow.peer.ip());
+        if !admitted && flow.is_reliable() {
+            self.reply(flow, message, 503, |w| {
+                _ = w.header(Name::RetryAfter, b2bua::RETRY_AFTER)
+            });
+        }
+        admitted
+    }
+
     /// What cannot be read gets its answer if it is a request that can be answered.
-    pub(crate) fn on_rejected(&mut self, flow: Flow, rejected: &sip::Rejected<'_>) {
+    pub(crate) fn on_rejected(&mut self, now: Instant, flow: Flow, rejected: &sip::Rejected<'_>) {
         match (rejected.status(), rejected.request()) {
             (Some(status), Some(request)) if request.method() != Method::Ack => {
+                if !self.admit(now, flow, &request) {
+                    return;
+                }
                 self.counters.faulty += 1;
                 self.reply(flow, &request, status, |_| {});
             }
@@ -55,20 +70,22 @@ impl Gateway<'_> {
 
     pub(crate) fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
         let mut emergency = false;
-        if message.method() == Method::Subscribe && message.is_request() && !self.is_trunk(flow) {
-            return self.on_subscribe(now, flow, message);
-        }
         if !message.is_request() && self.on_notified(now, message) {
             return;
         }
         if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
+            let method = message.method();
+            emergency = method == Method::Invite && !self.is_trunk(flow) && self.is_emergency(message);
+            // These two belong to a transaction that was let in.
+            let begins = !matches!(method, Method::Ack | Method::Cancel);
+            if begins && !emergency && !self.admit(now, flow, message) {
+                return;
+            }
             // What is no call is answered without a transaction: a repetition is answered again.
-            let status = match message.method() {
+            let status = match method {
                 Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
-                Method::Invite => {
-                    emergency = !self.is_trunk(flow) && self.is_emergency(message);
-                    0
-                }
+                Method::Subscribe if !self.is_trunk(flow) => return self.on_subscribe(now, flow, message),
+                Method::Invite => 0,
                 Method::Ack | Method::Cancel => 0,
                 Method::Options => 200,
                 Method::Subscribe | Method::Publish => 489,
@@ -78,6 +95,9 @@ impl Gateway<'_> {
             if status != 0 {
                 return self.reply(flow, message, status, |_| {});
             }
+        }
+        if message.is_request() && message.method() == Method::Subscribe && !self.is_trunk(flow) {
+            return self.on_subscribe(now, flow, message);
         }
         let media = &mut b2bua::Direct;
         let received = match emergency {

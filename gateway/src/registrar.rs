@@ -10,20 +10,24 @@
 //! poll()          what changed: to be stored (on change only), told to the cloud, or forgotten
 //! ```
 
+mod answer;
 mod binding;
 mod contacts;
 mod offer;
+mod path;
 mod refusal;
 mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use answer::gruu;
 pub use binding::{Binding, CONTACT_MAX, Place, STORED_MAX};
 pub use sources::Source;
 
 use crate::budget::BINDINGS_PER_ID;
 use contacts::Wanted;
 use core::fmt::Write;
+use core::num::NonZeroU64;
 use core::time::Duration;
 use refusal::No;
 use shared::id::{IdKey, IdSet};
@@ -37,6 +41,8 @@ pub const EXPIRES_MIN: Duration = Duration::from_secs(120);
 pub const EXPIRES_MAX: Duration = Duration::from_secs(300);
 /// A binding outlives what was granted by one whole transaction, so that a late refresh finds it.
 const SLACK: Duration = Duration::from_secs(32);
+/// What a phone is told that finds no room for its binding: somebody else's may have ended by then.
+const NO_ROOM: Duration = EXPIRES_MIN;
 /// Many registrations long, so that a refresh needs no new challenge.
 const NONCE_LIFETIME: Duration = Duration::from_secs(3_600);
 
@@ -63,7 +69,7 @@ pub struct Storage<'s> {
     pub places: &'s mut [Place],
     /// Nonces in use, one a phone, [`Used::NONE`].
     pub nonces: &'s mut [Used],
-    /// Addresses that gave wrong passwords, [`Source::NONE`].
+    /// Addresses that were heard, [`Source::NONE`].
     pub sources: &'s mut [Source],
 }
 
@@ -129,6 +135,8 @@ pub struct Counters {
     pub refused: u32,
     /// Requests not looked at because their source had given too many wrong passwords.
     pub limited: u32,
+    /// Requests outside of dialogs that were not looked at because their source sends too many.
+    pub flooded: u32,
     /// Right credentials sent a second time, in another request or from elsewhere.
     pub replayed: u32,
     /// Right credentials for somebody else's address of record.
@@ -195,6 +203,14 @@ impl<'s> Registrar<'s> {
         }
     }
 
+    /// Whether a request outside of dialogs from this address is looked at; no question for emergency calls, for what belongs
+    /// to a call, and for the trunk.
+    pub fn admit(&mut self, now: Instant, from: core::net::IpAddr) -> bool {
+        let admitted = self.sources.admit(now, from);
+        self.counters.flooded = self.counters.flooded.wrapping_add(u32::from(!admitted));
+        admitted
+    }
+
     /// Handles a REGISTER and writes its answer. `random` is fresh; it makes the answer's tag and the jitter.
     /// The error: `out` is too small for the answer. The bindings are changed all the same.
     pub fn register(
@@ -223,14 +239,13 @@ impl<'s> Registrar<'s> {
         self.counters.accepted = self.counters.accepted.wrapping_add(1);
         let mut w = asked.answer(200, out);
         for binding in self.of(key) {
-            let expires = binding.remaining(now).as_secs();
-            w.raw(b"Contact: <").raw(binding.contact()).raw(b">");
-            // An overflow is told by the last call.
-            let _ = write!(w, ";expires={expires}\r\n");
+            answer::write_contact(&mut w, asked, binding, accounts.realm());
         }
         if let Some(granted) = granted {
             w.header(Name::Expires, granted.as_secs());
         }
+        w.copy(request, Name::Path);
+        path::write_outbound(&mut w, flow, request);
         let (len, accepted) = (w.finish_empty()?, Some(key));
         Ok(Answer { len, accepted })
     }
@@ -293,6 +308,8 @@ impl<'s> Registrar<'s> {
             return Err(No::Status(400));
         };
         let (call, cseq) = (binding::identity(call_id), cseq.seq);
+        let path = path::read(request)?;
+        path::outbound(flow, request)?;
         if verdict != Verdict::Accepted {
             // The very same REGISTER again because its answer was lost: answered again, changing nothing.
             let same = |b: &&Binding| b.call == call && b.cseq == cseq && b.nonce == nonce && b.flow == *flow;
@@ -322,28 +339,35 @@ impl<'s> Registrar<'s> {
         if !request.has(Name::Contact) {
             return Ok((key, None));
         }
-        let Some(wanted) = contacts::read(request, random)? else {
+        let Some(wanted) = contacts::read(request, &path, random)? else {
             self.remove(|b| b.key == key, Kind::Removed);
             return Ok((key, None));
         };
         let mut granted = None;
-        for Wanted { uri, device, grant } in wanted {
+        for Wanted {
+            address,
+            device,
+            grant,
+        } in wanted
+        {
             // A second contact of this very request is another phone, although the Call-ID is the same.
-            let sibling = |b: &Binding| (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact != uri;
-            let same = |b: &Binding| b.key == key && !sibling(b) && b.is_same(&uri, device, call);
+            let sibling = |b: &Binding| {
+                (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact() != address.uri()
+            };
+            let same = |b: &Binding| b.key == key && !sibling(b) && b.is_same(address.uri(), device, call);
             if grant.is_zero() {
                 self.remove(same, Kind::Removed);
                 continue;
             }
             let place = self.place_for(key, same).ok_or_else(|| {
                 self.counters.full = self.counters.full.wrapping_add(1);
-                No::Status(503)
+                No::Busy { retry: NO_ROOM }
             })?;
-            let (flow, contact, expires_at) = (*flow, uri, now + grant);
+            let (flow, expires_at) = (*flow, now + grant);
             let binding = Binding {
                 key,
                 flow,
-                contact,
+                address,
                 device,
                 call,
                 cseq,
@@ -383,7 +407,7 @@ impl<'s> Registrar<'s> {
         };
         if let Some(retry) = self.sources.must_wait(now, from) {
             self.counters.limited = self.counters.limited.wrapping_add(1);
-            return Err(No::Limited { retry });
+            return Err(No::Busy { retry });
         }
         let algorithm = credentials.algorithm;
         let account = accounts.account(credentials.username);
@@ -556,6 +580,19 @@ impl<'s> Registrar<'s> {
     /// All bindings.
     pub fn iter(&self) -> impl Iterator<Item = &Binding> {
         self.places.iter().filter_map(Place::binding)
+    }
+
+    /// The bindings to ring, all reachable: of a phone with several flows the one it registered last (RFC 5626 §5.3). `gruu`
+    /// as [`gruu`] gives it: that phone only.
+    pub fn targets(&self, gruu: Option<NonZeroU64>) -> impl Iterator<Item = &Binding> {
+        let reachable = || self.iter().filter(|b| b.is_reachable());
+        reachable().filter(move |b| {
+            let instance = b.instance();
+            let same = |other: &&Binding| (other.key, other.instance()) == (b.key, instance);
+            let newer = |other: &Binding| other.expires_at > b.expires_at;
+            (gruu.is_none() || gruu == instance)
+                && (instance.is_none() || !reachable().filter(same).any(newer))
+        })
     }
 
     /// The IDs with a phone that can be reached.

@@ -1,12 +1,20 @@
 //! The trunk: one TCP connection to the cloud's SIP, opened and registered by the box (RFC 6140: one registration for all
-//! its numbers), kept alive by pings (RFC 5626 §4.4.1), tried again with growing pauses.
+//! its numbers; RFC 5626: one flow, on which the cloud calls), kept alive by pings (RFC 5626 §4.4.1), tried again with growing
+//! pauses.
+//!
+//! - **A line that breaks** is tried again within seconds, not in the half minute of RFC 5626 §4.5: calls wait for it.
+//! - **A cloud that refuses** is left alone as that section has it, and as long as it says (Retry-After).
+//! - **Pings** come every few seconds for the sake of calls ([`crate::link`]), more often than any Flow-Timer asks.
+//! - **What the cloud's proxies want** in between (Service-Route, RFC 3608) goes with every call to it, and no phone sees it.
+//! - **One connection for both directions** is what a flow is: no `alias` (RFC 5923) is needed for it.
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use shared::BoxId;
 use shared::factory::Factory;
 use sip::digest::{Challenge, Ha1, Protected};
-use sip::{Flow, Frame, Framer, Instant, Message, Method, Name, Transport, Writer};
+use sip::{Flow, Frame, Framer, Instant, Message, Method, Name, NameAddr, Transport, Writer};
 
 use crate::budget::STREAM_MAX;
 use crate::link::PING;
@@ -23,6 +31,20 @@ const ANSWER: Duration = Duration::from_secs(4);
 const CONNECT: Duration = Duration::from_secs(5);
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(16);
+/// First and longest pause after a refusal (RFC 5626 §4.5), halved by chance.
+const REFUSED_MIN: Duration = Duration::from_secs(60);
+const REFUSED_MAX: Duration = Duration::from_secs(1_800);
+/// Longest lifetime that is asked for, and longest pause that is obeyed, seconds.
+const HOUR: u32 = 3_600;
+/// Longest Service-Route that is kept, bytes; nothing where calls have no room for a route. One that is longer is not followed:
+/// the connection leads to the cloud all the same.
+const ROUTE_MAX: usize = if sip::b2bua::ROUTE_MAX < 128 {
+    sip::b2bua::ROUTE_MAX
+} else {
+    128
+};
+/// Challenges that are answered for one REGISTER: the first, and one that says that its nonce was too old.
+const ANSWERS: u8 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -79,9 +101,19 @@ pub(crate) struct Trunk<'s> {
     pinged: Option<Instant>,
     cseq: u32,
     tries: u32,
+    /// After a refusal: not before then.
+    barred: Instant,
+    /// Refusals since the last registration.
+    refusals: u8,
+    /// The lifetime to ask for, seconds.
+    expires: u32,
     call_id: u64,
-    /// The Authorization line that answers the last challenge.
+    secret: u64,
+    /// The line that answers the last challenge.
     answer: heapless::Vec<u8, ANSWER_MAX>,
+    /// Challenges answered since the REGISTER that had none to answer.
+    answers: u8,
+    route: heapless::Vec<u8, ROUTE_MAX>,
     register: bool,
     close: bool,
     boot: u32,
@@ -102,8 +134,14 @@ impl<'s> Trunk<'s> {
             pinged: None,
             cseq: 0,
             tries: 0,
-            call_id: random,
+            barred: Instant::ZERO,
+            refusals: 0,
+            expires: EXPIRES,
+            call_id: random.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            secret: random,
             answer: heapless::Vec::new(),
+            answers: 0,
+            route: heapless::Vec::new(),
             register: false,
             close: false,
             boot: 0,
@@ -120,6 +158,11 @@ impl<'s> Trunk<'s> {
         self.flow.filter(|_| self.state == State::Ready)
     }
 
+    /// The Route of requests that begin something with the cloud (RFC 3608 §5); empty for none.
+    pub fn route(&self) -> &[u8] {
+        &self.route
+    }
+
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -134,7 +177,7 @@ impl<'s> Trunk<'s> {
     pub fn network(&mut self, now: Instant, up: bool) -> Option<Change> {
         let was = core::mem::replace(&mut self.network, up);
         if up && !was && matches!(self.state, State::Idle(_)) {
-            self.state = State::Idle(now);
+            self.state = State::Idle(now.max(self.barred));
             self.retry = RETRY_MIN;
         }
         (was && !up).then(|| self.give_up(now)).flatten()
@@ -157,8 +200,7 @@ impl<'s> Trunk<'s> {
         });
         self.counters.connected += 1;
         self.state = State::Registering;
-        self.answer.clear();
-        self.register = true;
+        self.begin();
         self.until = now + ANSWER;
         self.ping = now + PING;
         self.pinged = None;
@@ -173,11 +215,41 @@ impl<'s> Trunk<'s> {
         (was == State::Ready).then_some(Change::Lost)
     }
 
-    fn pause(&mut self, now: Instant) {
-        // Boxes that lost their cloud together must not come back together: half of the pause is by chance.
+    /// A REGISTER is to be sent, one without credentials.
+    fn begin(&mut self) {
+        self.answer.clear();
+        self.answers = 0;
+        self.register = true;
+    }
+
+    /// Between a half and the whole of it: boxes that lost their cloud together must not come back together.
+    fn by_chance(&mut self, pause: Duration) -> Duration {
         self.tries = self.tries.wrapping_add(1);
         let chance = (self.call_id ^ u64::from(self.tries)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
-        self.state = State::Idle(now + self.retry / 2 + self.retry / 2 * chance as u32 / 1_024);
+        pause / 2 + pause / 2 * chance as u32 / 1_024
+    }
+
+    /// The cloud has refused: it is left alone for as long as it says, and some more.
+    fn refused(&mut self, now: Instant, retry_after: Option<u32>) -> Option<Change> {
+        self.counters.refused += 1;
+        let pause = match retry_after {
+            Some(seconds) => {
+                let said = Duration::from_secs(u64::from(seconds.min(HOUR)));
+                said + self.by_chance(said / 4)
+            }
+            None => {
+                let pause = (REFUSED_MIN * (1 << self.refusals.min(5))).min(REFUSED_MAX);
+                self.refusals = self.refusals.saturating_add(1);
+                self.by_chance(pause)
+            }
+        };
+        self.barred = now + pause;
+        self.give_up(now)
+    }
+
+    fn pause(&mut self, now: Instant) {
+        let pause = self.by_chance(self.retry);
+        self.state = State::Idle((now + pause).max(self.barred));
         self.retry = (self.retry * 2).min(RETRY_MAX);
         self.until = Instant::NEVER;
         self.ping = Instant::NEVER;
@@ -249,40 +321,60 @@ impl<'s> Trunk<'s> {
         }
         let change = match status {
             100..=199 => None,
-            200..=299 => {
-                let expires = message
-                    .contacts()
-                    .next()
-                    .and_then(|contact| contact.param("expires").and_then(sip::fields::number))
-                    .or(message.expires())
-                    .unwrap_or(EXPIRES)
-                    .clamp(30, 3_600);
-                self.until = now + Duration::from_secs(u64::from(expires) * 4 / 5);
-                self.retry = RETRY_MIN;
-                let first = self.state == State::Registering;
-                self.state = State::Ready;
-                Some(if first {
-                    Change::Registered
-                } else {
-                    Change::Answered
-                })
-            }
-            401 if self.answer.is_empty() => match self.write_answer(message, factory) {
+            200..=299 => Some(self.accepted(now, message)),
+            401 | 407 if self.answers < ANSWERS => match self.write_answer(message, factory) {
                 Some(()) => {
+                    self.answers += 1;
                     self.register = true;
                     None
                 }
-                None => {
-                    self.counters.refused += 1;
-                    self.give_up(now)
-                }
+                None => self.refused(now, None),
             },
-            _ => {
-                self.counters.refused += 1;
-                self.give_up(now)
+            423 if self.expires == EXPIRES => {
+                self.expires = message.number(Name::MinExpires).unwrap_or(HOUR).min(HOUR);
+                self.begin();
+                None
             }
+            _ => self.refused(now, retry_after(message)),
         };
         (true, change)
+    }
+
+    /// The cloud has us.
+    fn accepted(&mut self, now: Instant, message: &Message<'_>) -> Change {
+        // The answer lists every flow of the box.
+        let ours = |contact: &NameAddr<'_>| {
+            let address = contact
+                .parsed_uri()
+                .and_then(|uri| Some((uri.host.address()?, uri.port)));
+            address.is_some_and(|at| {
+                self.flow
+                    .is_some_and(|f| at == (f.local.ip(), Some(f.local.port())))
+            })
+        };
+        let expires = message
+            .contacts()
+            .find(ours)
+            .and_then(|contact| contact.param("expires").and_then(sip::fields::number))
+            .or(message.expires())
+            .unwrap_or(self.expires)
+            .clamp(30, HOUR);
+        self.until = now + Duration::from_secs(u64::from(expires) * 4 / 5);
+        self.retry = RETRY_MIN;
+        self.refusals = 0;
+        self.route.clear();
+        for value in message.values(Name::ServiceRoute) {
+            let comma: &[u8] = if self.route.is_empty() { b"" } else { b", " };
+            let kept = self.route.extend_from_slice(comma);
+            if kept.and_then(|()| self.route.extend_from_slice(value)).is_err() {
+                self.route.clear();
+                break;
+            }
+        }
+        match core::mem::replace(&mut self.state, State::Ready) {
+            State::Registering => Change::Registered,
+            _ => Change::Answered,
+        }
     }
 
     /// What time brings.
@@ -291,8 +383,7 @@ impl<'s> Trunk<'s> {
             State::Connecting | State::Registering if now >= self.until => self.give_up(now),
             State::Ready if now >= self.until => {
                 // Refresh; a lost answer shows in the pings.
-                self.answer.clear();
-                self.register = true;
+                self.begin();
                 self.until = now + Duration::from_secs(30);
                 None
             }
@@ -333,6 +424,9 @@ impl<'s> Trunk<'s> {
 
     fn write_answer(&mut self, message: &Message<'_>, factory: &Factory) -> Option<()> {
         let (challenge, name) = Challenge::choose(message)?;
+        if self.answers > 0 && !challenge.stale {
+            return None;
+        }
         let user = factory.box_id.text();
         let uri = register_uri(factory)?;
         let ha1 = Ha1::from_password(user.as_bytes(), challenge.realm, factory.password().as_bytes());
@@ -341,7 +435,9 @@ impl<'s> Trunk<'s> {
             uri: uri.as_bytes(),
             body: b"",
         };
-        let cnonce = self.call_id.rotate_left(self.cseq) ^ u64::from(self.cseq);
+        let cnonce = (self.secret ^ u64::from(self.cseq))
+            .wrapping_mul(0xBF58_476D_1CE4_E5B9)
+            .rotate_left(29);
         self.answer.resize(ANSWER_MAX, 0).ok()?;
         let mut w = Writer::new(&mut self.answer);
         challenge.answer(&mut w, name, user.as_bytes(), &ha1, protected, cnonce, 1);
@@ -375,12 +471,16 @@ impl<'s> Trunk<'s> {
         w.header(
             Name::Contact,
             format_args!(
-                "<sip:{id}@{};transport=tcp;bnc>;boot={};expires={EXPIRES}",
-                flow.local, self.boot
+                "<sip:{};transport=tcp;bnc>;+sip.instance=\"<{}>\";reg-id=1;boot={};expires={}",
+                flow.local,
+                Urn(id),
+                self.boot,
+                self.expires
             ),
         );
         w.header(Name::Require, "gin");
-        w.header(Name::Supported, "gin, path");
+        w.header(Name::ProxyRequire, "gin");
+        w.header(Name::Supported, "gin, outbound, path");
         w.header(Name::UserAgent, crate::AGENT);
         w.raw(&self.answer);
         w.finish_empty().ok()
@@ -401,6 +501,24 @@ impl<'s> Trunk<'s> {
                 None => self.until.min(self.ping),
             },
         }
+    }
+}
+
+/// Seconds of a Retry-After, which may be followed by a comment or parameters (RFC 3261 §20.33).
+fn retry_after(message: &Message<'_>) -> Option<u32> {
+    let value = message.header(Name::RetryAfter)?;
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    sip::fields::number(value.get(..digits)?)
+}
+
+/// The box as instance (RFC 5626 §4.1): a UUID of version 8 (RFC 9562) whose last bits are the box's number.
+struct Urn(BoxId);
+
+impl core::fmt::Display for Urn {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let BoxId(n) = self.0;
+        let (high, low) = (n >> 48, n & 0xFFFF_FFFF_FFFF);
+        write!(f, "urn:uuid:0000{high:04x}-0000-8000-8000-{low:012x}")
     }
 }
 

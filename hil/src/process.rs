@@ -99,7 +99,8 @@ impl Process {
         self.ends(within)
     }
 
-    fn last_words(&self) -> String {
+    /// The last lines of its output.
+    pub fn last_words(&self) -> String {
         let output = self.output();
         let lines: Vec<_> = output.lines().rev().take(5).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join(" | ")

@@ -82,7 +82,7 @@ pub fn start(namespace: &Namespace, options: &Options, folder: &Path) -> Result<
 }
 
 /// Writes the scenario with its words filled in into `home`; its file name there.
-fn fill(scenario: &str, words: &[(&str, &str)], home: &Path) -> Result<String> {
+pub fn fill(scenario: &str, words: &[(&str, &str)], home: &Path) -> Result<String> {
     let file = format!("{scenario}.xml");
     let source = scenarios().join(&file);
     let mut text = std::fs::read_to_string(&source).with_context(|| format!("{}", source.display()))?;

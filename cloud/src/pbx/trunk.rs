@@ -1,4 +1,7 @@
 //! Connections of boxes and their registrations (RFC 6140): who is there, on which connection, and for how long.
+//!
+//! A box registers all its numbers with one contact, and its connection is the flow on which it is called (RFC 5626): nothing
+//! stands between the two, so a Path or a second Via is refused.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,12 +9,10 @@ use std::time::Duration;
 use shared::BoxId;
 use sip::digest::{self, Credentials, Protected, Verdict};
 use sip::uri::Host;
-use sip::{Flow, Frame, Framer, Instant, Message, Name};
+use sip::{Flow, Instant, Message, Name, Writer};
 
 use super::{Account, Pbx, Queued, Relays};
 
-/// Largest message of a connection, in bytes; beyond it the connection is closed.
-const STREAM_MAX: usize = 8_192;
 /// A connection that has not registered by then is closed.
 const REGISTER_WITHIN: Duration = Duration::from_secs(10);
 /// How long calls wait for a box whose connection broke, to come back on another.
@@ -22,14 +23,11 @@ const EXPIRES_UNASKED: u32 = 300;
 /// Tokens that a wrong password costs.
 const REFUSED_COST: u32 = 5;
 /// Extensions a REGISTER may require.
-const SUPPORTED: [&str; 3] = ["gin", "path", "outbound"];
+const SUPPORTED: [&str; 2] = ["gin", "outbound"];
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Stream {
-    framer: Framer<Vec<u8>>,
-    /// Received and not yet given to the framer.
-    pending: Vec<u8>,
     heard: Instant,
     opened: Instant,
     pub id: Option<BoxId>,
@@ -62,68 +60,24 @@ struct Binding {
 }
 
 impl<R: Relays> Pbx<R> {
-    pub(super) fn on_stream(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        if !self.streams.contains_key(&flow) {
-            if self.streams.len() >= self.config.connections {
-                self.counters.closed += 1;
-                self.out.push_back(Queued::Close(flow));
-                return;
-            }
-            let stream = Stream {
-                framer: Framer::accepted(vec![0; STREAM_MAX]),
-                pending: Vec::new(),
+    /// Something came on a connection. False: there are too many, and it is closed.
+    pub(super) fn hears(&mut self, now: Instant, flow: Flow) -> bool {
+        if !self.streams.contains_key(&flow) && self.streams.len() >= self.config.connections {
+            self.counters.closed += 1;
+            self.out.push_back(Queued::Close(flow));
+            return false;
+        }
+        let earliest = &mut self.earliest;
+        let stream = self.streams.entry(flow).or_insert_with(|| {
+            *earliest = (*earliest).min(now + REGISTER_WITHIN);
+            Stream {
                 heard: now,
                 opened: now,
                 id: None,
-            };
-            self.streams.insert(flow, stream);
-            self.earliest = self.earliest.min(now + REGISTER_WITHIN);
-        }
-        if let Some(stream) = self.streams.get_mut(&flow) {
-            stream.heard = now;
-            stream.pending.extend_from_slice(bytes);
-            self.ready.push_back(flow);
-        }
-    }
-
-    /// Takes one message, ping or fault of a connection. False: there is none.
-    pub(super) fn next_message(&mut self, now: Instant) -> bool {
-        while let Some(flow) = self.ready.front().copied() {
-            let Some(stream) = self.streams.get_mut(&flow) else {
-                self.ready.pop_front();
-                continue;
-            };
-            match stream.framer.next() {
-                Some(Ok(Frame::Message(bytes))) => {
-                    let bytes = bytes.to_vec();
-                    self.on_message(now, flow, &bytes);
-                    return true;
-                }
-                Some(Ok(Frame::Ping)) => {
-                    let pong = Queued::Send {
-                        flow,
-                        bytes: b"\r\n".to_vec(),
-                    };
-                    self.out.push_back(pong);
-                    return true;
-                }
-                Some(Ok(Frame::Pong)) => {}
-                Some(Err(_)) => {
-                    self.counters.malformed += 1;
-                    self.close(flow);
-                    self.on_closed(now, flow);
-                    return true;
-                }
-                None if stream.pending.is_empty() => {
-                    self.ready.pop_front();
-                }
-                None => {
-                    let taken = stream.framer.push(&stream.pending);
-                    stream.pending.drain(..taken);
-                }
             }
-        }
-        false
+        });
+        stream.heard = now;
+        true
     }
 
     /// The box that is registered on this connection.
@@ -154,6 +108,15 @@ impl<R: Relays> Pbx<R> {
         let Some(account) = self.authenticate(now, flow, message) else {
             return;
         };
+        if message.has(Name::Path) {
+            return self.answer(flow, message, 420, |w| _ = w.header(Name::Unsupported, "path"));
+        }
+        if !message
+            .values(Name::Require)
+            .any(|tag| tag.eq_ignore_ascii_case(b"gin"))
+        {
+            return self.answer(flow, message, 421, |w| _ = w.header(Name::Require, "gin"));
+        }
         match binding(message) {
             Ok(Binding { expires: 0, .. }) => {
                 self.answer(flow, message, 200, |_| {});
@@ -166,10 +129,9 @@ impl<R: Relays> Pbx<R> {
             }
             Ok(binding) => {
                 let expires = binding.expires.min(*EXPIRES.end());
-                let contact = message.contacts().next().map_or(&b""[..], |contact| contact.uri);
+                let silence = self.config.silence;
                 self.answer(flow, message, 200, |w| {
-                    w.raw(b"Contact: <").unfolded(contact).raw(b">");
-                    w.raw(format!(";expires={expires}\r\n").as_bytes());
+                    write_accepted(w, message, expires, silence)
                 });
                 self.bind(now, flow, account.id, binding, expires);
             }
@@ -348,6 +310,33 @@ impl<R: Relays> Pbx<R> {
     }
 }
 
+/// What the answer to an accepted REGISTER says: the contact as it came, and how often the box has to be heard.
+fn write_accepted(w: &mut Writer<'_>, message: &Message<'_>, expires: u32, silence: Duration) {
+    let Some(contact) = message.contacts().next() else {
+        return;
+    };
+    w.raw(b"Contact: <").unfolded(contact.uri).raw(b">");
+    for name in ["+sip.instance", "reg-id"] {
+        if let Some(value) = contact.param(name) {
+            w.raw(b";").raw(name.as_bytes()).raw(b"=").unfolded(value);
+        }
+    }
+    w.raw(format!(";expires={expires}\r\n").as_bytes());
+    if is_flow(message) {
+        w.header(Name::Require, "outbound");
+        if silence < Duration::MAX {
+            w.header(Name::FlowTimer, silence.as_secs());
+        }
+    }
+    w.header(Name::Supported, SUPPORTED.join(", "));
+}
+
+/// Whether the box wants its connection to be a flow (RFC 5626 §6).
+fn is_flow(message: &Message<'_>) -> bool {
+    let says = |name| message.contacts().all(|contact| contact.param(name).is_some());
+    says("reg-id") && says("+sip.instance") && message.supports("outbound")
+}
+
 /// Reads the one Contact of a REGISTER.
 fn binding(message: &Message<'_>) -> Result<Binding, u16> {
     let mut contacts = message.contacts();
@@ -367,7 +356,14 @@ fn binding(message: &Message<'_>) -> Result<Binding, u16> {
             _ => Err(400),
         };
     }
+    if is_flow(message) && message.values(Name::Via).count() > 1 {
+        return Err(439);
+    }
     let uri = contact.parsed_uri().ok_or(400u16)?;
+    // RFC 6140 §5.2: it stands for all numbers, and has none itself.
+    if uri.param("bnc").is_none() || uri.user.is_some() {
+        return Err(400);
+    }
     let port = uri.port.unwrap_or(5060);
     let contact = match uri.host {
         Host::Name(name) if name.len() <= 64 => format!("{}:{port}", String::from_utf8_lossy(name)),

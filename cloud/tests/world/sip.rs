@@ -168,7 +168,7 @@ pub async fn register_on(wire: &mut Wire, factory: &Factory, password: &str) -> 
         format!(
             "REGISTER sip:{realm} SIP/2.0\r\nVia: SIP/2.0/TCP {local};branch=z9hG4bKreg{cseq};rport\r\n\
              Max-Forwards: 70\r\nFrom: <sip:{id}@{realm}>;tag=r\r\nTo: <sip:{id}@{realm}>\r\nCall-ID: reg-{local}\r\n\
-             CSeq: {cseq} REGISTER\r\nContact: <sip:{id}@{local};transport=tcp;bnc>;boot=1;expires=300\r\n\
+             CSeq: {cseq} REGISTER\r\nContact: <sip:{local};transport=tcp;bnc>;boot=1;expires=300\r\n\
              Require: gin\r\nSupported: gin, path\r\n{authorization}Content-Length: 0\r\n\r\n"
         )
     };

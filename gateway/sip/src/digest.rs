@@ -1,7 +1,11 @@
 //! Digest authentication (RFC 8760, RFC 7616; RFC 2617 and 2069 for old phones): MD5 and SHA-256, `qop` auth and auth-int.
 //!
 //! Server: [`Nonces::issue`] and [`write_challenges`] challenge, [`Credentials::find`] and [`Nonces::verify`] judge the answer.
-//! Client: [`Challenge::choose`] and [`Challenge::answer`]. The `-sess` algorithms are neither offered nor accepted.
+//! Client: [`Challenge::choose`] and [`Challenge::answer`], for servers (401) and proxies (407) alike.
+//!
+//! Left out because it brings nothing here: the `-sess` algorithms and `userhash` are neither offered nor accepted (such
+//! credentials are those of an unknown user); no `opaque` is sent, as a nonce says everything about itself; no
+//! `Authentication-Info`, as whoever can put himself between two sides relays it.
 
 mod challenge;
 mod nonces;
@@ -20,8 +24,8 @@ use core::fmt;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-/// Hash algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Hash algorithm, the weaker one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
     /// `MD5`, also meant where none is named.
     Md5,
@@ -146,28 +150,45 @@ impl<'a> Credentials<'a> {
         if !auth.is_digest() {
             return None;
         }
-        let qop = match auth.param("qop") {
+        // One pass; of a name that stands there twice the first counts.
+        const NAMES: [&str; 9] = [
+            "username",
+            "realm",
+            "nonce",
+            "uri",
+            "response",
+            "algorithm",
+            "qop",
+            "nc",
+            "cnonce",
+        ];
+        let mut found = [None; NAMES.len()];
+        for (name, value) in auth.params() {
+            let place = NAMES.iter().position(|n| n.as_bytes().eq_ignore_ascii_case(name));
+            if let Some(slot @ None) = place.and_then(|place| found.get_mut(place)) {
+                *slot = Some(value);
+            }
+        }
+        let [username, realm, nonce, uri, response, algorithm, qop, nc, cnonce] = found;
+        let qop = match qop {
             Some(name) => Some(Qop::parse(name)?),
             None => None,
         };
         let (nc, cnonce, count) = match qop {
-            Some(_) => {
-                let nc = auth.param("nc")?;
-                (nc, auth.param("cnonce")?, hexadecimal(nc)?)
-            }
+            Some(_) => (nc?, cnonce?, hexadecimal(nc?)?),
             None => (&b""[..], &b""[..], 1),
         };
         Some(Self {
-            username: auth.param("username")?,
-            realm: auth.param("realm")?,
-            algorithm: Algorithm::parse(auth.param("algorithm"))?,
+            username: username?,
+            realm: realm?,
+            algorithm: Algorithm::parse(algorithm)?,
             qop,
             count,
-            nonce: auth.param("nonce")?,
-            uri: auth.param("uri")?,
+            nonce: nonce?,
+            uri: uri?,
             nc,
             cnonce,
-            response: auth.param("response")?,
+            response: response?,
         })
     }
 

@@ -16,6 +16,7 @@ pub mod fields;
 pub mod flow;
 pub mod header;
 mod heap;
+pub mod identity;
 mod index;
 pub mod message;
 pub mod method;

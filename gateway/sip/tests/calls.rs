@@ -84,6 +84,7 @@ impl World {
                 let target = Target {
                     flow: to,
                     uri: b"sip:b@192.0.2.99:5062;transport=udp",
+                    route: b"",
                     priority: Priority::Normal,
                     user: 0,
                 };

@@ -14,7 +14,7 @@ use shared::ring::{Call, To};
 use sip::b2bua::{Cause, EXTRA_MAX, Refusal, Target};
 use sip::pool::Key;
 use sip::transaction::Priority;
-use sip::{Flow, Instant, Message, NameAddr};
+use sip::{Flow, Instant, Message, Name};
 
 use super::{BARRED, Kind, No, Start, TRUNK, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
@@ -49,7 +49,10 @@ impl Gateway<'_> {
                 number,
                 privacy,
                 present,
-            } => (number, privacy, present, false),
+            } => {
+                let privacy = start.message().map_or(privacy, |message| said(privacy, message));
+                (number, privacy, present, false)
+            }
             Dialled::Extension(key) => {
                 let id = self.site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
                 // Its direct number may be off for calls in (R25), its extension is not; `#` says that it was all.
@@ -242,6 +245,7 @@ impl Gateway<'_> {
         let target = Target {
             flow: trunk,
             uri: uri.as_bytes(),
+            route: self.trunk.route(),
             priority,
             user: TRUNK,
         };
@@ -258,11 +262,22 @@ impl Gateway<'_> {
     }
 }
 
-/// The number a phone asks to present in this call (R23; RFC 3325 §9.2).
+/// The number a phone asks to present in this call (R23; RFC 3325 §9.2): of several addresses, the first that is a number.
 fn wished(message: &Message<'_>) -> Option<Number> {
     let mut buffer = [0; 40];
-    let address = NameAddr::parse(message.other("P-Preferred-Identity")?)?;
-    Number::parse(unescape(address.parsed_uri()?.user?, &mut buffer)?).ok()
+    message
+        .addresses(Name::PPreferredIdentity)
+        .find_map(|address| Number::parse(unescape(address.parsed_uri()?.user?, &mut buffer)?).ok())
+}
+
+/// What 184 or 186 says; without them, what the phone itself says (RFC 3323 §4.2), which may have a key for it.
+fn said(dialled: Privacy, message: &Message<'_>) -> Privacy {
+    let phone = message.privacy();
+    match dialled {
+        Privacy::Default if phone.hides_caller() => Privacy::Withhold,
+        Privacy::Default if phone.none => Privacy::Show,
+        said => said,
+    }
 }
 
 fn user(digits: impl core::fmt::Display) -> User {

@@ -62,9 +62,9 @@ impl Gateway<'_> {
         let ours = self.address.map(|address| (address, NO_PORT).into());
         let mut offer = [0; SDP_MAX];
         let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
-        let answer = ours.and_then(|ours| answer_of_ours(offer, random, ours, Direction::Inactive));
+        let answer = ours.and_then(|ours| answer_of_ours(offer, random, ours, |_| Direction::Inactive));
         let taken = match answer {
-            Some((.., sdp)) => self.calls.pick_up(now, call, other, sdp.as_bytes()),
+            Some((.., sdp)) => self.calls.pick_up(now, call, other, &sdp),
             None => Err(Refusal::Media),
         };
         if let Err(refusal) = taken {

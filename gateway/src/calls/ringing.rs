@@ -13,9 +13,9 @@ use shared::site::Called;
 use sip::b2bua::{ADDRESS_MAX, EXTRA_MAX, Refusal, Target};
 use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
-use sip::{Flow, Instant, Message, Name};
+use sip::{Flow, Instant, Message, Name, Uri};
 
-use super::{ABSENT, Kind, No, Quoted, Start, UNALLOCATED, address, dialled};
+use super::{ABSENT, Kind, No, Quoted, Start, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
 use crate::budget::{CALLS, RING_MS};
 use crate::registrar::Binding;
@@ -27,8 +27,8 @@ enum Offer {
     Rings,
     /// There is no phone more.
     Nobody,
-    /// There is no room for a leg.
-    NoRoom,
+    /// A phone cannot be rung, for want of room most likely.
+    Refused(Refusal),
 }
 
 impl Gateway<'_> {
@@ -90,6 +90,24 @@ impl Gateway<'_> {
         if line.is_err() {
             extra.clear();
         }
+        // Who sent the call on, as the cloud says it.
+        if let Some(by) = message.diverted() {
+            let mut buffer = [0; 40];
+            let user = Uri::parse(by.uri).and_then(|uri| unescape(uri.user?, &mut buffer));
+            if let Some(number) = user.and_then(|user| Number::parse(user).ok()) {
+                let before = extra.len();
+                let line = write!(
+                    extra,
+                    "Diversion: <sip:{}@{realm}>;reason={};counter={}\r\n",
+                    number.digits(),
+                    by.why.as_str(),
+                    by.counter
+                );
+                if line.is_err() {
+                    extra.truncate(before);
+                }
+            }
+        }
         if self.present(now, call, &from, &to, &extra) {
             self.ring(now, call, what);
         }
@@ -123,7 +141,7 @@ impl Gateway<'_> {
         }
         match self.offer(now, call) {
             Offer::Rings => {}
-            Offer::NoRoom => self.calls.refuse(now, call, Refusal::NoRoom.status(), None),
+            Offer::Refused(why) => self.calls.refuse(now, call, why.status(), None),
             Offer::Nobody => self.calls.refuse(now, call, 480, Some(ABSENT)),
         }
     }
@@ -131,14 +149,18 @@ impl Gateway<'_> {
     /// Offers a call to the phones that are to ring and do not yet (R21).
     fn offer(&mut self, now: Instant, call: Key) -> Offer {
         let facts = self.facts();
-        let Some(rings) = self.calls.meta_mut(call).and_then(|meta| meta.rings.as_mut()) else {
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return Offer::Nobody;
+        };
+        let gruu = meta.gruu;
+        let Some(rings) = meta.rings.as_mut() else {
             return Offer::Nobody;
         };
         let new = rings.ask(&self.site, &facts);
         let alone = rings.is_call_back();
         let mut offer = Offer::Nobody;
-        let wanted = |binding: &&Binding| new.contains(binding.key()) && binding.is_reachable();
-        for binding in self.registrar.iter().filter(wanted) {
+        let wanted = |binding: &&Binding| new.contains(binding.key());
+        for binding in self.registrar.targets(gruu).filter(wanted) {
             let mut flow = binding.flow();
             if let Some(address) = self.address {
                 // A binding from the flash may name the address of an old lease.
@@ -147,12 +169,15 @@ impl Gateway<'_> {
             let target = Target {
                 flow,
                 uri: binding.contact(),
+                route: binding.path(),
                 priority: Priority::Normal,
                 user: u32::from(u16::from(binding.key())),
             };
             match self.calls.dial(now, call, target) {
                 Ok(_) => offer = Offer::Rings,
-                Err(Refusal::NoRoom) if offer == Offer::Nobody => offer = Offer::NoRoom,
+                Err(why @ (Refusal::NoRoom | Refusal::Breadth)) if offer == Offer::Nobody => {
+                    offer = Offer::Refused(why);
+                }
                 Err(_) => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use super::Kind;
 use core::net::SocketAddr;
+use core::num::NonZeroU64;
 use core::time::Duration;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -13,12 +14,16 @@ use sip::{Flow, Instant, NameAddr, Transport, Uri};
 
 /// Longest contact URI that is kept, bytes.
 pub const CONTACT_MAX: usize = 128;
+/// Longest contact URI and Path of a binding together, bytes.
+const ADDRESS_MAX: usize = 144;
 
-/// Most bytes a stored binding takes: two IPv6 addresses with ports (44), the contact (130), the rest (29).
-pub const STORED_MAX: usize = 208;
+/// Most bytes a stored binding takes: two IPv6 addresses with ports (44), contact and Path (147), the rest (29).
+pub const STORED_MAX: usize = 224;
 
-/// The form of the stored bytes; others are not read.
-const SCHEMA: u8 = 1;
+/// The form of the stored bytes; others but the first are not read.
+const SCHEMA: u8 = 2;
+/// The form before: one number for instance and flow, no Path.
+const SCHEMA_1: u8 = 1;
 
 /// Eight bytes that stand for a text of any length, the same on each boot.
 pub(super) fn identity(text: &[u8]) -> u64 {
@@ -26,17 +31,52 @@ pub(super) fn identity(text: &[u8]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Which device registers (RFC 5626 §4.1): its `+sip.instance` with the `reg-id`; 0 for a phone that does not say.
+/// Which device registers, and on which of its flows (RFC 5626 §4.1): `+sip.instance` in 56 bits and `reg-id` in 8; 0 for a
+/// phone that does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Device(u64);
 
 impl Device {
     pub fn of(contact: &NameAddr<'_>) -> Self {
         let Some(instance) = contact.param("+sip.instance") else {
-            return Self(0);
+            return Self::default();
         };
         let flow = contact.param("reg-id").and_then(sip::fields::number).unwrap_or(0);
-        Self(identity(instance).wrapping_add(u64::from(flow)).max(1))
+        Self((identity(instance) >> 8).max(1) << 8 | u64::from(flow as u8))
+    }
+
+    fn instance(self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.0 >> 8)
+    }
+}
+
+/// What requests for a phone are addressed to: the Request-URI, and the Path to it as Route (RFC 3327 §5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Address {
+    bytes: Vec<u8, ADDRESS_MAX, u8>,
+    /// Bytes of the URI; the rest is the Path.
+    uri: u8,
+}
+
+impl Address {
+    /// `None`: too long.
+    pub fn new(uri: &[u8], path: &[u8]) -> Option<Self> {
+        let mut bytes = Vec::from_slice(uri).ok().filter(|_| uri.len() <= CONTACT_MAX)?;
+        bytes.extend_from_slice(path).ok()?;
+        let uri = uri.len() as u8;
+        Some(Self { bytes, uri })
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        self.bytes.split_at_checked(self.uri.into()).unwrap_or_default()
+    }
+
+    pub fn uri(&self) -> &[u8] {
+        self.parts().0
+    }
+
+    pub fn path(&self) -> &[u8] {
+        self.parts().1
     }
 }
 
@@ -45,7 +85,7 @@ impl Device {
 pub struct Binding {
     pub(super) key: IdKey,
     pub(super) flow: Flow,
-    pub(super) contact: Vec<u8, CONTACT_MAX>,
+    pub(super) address: Address,
     pub(super) device: Device,
     /// The identity of its REGISTERs' Call-ID.
     pub(super) call: u64,
@@ -60,18 +100,39 @@ pub struct Binding {
 
 /// A binding in flash.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Stored<D, A> {
     schema: u8,
     key: IdKey,
     transport: u8,
     interface: u8,
     peer: SocketAddr,
     local: SocketAddr,
-    device: Device,
+    device: D,
     call: u64,
     cseq: u32,
     sha256: bool,
-    contact: Vec<u8, CONTACT_MAX>,
+    address: A,
+}
+
+impl Stored<Device, Address> {
+    /// The device's number there was made of instance and flow, and cannot be told apart: the phone is known again by its
+    /// Call-ID or contact.
+    fn read_1(bytes: &[u8]) -> Option<Self> {
+        let old: Stored<u64, Vec<u8, CONTACT_MAX>> = postcard::from_bytes(bytes).ok()?;
+        Some(Self {
+            schema: SCHEMA,
+            key: old.key,
+            transport: old.transport,
+            interface: old.interface,
+            peer: old.peer,
+            local: old.local,
+            device: Device::default(),
+            call: old.call,
+            cseq: old.cseq,
+            sha256: old.sha256,
+            address: Address::new(&old.address, b"")?,
+        })
+    }
 }
 
 const TRANSPORTS: [Transport; 4] = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws];
@@ -89,7 +150,17 @@ impl Binding {
 
     /// The phone's contact URI: the Request-URI for it.
     pub fn contact(&self) -> &[u8] {
-        &self.contact
+        self.address.uri()
+    }
+
+    /// The Route of requests for this phone: the proxies that its REGISTER came through (RFC 3327); empty for most.
+    pub fn path(&self) -> &[u8] {
+        self.address.path()
+    }
+
+    /// What a GRUU names this phone by (RFC 5627).
+    pub(super) fn instance(&self) -> Option<NonZeroU64> {
+        self.device.instance()
     }
 
     /// The end of what was granted.
@@ -145,17 +216,18 @@ impl Binding {
             call: self.call,
             cseq: self.cseq,
             sha256: self.algorithm == Algorithm::Sha256,
-            contact: self.contact.clone(),
+            address: self.address.clone(),
         };
         // STORED_MAX is enough for every binding.
         postcard::to_slice(&stored, out).ok().map(|bytes| &*bytes)
     }
 
     pub(super) fn restore(bytes: &[u8], expires_at: Instant) -> Option<Self> {
-        let stored: Stored = postcard::from_bytes(bytes).ok()?;
-        if stored.schema != SCHEMA {
-            return None;
-        }
+        let stored: Stored<Device, Address> = match *bytes.first()? {
+            SCHEMA => postcard::from_bytes(bytes).ok()?,
+            SCHEMA_1 => Stored::read_1(bytes)?,
+            _ => return None,
+        };
         let flow = Flow {
             transport: *TRANSPORTS.get(usize::from(stored.transport))?,
             interface: stored.interface,
@@ -165,7 +237,7 @@ impl Binding {
         };
         let Stored {
             key,
-            contact,
+            address,
             device,
             call,
             cseq,
@@ -174,7 +246,7 @@ impl Binding {
         Some(Self {
             key,
             flow,
-            contact,
+            address,
             device,
             call,
             cseq,
@@ -232,7 +304,7 @@ impl Place {
     pub(super) fn bind(&mut self, new: Binding) {
         let kind = match self.binding() {
             None => Kind::Added,
-            Some(old) if old.flow == new.flow && old.contact == new.contact && old.device == new.device => {
+            Some(old) if old.flow == new.flow && old.address == new.address && old.device == new.device => {
                 Kind::Refreshed
             }
             Some(_) => Kind::Replaced,

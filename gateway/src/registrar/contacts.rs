@@ -1,6 +1,6 @@
 //! What a REGISTER wants: its contacts, and for how long each is granted.
 
-use super::binding::{CONTACT_MAX, Device};
+use super::binding::{Address, Device};
 use super::{EXPIRES_MAX, EXPIRES_MIN, No};
 use crate::budget::BINDINGS_PER_ID;
 use core::time::Duration;
@@ -12,7 +12,7 @@ const DEFAULT_EXPIRES: u32 = 3_600;
 
 /// A contact of a REGISTER.
 pub(super) struct Wanted {
-    pub uri: Vec<u8, CONTACT_MAX>,
+    pub address: Address,
     pub device: Device,
     /// Zero: to be removed.
     pub grant: Duration,
@@ -20,8 +20,8 @@ pub(super) struct Wanted {
 
 pub(super) type Contacts = Vec<Wanted, BINDINGS_PER_ID>;
 
-/// The contacts of a REGISTER; `None` for `Contact: *`, which takes all bindings back.
-pub(super) fn read(request: &Message<'_>, random: u64) -> Result<Option<Contacts>, No> {
+/// The contacts of a REGISTER, to be reached through `path`; `None` for `Contact: *`, which takes all bindings back.
+pub(super) fn read(request: &Message<'_>, path: &[u8], random: u64) -> Result<Option<Contacts>, No> {
     let bad = || No::Status(400);
     // One that is missing or cannot be read counts as an hour (RFC 3261 §10.2.1.1, §10.3).
     let expires = request.expires().unwrap_or(DEFAULT_EXPIRES);
@@ -41,7 +41,7 @@ pub(super) fn read(request: &Message<'_>, random: u64) -> Result<Option<Contacts
             None => expires,
         };
         let wish = Wanted {
-            uri: Vec::from_slice(contact.uri).map_err(|_| bad())?,
+            address: Address::new(contact.uri, path).ok_or_else(bad)?,
             device: Device::of(&contact),
             grant: grant(asked, random).ok_or(No::TooBrief)?,
         };

@@ -1,6 +1,6 @@
 //! What is not accepted, and how it is answered.
 
-use super::{Asked, EXPIRES_MIN, Registrar, offer};
+use super::{Asked, EXPIRES_MIN, Registrar, offer, path};
 use core::time::Duration;
 use sip::digest::{Algorithm, write_challenge, write_challenges};
 use sip::{Full, Name};
@@ -12,7 +12,8 @@ pub(super) enum No {
         stale: bool,
         read: Option<Algorithm>,
     },
-    Limited {
+    /// 503: too many wrong passwords before, or no room.
+    Busy {
         retry: Duration,
     },
     TooBrief,
@@ -42,12 +43,22 @@ impl Registrar<'_> {
                 }
                 w
             }
-            No::Limited { retry } => {
+            No::Busy { retry } => {
                 let mut w = asked.answer(503, out);
                 w.header(Name::RetryAfter, retry.as_secs().max(1));
                 w
             }
-            No::Status(status) => asked.answer(status, out),
+            No::Status(status) => {
+                let mut w = asked.answer(status, out);
+                if status == 420 {
+                    // What is demanded and not there; without such, the Path that the phone knows nothing of.
+                    let mut tags = asked.request.unsupported(path::EXTENSIONS).peekable();
+                    let none = tags.peek().is_none().then_some(&b"path"[..]);
+                    tags.chain(none)
+                        .for_each(|tag| _ = w.header_bytes(Name::Unsupported, tag));
+                }
+                w
+            }
             No::TooBrief => {
                 let mut w = asked.answer(423, out);
                 w.header(Name::MinExpires, EXPIRES_MIN.as_secs());

@@ -1,7 +1,9 @@
 //! An office, its phones, and what they may do.
 
 mod bindings;
+mod noise;
 mod trust;
+mod way;
 
 use super::*;
 use core::net::SocketAddr;

@@ -40,7 +40,10 @@ fn the_trunk_registers_and_refreshes() {
     );
     assert!(!first.has("Authorization"));
     let contact = first.header("Contact").to_owned();
-    assert!(contact.contains(";transport=tcp;bnc>;boot=2"), "{contact}");
+    assert!(
+        contact.contains(";transport=tcp;bnc>;") && contact.contains(";boot=2;"),
+        "{contact}"
+    );
     let challenge = "WWW-Authenticate: Digest realm=\"trunk.example\", nonce=\"abc\", algorithm=SHA-256, qop=\"auth\"\r\n";
     let challenged = answer(&first, 401, "").replace("Content-Length", &format!("{challenge}Content-Length"));
     o.trunk_rx(challenged.as_bytes());
@@ -68,28 +71,170 @@ fn the_trunk_registers_and_refreshes() {
     );
 }
 
-#[test]
-fn a_wrong_secret_is_tried_with_growing_pauses() {
+const CHALLENGE: &str =
+    "WWW-Authenticate: Digest realm=\"trunk.example\", nonce=\"abc\", algorithm=SHA-256, qop=\"auth\"\r\n";
+
+/// The answer to a REGISTER of the box, with these further lines.
+fn say(o: &mut Office, register: &Seen, status: u16, lines: &str) {
+    let text = answer(register, status, "").replace("Content-Length", &format!("{lines}Content-Length"));
+    o.trunk_rx(text.as_bytes());
+}
+
+/// An office whose box has sent its first REGISTER, which the test answers.
+fn asking() -> (Office, Seen) {
     let mut o = Office::new(&site(1, 8));
     o.cloud.registers = false;
     o.cloud.reachable = true;
-    let mut tries = Vec::new();
-    for _ in 0..40 {
-        o.wait(1_000);
-        while let Some(place) = o.seen.iter().position(|seen| seen.what() == "REGISTER") {
-            let register = o.seen.remove(place).unwrap();
-            let challenge = "WWW-Authenticate: Digest realm=\"trunk.example\", nonce=\"abc\", algorithm=SHA-256, qop=\"auth\"\r\n";
-            tries.push(register.has("Authorization"));
-            let text =
-                answer(&register, 401, "").replace("Content-Length", &format!("{challenge}Content-Length"));
-            o.trunk_rx(text.as_bytes());
+    o.until(20_000, |o| !o.seen.is_empty());
+    let first = o.expect(cloud(), "REGISTER");
+    (o, first)
+}
+
+/// RFC 5626 §4.5: a refusal is followed by 30 to 60 s, then twice as long and so on, half an hour at most.
+#[test]
+fn a_wrong_secret_is_tried_with_growing_pauses() {
+    let (mut o, mut register) = asking();
+    let mut last: Option<u64> = None;
+    for refusal in 0..8 {
+        if let Some(last) = last.replace(o.now) {
+            let longest = (60_000u64 << (refusal - 1)).min(1_800_000);
+            let pause = o.now - last;
+            assert!(
+                (longest / 2..=longest + 200).contains(&pause),
+                "{refusal}: {pause} ms"
+            );
         }
+        assert!(!register.has("Authorization"));
+        say(&mut o, &register, 401, CHALLENGE);
+        let second = o.expect(cloud(), "REGISTER");
+        o.check_register(&second);
+        // Once without and once with credentials on each connection, and then it is closed.
+        say(&mut o, &second, 401, CHALLENGE);
+        assert!(!o.cloud.connected);
+        assert_eq!(
+            (o.gateway.trunk_counters().refused, mode(&o)),
+            (refusal + 1, Mode::Down)
+        );
+        // The network that comes back does not bring it back earlier.
+        o.handle(gateway::Input::Network(gateway::Network::Down));
+        o.handle(gateway::Input::Network(gateway::Network::Up {
+            address: "192.168.1.1".parse().unwrap(),
+        }));
+        o.until(1_801_000, |o| !o.seen.is_empty());
+        register = o.expect(cloud(), "REGISTER");
     }
-    // Once without and once with credentials on each connection, and then it is closed.
-    assert!(tries.len() >= 6 && tries.len() <= 20, "{}", tries.len());
-    assert!(tries.chunks(2).all(|pair| pair == [false, true]), "{tries:?}");
-    assert_eq!(o.gateway.trunk_counters().refused as usize, tries.len() / 2);
-    assert_eq!(mode(&o), Mode::Down);
+}
+
+/// (status, lines of the answer, earliest and latest next REGISTER in ms)
+#[test]
+fn a_cloud_that_refuses_says_how_long() {
+    for (status, lines, range) in [
+        (503, "Retry-After: 5\r\n", 5_000..=6_300),
+        (503, "Retry-After: 300 (maintenance)\r\n", 300_000..=375_100),
+        (403, "Retry-After: 7\r\n", 7_000..=8_800),
+        (503, "Retry-After: 99999999\r\n", 3_600_000..=4_500_100),
+        (503, "Retry-After: soon\r\n", 30_000..=60_100),
+        (403, "", 30_000..=60_100),
+        (439, "", 30_000..=60_100),
+    ] {
+        let (mut o, register) = asking();
+        let at = o.now;
+        say(&mut o, &register, status, lines);
+        assert!(!o.cloud.connected);
+        o.until(4_600_000, |o| !o.seen.is_empty());
+        assert!(
+            range.contains(&(o.now - at)),
+            "{status} {lines}: {} ms",
+            o.now - at
+        );
+        // Accepted, all is forgotten.
+        let register = o.expect(cloud(), "REGISTER");
+        say(&mut o, &register, 200, "");
+        o.close();
+        o.until(2_000, |o| !o.seen.is_empty());
+    }
+}
+
+/// A proxy may ask too; a nonce that was too old is no wrong password; a lifetime that is too short is made longer.
+#[test]
+fn what_a_registration_may_take() {
+    let (mut o, register) = asking();
+    say(&mut o, &register, 407, &CHALLENGE.replace("WWW", "Proxy"));
+    let second = o.expect(cloud(), "REGISTER");
+    assert!(second.has("Proxy-Authorization") && !second.has("Authorization"));
+    say(
+        &mut o,
+        &second,
+        407,
+        &CHALLENGE
+            .replace("WWW", "Proxy")
+            .replace("\"abc\"", "\"def\", stale=true"),
+    );
+    let third = o.expect(cloud(), "REGISTER");
+    assert!(third.header("Proxy-Authorization").contains("nonce=\"def\""));
+    say(&mut o, &third, 423, "Min-Expires: 900\r\n");
+    let fourth = o.expect(cloud(), "REGISTER");
+    let contact = fourth.header("Contact");
+    assert!(
+        contact.ends_with(";expires=900") && !fourth.has("Proxy-Authorization"),
+        "{contact}"
+    );
+    assert!(
+        contact.contains(";+sip.instance=\"<urn:uuid:00000000-0000-8000-8000-00000000004d>\";reg-id=1;"),
+        "{contact}"
+    );
+    assert_eq!(
+        (
+            fourth.header("Require"),
+            fourth.header("Proxy-Require"),
+            fourth.header("Supported")
+        ),
+        ("gin", "gin", "gin, outbound, path")
+    );
+    // Of several flows it finds its own.
+    let other = contact
+        .replace("192.168.1.1", "192.168.1.2")
+        .replace("expires=900", "expires=60");
+    let lines = format!("Contact: {other}\r\nContact: {contact}\r\n");
+    say(&mut o, &fourth, 200, &lines);
+    assert_eq!(mode(&o), Mode::Probation);
+    let at = o.now;
+    o.until(1_000_000, |o| !o.seen.is_empty());
+    assert!((700_000..=720_100).contains(&(o.now - at)), "{}", o.now - at);
+}
+
+/// RFC 3608: what the cloud wants calls to go through; phones see nothing of it.
+#[test]
+fn a_service_route_goes_with_calls_to_the_cloud() {
+    let (long, route) = ("x".repeat(130), "<sip:edge1.example;lr>, <sip:edge2.example;lr>");
+    let (mut o, register) = asking();
+    say(
+        &mut o,
+        &register,
+        200,
+        "Service-Route: <sip:edge1.example;lr>\r\nService-Route: <sip:edge2.example;lr>\r\n",
+    );
+    let a = Phone::new(0);
+    let ok = o.register(&a);
+    assert!(!ok.text.contains("edge1"), "{}", ok.text);
+    let follows = sip::b2bua::ROUTE_MAX != 0;
+    o.dial(&a, "0312349999", "c1");
+    let invite = o.expect(cloud(), "INVITE");
+    assert_eq!(invite.headers("Route").next(), follows.then_some(route));
+    // One that is too long is not followed; without one there is none.
+    for lines in [format!("Service-Route: <sip:{long};lr>\r\n"), String::new()] {
+        o.until(300_000, |o| o.seen.iter().any(|seen| seen.what() == "REGISTER"));
+        let register = loop {
+            let seen = o.seen.pop_front().unwrap();
+            if seen.what() == "REGISTER" {
+                break seen;
+            }
+        };
+        say(&mut o, &register, 200, &lines);
+        o.register(&a);
+        o.dial(&a, "0312349999", "c2");
+        assert!(!o.expect(cloud(), "INVITE").has("Route"));
+    }
 }
 
 /// Pings every 3 s; one miss is suspicious, three mean that the line is gone.

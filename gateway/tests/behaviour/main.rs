@@ -15,6 +15,7 @@ mod pickup;
 mod registration;
 mod remembered;
 mod restart;
+mod scanner;
 mod sites;
 mod size;
 mod transfer;

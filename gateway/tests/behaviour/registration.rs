@@ -184,3 +184,92 @@ fn a_failing_store_is_tried_again() {
     let o = o.restart();
     assert_eq!(registered(&o), [0, 1]);
 }
+
+/// A phone registers with these parameters and lines besides: the 200.
+fn register_with(o: &mut Office, phone: &Phone, params: &str, lines: &str) -> Seen {
+    let with = |text: String| {
+        let contact = format!("Contact: <sip:phone@{}>", phone.address);
+        text.replace(&contact, &format!("{lines}{contact}{params}"))
+    };
+    o.rx(phone.address, &with(phone.register(1, "")));
+    let challenge = o.expect(phone.address, "401");
+    let line = phone.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+    o.rx(phone.address, &with(phone.register(2, &line)));
+    o.expect(phone.address, "200")
+}
+
+/// RFC 5627: two phones of one ID, one of them called by its own name.
+#[test]
+fn a_call_to_a_gruu_rings_one_phone() {
+    let mut o = Office::new(&site(2, 8));
+    let (caller, one) = (Phone::new(0), Phone::new(1));
+    o.register(&caller);
+    let two = Phone {
+        address: address("192.168.1.77:5060"),
+        ..one.clone()
+    };
+    o.register(&two);
+    let instance = ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000A95A0E128>\"";
+    let ok = register_with(&mut o, &one, instance, "Supported: gruu\r\n");
+    let contact = ok
+        .headers("Contact")
+        .find(|line| line.contains(instance))
+        .unwrap();
+    let gruu = contact
+        .split_once("pub-gruu=\"")
+        .unwrap()
+        .1
+        .split_once('"')
+        .unwrap()
+        .0;
+    let call = |o: &mut Office, uri: &str, id: &str| {
+        let mut dialog = caller.calls("x", id);
+        dialog.target = uri.into();
+        o.rx(caller.address, &dialog.request("INVITE", "1", "", OFFER));
+        let challenge = o.expect(caller.address, "407");
+        o.rx(caller.address, &dialog.ack_refusal(&challenge, "1"));
+        dialog.cseq = 2;
+        let line = caller.authorization(&challenge, "INVITE", uri);
+        o.rx(caller.address, &dialog.request("INVITE", "2", &line, OFFER));
+        o.expect(caller.address, "100");
+        dialog
+    };
+    call(&mut o, &format!("sip:0312340001@{REALM}"), "c1");
+    o.expect(one.address, "INVITE");
+    o.expect(two.address, "INVITE");
+    call(&mut o, gruu, "c2");
+    o.expect(one.address, "INVITE");
+    o.quiet();
+    // Nobody has this name.
+    let nobody = call(&mut o, &format!("sip:0312340001@{REALM};gr=0123456789abcd"), "c3");
+    o.refused(&nobody, "480");
+    o.quiet();
+}
+
+/// RFC 3327: a phone behind a proxy is called through it.
+#[test]
+fn a_phone_behind_a_proxy_is_called_through_it() {
+    if sip::b2bua::ROUTE_MAX == 0 {
+        // The box's calls have no room for a route: such a phone is told so.
+        return;
+    }
+    let mut o = Office::new(&site(2, 8));
+    let (caller, phone) = (Phone::new(0), Phone::new(1));
+    o.register(&caller);
+    let path = "<sip:tok@192.168.1.11:5060;lr>";
+    let ok = register_with(
+        &mut o,
+        &phone,
+        "",
+        &format!("Supported: path\r\nPath: {path}\r\n"),
+    );
+    assert_eq!(ok.header("Path"), path);
+    let dialog = o.dial(&caller, "201", "c1");
+    let invite = o.expect(phone.address, "INVITE");
+    assert_eq!(invite.header("Route"), path);
+    // The CANCEL goes the same way (RFC 3261 §9.1).
+    o.answer(&invite, 180);
+    o.expect(caller.address, "180");
+    o.send(&dialog, "CANCEL", "2");
+    assert_eq!(o.expect(phone.address, "CANCEL").header("Route"), path);
+}

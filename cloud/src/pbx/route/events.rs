@@ -50,6 +50,8 @@ impl<R: Relays> Pbx<R> {
                 }
                 self.media.close(call);
             }
+            // No transfers here.
+            Event::Joined { .. } | Event::Parted { .. } => {}
         }
     }
 

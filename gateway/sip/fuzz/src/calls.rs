@@ -6,6 +6,7 @@ use sip::b2bua::{
 };
 use sip::header::Name;
 use sip::pool::Key;
+use sip::sdp::Role;
 use sip::transaction::{Priority, Timers, TxId};
 use sip::{Flow, Instant, Message, Method, Transport, Writer};
 use std::collections::{HashSet, VecDeque};
@@ -73,7 +74,7 @@ pub fn calls(bytes: &[u8]) {
 struct Picky;
 
 impl Media for Picky {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
+    fn relay(&mut self, _: Key, _: Side, _: Role, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
         out.get_mut(..sdp.len())?.copy_from_slice(sdp);
         sdp.starts_with(b"v=").then_some(sdp.len())
     }
@@ -330,6 +331,7 @@ impl World {
             let target = Target {
                 flow: peer(script.byte()),
                 uri: b"sip:b@192.0.2.20",
+                route: script.of(&[&b""[..], b"<sip:r;lr>"]),
                 priority: script.of(&[Priority::Normal, Priority::Reserved]),
                 user: n as u32,
             };
@@ -360,7 +362,7 @@ impl World {
             }
         }
         let _ = (
-            self.calls.is_asked(call),
+            self.calls.negotiates(call),
             self.calls.sdp(call, Side::Caller, &mut [0; SDP_MAX]).is_some(),
             self.calls.failure_cause(call),
         );

@@ -33,6 +33,7 @@ pub fn digest(bytes: &[u8]) {
         let verdict = nonces.verify(now, client, &credentials, request, None);
         assert!(matches!(verdict, Verdict::Refused { .. }), "{verdict:?}");
     }
+    choose(challenge);
     let ours = format!("Digest realm=\"box\", nonce=\"{}\"", nonces.issue(now, client));
     for (text, ours) in [(challenge, false), (ours.as_bytes(), true)] {
         let Some(challenge) = Auth::parse(text).as_ref().and_then(Challenge::parse) else {
@@ -68,5 +69,22 @@ pub fn digest(bytes: &[u8]) {
         assert!(verdict == Verdict::Accepted || !ours, "{verdict:?}");
         let again = nonces.verify(now, client, &answer, request, Some(&ha1));
         assert!(again != Verdict::Accepted, "accepted twice");
+    }
+}
+
+/// Of this challenge and one of ours for MD5 the stronger one is chosen, ours where it came first or the other is unreadable.
+fn choose(challenge: &[u8]) {
+    let head = "SIP/2.0 407 No\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n\
+                Call-ID: 1\r\nCSeq: 1 INVITE\r\nProxy-Authenticate: Digest realm=\"ours\", nonce=\"n\"\r\nProxy-Authenticate: ";
+    let response = [head.as_bytes(), challenge, b"\r\nContent-Length: 0\r\n\r\n"].concat();
+    let Ok(message) = sip::Message::parse_datagram(&response) else {
+        return;
+    };
+    let (chosen, name) = Challenge::choose(&message).expect("ours");
+    assert_eq!(name, Name::ProxyAuthorization);
+    let other = Auth::parse(challenge).as_ref().and_then(Challenge::parse);
+    let stronger = other.filter(|other| other.algorithm == Some(sip::digest::Algorithm::Sha256));
+    if let Some(stronger) = stronger {
+        assert_eq!(chosen, stronger);
     }
 }

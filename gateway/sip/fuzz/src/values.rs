@@ -2,6 +2,7 @@
 
 use sip::events::{Event, SubscriptionState};
 use sip::fields::{Item, unescape_quoted};
+use sip::identity::{Diversion, History};
 use sip::refer::{REPLACES_MAX, ReferTo, ReferredBy, Replaces};
 use sip::{Auth, CSeq, Host, NameAddr, Params, RAck, Reason, Scheme, Uri, Via};
 
@@ -172,8 +173,19 @@ pub fn read_params(params: &Params<'_>) {
     }
 }
 
+/// Who sent a call on: values are found again in a message that carries them.
+fn sent_on(bytes: &[u8]) {
+    if let Some(diversion) = Diversion::parse(bytes) {
+        assert!(!diversion.address.is_star());
+    }
+    if let Some(entry) = History::parse(bytes) {
+        assert!(!entry.uri.contains(&b'?') && bytes.windows(entry.uri.len()).any(|part| part == entry.uri));
+    }
+}
+
 /// The small values: CSeq, RAck, Reason, token with parameters, authentication, numbers.
 pub fn fields(bytes: &[u8]) {
+    sent_on(bytes);
     if let Some(cseq) = CSeq::parse(bytes) {
         let written = [cseq.seq.to_string().as_bytes(), b" ", cseq.method.as_bytes()].concat();
         assert_eq!(CSeq::parse(&written), Some(cseq));

@@ -4,6 +4,7 @@ use super::report::Report;
 use super::transfer::Link;
 use crate::flow::Path;
 use crate::pool::{Key, List, Timed};
+use crate::sdp::Negotiation;
 use crate::text::Text;
 use crate::time::Instant;
 use crate::transaction::TxId;
@@ -23,7 +24,7 @@ pub const ROUTE_MAX: usize = 512;
 /// Largest From or To that the policy presents to the called side, in bytes.
 pub const ADDRESS_MAX: usize = 160;
 /// Largest block of further header lines that the policy adds to the called side's INVITE, in bytes.
-pub const EXTRA_MAX: usize = 256;
+pub const EXTRA_MAX: usize = 768;
 /// A buffer of this size holds every message that is sent.
 pub const MESSAGE_MAX: usize = 8_192;
 
@@ -86,6 +87,12 @@ impl Cause {
         protocol: "Q.850",
         cause: 34,
         text: "No channel available",
+    };
+    /// A session description that is no answer to its offer.
+    pub const NOT_ACCEPTABLE: Self = Self {
+        protocol: "SIP",
+        cause: 488,
+        text: "Not acceptable here",
     };
     /// Nobody answered in time (Q.850 cause 19).
     pub const NO_ANSWER: Self = Self {
@@ -174,9 +181,17 @@ pub struct Call<M> {
     /// Branches that may still answer.
     pub(super) open: u16,
     pub(super) asked: Asked,
+    /// Whose offer is open.
+    pub(super) negotiation: Negotiation<Side>,
     pub(super) names: Text<3>,
     pub(super) shown: Text<3>,
     pub(super) max_forwards: u8,
+    /// Fingerprint of what led here: the user that was asked for, and who asked.
+    pub(super) way: u32,
+    /// Branches at once that are not given to any yet (RFC 5393 §5.3.3).
+    pub(super) breadth: u16,
+    /// Branches that have none yet.
+    pub(super) undealt: u16,
     pub(super) session: [u8; 32],
     /// What each side sees of the other's session description.
     pub(super) to_callee: Text,
@@ -307,6 +322,8 @@ pub struct Leg {
     pub(super) asking_cseq: u32,
     pub(super) local_cseq: u32,
     pub(super) remote_cseq: Option<u32>,
+    /// How many branches at once it may have beyond us.
+    pub(super) breadth: u16,
     pub(super) ack: Ack,
     /// A 2xx of ours is due now.
     pub(super) ok_due: bool,

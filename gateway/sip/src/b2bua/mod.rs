@@ -34,7 +34,8 @@ mod write;
 use crate::flow::{Flow, Path};
 use crate::header::Name;
 use crate::message::Message;
-use crate::pool::{self, Key, List, Pool};
+use crate::pool::{self, Index, Key, List, Pool};
+use crate::sdp::{Negotiation, Role, Sdp};
 use crate::text::{self, Text, Texts};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
@@ -55,6 +56,13 @@ pub(crate) use write::{Contact, SentBy};
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
 /// The same, and what transfers want.
 pub const ALLOW_TRANSFERS: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY";
+
+/// Most branches at once of a call that does not say how many it may have: all that the box has room for (RFC 5393 §5.3.3
+/// recommends at least 60).
+const BREADTH: u16 = 256;
+
+/// What a caller is told for whom there is no room, seconds.
+pub const RETRY_AFTER: u8 = 2;
 
 /// The room for everything that is kept; sizes are the caller's.
 pub struct Storage<'s, M> {
@@ -109,16 +117,23 @@ pub struct Config {
 
 /// Who stands between the two sides' session descriptions.
 pub trait Media {
-    /// Writes into `out` what the other side is to see of `sdp`, which came from side `from` of `call`, and gives its length
-    /// in bytes. `None`: unacceptable (488).
-    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize>;
+    /// Writes into `out` what the other side is to see of `sdp`, an offer or answer of side `from` of `call`, and gives its
+    /// length in bytes. `None`: unacceptable (488).
+    fn relay(
+        &mut self,
+        call: Key,
+        from: Side,
+        role: Role,
+        sdp: &[u8],
+        out: &mut [u8; SDP_MAX],
+    ) -> Option<usize>;
 }
 
 /// Nobody: media flows from one side to the other directly.
 pub struct Direct;
 
 impl Media for Direct {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
+    fn relay(&mut self, _: Key, _: Side, _: Role, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
         out.get_mut(..sdp.len())?.copy_from_slice(sdp);
         Some(sdp.len())
     }
@@ -239,6 +254,10 @@ pub enum Refusal {
     Media,
     /// The call does not exist or does not wait.
     Gone,
+    /// The call is here already, by the same way: it goes round in a ring.
+    Loop,
+    /// It may have no more branches at once (RFC 5393 §5.3.3).
+    Breadth,
 }
 
 impl Refusal {
@@ -250,6 +269,8 @@ impl Refusal {
             Self::Malformed => 400,
             Self::Media => 488,
             Self::Gone => 481,
+            Self::Loop => 482,
+            Self::Breadth => 440,
         }
     }
 }
@@ -261,6 +282,8 @@ pub struct Target<'a> {
     pub flow: Flow,
     /// Request-URI.
     pub uri: &'a [u8],
+    /// Route that it is sent along, as in a Route header, at most [`ROUTE_MAX`] bytes; empty for none.
+    pub route: &'a [u8],
     /// Whether it may use the room that is kept for emergencies.
     pub priority: Priority,
     /// Whatever the owner knows the target by: [`Calls::leg_user`].
@@ -276,6 +299,8 @@ pub struct Counters {
     pub no_room: u32,
     /// Requests for a dialog that is not there.
     pub no_dialog: u32,
+    /// INVITEs that came round in a ring.
+    pub loops: u32,
     /// 2xx answers that came too late and got ACK and BYE.
     pub late_answers: u32,
 }
@@ -284,6 +309,9 @@ pub struct Counters {
 pub struct Calls<'s, M> {
     tx: Transactions<'s>,
     calls: Pool<'s, Call<M>>,
+    /// Calls by the name in the Session-ID header.
+    sessions: Index,
+    secret: [u64; 2],
     legs: Legs<'s>,
     texts: Texts<'s>,
     config: Config,
@@ -306,6 +334,8 @@ impl<'s, M> Calls<'s, M> {
         Self {
             tx: Transactions::new(storage.transactions, seed, config.timers),
             calls: Pool::new(storage.calls),
+            sessions: Index::default(),
+            secret: seed,
             legs: Legs::new(storage.legs, seed),
             texts: Texts::new(storage.texts),
             config,
@@ -360,9 +390,10 @@ impl<'s, M> Calls<'s, M> {
         self.calls.get(call)?.cause
     }
 
-    /// A re-INVITE, or the INVITE itself, still waits for its final answer.
-    pub fn is_asked(&self, call: Key) -> bool {
-        self.calls.get(call).is_some_and(|call| call.asked.open)
+    /// An offer of one of the sides still waits for its final answer.
+    pub fn negotiates(&self, call: Key) -> bool {
+        let call = self.calls.get(call);
+        call.is_some_and(|call| call.negotiation.offerer().is_some())
     }
 
     /// What [`Target::user`] said of a branch.

@@ -2,6 +2,8 @@
 
 use super::call::{CALL_ID, CALLED_URI, CALLER_URI, EXTRA, FROM, ROUTE, TAG, TARGET, TO};
 use super::*;
+use crate::flow::octets;
+use crate::siphash::SipHash;
 use crate::write::write_response_lines;
 
 impl<M> Calls<'_, M> {
@@ -24,7 +26,11 @@ impl<M> Calls<'_, M> {
     ) -> Result<Key, Refusal> {
         let cseq = message.cseq().ok_or(Refusal::Malformed)?.seq;
         let mut call = self.new_call(session, meta, message.body().is_empty());
-        call.max_forwards = message.max_forwards().unwrap_or(70).saturating_sub(1);
+        call.max_forwards = message.max_forwards().unwrap_or(70).min(70).saturating_sub(1);
+        call.way = way(message, flow);
+        if let Some(asked) = message.max_breadth() {
+            call.breadth = BREADTH.min(asked.try_into().unwrap_or(BREADTH));
+        }
         call.reserved = self.reserved == Some(tx);
         (call.asked.tx, call.asked.open, call.asked.cseq) = (tx, true, cseq);
         let priority = if call.reserved {
@@ -32,6 +38,10 @@ impl<M> Calls<'_, M> {
         } else {
             Priority::Normal
         };
+        if self.goes_round(message, call.way) {
+            self.counters.loops += 1;
+            return Err(Refusal::Loop);
+        }
         // What it says now, and as much for the answer.
         let texts = 2 * message.raw().len();
         if !self.has_room_for_call(priority)
@@ -41,9 +51,7 @@ impl<M> Calls<'_, M> {
             self.counters.no_room += 1;
             return Err(Refusal::NoRoom);
         }
-        let reserved = call.reserved;
-        let key = self.calls.insert(call).ok_or(Refusal::NoRoom)?;
-        self.reserved_use.0 += usize::from(reserved);
+        let key = self.insert_call(call)?;
         let filled = self.fill(key, flow, message, media);
         match filled {
             Ok(leg) => {
@@ -65,6 +73,16 @@ impl<M> Calls<'_, M> {
         }
     }
 
+    pub(super) fn insert_call(&mut self, call: Call<M>) -> Result<Key, Refusal> {
+        let reserved = call.reserved;
+        let key = self.calls.insert(call).ok_or(Refusal::NoRoom)?;
+        self.reserved_use.0 += usize::from(reserved);
+        let secret = self.secret;
+        self.sessions
+            .insert(&mut self.calls, key, |call| hash(secret, &call.session));
+        Ok(key)
+    }
+
     pub(super) fn new_call(&self, session: [u8; 32], meta: M, delayed_offer: bool) -> Call<M> {
         Call {
             meta,
@@ -82,9 +100,13 @@ impl<M> Calls<'_, M> {
                 cseq: 0,
                 delayed_offer,
             },
+            negotiation: Negotiation::default(),
             names: Text::EMPTY,
             shown: Text::EMPTY,
             max_forwards: 70,
+            way: 0,
+            breadth: BREADTH,
+            undealt: 0,
             session,
             to_callee: Text::EMPTY,
             to_caller: Text::EMPTY,
@@ -104,6 +126,17 @@ impl<M> Calls<'_, M> {
             moving: None,
             report: None,
         }
+    }
+
+    /// Does this INVITE belong to a call that came here before, by the same way, and is not over? Its name (RFC 7989) tells
+    /// so; the same call by another way is one that was sent on, and is taken.
+    fn goes_round(&self, message: &Message<'_>, way: u32) -> bool {
+        let Some(session) = message.header(Name::SessionId).and_then(|value| value.get(..32)) else {
+            return false;
+        };
+        let same = |call: &Call<M>| call.way == way && call.session == *session && call.stage != Stage::Ended;
+        let mut calls = self.sessions.find(&self.calls, hash(self.secret, session));
+        core::iter::from_fn(|| self.calls.get(calls.next(&self.calls)?)).any(same)
     }
 
     /// What the INVITE says, and the caller's leg.
@@ -147,7 +180,11 @@ impl<M> Calls<'_, M> {
         }
         self.keep_head(key, message, Some(ours), flow)?;
         if !message.body().is_empty() {
-            self.relay(media, key, Side::Caller, message.body())?;
+            if let Some(call) = self.calls.get_mut(key) {
+                // The first of a call: nobody else's can be open.
+                let _ = call.negotiation.offer(Side::Caller);
+            }
+            self.relay(media, key, Side::Caller, Role::Offer, message.body())?;
         }
         Ok(leg_key)
     }
@@ -234,16 +271,23 @@ impl<M> Calls<'_, M> {
         media: &mut R,
         key: Key,
         from: Side,
+        role: Role,
         sdp: &[u8],
     ) -> Result<(), Refusal> {
-        self.relay_to(media, (key, from), (key, from.other()), sdp)
+        self.relay_to(media, (key, from), (key, from.other()), role, sdp)
     }
 
     /// The same for the leg that this one talks with.
-    pub(super) fn relay_leg<R: Media>(&mut self, media: &mut R, key: Key, sdp: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn relay_leg<R: Media>(
+        &mut self,
+        media: &mut R,
+        key: Key,
+        role: Role,
+        sdp: &[u8],
+    ) -> Result<(), Refusal> {
         let peer = self.peer(key).and_then(|peer| self.place(peer));
         let (from, to) = self.place(key).zip(peer).ok_or(Refusal::Gone)?;
-        self.relay_to(media, from, to, sdp)
+        self.relay_to(media, from, to, role, sdp)
     }
 
     /// From a side of a call to one of it or of another.
@@ -252,6 +296,7 @@ impl<M> Calls<'_, M> {
         media: &mut R,
         (call, from): (Key, Side),
         (to, towards): (Key, Side),
+        role: Role,
         sdp: &[u8],
     ) -> Result<(), Refusal> {
         if sdp.len() > SDP_MAX {
@@ -259,10 +304,25 @@ impl<M> Calls<'_, M> {
         }
         let to = self.calls.get_mut(to).ok_or(Refusal::Gone)?;
         let out = self.paper.blank();
-        let len = media.relay(call, from, sdp, out).ok_or(Refusal::Media)?;
+        let len = media.relay(call, from, role, sdp, out).ok_or(Refusal::Media)?;
         let seen = out.get(..len).ok_or(Refusal::Media)?;
         let kept = self.texts.replace(to.sdp_mut(towards), [seen]);
         kept.map_err(|_| Refusal::NoRoom)
+    }
+
+    /// Is `sdp` an answer to what this leg was sent last (RFC 3264 §6)? One that cannot be read is for [`Media`] to judge.
+    pub(super) fn is_answered(&mut self, key: Key, sdp: &[u8]) -> bool {
+        let leg = self.legs.get(key);
+        let Some((leg, call)) = leg.and_then(|leg| Some((leg, self.calls.get(leg.call)?))) else {
+            return false;
+        };
+        let Some([offer]) = self.texts.read(call.sdp(leg.side), self.paper.blank()) else {
+            return false;
+        };
+        match (Sdp::parse(offer), Sdp::parse(sdp)) {
+            (Some(offer), Some(answer)) => answer.answers(&offer).is_ok(),
+            _ => true,
+        }
     }
 
     pub(super) fn new_leg(&mut self, call: Key, side: Side, flow: Flow) -> Leg {
@@ -287,6 +347,7 @@ impl<M> Calls<'_, M> {
             asking_cseq: 0,
             local_cseq: 0,
             remote_cseq: None,
+            breadth: 0,
             ack: Ack::Idle,
             ok_due: false,
             unacked: Instant::NEVER,
@@ -317,14 +378,14 @@ impl<M> Calls<'_, M> {
 
     /// Rings one more target. The INVITE goes out with the next [`Calls::poll`].
     pub fn dial(&mut self, now: Instant, call: Key, target: Target<'_>) -> Result<Key, Refusal> {
-        let waiting = self
-            .calls
-            .get(call)
-            .is_some_and(|call| call.stage == Stage::Waiting);
-        if !waiting {
+        let waiting = self.calls.get(call).filter(|call| call.stage == Stage::Waiting);
+        let Some(waiting) = waiting else {
             return Err(Refusal::Gone);
+        };
+        if waiting.breadth <= waiting.undealt {
+            return Err(Refusal::Breadth);
         }
-        if target.uri.len() > URI_MAX {
+        if target.uri.len() > URI_MAX || target.route.len() > ROUTE_MAX {
             return Err(Refusal::TooLarge);
         }
         let dialled = self.dial_new(now, call, target);
@@ -336,7 +397,7 @@ impl<M> Calls<'_, M> {
 
     fn dial_new(&mut self, now: Instant, call: Key, target: Target<'_>) -> Result<Key, Refusal> {
         if !self.has_room_for_leg(target.priority)
-            || !self.has_room_for_texts(target.priority, target.uri.len())
+            || !self.has_room_for_texts(target.priority, target.uri.len() + target.route.len())
         {
             return Err(Refusal::NoRoom);
         }
@@ -351,7 +412,7 @@ impl<M> Calls<'_, M> {
             ..self.new_leg(call, Side::Callee, target.flow)
         };
         let key = self.insert_leg(leg)?;
-        let kept = self.texts.store([b"", target.uri, b""]);
+        let kept = self.texts.store([b"", target.uri, target.route]);
         let invite = kept.and_then(|names| {
             if let Some(leg) = self.legs.get_mut(key) {
                 leg.names = names;
@@ -373,6 +434,7 @@ impl<M> Calls<'_, M> {
         }
         if let Some(call) = self.calls.get_mut(call) {
             call.open += 1;
+            call.undealt += 1;
         }
         Ok(key)
     }
@@ -412,6 +474,35 @@ impl<M> Calls<'_, M> {
         self.calls.room() > kept
     }
 
+    /// The share of a branch in the branches that its call may have at once, dealt as its INVITE is first written: by then
+    /// those that ring together are known. A quarter is kept for who comes later.
+    pub(super) fn deal_breadth(&mut self, key: Key) {
+        let waits = |leg: &&mut Leg| leg.breadth == 0 && leg.state == State::Calling;
+        let Some(leg) = self.legs.get_mut(key).filter(waits) else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(leg.call) {
+            let share = (call.breadth - call.breadth / 4) / call.undealt.max(1);
+            leg.breadth = share.max(1);
+            call.breadth = call.breadth.saturating_sub(leg.breadth);
+            call.undealt = call.undealt.saturating_sub(1);
+        }
+    }
+
+    /// A branch is over: others may have its share.
+    pub(super) fn return_breadth(&mut self, key: Key) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if let Some(call) = self.calls.get_mut(leg.call) {
+            match core::mem::take(&mut leg.breadth) {
+                // It failed before its INVITE went out.
+                0 if leg.side == Side::Callee && leg.inviting => {
+                    call.undealt = call.undealt.saturating_sub(1)
+                }
+                share => call.breadth = call.breadth.saturating_add(share).min(BREADTH),
+            }
+        }
+    }
+
     /// Is there room for so many bytes more?
     fn has_room_for_texts(&self, priority: Priority, bytes: usize) -> bool {
         priority == Priority::Reserved || self.texts.has_room(bytes)
@@ -424,4 +515,15 @@ fn kept_from(priority: Priority, kept: usize, used: usize) -> usize {
         Priority::Reserved => 0,
         Priority::Normal => kept.saturating_sub(used),
     }
+}
+
+/// Of a call's name.
+pub(super) fn hash(secret: [u64; 2], session: &[u8]) -> u64 {
+    SipHash::new(secret).field(session).finish()
+}
+
+/// Fingerprint of what led an INVITE here: the user it asks for, and the address it comes from.
+fn way(message: &Message<'_>, flow: Flow) -> u32 {
+    let user = message.parsed_request_uri().and_then(|uri| uri.user);
+    fingerprint(user.unwrap_or_default()) ^ fingerprint(&octets(flow.peer.ip())).rotate_left(16)
 }

@@ -53,7 +53,7 @@ impl<M> Calls<'_, M> {
                 self.counters.no_room += 1;
                 let tag = transaction::Tag(self.tx.unguessable() as u32);
                 self.write_reply(flow, message, 503, Some(tag), |w| {
-                    w.header(Name::RetryAfter, 2);
+                    w.header(Name::RetryAfter, RETRY_AFTER);
                 });
             }
             Received::Retransmission { .. }
@@ -217,7 +217,7 @@ impl<M> Calls<'_, M> {
             return;
         };
         let Some(leg) = self.legs.get_mut(key) else { return };
-        let call_key = leg.call;
+        let (call_key, side) = (leg.call, leg.side);
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };
@@ -233,14 +233,22 @@ impl<M> Calls<'_, M> {
         });
         self.texts.free(&mut call.asked.head);
         let delayed_offer = call.asked.delayed_offer;
+        let is_answer = delayed_offer && call.negotiation.respond(side) == Ok(Role::Answer);
+        let mut answered = true;
         let peer = self.peer(key);
         if delayed_offer {
             let body = message.body();
             if let Some(leg) = self.legs.get_mut(key) {
                 leg.sdp = fingerprint(body);
             }
-            if !body.is_empty()
-                && self.relay_leg(media, key, body).is_err()
+            answered = is_answer
+                && !body.is_empty()
+                && self.is_answered(key, body)
+                && self.relay_leg(media, key, Role::Answer, body).is_ok();
+            if let Some(call) = self.calls.get_mut(call_key) {
+                call.negotiation.settle();
+            }
+            if !answered
                 && let Some((call, side)) = peer.and_then(|peer| self.place(peer))
                 && let Some(call) = self.calls.get_mut(call)
             {
@@ -256,6 +264,9 @@ impl<M> Calls<'_, M> {
         }
         if bye_wanted {
             return self.bye(now, key, None);
+        }
+        if !answered {
+            return self.end(now, call_key, End::Released, Some(Cause::NOT_ACCEPTABLE));
         }
         self.on_picking(now, key);
     }

@@ -150,7 +150,7 @@ impl<M> Calls<'_, M> {
             return Err(Refusal::NoRoom);
         }
         let call = self.new_call(session, meta, true);
-        self.calls.insert(call).ok_or(Refusal::NoRoom)
+        self.insert_call(call)
     }
 
     /// Lets the leg that stays in a call talk with one of another call, whose own other side may go from now on.
@@ -267,7 +267,12 @@ impl<M> Calls<'_, M> {
         self.learn_target(key, message);
         let place = self.place(other);
         let taken = place.is_some_and(|to| {
-            !message.body().is_empty() && self.relay_to(media, (call, side), to, message.body()).is_ok()
+            let role = if offers { Role::Offer } else { Role::Answer };
+            !message.body().is_empty()
+                && (offers || self.is_answered(key, message.body()))
+                && self
+                    .relay_to(media, (call, side), to, role, message.body())
+                    .is_ok()
         });
         let (stays, new) = if offers { (with, call) } else { (call, with) };
         if !taken || offers && !self.reinvite(now, other, false) {
@@ -296,6 +301,7 @@ impl<M> Calls<'_, M> {
                 again: false,
             };
             (call.link, call.moving) = (Some(link), None);
+            call.negotiation.settle();
         }
         self.event(Event::Joined {
             call: stays,

@@ -28,6 +28,7 @@ impl<M> Calls<'_, M> {
     }
 
     pub(super) fn write_request(&mut self, tx: TxId, key: Key, buffer: &mut [u8]) -> Option<Output> {
+        self.deal_breadth(key);
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         let branch = self.tx.branch(tx)?;
@@ -42,7 +43,8 @@ impl<M> Calls<'_, M> {
             w.header(Name::Allow, self.allow());
             w.header(Name::UserAgent, self.config.agent);
             if !in_dialog {
-                w.pieces(self.texts.part(&call.shown, EXTRA));
+                w.header(Name::MaxBreadth, leg.breadth)
+                    .pieces(self.texts.part(&call.shown, EXTRA));
             }
             let sdp = call.sdp(leg.side);
             let written = if leg.offerless || sdp.is_empty() {
@@ -174,6 +176,10 @@ impl<M> Calls<'_, M> {
         if let Some(cause) = call.cause.filter(|_| status >= 300 || call.announcing) {
             w.header(Name::Reason, cause);
         }
+        if status == 503 && call.cause.is_none() {
+            // Nothing is the matter but want of room.
+            w.header(Name::RetryAfter, RETRY_AFTER);
+        }
         let sdp = call.sdp(leg.side);
         let carries = (200..300).contains(&status) || (183..200).contains(&status);
         let written = if carries && !sdp.is_empty() {
@@ -258,10 +264,7 @@ impl Display for Contact<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "<sip:{}", self.0.local)?;
         if self.0.transport != crate::flow::Transport::Udp {
-            f.write_str(";transport=")?;
-            for c in self.0.transport.as_str().chars() {
-                write!(f, "{}", c.to_ascii_lowercase())?;
-            }
+            write!(f, ";transport={}", self.0.transport.param())?;
         }
         f.write_str(">")
     }

@@ -62,16 +62,27 @@ impl<'a> Challenge<'a> {
         plain.then_some(challenge)
     }
 
-    /// The topmost challenge that can be answered (RFC 8760 §2.4) of a 401 or 407 and the header to answer it with.
+    /// The strongest challenge of a 401 or 407 that can be answered, the topmost of equals (RFC 8760 §2.4), and the header
+    /// to answer it with. One who can take the better challenge out of the response gets the weaker answer all the same.
     pub fn choose(response: &Message<'a>) -> Option<(Self, Name)> {
-        let pairs = [
-            (Name::WwwAuthenticate, Name::Authorization),
-            (Name::ProxyAuthenticate, Name::ProxyAuthorization),
-        ];
-        pairs.into_iter().find_map(|(challenge, answer)| {
-            let first = response.auths(challenge).find_map(|auth| Self::parse(&auth))?;
-            Some((first, answer))
-        })
+        let (header, answer) = match response.status()? {
+            401 => (Name::WwwAuthenticate, Name::Authorization),
+            407 => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
+            _ => return None,
+        };
+        let known = response.auths(header).filter_map(|auth| Self::parse(&auth));
+        let best = known.reduce(|best, next| {
+            if next.strength() > best.strength() {
+                next
+            } else {
+                best
+            }
+        })?;
+        Some((best, answer))
+    }
+
+    fn strength(&self) -> Algorithm {
+        self.algorithm.unwrap_or(Algorithm::Md5)
     }
 
     /// Writes the answer as a header line. `user` must be able to stand in a quoted string; `cnonce` is fresh randomness;
@@ -87,7 +98,7 @@ impl<'a> Challenge<'a> {
         cnonce: u64,
         count: u32,
     ) {
-        let algorithm = self.algorithm.unwrap_or(Algorithm::Md5);
+        let algorithm = self.strength();
         let (cnonce, nc) = (
             Hex::<16>::of(&cnonce.to_be_bytes()),
             Hex::<8>::of(&count.to_be_bytes()),

@@ -279,6 +279,32 @@ fn bindings_survive_a_power_cut() {
     assert_eq!(office.changes(at(5 + 300 + 32)), [(1, Kind::Expired)]);
 }
 
+/// What the form before this one kept: no Path, and a device that is not told apart.
+#[test]
+fn a_binding_of_the_first_form_is_read() {
+    #[rustfmt::skip]
+    let bytes = [
+        1, 1, 0, 0, // form, ID 1, UDP, interface 0
+        0, 192, 0, 2, 11, 0xC6, 0x27, // 192.0.2.11:5062
+        0, 192, 0, 2, 1, 0xC4, 0x27, // 192.0.2.1:5060
+        5, 7, 9, 1, // device, Call-ID, CSeq, SHA-256
+        17, b's', b'i', b'p', b':', b'x', b'@', b'1', b'9', b'2', b'.', b'0', b'.', b'2', b'.', b'1', b'1', b'0',
+    ];
+    let mut office = Office::new(8, 1);
+    assert!(office.registrar.restore(at(0), 0, &bytes, |_| true));
+    let binding = office.registrar.of(key(1)).next().unwrap();
+    assert_eq!(
+        (binding.contact(), binding.path()),
+        (&b"sip:x@192.0.2.110"[..], &b""[..])
+    );
+    assert_eq!(binding.flow(), Phone::new(1, 11).flow);
+    // It is known again by its contact.
+    let mut phone = Phone::new(1, 11);
+    phone.contact = String::from("<sip:x@192.0.2.110>;+sip.instance=\"<urn:uuid:1>\"");
+    assert_eq!(phone.register(&mut office, at(1)).status, 200);
+    assert_eq!(office.contacts(1).len(), 1);
+}
+
 #[test]
 fn the_largest_binding_fits_its_room_in_flash() {
     let mut office = Office::new(1, 1);
@@ -292,6 +318,9 @@ fn the_largest_binding_fits_its_room_in_flash() {
         "x".repeat(CONTACT_MAX - "sip:@192.0.2.11".len())
     );
     phone.cseq = 2_147_483_000;
+    if sip::b2bua::ROUTE_MAX != 0 {
+        phone.agent += "Supported: path\r\nPath: <sip:9.9.9.9;lr>\r\n";
+    }
     assert_eq!(phone.register(&mut office, at(0)).status, 200);
     assert!(office.registrar.store(0, &mut [0; STORED_MAX]).is_some());
 }

@@ -58,6 +58,7 @@ fn contacts_that_are_no_target(kind: Kind) {
     let target = Target {
         flow,
         uri,
+        route: b"",
         priority,
         user: 0,
     };
@@ -100,6 +101,7 @@ fn routes_of_both_sides(kind: Kind) {
             Target {
                 flow,
                 uri,
+                route: b"",
                 priority,
                 user: 0,
             },

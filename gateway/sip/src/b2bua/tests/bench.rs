@@ -316,6 +316,7 @@ impl Bench {
             let target = Target {
                 flow: *target,
                 uri: uri.as_bytes(),
+                route: b"",
                 priority: Priority::Normal,
                 user: user as u32,
             };

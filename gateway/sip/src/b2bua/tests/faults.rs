@@ -306,6 +306,7 @@ fn no_room_for_a_branch(kind: Kind) {
     let dave = Target {
         flow: DAVE,
         uri: b"sip:dave@x",
+        route: b"",
         priority: Priority::Normal,
         user: 0,
     };
@@ -355,6 +356,7 @@ fn no_room_for_a_cancel(kind: Kind) {
             let target = Target {
                 flow,
                 uri,
+                route: b"",
                 priority,
                 user: 0,
             };
@@ -423,6 +425,7 @@ fn room_for_emergencies(kind: Kind) {
     let mut target = Target {
         flow: TRUNK,
         uri: b"sip:119@pbx",
+        route: b"",
         priority: Priority::Normal,
         user: 0,
     };

@@ -130,6 +130,7 @@ fn blocks_for_emergencies(kind: Kind) {
     let target = Target {
         flow: BOB,
         uri: b"sip:target@192.0.2.2",
+        route: b"",
         priority: Priority::Reserved,
         user: 0,
     };

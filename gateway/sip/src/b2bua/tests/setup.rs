@@ -608,6 +608,7 @@ fn asked_for_too_much(kind: Kind) {
     let target = Target {
         flow: BOB,
         uri: uri.as_bytes(),
+        route: b"",
         priority: Priority::Normal,
         user: 0,
     };

@@ -76,6 +76,7 @@ fn call_to(b: &mut Bench, to: Flow) -> (Key, Seen) {
             Target {
                 flow,
                 uri,
+                route: b"",
                 priority,
                 user: 9,
             },
