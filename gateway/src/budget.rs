@@ -5,19 +5,20 @@
 pub const IDS: usize = shared::id::IdKey::COUNT;
 /// Phones that may be registered under one ID at once: the one in use and the one that replaces it (R6).
 pub const BINDINGS_PER_ID: usize = 2;
-/// Registrations: one an ID and half as many again for phones that take another's place, about 260 bytes each, 25 KiB.
+/// Registrations: one an ID and half as many again for phones that take another's place, about 272 bytes each, 26 KiB.
 pub const BINDINGS: usize = IDS + IDS / 2;
-/// Answers to REGISTERs that wait until flash has followed, about 860 bytes each, 7 KiB. A sector is erased in some 50 ms,
+/// Answers to REGISTERs that wait until flash has followed, about 920 bytes each, 7 KiB. A sector is erased in some 50 ms,
 /// once in 18 writes; of 64 phones that come within half a second 7 come meanwhile. A phone whose answer finds no room
 /// repeats its REGISTER.
 pub const HELD: usize = 8;
-/// Longest answer to a REGISTER that can wait, bytes: two contacts (148 each), the addresses it says back (some 450).
-pub const HELD_MAX: usize = 768;
-/// Addresses that are remembered for giving wrong passwords.
+/// Longest answer to a REGISTER that can wait, bytes: two contacts with their GRUUs (some 200 each), the addresses it says back
+/// (some 430).
+pub const HELD_MAX: usize = 832;
+/// Addresses that are remembered for what they asked, 48 bytes each, 3 KiB: as many as phones.
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, 520 bytes each, 17 KiB, without their texts.
+/// Calls at once: 32 and those kept for emergencies, 472 bytes each, 16 KiB, without their texts.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;

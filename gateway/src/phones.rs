@@ -42,6 +42,20 @@ impl Gateway<'_> {
         }
     }
 
+    /// A message on a phone's connection.
+    pub(crate) fn on_stream(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        match Message::parse_stream(bytes) {
+            Ok(message) => self.on_sip(now, flow, &message),
+            Err(rejected) => self.on_rejected(now, flow, &rejected),
+        }
+    }
+
+    /// A phone's connection is closed.
+    pub(crate) fn on_stream_closed(&mut self, now: Instant, flow: Flow) {
+        self.registrar.drop_flow(&flow);
+        self.calls.flow_lost(now, flow);
+    }
+
     /// Whether a request outside of calls is looked at, or its source sends too many (RFC 3261 §21.5.4). A datagram is dropped
     /// without a word: whoever means it sends it again. On a connection nothing is sent again by itself.
     fn admit(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> bool {
@@ -73,8 +87,9 @@ impl Gateway<'_> {
         if !message.is_request() && self.on_notified(now, message) {
             return;
         }
+        let method = message.method();
+        let subscribes = message.is_request() && method == Method::Subscribe && !self.is_trunk(flow);
         if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
-            let method = message.method();
             emergency = method == Method::Invite && !self.is_trunk(flow) && self.is_emergency(message);
             // These two belong to a transaction that was let in.
             let begins = !matches!(method, Method::Ack | Method::Cancel);
@@ -84,10 +99,9 @@ impl Gateway<'_> {
             // What is no call is answered without a transaction: a repetition is answered again.
             let status = match method {
                 Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
-                Method::Subscribe if !self.is_trunk(flow) => return self.on_subscribe(now, flow, message),
-                Method::Invite => 0,
-                Method::Ack | Method::Cancel => 0,
+                Method::Invite | Method::Ack | Method::Cancel => 0,
                 Method::Options => 200,
+                Method::Subscribe if subscribes => 0,
                 Method::Subscribe | Method::Publish => 489,
                 Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => 481,
                 _ => 405,
@@ -96,7 +110,7 @@ impl Gateway<'_> {
                 return self.reply(flow, message, status, |_| {});
             }
         }
-        if message.is_request() && message.method() == Method::Subscribe && !self.is_trunk(flow) {
+        if subscribes {
             return self.on_subscribe(now, flow, message);
         }
         let media = &mut b2bua::Direct;

@@ -62,7 +62,7 @@ impl Gateway<'_> {
         let ours = self.address.map(|address| (address, NO_PORT).into());
         let mut offer = [0; SDP_MAX];
         let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
-        let answer = ours.and_then(|ours| answer_of_ours(offer, random, ours, |_| Direction::Inactive));
+        let answer = ours.and_then(|ours| answer_of_ours(offer, random, ours, Some(Direction::Inactive)));
         let taken = match answer {
             Some((.., sdp)) => self.calls.pick_up(now, call, other, &sdp),
             None => Err(Refusal::Media),

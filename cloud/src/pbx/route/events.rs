@@ -50,8 +50,6 @@ impl<R: Relays> Pbx<R> {
                 }
                 self.media.close(call);
             }
-            // No transfers here.
-            Event::Joined { .. } | Event::Parted { .. } => {}
         }
     }
 

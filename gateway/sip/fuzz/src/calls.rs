@@ -331,7 +331,7 @@ impl World {
             let target = Target {
                 flow: peer(script.byte()),
                 uri: b"sip:b@192.0.2.20",
-                route: script.of(&[&b""[..], b"<sip:r;lr>"]),
+                route: b"",
                 priority: script.of(&[Priority::Normal, Priority::Reserved]),
                 user: n as u32,
             };

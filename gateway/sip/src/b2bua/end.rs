@@ -71,12 +71,11 @@ impl<M> Calls<'_, M> {
     }
 
     pub(super) fn branch_failed(&mut self, key: Key, status: u16, cause: Option<u16>) {
+        self.return_breadth(key);
         let Some(leg) = self.legs.get_mut(key) else { return };
         let call_key = leg.call;
         let told = leg.state == State::Calling;
         let over = leg.invite.is_none();
-        self.return_breadth(key);
-        let Some(leg) = self.legs.get_mut(key) else { return };
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };
@@ -219,10 +218,6 @@ impl<M> Calls<'_, M> {
     pub(super) fn remove_call(&mut self, key: Key) {
         if self.calls.get(key).is_some_and(|call| call.over) {
             self.over.remove(&mut self.calls, key);
-        }
-        if let Some(call) = self.calls.get(key) {
-            let hash = open::hash(self.secret, &call.session);
-            self.sessions.remove(&mut self.calls, key, hash);
         }
         let Some(mut call) = self.calls.remove(key) else {
             return;

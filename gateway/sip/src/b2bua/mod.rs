@@ -34,8 +34,8 @@ mod write;
 use crate::flow::{Flow, Path};
 use crate::header::Name;
 use crate::message::Message;
-use crate::pool::{self, Index, Key, List, Pool};
-use crate::sdp::{Negotiation, Role, Sdp};
+use crate::pool::{self, Key, List, Pool};
+use crate::sdp::Role;
 use crate::text::{self, Text, Texts};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
@@ -309,9 +309,6 @@ pub struct Counters {
 pub struct Calls<'s, M> {
     tx: Transactions<'s>,
     calls: Pool<'s, Call<M>>,
-    /// Calls by the name in the Session-ID header.
-    sessions: Index,
-    secret: [u64; 2],
     legs: Legs<'s>,
     texts: Texts<'s>,
     config: Config,
@@ -334,8 +331,6 @@ impl<'s, M> Calls<'s, M> {
         Self {
             tx: Transactions::new(storage.transactions, seed, config.timers),
             calls: Pool::new(storage.calls),
-            sessions: Index::default(),
-            secret: seed,
             legs: Legs::new(storage.legs, seed),
             texts: Texts::new(storage.texts),
             config,
@@ -392,8 +387,8 @@ impl<'s, M> Calls<'s, M> {
 
     /// An offer of one of the sides still waits for its final answer.
     pub fn negotiates(&self, call: Key) -> bool {
-        let call = self.calls.get(call);
-        call.is_some_and(|call| call.negotiation.offerer().is_some())
+        let asked = self.calls.get(call).map(|call| &call.asked);
+        asked.is_some_and(|asked| asked.open || (asked.delayed_offer && !asked.head.is_empty()))
     }
 
     /// What [`Target::user`] said of a branch.

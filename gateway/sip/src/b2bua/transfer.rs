@@ -150,7 +150,7 @@ impl<M> Calls<'_, M> {
             return Err(Refusal::NoRoom);
         }
         let call = self.new_call(session, meta, true);
-        self.insert_call(call)
+        self.calls.insert(call).ok_or(Refusal::NoRoom)
     }
 
     /// Lets the leg that stays in a call talk with one of another call, whose own other side may go from now on.
@@ -268,11 +268,8 @@ impl<M> Calls<'_, M> {
         let place = self.place(other);
         let taken = place.is_some_and(|to| {
             let role = if offers { Role::Offer } else { Role::Answer };
-            !message.body().is_empty()
-                && (offers || self.is_answered(key, message.body()))
-                && self
-                    .relay_to(media, (call, side), to, role, message.body())
-                    .is_ok()
+            self.relay_to(media, (call, side), to, role, message.body())
+                .is_ok()
         });
         let (stays, new) = if offers { (with, call) } else { (call, with) };
         if !taken || offers && !self.reinvite(now, other, false) {
@@ -301,7 +298,6 @@ impl<M> Calls<'_, M> {
                 again: false,
             };
             (call.link, call.moving) = (Some(link), None);
-            call.negotiation.settle();
         }
         self.event(Event::Joined {
             call: stays,

@@ -19,10 +19,12 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 10] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
+    tool("linphone-daemon", "linphone-cli", "desk phones of another make"),
+    tool("sipsak", "sipsak", "a SIP client of its own kind"),
     tool("ip", "iproute2", "the office's network"),
     tool("nft", "nftables", "the router's address translation"),
     tool("dnsmasq", "dnsmasq-base", "the router's DHCP and name service"),
@@ -36,6 +38,9 @@ const TOOLS: [Tool; 8] = [
 
 /// Only for `cargo x test` and `cargo x bench gateway`.
 const VALGRIND: Tool = tool("valgrind", "valgrind", "counts instructions");
+
+/// Only for `cargo x bench box`.
+const KAMAILIO: Tool = tool("kamailio", "kamailio", "what the box is measured against");
 
 /// The firmware's target.
 pub const TARGET: &str = "thumbv7em-none-eabihf";
@@ -102,12 +107,21 @@ pub fn ensure() -> Result<()> {
 
 /// Installs valgrind if it is missing.
 pub fn valgrind() -> Result<()> {
-    if !on_path(VALGRIND.program) {
+    one(&VALGRIND)
+}
+
+/// Installs Kamailio if it is missing.
+pub fn kamailio() -> Result<()> {
+    one(&KAMAILIO)
+}
+
+fn one(tool: &Tool) -> Result<()> {
+    if !on_path(tool.program) {
         println!(
             "setup: {} is missing ({}): installing {}",
-            VALGRIND.program, VALGRIND.reason, VALGRIND.package
+            tool.program, tool.reason, tool.package
         );
-        install(&[VALGRIND.package])?;
+        install(&[tool.package])?;
     }
     Ok(())
 }
