@@ -1,6 +1,7 @@
 //! Where calls go: inside the office, to the cloud, or to an announcement.
 
 mod announce;
+mod busy;
 mod events;
 mod outgoing;
 mod pickup;
@@ -25,7 +26,9 @@ use sip::{Flow, Instant, Message, Name, Uri};
 pub(crate) use ringing::terminal;
 
 use crate::Gateway;
+use crate::budget::CALLS;
 use crate::registrar::gruu;
+pub(crate) use busy::Busy;
 
 /// [`Target::user`] of the trunk.
 const TRUNK: u32 = u32::MAX;
@@ -222,14 +225,18 @@ impl Gateway<'_> {
         for (to, from) in session.iter_mut().zip(meta.session.text().bytes()) {
             *to = from;
         }
-        let opened = match start {
+        let caller = meta.caller;
+        let call = match start {
             Start::Invite { tx, flow, message } => {
                 self.calls
                     .open(now, tx, flow, message, session, meta, &mut Direct)
             }
             Start::Transfer { .. } => self.calls.originate(session, meta),
-        };
-        Ok(opened?)
+        }?;
+        if let Some(caller) = caller {
+            self.busy.begin(caller);
+        }
+        Ok(call)
     }
 
     fn meta(&mut self, now: Instant, kind: Kind, start: Start<'_, '_>, caller: Option<IdKey>) -> Meta {
@@ -300,6 +307,25 @@ impl Gateway<'_> {
             recalls: false,
             picks: false,
             written: [false; 2],
+        }
+    }
+
+    /// Does something with each call that fits, which goes on fitting.
+    fn each_call(&mut self, fits: impl Fn(&Meta, bool) -> bool, mut act: impl FnMut(&mut Self, Key)) {
+        let mut done = 0;
+        loop {
+            // As many at a time as the box has.
+            let fitting = self
+                .calls
+                .iter()
+                .filter(|(_, meta, talking)| fits(meta, *talking));
+            let some: heapless::Vec<Key, CALLS> =
+                fitting.map(|(call, ..)| call).skip(done).take(CALLS).collect();
+            if some.is_empty() {
+                return;
+            }
+            done += some.len();
+            some.into_iter().for_each(|call| act(self, call));
         }
     }
 

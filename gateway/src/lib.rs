@@ -100,6 +100,7 @@ pub struct Gateway<'s> {
     /// taken for the next one's.
     next_player: u8,
     told: IdSet,
+    pub(crate) busy: calls::Busy,
     random: u64,
     /// The terminals that called 110, 118 or 119 a short while ago.
     pub(crate) guard: Guard,
@@ -159,6 +160,7 @@ impl<'s> Gateway<'s> {
             clock: None,
             next_player: 0,
             told: IdSet::EMPTY,
+            busy: calls::Busy::new(),
             random: word(2) ^ word(3).rotate_left(17),
             guard: Guard::new(),
             counters: Counters::default(),
@@ -276,6 +278,9 @@ impl<'s> Gateway<'s> {
             if let Some(media) = self.media.pop_front() {
                 return Some(Ready::Media(media));
             }
+            if self.uplink.is_pressed() && self.poll_uplink(now) {
+                return Some(Ready::Uplink);
+            }
             match self.calls.poll(now, buffer) {
                 // A message for a connection that is gone is lost; what must not be lost is sent again on the next one.
                 Some(b2bua::Output::Transmit { flow, .. })
@@ -327,14 +332,16 @@ impl<'s> Gateway<'s> {
             if let Some((flow, len)) = self.poll_lamps(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
-            if self.uplink.poll(
-                now,
-                self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64),
-            ) {
+            if self.poll_uplink(now) {
                 return Some(Ready::Uplink);
             }
             return None;
         }
+    }
+
+    fn poll_uplink(&mut self, now: Instant) -> bool {
+        let wall = self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64);
+        self.uplink.poll(now, wall)
     }
 
     /// When [`Gateway::poll`] has to be called again at the latest.
@@ -485,6 +492,11 @@ impl<'s> Gateway<'s> {
     /// Phones that are registered and can be reached.
     pub fn bindings(&self) -> usize {
         self.registrar.iter().filter(|b| b.is_reachable()).count()
+    }
+
+    /// IDs that are in a call.
+    pub fn busy(&self) -> impl Iterator<Item = IdKey> {
+        self.busy.set().iter()
     }
 
     /// IDs that have a registered phone.

@@ -295,6 +295,11 @@ impl<'s> Uplink<'s> {
         }
     }
 
+    /// Do events wait for the flash? They go first: there is room for few.
+    pub fn is_pressed(&self) -> bool {
+        !self.memory.waiting.is_empty() && self.asked.is_none()
+    }
+
     /// Is there something to do? If so, [`Self::output`] tells what. `wall` is the wall clock in milliseconds since
     /// 1970, where it is known.
     pub fn poll(&mut self, now: Instant, wall: Option<u64>) -> bool {

@@ -102,8 +102,6 @@ struct Driver {
     told_clock: Option<Instant>,
     udp: Option<Udp>,
     events: mpsc::Receiver<Event>,
-    /// Answers of the store that are there at once.
-    done: Vec<Done>,
     streams: Streams,
     closed: Vec<Flow>,
     disk: Disk,
@@ -158,7 +156,6 @@ impl Driver {
             told_clock: None,
             udp,
             events,
-            done: Vec::new(),
             streams: Streams::new(config.capacity.connections, acceptor, to.clone()),
             closed: Vec::new(),
             disk: Disk::start(store, to.clone())?,
@@ -314,18 +311,13 @@ impl Driver {
                     if let Some(records) = &mut self.records {
                         self.lost.records += u64::from(!records.add(&event));
                     }
-                    self.done.push(stored(token));
+                    self.gateway.handle(now, Input::Stored(stored(token)));
                 }
                 Some(Output::Store(token, op)) => self.disk.execute(token, op),
                 Some(Output::Media(media)) => self.players.act(media),
                 None => {
-                    if let Some(done) = self.done.pop() {
-                        self.gateway.handle(now, Input::Stored(done));
-                    } else if let Some(flow) = self.closed.pop() {
-                        self.gateway.handle(now, Input::StreamClosed { flow });
-                    } else {
-                        break;
-                    }
+                    let Some(flow) = self.closed.pop() else { break };
+                    self.gateway.handle(now, Input::StreamClosed { flow });
                 }
             }
         }

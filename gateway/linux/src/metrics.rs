@@ -69,7 +69,7 @@ impl Figures<'_> {
     }
 
     /// How much there is of what: see the README.
-    fn gauges(&self) -> [(&'static str, usize); 9] {
+    fn gauges(&self) -> [(&'static str, usize); 10] {
         let gateway = self.gateway;
         let usage = gateway.usage();
         let line = gateway.link().mode() != Mode::Down;
@@ -80,6 +80,7 @@ impl Figures<'_> {
             ("text_blocks", usage.blocks),
             ("bindings", gateway.bindings()),
             ("ids_registered", gateway.registered().count()),
+            ("ids_busy", gateway.busy().count()),
             ("connections", self.open),
             ("line_up", usize::from(line)),
             ("events_queued", gateway.queued() as usize),

@@ -11,22 +11,18 @@ use sip::pool::Key;
 use super::ringing::terminal;
 use super::{ABSENT, BARRED, Kind, Meta, UNALLOCATED};
 use crate::Gateway;
-use crate::budget::{CALLS, RING_MS};
+use crate::budget::RING_MS;
 use crate::io::MediaOutput;
 
 impl Gateway<'_> {
     /// The line is away: what waits for the cloud's first word waits no more.
     pub(crate) fn on_line_gone(&mut self, now: Instant) {
-        let waits = |meta: &Meta| meta.kind == Kind::Outgoing && !meta.progressed && meta.player.is_none();
-        let waiting: heapless::Vec<Key, CALLS> = self
-            .calls
-            .iter()
-            .filter(|(_, meta, talking)| waits(meta) && !talking)
-            .map(|(call, ..)| call)
-            .collect();
-        for call in waiting {
-            self.calls.set_deadline(call, Some(now));
-        }
+        let waits = |meta: &Meta, talking: bool| {
+            meta.kind == Kind::Outgoing && !meta.progressed && meta.player.is_none() && !talking
+        };
+        self.each_call(waits, |gateway, call| {
+            gateway.calls.set_deadline(call, Some(now));
+        });
     }
 
     /// What became of a call.
@@ -51,6 +47,9 @@ impl Gateway<'_> {
             Event::Answered { call, leg } => {
                 let by = self.calls.leg_user(leg);
                 self.calls.set_deadline(call, None);
+                if let Some(key) = by.and_then(terminal) {
+                    self.busy.begin(key);
+                }
                 if let Some(meta) = self.calls.meta_mut(call) {
                     meta.answered = Some(stamp);
                     meta.answered_by = by;
@@ -133,6 +132,11 @@ impl Gateway<'_> {
             return;
         };
         let player = meta.player.take();
+        let by = meta.answered_by.and_then(terminal);
+        meta.caller
+            .into_iter()
+            .chain(by)
+            .for_each(|key| self.busy.end(key));
         let (state, status) = match end {
             _ if meta.picks && meta.answered.is_none() => (FinalState::Cancelled, 487),
             End::HungUp(_) | End::Released => (FinalState::Answered, 200),

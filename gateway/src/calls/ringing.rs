@@ -6,7 +6,7 @@ use core::time::Duration;
 use heapless::String;
 use shared::channels::Use;
 use shared::guard::ALONE_MS;
-use shared::id::{Extension, IdKey, IdSet};
+use shared::id::{Extension, IdKey};
 use shared::number::Number;
 use shared::ring::{Call, Facts, Reason, Ringing, To, ring};
 use shared::site::Called;
@@ -15,9 +15,9 @@ use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name, Uri};
 
-use super::{ABSENT, Kind, No, Quoted, Start, UNALLOCATED, address, dialled, unescape};
+use super::{ABSENT, Kind, Meta, No, Quoted, Start, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
-use crate::budget::{CALLS, RING_MS};
+use crate::budget::RING_MS;
 use crate::registrar::Binding;
 
 /// What came of an offer.
@@ -192,14 +192,8 @@ impl Gateway<'_> {
 
     /// A phone has come or gone: calls that ring may ring others now.
     pub(crate) fn offer_again(&mut self, now: Instant) {
-        let ringing = self
-            .calls
-            .iter()
-            .filter(|(_, meta, talking)| meta.rings.is_some() && !talking);
-        let ringing: heapless::Vec<Key, CALLS> = ringing.map(|(call, ..)| call).collect();
-        for call in ringing {
-            self.offer(now, call);
-        }
+        let rings = |meta: &Meta, talking: bool| meta.rings.is_some() && !talking;
+        self.each_call(rings, |gateway, call| _ = gateway.offer(now, call));
     }
 
     /// The terminal that made the emergency call is not there or does not answer: now everybody rings. False if there is
@@ -215,12 +209,7 @@ impl Gateway<'_> {
 
     /// What is known of the terminals at this moment.
     fn facts(&self) -> Facts {
-        let mut busy = IdSet::EMPTY;
-        for (_, meta, _) in self.calls.iter() {
-            let by = meta.answered_by.and_then(terminal);
-            meta.caller.into_iter().chain(by).for_each(|key| busy.insert(key));
-        }
-        Facts::of_box(&self.site, self.registrar.registered(), busy)
+        Facts::of_box(&self.site, self.registrar.registered(), self.busy.set())
     }
 }
 

@@ -217,10 +217,11 @@ impl Gateway<'_> {
                     rings.end();
                 }
                 (meta.departs, meta.transfer) = (None, None);
-                match gone {
-                    Side::Caller => meta.caller = None,
-                    Side::Callee => meta.answered_by = None,
-                }
+                let gone = match gone {
+                    Side::Caller => meta.caller.take(),
+                    Side::Callee => meta.answered_by.take().and_then(terminal),
+                };
+                gone.into_iter().for_each(|key| self.busy.end(key));
             }
         }
         self.lamps.is_due = true;

@@ -23,10 +23,12 @@ fn phones_call_each_other_by_every_transport() {
     for _ in 0..3 {
         let [caller, callee, _] = &mut phones;
         let call = caller.call(callee);
+        assert_eq!(program.metrics()["denwaban_ids_busy"], 2);
         caller.hang_up(callee, &call);
         phones.rotate_left(1);
     }
     let metrics = program.metrics();
+    assert_eq!(metrics["denwaban_ids_busy"], 0);
     assert_eq!(metrics["denwaban_registers_accepted_total"], 3);
     assert_eq!(metrics["denwaban_bindings"], 3);
     assert_eq!(metrics["denwaban_connections"], 2);
