@@ -241,7 +241,7 @@ struct Outside<'a> {
 impl Outside<'_> {
     async fn act(&mut self, output: Output<'_>) {
         match output {
-            Output::Datagram { flow, bytes } => {
+            Output::Transmit { flow, bytes } => {
                 let sent = match endpoint(flow.peer) {
                     Some(to) => with_timeout(SEND_PATIENCE, self.socket.send_to(bytes, to)).await,
                     None => return self.lost.datagrams += 1,

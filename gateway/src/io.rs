@@ -23,6 +23,19 @@ pub enum Input<'a> {
         /// At most [`crate::budget::DATAGRAM_MAX`] bytes.
         bytes: &'a [u8],
     },
+    /// One SIP message that a phone sent on a TCP or TLS connection, as [`sip::Framer`] cuts them; keep-alives are answered
+    /// by who cuts.
+    Stream {
+        /// Which connection: [`Flow::stream`] is not 0, and no other open connection of the interface has it.
+        flow: Flow,
+        /// The message.
+        bytes: &'a [u8],
+    },
+    /// A phone's connection is closed, by whomever.
+    StreamClosed {
+        /// Which.
+        flow: Flow,
+    },
     /// The TCP connection to the cloud's SIP.
     Trunk(TrunkInput<'a>),
     /// The MQTT connection.
@@ -105,8 +118,9 @@ pub enum UplinkInput<'a> {
     reason = "an operation carries its bytes inline: there is no heap to put them on"
 )]
 pub enum Output<'a> {
-    /// Send a datagram from the SIP port.
-    Datagram {
+    /// Send a message to a phone: a datagram from the SIP port, or on the open connection of this flow. On one that is closed
+    /// it is lost.
+    Transmit {
         /// To where.
         flow: Flow,
         /// The message.

@@ -209,6 +209,8 @@ impl<'s> Gateway<'s> {
         match input {
             Input::Network(network) => self.on_network(now, network),
             Input::Datagram { flow, bytes } => self.on_message(now, flow, bytes),
+            Input::Stream { flow, bytes } => self.on_stream(now, flow, bytes),
+            Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),
             Input::Trunk(TrunkInput::Data(bytes)) => {
                 let change = self.trunk.data(now, bytes);
@@ -238,7 +240,7 @@ impl<'s> Gateway<'s> {
             Ready::Sent { flow, len } if self.is_trunk(flow) => {
                 Output::Trunk(TrunkOutput::Send(buffer.get(..len).unwrap_or_default()))
             }
-            Ready::Sent { flow, len } => Output::Datagram {
+            Ready::Sent { flow, len } => Output::Transmit {
                 flow,
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
@@ -368,7 +370,7 @@ impl<'s> Gateway<'s> {
 
     /// Is this the trunk's connection?
     pub(crate) fn is_trunk(&self, flow: Flow) -> bool {
-        flow.transport == sip::Transport::Tcp
+        flow.interface == trunk::INTERFACE
     }
 
     pub(crate) fn media(&mut self, output: MediaOutput) {
@@ -417,6 +419,14 @@ impl<'s> Gateway<'s> {
         SessionId::from_random(bytes)
     }
 
+    /// Ends all calls: the box is to be stopped. Poll until nothing is left.
+    pub fn release_all(&mut self, now: Instant) {
+        let next = |calls: &Calls<'_, Meta>| calls.iter().next().map(|(call, ..)| call);
+        while let Some(call) = next(&self.calls) {
+            self.calls.release(now, call, None);
+        }
+    }
+
     /// The configuration in use.
     pub fn site(&self) -> &Site {
         &self.site
@@ -455,6 +465,26 @@ impl<'s> Gateway<'s> {
     /// Counted drops and refusals.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What went wrong with transactions.
+    pub fn transaction_counters(&self) -> sip::transaction::Counters {
+        self.calls.transaction_counters()
+    }
+
+    /// What went wrong with configuration and events.
+    pub fn uplink_counters(&self) -> uplink::Counters {
+        self.uplink.counters()
+    }
+
+    /// Events in the flash queue.
+    pub fn queued(&self) -> u32 {
+        self.uplink.queued()
+    }
+
+    /// Phones that are registered and can be reached.
+    pub fn bindings(&self) -> usize {
+        self.registrar.iter().filter(|b| b.is_reachable()).count()
     }
 
     /// IDs that have a registered phone.

@@ -42,6 +42,20 @@ impl Gateway<'_> {
         }
     }
 
+    /// A message on a phone's connection.
+    pub(crate) fn on_stream(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        match Message::parse_stream(bytes) {
+            Ok(message) => self.on_sip(now, flow, &message),
+            Err(rejected) => self.on_rejected(now, flow, &rejected),
+        }
+    }
+
+    /// A phone's connection is closed.
+    pub(crate) fn on_stream_closed(&mut self, now: Instant, flow: Flow) {
+        self.registrar.drop_flow(&flow);
+        self.calls.flow_lost(now, flow);
+    }
+
     /// Whether a request outside of calls is looked at, or its source sends too many (RFC 3261 §21.5.4). A datagram is dropped
     /// without a word: whoever means it sends it again. On a connection nothing is sent again by itself.
     fn admit(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> bool {

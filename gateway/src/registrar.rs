@@ -148,6 +148,8 @@ pub struct Counters {
 /// The registrar.
 pub struct Registrar<'s> {
     places: &'s mut [Place],
+    /// Nothing has changed and nothing ends before this.
+    due: Instant,
     nonces: Nonces<&'s mut [Used]>,
     sources: Sources<'s>,
     counters: Counters,
@@ -197,6 +199,7 @@ impl<'s> Registrar<'s> {
         storage.places.fill(Place::EMPTY);
         Self {
             places: storage.places,
+            due: Instant::NEVER,
             nonces: Nonces::new(storage.nonces, secret, NONCE_LIFETIME),
             sources: Sources::new(storage.sources),
             counters: Counters::default(),
@@ -378,6 +381,7 @@ impl<'s> Registrar<'s> {
             };
             if let Some(place) = self.places.get_mut(place) {
                 place.bind(binding);
+                self.due = Instant::ZERO;
             }
             granted = Some(grant);
         }
@@ -457,12 +461,16 @@ impl<'s> Registrar<'s> {
         for place in self.places.iter_mut() {
             if place.binding().is_some_and(&which) {
                 place.clear(kind);
+                self.due = Instant::ZERO;
             }
         }
     }
 
     /// The next change, or expiry; call until `None`.
     pub fn poll(&mut self, now: Instant) -> Option<Change> {
+        if now < self.due {
+            return None;
+        }
         for (at, place) in self.places.iter_mut().enumerate() {
             if place.binding().is_some_and(|b| b.expires_at + SLACK <= now) {
                 place.clear(Kind::Expired);
@@ -471,17 +479,14 @@ impl<'s> Registrar<'s> {
                 return Some(Change { place: at, key, kind });
             }
         }
+        let ends = self.iter().map(|b| b.expires_at + SLACK);
+        self.due = ends.min().unwrap_or(Instant::NEVER);
         None
     }
 
     /// When [`Registrar::poll`] has to be called again at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let due = |place: &Place| match place.binding() {
-            _ if place.has_change() => Some(Instant::ZERO),
-            Some(binding) => Some(binding.expires_at + SLACK),
-            None => None,
-        };
-        self.places.iter().filter_map(due).min()
+        (self.due != Instant::NEVER).then_some(self.due)
     }
 
     /// The bytes to keep in flash for a place, at most [`STORED_MAX`]; `None`: it is empty, what flash holds goes.
@@ -530,6 +535,7 @@ impl<'s> Registrar<'s> {
         let Some(binding) = Binding::restore(bytes, now + EXPIRES_MAX).filter(|b| keep(b.key)) else {
             return false;
         };
+        self.due = self.due.min(binding.expires_at + SLACK);
         place.restore(binding);
         true
     }

@@ -21,6 +21,8 @@ use crate::link::PING;
 
 /// Most bytes the connection may bring at a time.
 pub const CHUNK_MAX: usize = 1_024;
+/// [`Flow::interface`] of the trunk; phones come by others.
+pub(crate) const INTERFACE: u8 = u8::MAX;
 /// Bytes the trunk needs for its incoming messages.
 pub const BUFFER: usize = STREAM_MAX + CHUNK_MAX;
 
@@ -193,7 +195,7 @@ impl<'s> Trunk<'s> {
         self.stream = self.stream.wrapping_add(1).max(1);
         self.flow = Some(Flow {
             transport: Transport::Tcp,
-            interface: 0,
+            interface: INTERFACE,
             stream: self.stream,
             peer,
             local,

@@ -141,6 +141,38 @@ fn a_commit_cut_anywhere_leaves_the_old_or_the_new_configuration() {
     }
 }
 
+/// A box without a cloud: its office's configuration is put there at each start, and written only where it has changed.
+#[test]
+fn an_installed_configuration_is_the_old_or_the_new_one_after_any_cut() {
+    let (old, new) = (site(3, 1), site(12, 2));
+    let mut flash = blank();
+    for (site, epoch) in [(&old, 1), (&old, 1), (&new, 2), (&old, 3)] {
+        let holds = load(&mut flash).unwrap().site == *site;
+        let before = flash.changes();
+        run(Store::new(&mut flash).install(site)).unwrap();
+        assert_eq!(flash.changes() == before, holds);
+        let restart = load(&mut flash).unwrap();
+        assert_eq!(&restart.site, site);
+        assert_eq!(restart.loaded.committed.map(|it| it.epoch), Some(epoch));
+    }
+    for torn in TORN {
+        for change in 0.. {
+            let mut flash = cut(&flash, change, torn);
+            let done = run(Store::new(&mut flash).install(&new));
+            let whole = !flash.is_off();
+            assert_eq!(whole, done.is_ok());
+            flash.restore();
+            let found = load(&mut flash).unwrap().site;
+            assert!(found == old && !whole || found == new, "cut {change}");
+            run(Store::new(&mut flash).install(&new)).unwrap();
+            assert_eq!(load(&mut flash).unwrap().site, new, "cut {change}");
+            if whole {
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn only_what_is_there_can_be_committed() {
     let (old, new) = (site(3, 1), site(3, 2));

@@ -73,6 +73,11 @@ impl Process {
         .map_err(|words| anyhow::anyhow!("{} ended: {words}", self.name))
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Is it still running?
     pub fn alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

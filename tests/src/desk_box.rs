@@ -199,7 +199,7 @@ impl DeskBox {
 
     fn obey(&mut self, now: Millis, output: Output<'_>, out: &mut Vec<Act>) {
         match output {
-            Output::Datagram { flow, bytes } => {
+            Output::Transmit { flow, bytes } => {
                 out.push(Act::Datagram {
                     from: self.own_sip(),
                     to: flow.peer,

@@ -46,6 +46,7 @@ impl World {
         let config = Config {
             agent: "test",
             probe: Duration::from_secs(100_000),
+            transfers: false,
             timers: Timers::default(),
         };
         Self {
@@ -90,7 +91,7 @@ impl World {
                 self.calls.dial(self.now, call, target).expect("room");
             }
             Receive::Done => {}
-            Receive::Request { .. } => panic!("a stray request"),
+            Receive::Request { .. } | Receive::Refer { .. } => panic!("a stray request"),
         }
         while let Some(output) = self.calls.poll(self.now, &mut self.buffer) {
             if let Output::Transmit { flow, len } = output {

@@ -6,8 +6,8 @@ use core::time::Duration;
 use sip::Instant;
 
 /// Requests outside of dialogs that an address may send at once: 64 phones behind one address that register after a power
-/// cut, twice each for the challenge, and all of it repeated once.
-pub(super) const BURST: u16 = 256;
+/// cut, twice each for the challenge, and all of it repeated seven times.
+pub(super) const BURST: u16 = 1_024;
 /// Time after which it may send another, milliseconds: 50 a second, half of what the box can answer.
 const PACE: u64 = 20;
 /// Wrong passwords an address may give at once.
@@ -178,14 +178,14 @@ mod tests {
         let mut entries = [Source::NONE; 4];
         let mut sources = Sources::new(&mut entries);
         for (ms, from, requests, admitted) in [
-            (0, 1, 256, 256),
+            (0, 1, 1_024, 1_024),
             (0, 1, 9, 0),
             (0, 2, 5, 5), // another one has its own
             (19, 1, 1, 0),
             (20, 1, 2, 1),
             (1_020, 1, 99, 50),
-            (1_021, 2, 300, 256),
-            (60_000, 1, 300, 256),
+            (1_021, 2, 1_100, 1_024),
+            (60_000, 1, 1_100, 1_024),
         ] {
             let got = (0..requests)
                 .filter(|_| sources.admit(at(ms), address(from)))
@@ -202,7 +202,7 @@ mod tests {
             assert!(sources.admit(at(0), address(1)) && sources.admit(at(0), address(1)));
             sources.answered(address(1));
         }
-        let rest = (0..1_000).filter(|_| sources.admit(at(0), address(1))).count();
+        let rest = (0..2_000).filter(|_| sources.admit(at(0), address(1))).count();
         assert_eq!(rest, usize::from(BURST));
     }
 
@@ -214,7 +214,7 @@ mod tests {
         let mut sources = Sources::new(&mut entries);
         let mut admit = |ms, n| sources.admit(at(ms), address(n));
         let first = (0..100_000).filter(|&n| admit(0, n)).count();
-        assert_eq!(first, 64 * 256);
+        assert_eq!(first, 64 * 1_024);
         let second = (100_000..200_000).filter(|&n| admit(1_000, n)).count();
         assert_eq!(second, 64 * 50);
     }

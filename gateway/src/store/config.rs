@@ -191,6 +191,40 @@ impl<F: MultiwriteNorFlash> Store<F> {
         Ok(Some(hash.finalize().into()))
     }
 
+    /// Makes `site` the committed configuration, for a box without a cloud; a store that holds exactly it is not written. Called
+    /// before [`Store::load`].
+    pub async fn install(&mut self, site: &Site) -> Result<(), Fault> {
+        let found = self.load_config(&mut Site::default()).await?;
+        let mut buf = [0; MAX_SECTION];
+        let mut sections = Vec::new();
+        for kind in SectionKind::ALL {
+            let (section, _) = site.encode_section(kind, &mut buf).map_err(|_| Fault::Refused)?;
+            sections.push(section).map_err(|_| Fault::Refused)?;
+        }
+        let root = root_hash(&sections);
+        if found.usable && found.committed.as_ref().is_some_and(|it| it.root == root) {
+            return Ok(());
+        }
+        for kind in SectionKind::ALL {
+            let (_, bytes) = site.encode_section(kind, &mut buf).map_err(|_| Fault::Refused)?;
+            let mut at = 0;
+            for piece in bytes.chunks(MAX_CHUNK) {
+                self.stage(kind, at, piece).await?;
+                at += piece.len() as u32;
+            }
+        }
+        let committed = Committed {
+            epoch: found.committed.map_or(0, |it| it.epoch) + 1,
+            key_epoch: 0,
+            sections,
+            root,
+        };
+        match self.commit(&committed).await? {
+            Reply::Stored => Ok(()),
+            _ => Err(Fault::Flash),
+        }
+    }
+
     /// The bank that may be written.
     fn staging(&self) -> Bank {
         self.active.as_ref().map_or(Bank::A, |active| active.bank.other())

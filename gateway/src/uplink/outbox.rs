@@ -152,7 +152,7 @@ impl Outbox {
             (Doing::Push, Ok(Reply::Stored)) => {
                 memory.waiting.pop_front();
                 self.seq = self.seq.wrapping_add(1);
-                self.queued += 1;
+                self.queued = self.queued.saturating_add(1);
             }
             (Doing::Push, Ok(Reply::Full)) => {
                 memory.waiting.pop_front();

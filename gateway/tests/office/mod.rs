@@ -241,7 +241,7 @@ impl Office {
                     );
                     return;
                 }
-                Some(Output::Datagram { flow, bytes }) => {
+                Some(Output::Transmit { flow, bytes }) => {
                     assert_eq!((flow.transport, flow.local), (Transport::Udp, address(BOX)));
                     if !self.deaf {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));

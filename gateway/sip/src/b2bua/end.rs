@@ -71,6 +71,7 @@ impl<M> Calls<'_, M> {
     }
 
     pub(super) fn branch_failed(&mut self, key: Key, status: u16, cause: Option<u16>) {
+        self.return_breadth(key);
         let Some(leg) = self.legs.get_mut(key) else { return };
         let call_key = leg.call;
         let told = leg.state == State::Calling;

@@ -379,9 +379,7 @@ impl<M> Calls<'_, M> {
     /// Rings one more target. The INVITE goes out with the next [`Calls::poll`].
     pub fn dial(&mut self, now: Instant, call: Key, target: Target<'_>) -> Result<Key, Refusal> {
         let waiting = self.calls.get(call).filter(|call| call.stage == Stage::Waiting);
-        let Some(waiting) = waiting else {
-            return Err(Refusal::Gone);
-        };
+        let waiting = waiting.ok_or(Refusal::Gone)?;
         if waiting.breadth <= waiting.undealt {
             return Err(Refusal::Breadth);
         }

@@ -1,7 +1,7 @@
 //! `cargo x bench`: figures of speed.
 
 use crate::build::{self, Board, cargo, must};
-use crate::{hil_command, setup};
+use crate::{bench_box, hil_command, setup};
 use anyhow::{Context, Result, ensure};
 use hil::elf::Elf;
 use hil::run::{figure, target};
@@ -23,6 +23,8 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum What {
+    /// The box as a program on Linux beside Kamailio: processor time and memory of a call
+    Box,
     /// The image in QEMU: start-up times, and instructions from datagram to datagram
     Firmware,
     /// The brain alone on this machine: instructions of an operation, by valgrind
@@ -35,6 +37,7 @@ enum What {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     match arguments.what {
+        What::Box => bench_box::run(!arguments.no_build),
         What::Firmware if world::inside() => hil_command::tell(&BENCH),
         What::Firmware => {
             if !arguments.no_build {

@@ -37,6 +37,9 @@ const TOOLS: [Tool; 8] = [
 /// Only for `cargo x test` and `cargo x bench gateway`.
 const VALGRIND: Tool = tool("valgrind", "valgrind", "counts instructions");
 
+/// Only for `cargo x bench box`.
+const KAMAILIO: Tool = tool("kamailio", "kamailio", "what the box is measured against");
+
 /// The firmware's target.
 pub const TARGET: &str = "thumbv7em-none-eabihf";
 
@@ -102,12 +105,21 @@ pub fn ensure() -> Result<()> {
 
 /// Installs valgrind if it is missing.
 pub fn valgrind() -> Result<()> {
-    if !on_path(VALGRIND.program) {
+    one(&VALGRIND)
+}
+
+/// Installs Kamailio if it is missing.
+pub fn kamailio() -> Result<()> {
+    one(&KAMAILIO)
+}
+
+fn one(tool: &Tool) -> Result<()> {
+    if !on_path(tool.program) {
         println!(
             "setup: {} is missing ({}): installing {}",
-            VALGRIND.program, VALGRIND.reason, VALGRIND.package
+            tool.program, tool.reason, tool.package
         );
-        install(&[VALGRIND.package])?;
+        install(&[tool.package])?;
     }
     Ok(())
 }
