@@ -5,19 +5,20 @@
 pub const IDS: usize = shared::id::IdKey::COUNT;
 /// Phones that may be registered under one ID at once: the one in use and the one that replaces it (R6).
 pub const BINDINGS_PER_ID: usize = 2;
-/// Registrations: one an ID and half as many again for phones that take another's place, about 260 bytes each, 25 KiB.
+/// Registrations: one an ID and half as many again for phones that take another's place, about 272 bytes each, 26 KiB.
 pub const BINDINGS: usize = IDS + IDS / 2;
-/// Answers to REGISTERs that wait until flash has followed, about 860 bytes each, 7 KiB. A sector is erased in some 50 ms,
+/// Answers to REGISTERs that wait until flash has followed, about 920 bytes each, 7 KiB. A sector is erased in some 50 ms,
 /// once in 18 writes; of 64 phones that come within half a second 7 come meanwhile. A phone whose answer finds no room
 /// repeats its REGISTER.
 pub const HELD: usize = 8;
-/// Longest answer to a REGISTER that can wait, bytes: two contacts (148 each), the addresses it says back (some 450).
-pub const HELD_MAX: usize = 768;
-/// Addresses that are remembered for giving wrong passwords.
+/// Longest answer to a REGISTER that can wait, bytes: two contacts with their GRUUs (some 200 each), the addresses it says back
+/// (some 430).
+pub const HELD_MAX: usize = 832;
+/// Addresses that are remembered for what they asked, 48 bytes each, 3 KiB: as many as phones.
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, 520 bytes each, 17 KiB, without their texts.
+/// Calls at once: 32 and those kept for emergencies, 472 bytes each, 16 KiB, without their texts.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
@@ -33,10 +34,10 @@ pub const KEPT_BLOCKS: usize = 96;
 /// An INVITE a branch and a call, the CANCELs of two groups that are answered at the same moment, and 32 requests within
 /// calls: 448, 96 bytes each, 42 KiB. What is over but for stragglers needs no room of its own: it is evicted.
 pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
-/// Subscriptions of phones to lines and mail boxes: 12 keys on each of 64 phones, 44 bytes each, 33 KiB.
+/// Subscriptions of phones to lines and mail boxes: 12 keys on each of 64 phones, 60 bytes each, 45 KiB.
 pub const LAMPS: usize = 12 * IDS;
-/// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and a quarter more, 60 KiB.
-pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 4;
+/// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and an eighth more, 54 KiB.
+pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 8;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
@@ -53,7 +54,7 @@ pub const RING_MS: u64 = 180_000;
 const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
-/// messages, 25 KiB for the next configuration and the events on their way; 345 KiB on the part, a few more with 64-bit
+/// messages, 25 KiB for the next configuration and the events on their way; 352 KiB on the part, a few more with 64-bit
 /// addresses.
 pub const STORAGE_MAX: usize = 364 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (18 KiB) and the answers that are being written.

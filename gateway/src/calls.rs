@@ -55,7 +55,7 @@ pub struct Meta {
     /// Who was offered it; nothing if it rings no phone here.
     rings: Option<Ringing>,
     /// The one phone of them that it is for ([`crate::registrar::gruu`]).
-    gruu: Option<NonZeroU64>,
+    pub(crate) gruu: Option<NonZeroU64>,
     pub(crate) answered_by: Option<u32>,
     started: Stamp,
     pub(crate) ringing: Option<Stamp>,
@@ -102,6 +102,8 @@ enum Start<'r, 'm> {
         from: &'r str,
         /// What the departing side has dialled for it.
         dialled: &'r str,
+        /// The one phone that it means ([`gruu`]).
+        gruu: Option<NonZeroU64>,
     },
 }
 
@@ -255,15 +257,22 @@ impl Gateway<'_> {
             }
             party
         };
-        let (from, to, transfer) = match start {
+        let (from, to, gruu, transfer) = match start {
             Start::Invite { message, .. } => {
                 let from = message.from().and_then(|from| Uri::parse(from.uri)?.user);
                 let to = message.parsed_request_uri().and_then(|to| to.user);
-                (party(from), party(to), None)
+                let gruu = message.parsed_request_uri().as_ref().and_then(gruu);
+                (party(from), party(to), gruu, None)
             }
-            Start::Transfer { of, from, dialled } => (
+            Start::Transfer {
+                of,
+                from,
+                dialled,
+                gruu,
+            } => (
                 party(Some(from.as_bytes())),
                 party(Some(dialled.as_bytes())),
+                gruu,
                 Some(of),
             ),
         };
@@ -277,9 +286,7 @@ impl Gateway<'_> {
             caller,
             uses: Use::Inside,
             rings: None,
-            gruu: start
-                .message()
-                .and_then(|message| gruu(&message.parsed_request_uri()?)),
+            gruu,
             answered_by: None,
             started: self.stamp(now),
             ringing: None,

@@ -20,8 +20,8 @@ use watch::{Package, Watch};
 
 /// Shortest subscription that is granted; a phone that wants less gets 423 (RFC 6665 §4.2.1.1).
 pub const EXPIRES_MIN: Duration = Duration::from_secs(60);
-/// Longest subscription that is granted. Nothing reminds a phone of a subscription that a power cut has ended but the 481 to
-/// its next refresh.
+/// Longest subscription that is granted. A power cut ends all of them, and a phone learns of it by the 481 to its next refresh:
+/// so long its lamps may be wrong.
 pub const EXPIRES_MAX: Duration = Duration::from_secs(300);
 /// Least time between two NOTIFYs of one subscription.
 const GAP: Duration = Duration::from_millis(500);

@@ -87,8 +87,9 @@ impl Gateway<'_> {
         if !message.is_request() && self.on_notified(now, message) {
             return;
         }
+        let method = message.method();
+        let subscribes = message.is_request() && method == Method::Subscribe && !self.is_trunk(flow);
         if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
-            let method = message.method();
             emergency = method == Method::Invite && !self.is_trunk(flow) && self.is_emergency(message);
             // These two belong to a transaction that was let in.
             let begins = !matches!(method, Method::Ack | Method::Cancel);
@@ -98,10 +99,9 @@ impl Gateway<'_> {
             // What is no call is answered without a transaction: a repetition is answered again.
             let status = match method {
                 Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
-                Method::Subscribe if !self.is_trunk(flow) => return self.on_subscribe(now, flow, message),
-                Method::Invite => 0,
-                Method::Ack | Method::Cancel => 0,
+                Method::Invite | Method::Ack | Method::Cancel => 0,
                 Method::Options => 200,
+                Method::Subscribe if subscribes => 0,
                 Method::Subscribe | Method::Publish => 489,
                 Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => 481,
                 _ => 405,
@@ -110,7 +110,7 @@ impl Gateway<'_> {
                 return self.reply(flow, message, status, |_| {});
             }
         }
-        if message.is_request() && message.method() == Method::Subscribe && !self.is_trunk(flow) {
+        if subscribes {
             return self.on_subscribe(now, flow, message);
         }
         let media = &mut b2bua::Direct;

@@ -4,7 +4,7 @@ use gateway::budget::{BINDINGS, BLOCKS, BRANCHES, CALLS, EMERGENCY_CALLS, IDS, L
 use gateway::registrar::{Place, Source};
 use gateway::{Storage, keeper, registrar, trunk, uplink};
 use sip::digest::Used;
-use sip::{b2bua, events, storage, text};
+use sip::{b2bua, events};
 
 use crate::config::Capacity;
 
@@ -26,10 +26,7 @@ pub fn room(capacity: Capacity) -> Storage<'static> {
             nonces: lasting(BINDINGS, || Used::NONE),
             sources: lasting(SOURCES, || Source::NONE),
         },
-        lamps: events::Storage {
-            subscriptions: storage::Storage::growable(LAMPS),
-            texts: text::Storage::growable(LAMP_BLOCKS),
-        },
+        lamps: events::Storage::growable(LAMPS, LAMP_BLOCKS),
         held: Box::leak(Box::new(keeper::Memory::new())),
         trunk: lasting(trunk::BUFFER, || 0),
         uplink: Box::leak(Box::new(uplink::Memory::new())),

@@ -8,6 +8,10 @@ use crate::uri::{Uri, unescape};
 /// Longest Replaces within a Refer-To that is read, unescaped, in bytes.
 pub const REPLACES_MAX: usize = 512;
 
+/// A part of a value cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
 /// Refer-To: who is to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReferTo<'a> {
@@ -29,8 +33,8 @@ impl<'a> ReferTo<'a> {
         self.uri.param("method").filter(|method| *method != b"INVITE")
     }
 
-    /// The value of the Replaces that the INVITE is to have, unescaped into `out`. `Err`: there is one that cannot be read.
-    pub fn replaces<'b>(&self, out: &'b mut [u8; REPLACES_MAX]) -> Result<Option<Replaces<'b>>, ()> {
+    /// The Replaces that the INVITE is to have, unescaped into `out`.
+    pub fn replaces<'b>(&self, out: &'b mut [u8; REPLACES_MAX]) -> Result<Option<Replaces<'b>>, Unreadable> {
         let headers = self.uri.headers.unwrap_or_default().split(|&b| b == b'&');
         let named = |header: &'a [u8]| {
             let (name, value) = header.split_at(find(header, b'=')?);
@@ -41,10 +45,10 @@ impl<'a> ReferTo<'a> {
             return Ok(None);
         };
         if found.next().is_some() {
-            return Err(());
+            return Err(Unreadable);
         }
-        let plain = unescape(value, out).ok_or(())?;
-        Replaces::parse(plain).map(Some).ok_or(())
+        let plain = unescape(value, out).ok_or(Unreadable)?;
+        Replaces::parse(plain).map(Some).ok_or(Unreadable)
     }
 }
 
@@ -165,7 +169,7 @@ mod tests {
         ] {
             assert_eq!(
                 ReferTo::parse(broken).unwrap().replaces(&mut out),
-                Err(()),
+                Err(Unreadable),
                 "{}",
                 broken.escape_ascii()
             );

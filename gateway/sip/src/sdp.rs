@@ -1,18 +1,18 @@
 //! SDP as SIP phones use it (RFC 8866): a view here, and beside it edit, writing, keys, T.38, offer and answer.
+mod answer;
 mod crypto;
 mod edit;
 mod fax;
-mod negotiation;
 mod write;
 
 use crate::fields::{number, port};
 use crate::scan::{split_once, trim};
 use core::net::{IpAddr, SocketAddr};
 
+pub use answer::{Breach, Role};
 pub use crypto::{Crypto, Suite, choose};
 pub use edit::{Edit, Keys, rewrite};
 pub use fax::{Correction, Fax, RateManagement};
-pub use negotiation::{Breach, Glare, Negotiation, Role};
 pub use write::{Answer, Audio};
 
 /// Direction of media (RFC 8866 §6.7), as seen by the side that wrote it.

@@ -46,8 +46,8 @@ impl World {
         let config = Config {
             agent: "test",
             probe: Duration::from_secs(100_000),
-            transfers: false,
             timers: Timers::default(),
+            transfers: false,
         };
         Self {
             calls: Calls::new(storage, [1, 2], config),
@@ -90,8 +90,8 @@ impl World {
                 };
                 self.calls.dial(self.now, call, target).expect("room");
             }
-            Receive::Done => {}
-            Receive::Request { .. } | Receive::Refer { .. } => panic!("a stray request"),
+            Receive::Refer { .. } | Receive::Done => {}
+            Receive::Request { .. } => panic!("a stray request"),
         }
         while let Some(output) = self.calls.poll(self.now, &mut self.buffer) {
             if let Output::Transmit { flow, len } = output {

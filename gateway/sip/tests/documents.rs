@@ -3,8 +3,13 @@
 
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
+use sip::Message;
 use sip::events::dialog_info::{Dialog, DialogId, DialogInfo, Direction, Scope, State};
 use sip::events::summary::{Count, Summary};
+use sip::events::{Event, SubscriptionState};
+use sip::header::Name;
+use sip::refer::{REPLACES_MAX, ReferTo, ReferredBy, Replaces};
+use std::path::Path;
 
 const NAMESPACE: &str = "urn:ietf:params:xml:ns:dialog-info";
 
@@ -217,5 +222,94 @@ proptest! {
         }
         let remote = dialog.last_element_child().unwrap();
         prop_assert_eq!(remote.first_element_child().unwrap().text().unwrap_or_default(), plain(uri));
+    }
+}
+
+/// What telephones and servers say of events and transfers, as it is read: file, header, and what is in it.
+#[test]
+fn of_the_field() {
+    type Read = fn(&[u8]) -> String;
+    let event: Read = |value| {
+        let event = Event::parse(value).unwrap();
+        let id = event.id.map(String::from_utf8_lossy);
+        format!("{} {id:?}", String::from_utf8_lossy(event.package))
+    };
+    let state: Read = |value| SubscriptionState::parse(value).unwrap().to_string();
+    let refer: Read = |value| {
+        let to = ReferTo::parse(value).unwrap();
+        let mut out = [0; REPLACES_MAX];
+        let replaces = to
+            .replaces(&mut out)
+            .unwrap()
+            .map(|r| [r.call_id, r.to_tag, r.from_tag]);
+        let replaces = replaces.map(|r| r.map(|text| String::from_utf8_lossy(text).into_owned()));
+        format!("{} {:?}", String::from_utf8_lossy(to.uri.user.unwrap()), replaces)
+    };
+    let by: Read =
+        |value| String::from_utf8_lossy(ReferredBy::parse(value).unwrap().address.uri).into_owned();
+    let table: [(&str, Name, Read, &str); 12] = [
+        (
+            "grandstream-gxp-subscribe-dialog",
+            Name::Event,
+            event,
+            "dialog None",
+        ),
+        ("snom-subscribe-line", Name::Event, event, "dialog None"),
+        (
+            "panasonic-subscribe-mwi",
+            Name::Event,
+            event,
+            "message-summary None",
+        ),
+        (
+            "pjsip-subscribe-presence",
+            Name::Event,
+            event,
+            "presence Some(\"a1\")",
+        ),
+        ("notify-check-sync", Name::Event, event, "check-sync None"),
+        (
+            "asterisk-notify-dialog",
+            Name::SubscriptionState,
+            state,
+            "active;expires=3599",
+        ),
+        (
+            "baresip-sipfrag-notify",
+            Name::SubscriptionState,
+            state,
+            "terminated;reason=noresource",
+        ),
+        ("grandstream-gxp-refer-blind", Name::ReferTo, refer, "203 None"),
+        (
+            "grandstream-gxp-refer-blind",
+            Name::ReferredBy,
+            by,
+            "sip:201@192.168.77.1",
+        ),
+        (
+            "baresip-refer-attended",
+            Name::ReferTo,
+            refer,
+            "203 Some([\"99aa88bb77cc66dd\", \"0000000e\", \"1f2e3d4c\"])",
+        ),
+        (
+            "baresip-refer-attended",
+            Name::ReferredBy,
+            by,
+            "sip:221@192.168.77.1",
+        ),
+        (
+            "invite-replaces",
+            Name::Replaces,
+            |value| format!("{:?}", Replaces::parse(value).map(|r| r.early_only)),
+            "Some(true)",
+        ),
+    ];
+    for (file, name, read, want) in table {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/field/{file}.sip"));
+        let bytes = std::fs::read(path).unwrap();
+        let message = Message::parse_datagram(&bytes).unwrap();
+        assert_eq!(read(message.header(name).unwrap()), want, "{file}");
     }
 }

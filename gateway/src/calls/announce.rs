@@ -83,7 +83,7 @@ impl Gateway<'_> {
         let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
         let mut offer = [0; SDP_MAX];
         let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
-        let Some((to, law, sdp)) = answer_of_ours(offer, session, ours, Direction::mirrored) else {
+        let Some((to, law, sdp)) = answer_of_ours(offer, session, ours, None) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };
         if self
@@ -127,13 +127,13 @@ impl Gateway<'_> {
     }
 }
 
-/// The answer of our own to an offer: where to play, how, and the description, in the direction that is made of the offer's.
-/// Nothing for an offer that wants to hear no G.711 of us.
+/// The answer of our own to an offer: where to play, how, and the description. Nothing for an offer that wants to hear no G.711
+/// of us. The direction is what fits the offer's, if no other is asked for.
 pub(super) fn answer_of_ours(
     offer: &[u8],
     session: u64,
     ours: SocketAddr,
-    direction: impl FnOnce(Direction) -> Direction,
+    direction: Option<Direction>,
 ) -> Option<(SocketAddr, Law, Vec<u8, 512>)> {
     let offer = Sdp::parse(offer)?;
     let (place, medium, codec) = offer.listener()?;
@@ -147,7 +147,7 @@ pub(super) fn answer_of_ours(
         target: ours,
         codecs: &[codec],
         telephone_event: None,
-        direction: direction(medium.direction),
+        direction: direction.unwrap_or(medium.direction.mirrored()),
     };
     let mut sdp = Vec::new();
     let _ = sdp.resize(sdp.capacity(), 0);

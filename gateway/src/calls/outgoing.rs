@@ -49,10 +49,12 @@ impl Gateway<'_> {
                 number,
                 privacy,
                 present,
-            } => {
-                let privacy = start.message().map_or(privacy, |message| said(privacy, message));
-                (number, privacy, present, false)
-            }
+            } => (
+                number,
+                start.message().map_or(privacy, |message| said(privacy, message)),
+                present,
+                false,
+            ),
             Dialled::Extension(key) => {
                 let id = self.site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
                 // Its direct number may be off for calls in (R25), its extension is not; `#` says that it was all.

@@ -6,9 +6,10 @@ use sip::refer::Replaces;
 use sip::sdp::Direction;
 
 use shared::id::IdKey;
+use shared::site::TerminalKind;
 
 use super::announce::answer_of_ours;
-use super::{BARRED, Kind, No, Start};
+use super::{BARRED, Kind, No, Start, terminal};
 use crate::Gateway;
 
 /// Where media would come from if there were any: nothing is sent until the two have heard of each other.
@@ -32,7 +33,7 @@ impl Gateway<'_> {
         } = replaces;
         let ringing = |tag| self.calls.find_ringing(call_id, tag);
         // Phones differ in which tag they call whose; the name holds ours only.
-        let Some(Ok(other)) = ringing(from_tag).or_else(|| ringing(to_tag)) else {
+        let Some((other, user)) = ringing(from_tag).or_else(|| ringing(to_tag)) else {
             // RFC 3891 §3: an answered one is for who talks in it.
             let talks = self.calls.find(call_id, to_tag, from_tag).is_some();
             return Err(No(
@@ -47,7 +48,10 @@ impl Gateway<'_> {
             ));
         };
         let theirs = self.calls.meta(other).ok_or(No(481, None))?;
-        if theirs.caller == Some(phone) {
+        // R28: what rings an app is for its owner.
+        let id = terminal(user).and_then(|key| self.site.id(key));
+        let personal = id.is_none_or(|id| id.kind == TerminalKind::App);
+        if theirs.caller == Some(phone) || personal {
             return Err(No(403, Some(BARRED)));
         }
         let session = theirs.session;
@@ -58,7 +62,7 @@ impl Gateway<'_> {
         let ours = self.address.map(|address| (address, NO_PORT).into());
         let mut offer = [0; SDP_MAX];
         let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
-        let answer = ours.and_then(|ours| answer_of_ours(offer, random, ours, |_| Direction::Inactive));
+        let answer = ours.and_then(|ours| answer_of_ours(offer, random, ours, Some(Direction::Inactive)));
         let taken = match answer {
             Some((.., sdp)) => self.calls.pick_up(now, call, other, &sdp),
             None => Err(Refusal::Media),

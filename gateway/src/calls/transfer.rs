@@ -4,6 +4,7 @@
 //! (R15), while the called side is shown who it will talk with. What is refused after the REFER was taken is told by NOTIFY: a
 //! refusal of the REFER itself could end the transferor's dialog (RFC 5057 §5.1).
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use shared::id::IdKey;
@@ -18,6 +19,7 @@ use sip::{Flow, Instant, Message, Name};
 use super::ringing::terminal;
 use super::{Kind, No, Start, address, unescape};
 use crate::Gateway;
+use crate::registrar::gruu;
 
 /// The side that stays, or the new one, is just changing something: tried again after this,
 const AGAIN: Duration = Duration::from_millis(200);
@@ -54,7 +56,7 @@ impl Gateway<'_> {
         };
         let to = ReferTo::parse(value).ok_or(400u16)?;
         let mut buffer = [0; REPLACES_MAX];
-        let replaces = to.replaces(&mut buffer).map_err(|()| 400u16)?;
+        let replaces = to.replaces(&mut buffer).map_err(|_| 400u16)?;
         let transferor = self.terminal_of(leg).ok_or(603u16)?;
         if to.method().is_some() {
             return Err(603);
@@ -81,7 +83,7 @@ impl Gateway<'_> {
             None => {
                 let mut buffer = [0; 40];
                 let dialled = to.uri.user.and_then(|user| unescape(user, &mut buffer));
-                self.blind(now, call, transferor, dialled.unwrap_or_default())
+                self.blind(now, call, transferor, dialled.unwrap_or_default(), gruu(&to.uri))
             }
             Some(own) => self.attended(now, call, own),
         };
@@ -114,10 +116,23 @@ impl Gateway<'_> {
     }
 
     /// To whoever is dialled, as the transferor may dial.
-    fn blind(&mut self, now: Instant, of: Key, transferor: IdKey, dialled: &str) -> Result<(), No> {
+    fn blind(
+        &mut self,
+        now: Instant,
+        of: Key,
+        transferor: IdKey,
+        dialled: &str,
+        gruu: Option<NonZeroU64>,
+    ) -> Result<(), No> {
         let from = self.staying_party(of);
         let from = from.as_str();
-        self.call_from_phone(now, Start::Transfer { of, from, dialled }, transferor)
+        let start = Start::Transfer {
+            of,
+            from,
+            dialled,
+            gruu,
+        };
+        self.call_from_phone(now, start, transferor)
     }
 
     /// To whom the transferor talks with in another call, or still calls there.
@@ -242,6 +257,7 @@ impl Gateway<'_> {
             of,
             from,
             dialled: &dialled,
+            gruu: None,
         };
         let mut meta = self.meta(now, Kind::Inside, start, None);
         meta.recalls = true;

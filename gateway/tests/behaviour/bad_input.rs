@@ -277,7 +277,7 @@ fn floods_that_need_no_memory() {
         assert_eq!(o.usage(), Usage::default());
     }
     o.deaf = false;
-    assert_eq!(o.gateway.registrar_counters().flooded, 15_000 - 256);
+    assert_eq!(o.gateway.registrar_counters().flooded, 15_000 - 1_024);
     o.rx(stranger(0), &request("OPTIONS", "", EMPTY));
     o.quiet();
     o.wait(10_000);

@@ -235,3 +235,15 @@ fn what_is_refused() {
     o.quiet();
     drop(callee);
 }
+
+/// R28: an app's direct number is personal.
+#[test]
+fn not_from_an_app() {
+    let mut site = site(3, 8);
+    site.ids[1].kind = shared::TerminalKind::App;
+    let mut o = Office::new(&site);
+    (0..3).for_each(|n| drop(o.register(&Phone::new(n))));
+    let (_, _, replaces) = ringing(&mut o);
+    let dialog = picks(&mut o, &replaces, "p1");
+    o.expect(dialog.peer, "403");
+}

@@ -14,9 +14,8 @@ impl<R: Relays> Pbx<R> {
     pub(super) fn announce(&mut self, now: Instant, call: Key, prompt: Prompt, status: u16, cause: Cause) {
         let refuse = |pbx: &mut Self| pbx.calls.refuse(now, call, status, Some(cause));
         let session = self.random() >> 1;
-        let mut offered = [0; SDP_MAX];
-        let offer = self.calls.sdp(call, Side::Callee, &mut offered);
-        let offer = offer.and_then(Sdp::parse);
+        let mut kept = [0; SDP_MAX];
+        let offer = self.calls.sdp(call, Side::Callee, &mut kept).and_then(Sdp::parse);
         let listener = offer.and_then(|offer| Some((offer, offer.listener()?)));
         let (Some((offer, (place, medium, codec))), Some(target)) = (listener, self.media.caller_end(call))
         else {

@@ -27,6 +27,8 @@ impl<R: Relays> Pbx<R> {
                     meta.branches.clear();
                 }
             }
+            // The cloud transfers nobody.
+            Event::Joined { .. } | Event::Parted { .. } => {}
             Event::Deadline { call } if self.is_announcing(call) => self.on_played(now, call),
             Event::Deadline { call } => {
                 let Some(meta) = self.calls.meta(call) else { return };
@@ -48,8 +50,6 @@ impl<R: Relays> Pbx<R> {
                 }
                 self.media.close(call);
             }
-            // No transfers here.
-            Event::Joined { .. } | Event::Parted { .. } => {}
         }
     }
 

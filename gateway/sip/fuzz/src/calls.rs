@@ -201,6 +201,13 @@ impl World {
     fn transfer(&mut self, script: &mut Script<'_>) {
         let moving = self.moving.get(script.below(self.moving.len().max(1))).copied();
         let leg = self.legs.get(script.below(self.legs.len().max(1))).copied();
+        if script.below(4) == 0 {
+            let calls = [self.key(script), self.key(script)];
+            if let [Some(call), Some(other)] = calls {
+                let _ = self.calls.pick_up(self.now, call, other, SDP);
+            }
+            return;
+        }
         match (script.below(4), moving, leg) {
             (0, ..) => {
                 if let Ok(call) = self.calls.originate([b'0'; 32], 7) {
@@ -324,7 +331,7 @@ impl World {
             let target = Target {
                 flow: peer(script.byte()),
                 uri: b"sip:b@192.0.2.20",
-                route: script.of(&[&b""[..], b"<sip:r;lr>"]),
+                route: b"",
                 priority: script.of(&[Priority::Normal, Priority::Reserved]),
                 user: n as u32,
             };

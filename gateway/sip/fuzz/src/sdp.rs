@@ -1,6 +1,6 @@
 //! Session descriptions.
 
-use sip::sdp::{Crypto, Direction, Edit, Fax, Keys, Negotiation, Sdp, choose, rewrite};
+use sip::sdp::{Crypto, Direction, Edit, Fax, Keys, Sdp, choose, rewrite};
 use std::net::SocketAddr;
 
 /// What is read can be rewritten for a relay, and is then the same description at another place; a second description, after
@@ -87,31 +87,5 @@ fn hold_and_encrypt(sdp: &Sdp<'_>, out: &mut [u8]) {
             }
         }
         assert_eq!(back.media().count(), sdp.media().count());
-    }
-}
-
-/// Two sides offer and answer in any order: nobody's offer is open twice, and no offer is answered by who made it.
-pub fn negotiation(bytes: &[u8]) {
-    let mut negotiation = Negotiation::default();
-    let mut open = None;
-    for byte in bytes {
-        let side = byte & 1;
-        match byte >> 1 & 3 {
-            0 => {
-                assert_eq!(negotiation.offer(side).is_ok(), open.is_none());
-                open = open.or(Some(side));
-            }
-            1 => {
-                let role = negotiation.respond(side);
-                assert_eq!(role == Ok(sip::sdp::Role::Offer), open.is_none());
-                assert_eq!(role.is_err(), open == Some(side));
-                open = open.or(Some(side));
-            }
-            _ => {
-                negotiation.settle();
-                open = None;
-            }
-        }
-        assert_eq!(negotiation.offerer(), open);
     }
 }

@@ -91,14 +91,8 @@ impl<M> Calls<'_, M> {
         }
         // Early media only where there is no doubt whose it is.
         let body = message.body();
-        let role = match call.asked.delayed_offer {
-            true => Role::Offer,
-            false => Role::Answer,
-        };
-        let early = !body.is_empty()
-            && call.open == 1
-            && (role == Role::Offer || self.is_answered(key, body))
-            && self.relay(media, call_key, Side::Callee, role, body).is_ok();
+        let role = call.asked.role();
+        let early = call.open == 1 && self.relay(media, call_key, Side::Callee, role, body).is_ok();
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };
@@ -150,19 +144,10 @@ impl<M> Calls<'_, M> {
         let acceptable = if body.is_empty() {
             call.early && !call.announcing && !call.asked.delayed_offer
         } else {
-            call.negotiation.respond(Side::Callee).is_ok_and(|role| {
-                (role == Role::Offer || self.is_answered(key, body))
-                    && self.relay(media, call_key, Side::Callee, role, body).is_ok()
-            })
+            let role = call.asked.role();
+            self.relay(media, call_key, Side::Callee, role, body).is_ok()
         };
         if !acceptable {
-            if let Some(call) = self
-                .calls
-                .get_mut(call_key)
-                .filter(|call| call.asked.delayed_offer)
-            {
-                call.negotiation.settle();
-            }
             self.bye(now, key, Some(Cause::NOT_ACCEPTABLE));
             self.tell_failed(key, call_key, 488, None);
             return;

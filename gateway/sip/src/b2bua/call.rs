@@ -1,9 +1,10 @@
 //! What is kept of a call and of its legs, and nothing more: no message outlives its answer.
 
-use super::transfer::{Link, Report};
+use super::report::Report;
+use super::transfer::Link;
 use crate::flow::Path;
 use crate::pool::{Key, List, Timed};
-use crate::sdp::Negotiation;
+use crate::sdp::Role;
 use crate::text::Text;
 use crate::time::Instant;
 use crate::transaction::TxId;
@@ -150,6 +151,14 @@ impl Asked {
         self.open.then_some(self.tx)
     }
 
+    /// What the other side says to it.
+    pub fn role(&self) -> Role {
+        match self.delayed_offer {
+            true => Role::Offer,
+            false => Role::Answer,
+        }
+    }
+
     /// The transaction that waits for a final answer, which it gets now.
     pub fn take(&mut self) -> Option<TxId> {
         core::mem::take(&mut self.open).then_some(self.tx)
@@ -180,8 +189,6 @@ pub struct Call<M> {
     /// Branches that may still answer.
     pub(super) open: u16,
     pub(super) asked: Asked,
-    /// Whose offer is open.
-    pub(super) negotiation: Negotiation<Side>,
     pub(super) names: Text<3>,
     pub(super) shown: Text<3>,
     pub(super) max_forwards: u8,

@@ -76,8 +76,6 @@ impl<M> Calls<'_, M> {
         let call_key = leg.call;
         let told = leg.state == State::Calling;
         let over = leg.invite.is_none();
-        self.return_breadth(key);
-        let Some(leg) = self.legs.get_mut(key) else { return };
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };

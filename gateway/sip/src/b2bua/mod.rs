@@ -22,7 +22,9 @@ mod offer;
 mod open;
 mod orders;
 mod paper;
+mod pickup;
 mod receive;
+mod report;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,7 @@ use crate::flow::{Flow, Path};
 use crate::header::Name;
 use crate::message::Message;
 use crate::pool::{self, Index, Key, List, Pool};
-use crate::sdp::{Negotiation, Role, Sdp};
+use crate::sdp::Role;
 use crate::text::{self, Text, Texts};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
@@ -46,8 +48,8 @@ use call::{Ack, Asked, Asking, Stage, State, fingerprint};
 use core::time::Duration;
 use legs::Legs;
 use paper::Paper;
+pub use pickup::Hex;
 pub(crate) use receive::parse_tag;
-pub use transfer::Hex;
 pub(crate) use write::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.
@@ -390,8 +392,8 @@ impl<'s, M> Calls<'s, M> {
 
     /// An offer of one of the sides still waits for its final answer.
     pub fn negotiates(&self, call: Key) -> bool {
-        let call = self.calls.get(call);
-        call.is_some_and(|call| call.negotiation.offerer().is_some())
+        let asked = self.calls.get(call).map(|call| &call.asked);
+        asked.is_some_and(|asked| asked.open || (asked.delayed_offer && !asked.head.is_empty()))
     }
 
     /// What [`Target::user`] said of a branch.

@@ -17,7 +17,7 @@ impl<M> Calls<'_, M> {
         let Some(leg) = self.legs.get(key) else {
             return refuse(self, 481);
         };
-        let (call_key, side, known_sdp) = (leg.call, leg.side, leg.sdp);
+        let (call_key, known_sdp) = (leg.call, leg.sdp);
         let Some(call) = self.calls.get(call_key) else {
             return refuse(self, 481);
         };
@@ -48,19 +48,11 @@ impl<M> Calls<'_, M> {
         if let Err(refusal) = self.keep_head(call_key, message, None, flow) {
             return refuse(self, refusal.status());
         }
-        let Some(call) = self.calls.get_mut(call_key) else {
-            return;
-        };
-        if !refresh && !body.is_empty() {
-            if let Err(glare) = call.negotiation.offer(side) {
-                return refuse(self, glare.status());
-            }
-            if let Err(refusal) = self.relay_leg(media, key, Role::Offer, body) {
-                if let Some(call) = self.calls.get_mut(call_key) {
-                    call.negotiation.settle();
-                }
-                return refuse(self, refusal.status());
-            }
+        if !refresh
+            && !body.is_empty()
+            && let Err(refusal) = self.relay_leg(media, key, Role::Offer, body)
+        {
+            return refuse(self, refusal.status());
         }
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
@@ -92,9 +84,6 @@ impl<M> Calls<'_, M> {
         let (key, Some(tx)) = (call.asked.leg, call.asked.take()) else {
             return;
         };
-        if !call.asked.delayed_offer {
-            call.negotiation.settle();
-        }
         let _ = self.tx.responded(now, tx, 200);
         let t1 = self.config.timers.t1;
         self.legs.time(key, |leg| {
@@ -111,7 +100,6 @@ impl<M> Calls<'_, M> {
         let Some(call) = self.calls.get_mut(call) else {
             return;
         };
-        call.negotiation.settle();
         if let Some(tx) = call.asked.take() {
             let _ = self.tx.respond(now, tx, status);
         }
@@ -150,21 +138,12 @@ impl<M> Calls<'_, M> {
             };
         });
         let Some(asker) = asker else { return };
-        let body = message.body();
         if let Some(leg) = self.legs.get_mut(key) {
-            leg.sdp = fingerprint(body);
+            leg.sdp = fingerprint(message.body());
         }
         self.learn_target(key, message);
-        let role = self.calls.get_mut(asker).and_then(|call| {
-            let asked = self.legs.get(call.asked.leg)?;
-            call.negotiation.respond(asked.side.other()).ok()
-        });
-        let fits = role.is_some_and(|role| {
-            !body.is_empty()
-                && (role == Role::Offer || self.is_answered(key, body))
-                && self.relay_leg(media, key, role, body).is_ok()
-        });
-        if fits {
+        let role = if delayed_offer { Role::Offer } else { Role::Answer };
+        if self.relay_leg(media, key, role, message.body()).is_ok() {
             return self.answer_asked(now, asker);
         }
         // One side has changed its session, and the other does not follow.

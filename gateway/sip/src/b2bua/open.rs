@@ -2,7 +2,7 @@
 
 use super::call::{CALL_ID, CALLED_URI, CALLER_URI, EXTRA, FROM, ROUTE, TAG, TARGET, TO};
 use super::*;
-use crate::flow::octets;
+use crate::sdp::Sdp;
 use crate::siphash::SipHash;
 use crate::write::write_response_lines;
 
@@ -73,6 +73,17 @@ impl<M> Calls<'_, M> {
         }
     }
 
+    /// Does this INVITE belong to a call that came here before, by the same way, and is not over? Its name (RFC 7989) tells
+    /// so; the same call by another way is one that was sent on, and is taken.
+    fn goes_round(&self, message: &Message<'_>, way: u32) -> bool {
+        let Some(session) = message.header(Name::SessionId).and_then(|value| value.get(..32)) else {
+            return false;
+        };
+        let same = |call: &Call<M>| call.way == way && call.session == *session && call.stage != Stage::Ended;
+        let mut calls = self.sessions.find(&self.calls, hash(self.secret, session));
+        core::iter::from_fn(|| self.calls.get(calls.next(&self.calls)?)).any(same)
+    }
+
     pub(super) fn insert_call(&mut self, call: Call<M>) -> Result<Key, Refusal> {
         let reserved = call.reserved;
         let key = self.calls.insert(call).ok_or(Refusal::NoRoom)?;
@@ -100,7 +111,6 @@ impl<M> Calls<'_, M> {
                 cseq: 0,
                 delayed_offer,
             },
-            negotiation: Negotiation::default(),
             names: Text::EMPTY,
             shown: Text::EMPTY,
             max_forwards: 70,
@@ -126,17 +136,6 @@ impl<M> Calls<'_, M> {
             moving: None,
             report: None,
         }
-    }
-
-    /// Does this INVITE belong to a call that came here before, by the same way, and is not over? Its name (RFC 7989) tells
-    /// so; the same call by another way is one that was sent on, and is taken.
-    fn goes_round(&self, message: &Message<'_>, way: u32) -> bool {
-        let Some(session) = message.header(Name::SessionId).and_then(|value| value.get(..32)) else {
-            return false;
-        };
-        let same = |call: &Call<M>| call.way == way && call.session == *session && call.stage != Stage::Ended;
-        let mut calls = self.sessions.find(&self.calls, hash(self.secret, session));
-        core::iter::from_fn(|| self.calls.get(calls.next(&self.calls)?)).any(same)
     }
 
     /// What the INVITE says, and the caller's leg.
@@ -180,10 +179,6 @@ impl<M> Calls<'_, M> {
         }
         self.keep_head(key, message, Some(ours), flow)?;
         if !message.body().is_empty() {
-            if let Some(call) = self.calls.get_mut(key) {
-                // The first of a call: nobody else's can be open.
-                let _ = call.negotiation.offer(Side::Caller);
-            }
             self.relay(media, key, Side::Caller, Role::Offer, message.body())?;
         }
         Ok(leg_key)
@@ -290,7 +285,7 @@ impl<M> Calls<'_, M> {
         self.relay_to(media, from, to, role, sdp)
     }
 
-    /// From a side of a call to one of it or of another.
+    /// From a side of a call to one of it or of another. An answer has to answer what its side was sent last (RFC 3264 §6).
     pub(super) fn relay_to<R: Media>(
         &mut self,
         media: &mut R,
@@ -302,6 +297,9 @@ impl<M> Calls<'_, M> {
         if sdp.len() > SDP_MAX {
             return Err(Refusal::TooLarge);
         }
+        if sdp.is_empty() || (role == Role::Answer && !self.is_answered(call, from, sdp)) {
+            return Err(Refusal::Media);
+        }
         let to = self.calls.get_mut(to).ok_or(Refusal::Gone)?;
         let out = self.paper.blank();
         let len = media.relay(call, from, role, sdp, out).ok_or(Refusal::Media)?;
@@ -310,13 +308,12 @@ impl<M> Calls<'_, M> {
         kept.map_err(|_| Refusal::NoRoom)
     }
 
-    /// Is `sdp` an answer to what this leg was sent last (RFC 3264 §6)? One that cannot be read is for [`Media`] to judge.
-    pub(super) fn is_answered(&mut self, key: Key, sdp: &[u8]) -> bool {
-        let leg = self.legs.get(key);
-        let Some((leg, call)) = leg.and_then(|leg| Some((leg, self.calls.get(leg.call)?))) else {
+    /// Is `sdp` an answer to what its side was sent last? One that cannot be read is for [`Media`] to judge.
+    fn is_answered(&mut self, key: Key, from: Side, sdp: &[u8]) -> bool {
+        let Some(call) = self.calls.get(key) else {
             return false;
         };
-        let Some([offer]) = self.texts.read(call.sdp(leg.side), self.paper.blank()) else {
+        let Some([offer]) = self.texts.read(call.sdp(from), self.paper.blank()) else {
             return false;
         };
         match (Sdp::parse(offer), Sdp::parse(sdp)) {
@@ -523,5 +520,6 @@ pub(super) fn hash(secret: [u64; 2], session: &[u8]) -> u64 {
 /// Fingerprint of what led an INVITE here: the user it asks for, and the address it comes from.
 fn way(message: &Message<'_>, flow: Flow) -> u32 {
     let user = message.parsed_request_uri().and_then(|uri| uri.user);
-    fingerprint(user.unwrap_or_default()) ^ fingerprint(&octets(flow.peer.ip())).rotate_left(16)
+    let from = crate::flow::octets(flow.peer.ip());
+    fingerprint(user.unwrap_or_default()) ^ fingerprint(&from).rotate_left(16)
 }

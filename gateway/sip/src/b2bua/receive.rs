@@ -217,7 +217,7 @@ impl<M> Calls<'_, M> {
             return;
         };
         let Some(leg) = self.legs.get_mut(key) else { return };
-        let (call_key, side) = (leg.call, leg.side);
+        let call_key = leg.call;
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };
@@ -233,21 +233,14 @@ impl<M> Calls<'_, M> {
         });
         self.texts.free(&mut call.asked.head);
         let delayed_offer = call.asked.delayed_offer;
-        let is_answer = delayed_offer && call.negotiation.respond(side) == Ok(Role::Answer);
-        let mut answered = true;
         let peer = self.peer(key);
+        let mut answered = true;
         if delayed_offer {
             let body = message.body();
             if let Some(leg) = self.legs.get_mut(key) {
                 leg.sdp = fingerprint(body);
             }
-            answered = is_answer
-                && !body.is_empty()
-                && self.is_answered(key, body)
-                && self.relay_leg(media, key, Role::Answer, body).is_ok();
-            if let Some(call) = self.calls.get_mut(call_key) {
-                call.negotiation.settle();
-            }
+            answered = self.relay_leg(media, key, Role::Answer, body).is_ok();
             if !answered
                 && let Some((call, side)) = peer.and_then(|peer| self.place(peer))
                 && let Some(call) = self.calls.get_mut(call)

@@ -4,6 +4,7 @@ mod address;
 mod bench;
 mod faults;
 mod offers;
+mod pickup;
 mod rings;
 mod room;
 mod setup;

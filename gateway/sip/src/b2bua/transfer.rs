@@ -16,18 +16,8 @@
 //! and an offer that is refused leaves either session as it was.
 
 use super::call::{CALL_ID, TAG};
+use super::report::Report;
 use super::*;
-use core::fmt;
-
-/// Eight bytes of a Call-ID or tag of ours, as 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hex(u64);
-
-impl fmt::Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
 
 /// Which leg of a call talks, or is going to talk, with one of another call.
 #[derive(Clone, Copy, Debug)]
@@ -38,25 +28,6 @@ pub(super) struct Link {
     pub with: Key,
     /// Its re-INVITE has met one of the other side, and was sent a second time.
     pub again: bool,
-}
-
-/// What whoever asked for a transfer is told (RFC 3515 §2.4.4).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Report {
-    /// Its leg.
-    leg: Key,
-    /// Another leg of the same side: of the call that it had beside this one.
-    other: Key,
-    /// It wants to be told.
-    wanted: bool,
-    /// 100 to 699.
-    status: u16,
-    /// It is the last word.
-    last: bool,
-    /// There is no NOTIFY with it yet.
-    due: bool,
-    /// Status and whether it is the last word, in the NOTIFY on its way.
-    said: (u16, bool),
 }
 
 impl<M> Calls<'_, M> {
@@ -103,29 +74,6 @@ impl<M> Calls<'_, M> {
         };
         let fits = leg.tag.1 == nonce && same_call && self.texts.is(&leg.names, TAG, theirs);
         fits.then_some(key)
-    }
-
-    /// By what a branch that rings can be taken over: its Call-ID and our tag. The phone's own tag is not known everywhere.
-    pub fn ringing(&self, call: Key, user: u32) -> Option<(Hex, Hex)> {
-        let mut walk = self.legs.of(&self.calls.get(call)?.legs);
-        let legs = core::iter::from_fn(|| self.legs.get(self.legs.next(&mut walk)?));
-        let rings = |leg: &&Leg| leg.side == Side::Callee && leg.state == State::Calling;
-        let leg = legs.filter(rings).find(|leg| leg.user == user)?;
-        let tag = u64::from(leg.tag.0) << 32 | u64::from(leg.tag.1);
-        Some((Hex(leg.call_id), Hex(tag)))
-    }
-
-    /// The call of a branch that [`Calls::ringing`] told of. `Err`: it does not ring any more.
-    pub fn find_ringing(&self, call_id: &[u8], tag: &[u8]) -> Option<Result<Key, ()>> {
-        let (key, nonce) = parse_tag(tag)?;
-        let leg = self.legs.get(Key::from_bits(key))?;
-        let fits = leg.tag.1 == nonce
-            && leg.side == Side::Callee
-            && receive::parse_hex(call_id) == Some(leg.call_id);
-        fits.then_some(match leg.state {
-            State::Calling => Ok(leg.call),
-            _ => Err(()),
-        })
     }
 
     /// The call of a leg, and its side of it.
@@ -181,15 +129,7 @@ impl<M> Calls<'_, M> {
             with: Key::NONE,
             again: false,
         });
-        call_mut.report = Some(Report {
-            leg,
-            other: other.unwrap_or(Key::NONE),
-            wanted,
-            status: 100,
-            last: false,
-            due: false,
-            said: (100, false),
-        });
+        call_mut.report = Some(Report::new(leg, other, wanted));
         Ok(call)
     }
 
@@ -246,54 +186,8 @@ impl<M> Calls<'_, M> {
         Ok(())
     }
 
-    /// Lets the caller of a waiting call take another waiting one over: it gets `sdp` as its answer, and as soon as it has
-    /// acknowledged that, the offer of the other caller, who gets what it says to that. Then -> [`Event::Joined`], the other
-    /// call's branches are cancelled, and its caller has its 200. Or [`Event::Parted`], and the other call rings on.
-    pub fn pick_up(&mut self, now: Instant, call: Key, other: Key, sdp: &[u8]) -> Result<(), Refusal> {
-        let waits =
-            |call: &&Call<M>| call.stage == Stage::Waiting && call.asked.open && call.moving.is_none();
-        let legs = [call, other].map(|call| self.calls.get(call).filter(waits).map(|call| call.caller));
-        let ([Some(leg), Some(caller)], true) = (legs, call != other) else {
-            return Err(Refusal::Gone);
-        };
-        // Who has called without an offer has nothing that could be passed on.
-        let has_offer = |call: Key| self.calls.get(call).is_some_and(|call| !call.asked.delayed_offer);
-        if !has_offer(call) || !has_offer(other) {
-            return Err(Refusal::Media);
-        }
-        let Some(own) = self.calls.get_mut(call) else {
-            return Err(Refusal::Gone);
-        };
-        let kept = self.texts.replace(&mut own.to_caller, [sdp]);
-        kept.map_err(|_| Refusal::NoRoom)?;
-        own.stage = Stage::Talking;
-        for (call, leg, with) in [(call, leg, other), (other, caller, call)] {
-            if let Some(call) = self.calls.get_mut(call) {
-                call.moving = Some(Link {
-                    leg,
-                    with,
-                    again: false,
-                });
-            }
-        }
-        self.answer_asked(now, call);
-        Ok(())
-    }
-
-    /// Who takes another call over has acknowledged the answer of ours: now what the other caller offers.
-    pub(super) fn on_picking(&mut self, now: Instant, key: Key) {
-        let Some(with) = self.joining(key) else { return };
-        let waits = self.calls.get(with).filter(|call| call.stage == Stage::Waiting);
-        let Some((call, _)) = self.place(key).filter(|_| waits.is_some()) else {
-            return;
-        };
-        if !self.pass_on(with, call) || !self.reinvite(now, key, false) {
-            self.join_failed(now, call, 500);
-        }
-    }
-
     /// Copies the offer of a call's new side to the leg that stays in the other one.
-    fn pass_on(&mut self, from: Key, to: Key) -> bool {
+    pub(super) fn pass_on(&mut self, from: Key, to: Key) -> bool {
         let legs = (self.staying(from), self.staying(to));
         let (Some((_, of)), Some((_, towards))) = (
             legs.0.and_then(|leg| self.place(leg)),
@@ -374,11 +268,8 @@ impl<M> Calls<'_, M> {
         let place = self.place(other);
         let taken = place.is_some_and(|to| {
             let role = if offers { Role::Offer } else { Role::Answer };
-            !message.body().is_empty()
-                && (offers || self.is_answered(key, message.body()))
-                && self
-                    .relay_to(media, (call, side), to, role, message.body())
-                    .is_ok()
+            self.relay_to(media, (call, side), to, role, message.body())
+                .is_ok()
         });
         let (stays, new) = if offers { (with, call) } else { (call, with) };
         if !taken || offers && !self.reinvite(now, other, false) {
@@ -407,7 +298,6 @@ impl<M> Calls<'_, M> {
                 again: false,
             };
             (call.link, call.moving) = (Some(link), None);
-            call.negotiation.settle();
         }
         self.event(Event::Joined {
             call: stays,
@@ -529,92 +419,8 @@ impl<M> Calls<'_, M> {
         is_there
     }
 
-    /// Tells whoever departs from this call what has become of it: 100 to 699, `last` with what it is over.
-    pub fn report(&mut self, now: Instant, call: Key, status: u16, last: bool) {
-        if let Some(report) = self.calls.get_mut(call).and_then(|call| call.report.as_mut()) {
-            (report.status, report.last, report.due) = (status, last, report.wanted);
-            if last && !report.wanted {
-                self.forget_report(call);
-            }
-        }
-        self.send_report(now, call);
-    }
-
-    fn forget_report(&mut self, call: Key) {
-        if let Some(call) = self.calls.get_mut(call) {
-            call.report = None;
-        }
-    }
-
-    /// The call whose report goes to this leg.
-    fn reports_to(&self, key: Key) -> Option<Key> {
-        let own = self.legs.get(key)?.call;
-        let linked = self.calls.get(own)?.link.map(|link| link.with);
-        let fits = |call: &Key| {
-            self.calls
-                .get(*call)
-                .and_then(|call| call.report)
-                .is_some_and(|report| report.leg == key)
-        };
-        [Some(own), linked].into_iter().flatten().find(fits)
-    }
-
-    /// A NOTIFY, if one is due and the leg is free for it.
-    fn send_report(&mut self, now: Instant, call: Key) {
-        let Some(report) = self
-            .calls
-            .get(call)
-            .and_then(|call| call.report)
-            .filter(|report| report.due)
-        else {
-            return;
-        };
-        let Some(leg) = self.legs.get_mut(report.leg).filter(|leg| leg.state == State::Up) else {
-            return self.forget_report(call);
-        };
-        if leg.asking.is_some() {
-            return;
-        }
-        leg.local_cseq += 1;
-        leg.asking_cseq = leg.local_cseq;
-        let (flow, user) = (leg.path.flow(), report.leg.to_bits());
-        match self
-            .tx
-            .client(now, ClientKind::NonInvite, flow, user, Priority::Reserved)
-        {
-            Ok(tx) => leg.asking = Some((tx, Asking::Notify)),
-            Err(_) => self.counters.no_room += 1,
-        }
-        if let Some(report) = self.calls.get_mut(call).and_then(|call| call.report.as_mut()) {
-            report.due = false;
-            report.said = (report.status, report.last);
-        }
-    }
-
-    /// What the NOTIFY to this leg says: the status, and whether it is the last word.
-    pub(super) fn reported(&self, key: Key) -> Option<(u16, bool)> {
-        Some(self.calls.get(self.reports_to(key)?)?.report?.said)
-    }
-
-    /// A request to a leg has its answer: what waited for that.
-    pub(super) fn on_reported(&mut self, now: Instant, key: Key) {
-        let Some(call) = self.reports_to(key) else { return };
-        let Some(report) = self.calls.get(call).and_then(|call| call.report) else {
-            return;
-        };
-        if report.due {
-            return self.send_report(now, call);
-        }
-        if report.last {
-            self.forget_report(call);
-            if self.linked(call).is_some() && self.staying(call).is_none() {
-                self.leave(now, report.leg);
-            }
-        }
-    }
-
     /// BYE to a leg that was replaced. A call of which nothing is left is over.
-    fn leave(&mut self, now: Instant, leg: Key) {
+    pub(super) fn leave(&mut self, now: Instant, leg: Key) {
         match self.place(leg) {
             Some((call, _)) if self.is_part(leg) => self.end(now, call, End::Released, None),
             Some(_) => self.bye(now, leg, None),

@@ -6,7 +6,7 @@ use crate::fields::number;
 use crate::header::Name;
 use crate::message::Message;
 use crate::method::Method;
-use crate::pool::Key;
+use crate::pool::{Key, Timed};
 use crate::time::Instant;
 use crate::transaction::Timers;
 use core::time::Duration;
@@ -84,8 +84,7 @@ fn wait(sent: u8, timers: &Timers, is_reliable: bool) -> Option<Duration> {
     (!left.is_zero()).then(|| interval.min(left))
 }
 
-impl Subscription {
-    /// When something is to be done.
+impl Timed for Subscription {
     fn wake(&self) -> Instant {
         let told = if self.phase.is_new || self.phase.sent > 0 {
             self.next.moment()
@@ -97,7 +96,9 @@ impl Subscription {
             Some(_) => told,
         }
     }
+}
 
+impl Subscription {
     /// What the time alone brings: the end of the subscription, and of the wait for an answer.
     fn woken(&mut self, now: Instant, timers: &Timers) {
         let Phase {
@@ -129,36 +130,23 @@ impl Subscription {
 impl Subscriptions<'_> {
     /// The next NOTIFY to be sent: [`Subscriptions::notify`]. One that is not written counts as lost. Call until `None`.
     pub fn poll(&mut self, now: Instant) -> Option<Due> {
-        if now < self.earliest {
-            return None;
-        }
         let timers = self.config.timers;
-        let (mut earliest, mut first, mut done) = (Instant::NEVER, None, false);
-        for (key, sub) in self.table.iter_mut() {
-            if sub.wake() <= now {
-                sub.woken(now, &timers);
+        let (key, sub) = loop {
+            let (key, wake) = self.table.first()?;
+            if now < wake.max(self.paced) {
+                return None;
             }
-            done |= sub.phase.is_done();
-            let wake = sub.wake();
-            earliest = earliest.min(wake);
             // Who has waited longest.
-            if wake <= now && first.is_none_or(|(before, _)| wake < before) {
-                first = Some((wake, key));
+            let sub = self.table.get_mut(key)?;
+            sub.woken(now, &timers);
+            if sub.phase.is_done() {
+                self.remove(key);
+            } else if sub.wake() > now {
+                self.table.schedule(key);
+            } else {
+                break (key, self.table.get_mut(key)?);
             }
-        }
-        while done {
-            match self.table.find(|sub| sub.phase.is_done()) {
-                Some(key) => self.remove(key),
-                None => done = false,
-            }
-        }
-        self.earliest = earliest;
-        let (_, key) = first?;
-        if now < self.paced {
-            self.earliest = self.paced;
-            return None;
-        }
-        let sub = self.table.get_mut(key)?;
+        };
         if core::mem::take(&mut sub.phase.is_new) {
             sub.seq = sub.seq.wrapping_add(1);
         } else {
@@ -166,19 +154,20 @@ impl Subscriptions<'_> {
         }
         sub.phase.sent = sub.phase.sent.saturating_add(1);
         sub.next = Tick::at(now + wait(sub.phase.sent, &timers, false).unwrap_or_default());
-        self.paced = now + self.config.pace;
-        self.earliest = self.paced;
-        self.counters.sent = self.counters.sent.wrapping_add(1);
-        Some(Due {
+        let due = Due {
             key,
             user: sub.user,
             version: sub.seq.wrapping_sub(1),
-        })
+        };
+        self.table.schedule(key);
+        self.paced = now + self.config.pace;
+        self.counters.sent = self.counters.sent.wrapping_add(1);
+        Some(due)
     }
 
     /// When [`Subscriptions::poll`] has to be called again at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        (self.earliest != Instant::NEVER).then_some(self.earliest)
+        self.table.first().map(|(_, wake)| wake.max(self.paced))
     }
 
     /// The flow that a NOTIFY leaves on repeats by itself: it is sent once (RFC 3261 §17.1.2.2).
@@ -188,6 +177,7 @@ impl Subscriptions<'_> {
             sub.phase.is_reliable = true;
             sub.next = Tick::at(now + wait(1, &timers, true).unwrap_or_default());
         }
+        self.table.schedule(key);
     }
 
     /// Takes an answer. False: it is none to a NOTIFY of a subscription here.
@@ -229,10 +219,9 @@ impl Subscriptions<'_> {
                 sub.failed(now, Duration::from_secs(retry.into()));
             }
         }
-        let is_done = sub.phase.is_done();
-        self.earliest = self.earliest.min(sub.wake());
-        if is_done {
-            self.remove(key);
+        match sub.phase.is_done() {
+            true => self.remove(key),
+            false => self.table.schedule(key),
         }
         true
     }

@@ -168,8 +168,6 @@ pub struct Subscriptions<'s> {
     /// How many tags were made here.
     made: u64,
     config: Config,
-    /// Nothing is due before.
-    earliest: Instant,
     /// No NOTIFY before.
     paced: Instant,
     counters: Counters,
@@ -184,7 +182,6 @@ impl<'s> Subscriptions<'s> {
             secret,
             made: 0,
             config,
-            earliest: Instant::NEVER,
             paced: Instant::ZERO,
             counters: Counters::default(),
         }
@@ -268,7 +265,6 @@ impl<'s> Subscriptions<'s> {
             };
             self.table.insert(sub).map_err(Some)
         });
-        self.earliest = Instant::ZERO;
         taken.map_err(|refused| {
             if let Some(mut sub) = refused {
                 self.texts.free(&mut sub.names);
@@ -308,28 +304,29 @@ impl<'s> Subscriptions<'s> {
         sub.expires = Tick::at(now + expires);
         sub.next = Tick::default();
         sub.phase = Phase::granted(expires);
-        self.earliest = Instant::ZERO;
+        self.table.schedule(key);
         Ok(())
     }
 
     /// What is to be seen has changed for the subscriptions that `whose` wants.
     pub fn changed(&mut self, whose: impl Fn(u32) -> bool) {
-        for (_, sub) in self.table.iter_mut().filter(|(_, sub)| whose(sub.user)) {
-            sub.phase.is_new = true;
-            self.earliest = Instant::ZERO;
-        }
+        self.table.change(|sub| {
+            let is_its = whose(sub.user);
+            sub.phase.is_new |= is_its;
+            is_its
+        });
     }
 
     /// Gives each subscription another number of the owner's, or ends it for want of what it watched.
     pub fn rename(&mut self, new: impl Fn(u32) -> Option<u32>) {
-        for (_, sub) in self.table.iter_mut() {
+        self.table.change(|sub| {
             match new(sub.user) {
                 Some(user) => sub.user = user,
                 None => sub.phase.end(Reason::NoResource),
             }
             sub.phase.is_new = true;
-        }
-        self.earliest = Instant::ZERO;
+            true
+        });
     }
 
     /// Drops, without a word, the subscriptions that `whose` wants: their subscribers are gone.
@@ -342,9 +339,6 @@ impl<'s> Subscriptions<'s> {
     fn remove(&mut self, key: Key) {
         if let Some(mut sub) = self.table.remove(key) {
             self.texts.free(&mut sub.names);
-        }
-        if self.is_empty() {
-            self.earliest = Instant::NEVER;
         }
     }
 

@@ -39,8 +39,8 @@ impl Ring {
             let config = Config {
                 agent: "ring",
                 probe: Duration::from_secs(60),
-                transfers: false,
                 timers: Timers::default(),
+                transfers: false,
             };
             Calls::new(Kind::Fixed.storage(8_000, 2_000, 4_000, 80_000), [1, 2], config)
         };

@@ -74,9 +74,9 @@ fn call_to(b: &mut Bench, to: Flow) -> (Key, Seen) {
             b.now,
             call,
             Target {
+                route: b"",
                 flow,
                 uri,
-                route: b"",
                 priority,
                 user: 9,
             },

@@ -176,6 +176,7 @@ impl Bench {
             .iter()
             .map(|(_, sub)| text::blocks(sub.names.len()));
         assert_eq!(self.subs.texts.used(), names.sum::<usize>());
+        self.subs.table.assert_sound();
     }
 
     pub fn drain(&mut self) {

@@ -1,4 +1,4 @@
-//! Offer and answer (RFC 3264): whose turn it is, and whether an answer answers its offer.
+//! Offer and answer (RFC 3264): whether an answer answers its offer.
 use super::Sdp;
 
 /// What a description is.
@@ -8,74 +8,6 @@ pub enum Role {
     Offer,
     /// It answers the other side's.
     Answer,
-}
-
-/// A description that comes while it must not; the answer is [`Glare::status`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glare {
-    /// Its side has an offer that waits for its answer.
-    Unanswered,
-    /// The other side has one.
-    Pending,
-}
-
-impl Glare {
-    /// 500 to who asks twice, 491 where both ask (RFC 3311 §5.2, RFC 3261 §14.2).
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::Unanswered => 500,
-            Self::Pending => 491,
-        }
-    }
-}
-
-/// Where the two sides of a session stand, seen from one of them or from between. `S` names a side.
-///
-/// What carries a description does not matter (RFC 6337 §2.2): an offer in an INVITE is answered in a 1xx, PRACK's or 2xx, one in
-/// a 2xx in the ACK, one in an UPDATE in its 2xx.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Negotiation<S> {
-    offerer: Option<S>,
-}
-
-impl<S> Default for Negotiation<S> {
-    fn default() -> Self {
-        Self { offerer: None }
-    }
-}
-
-impl<S: Copy + PartialEq> Negotiation<S> {
-    /// A request of this side asks for another session.
-    pub fn offer(&mut self, from: S) -> Result<(), Glare> {
-        match self.offerer {
-            None => {
-                self.offerer = Some(from);
-                Ok(())
-            }
-            Some(open) if open == from => Err(Glare::Unanswered),
-            Some(_) => Err(Glare::Pending),
-        }
-    }
-
-    /// A description in an answer or an ACK of this side: an offer where none is open, and the answer to the other side's,
-    /// of which there may be several until it is [`Negotiation::settle`]d, as branches of a call answer one offer.
-    pub fn respond(&mut self, from: S) -> Result<Role, Glare> {
-        match self.offerer {
-            None => self.offer(from).map(|()| Role::Offer),
-            Some(open) if open == from => Err(Glare::Unanswered),
-            Some(_) => Ok(Role::Answer),
-        }
-    }
-
-    /// Whose offer waits for its final answer.
-    pub fn offerer(&self) -> Option<S> {
-        self.offerer
-    }
-
-    /// The answer was final, or the offer is refused or taken back, which leaves the session as it was (RFC 3261 §14.1).
-    pub fn settle(&mut self) {
-        self.offerer = None;
-    }
 }
 
 /// Why a description is no answer to its offer.
