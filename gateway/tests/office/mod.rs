@@ -390,6 +390,7 @@ impl Office {
         self.wait(70_000);
         self.seen.clear();
         assert_eq!(self.usage(), Usage::default());
+        assert_eq!(self.gateway.busy().count(), 0);
         assert_eq!(self.gateway.counters().overflow, 0);
         assert_eq!(self.gateway.counters().media, 0);
     }

@@ -34,7 +34,7 @@ mod write;
 use crate::flow::{Flow, Path};
 use crate::header::Name;
 use crate::message::Message;
-use crate::pool::{self, Key, List, Pool};
+use crate::pool::{self, Index, Key, List, Pool};
 use crate::sdp::Role;
 use crate::text::{self, Text, Texts};
 use crate::time::Instant;
@@ -309,6 +309,9 @@ pub struct Counters {
 pub struct Calls<'s, M> {
     tx: Transactions<'s>,
     calls: Pool<'s, Call<M>>,
+    /// Calls by the name in the Session-ID header.
+    sessions: Index,
+    secret: [u64; 2],
     legs: Legs<'s>,
     texts: Texts<'s>,
     config: Config,
@@ -331,6 +334,8 @@ impl<'s, M> Calls<'s, M> {
         Self {
             tx: Transactions::new(storage.transactions, seed, config.timers),
             calls: Pool::new(storage.calls),
+            sessions: Index::default(),
+            secret: seed,
             legs: Legs::new(storage.legs, seed),
             texts: Texts::new(storage.texts),
             config,

@@ -3,6 +3,7 @@
 use super::call::{CALL_ID, CALLED_URI, CALLER_URI, EXTRA, FROM, ROUTE, TAG, TARGET, TO};
 use super::*;
 use crate::sdp::Sdp;
+use crate::siphash::SipHash;
 use crate::write::write_response_lines;
 
 impl<M> Calls<'_, M> {
@@ -81,7 +82,18 @@ impl<M> Calls<'_, M> {
             return false;
         };
         let same = |call: &Call<M>| call.way == way && call.session == *session && call.stage != Stage::Ended;
-        self.calls.iter().any(|(_, call)| same(call))
+        let mut calls = self.sessions.find(&self.calls, hash(self.secret, session));
+        core::iter::from_fn(|| self.calls.get(calls.next(&self.calls)?)).any(same)
+    }
+
+    pub(super) fn insert_call(&mut self, call: Call<M>) -> Result<Key, Refusal> {
+        let reserved = call.reserved;
+        let key = self.calls.insert(call).ok_or(Refusal::NoRoom)?;
+        self.reserved_use.0 += usize::from(reserved);
+        let secret = self.secret;
+        self.sessions
+            .insert(&mut self.calls, key, |call| hash(secret, &call.session));
+        Ok(key)
     }
 
     pub(super) fn new_call(&self, session: [u8; 32], meta: M, delayed_offer: bool) -> Call<M> {
