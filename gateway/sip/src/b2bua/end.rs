@@ -219,6 +219,10 @@ impl<M> Calls<'_, M> {
         if self.calls.get(key).is_some_and(|call| call.over) {
             self.over.remove(&mut self.calls, key);
         }
+        if let Some(call) = self.calls.get(key) {
+            let hash = open::hash(self.secret, &call.session);
+            self.sessions.remove(&mut self.calls, key, hash);
+        }
         let Some(mut call) = self.calls.remove(key) else {
             return;
         };

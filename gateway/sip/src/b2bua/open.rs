@@ -51,9 +51,7 @@ impl<M> Calls<'_, M> {
             self.counters.no_room += 1;
             return Err(Refusal::NoRoom);
         }
-        let reserved = call.reserved;
-        let key = self.calls.insert(call).ok_or(Refusal::NoRoom)?;
-        self.reserved_use.0 += usize::from(reserved);
+        let key = self.insert_call(call)?;
         let filled = self.fill(key, flow, message, media);
         match filled {
             Ok(leg) => {
@@ -512,6 +510,11 @@ fn kept_from(priority: Priority, kept: usize, used: usize) -> usize {
         Priority::Reserved => 0,
         Priority::Normal => kept.saturating_sub(used),
     }
+}
+
+/// Of a call's name.
+pub(super) fn hash(secret: [u64; 2], session: &[u8]) -> u64 {
+    SipHash::new(secret).field(session).finish()
 }
 
 /// Fingerprint of what led an INVITE here: the user it asks for, and the address it comes from.

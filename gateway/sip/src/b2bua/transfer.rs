@@ -150,7 +150,7 @@ impl<M> Calls<'_, M> {
             return Err(Refusal::NoRoom);
         }
         let call = self.new_call(session, meta, true);
-        self.calls.insert(call).ok_or(Refusal::NoRoom)
+        self.insert_call(call)
     }
 
     /// Lets the leg that stays in a call talk with one of another call, whose own other side may go from now on.
