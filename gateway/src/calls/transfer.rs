@@ -63,16 +63,17 @@ impl Gateway<'_> {
         }
         // Nobody is taken away from 110 or 119.
         let stays = self.calls.opposite(leg).ok_or(481u16)?;
-        let both = [leg, stays].map(|leg| self.calls.place(leg).map(|(call, _)| call));
+        let own = replaces.map(|replaces| self.own_leg(&replaces, transferor));
+        let calls = [Some(leg), Some(stays), own.flatten()]
+            .map(|leg| leg.and_then(|leg| self.calls.place(leg)).map(|(call, _)| call));
         let urgent = |call: Key| {
             self.calls
                 .meta(call)
                 .is_none_or(|meta| meta.emergency || meta.is_call_back())
         };
-        if both.into_iter().flatten().any(urgent) {
+        if calls.into_iter().flatten().any(urgent) {
             return Err(403);
         }
-        let own = replaces.map(|replaces| self.own_leg(&replaces, transferor));
         let call = self.calls.depart(leg, own.flatten(), wanted)?;
         if let Some(meta) = self.calls.meta_mut(call) {
             meta.departs = Some(transferor);
@@ -230,7 +231,13 @@ impl Gateway<'_> {
     /// Nothing comes of a transfer: the transferor is told, and called back if it is gone.
     pub(super) fn transfer_failed(&mut self, now: Instant, call: Key, status: u16) {
         self.calls.report(now, call, status, true);
-        if self.calls.stay(call) {
+        // What was made for it fails it once.
+        while let Some(made) = self.made_for(call) {
+            if let Some(meta) = self.calls.meta_mut(made) {
+                meta.transfer = None;
+            }
+        }
+        if self.calls.staying(call).is_none() || self.calls.stay(call) {
             return;
         }
         let Some(meta) = self.calls.meta_mut(call) else {
@@ -272,18 +279,20 @@ impl Gateway<'_> {
         Ok(())
     }
 
+    /// A call that is there for the transfer of another one.
+    fn made_for(&self, call: Key) -> Option<Key> {
+        let mut calls = self.calls.iter();
+        calls
+            .find(|(_, meta, _)| meta.transfer == Some(call))
+            .map(|(made, ..)| made)
+    }
+
     /// A call is over. One that was made for a transfer has failed it, and what was made for this one has nobody to wait for.
     pub(super) fn after_transfer(&mut self, now: Instant, call: Key, of: Option<Key>, status: u16) {
         if let Some(of) = of.filter(|of| self.calls.staying(*of).is_some()) {
             self.transfer_failed(now, of, status);
         }
-        let made = |gateway: &Self| {
-            let mut calls = gateway.calls.iter();
-            calls
-                .find(|(_, meta, _)| meta.transfer == Some(call))
-                .map(|(made, ..)| made)
-        };
-        while let Some(made) = made(self) {
+        while let Some(made) = self.made_for(call) {
             if let Some(meta) = self.calls.meta_mut(made) {
                 meta.transfer = None;
             }

@@ -197,6 +197,12 @@ impl<M> Calls<'_, M> {
             self.tx.forget(tx);
         }
         if let Some(call) = call {
+            let asks = call.stage == Stage::Talking && call.asked.leg == key;
+            if let Some(tx) = call.asked.waiting().filter(|_| asks) {
+                // Nobody waits for its answer any more.
+                call.asked.open = false;
+                self.tx.forget(tx);
+            }
             call.lingering = call.lingering.saturating_sub(u16::from(lingering));
             self.reserved_use.1 = self.reserved_use.1.saturating_sub(usize::from(call.reserved));
             self.settle(call_key);

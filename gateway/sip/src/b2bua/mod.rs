@@ -405,8 +405,11 @@ impl<'s, M> Calls<'s, M> {
 
     /// An offer of one of the sides still waits for its final answer.
     pub fn negotiates(&self, call: Key) -> bool {
-        let asked = self.calls.get(call).map(|call| &call.asked);
-        asked.is_some_and(|asked| asked.open || (asked.delayed_offer && !asked.head.is_empty()))
+        let Some(asked) = self.calls.get(call).map(|call| &call.asked) else {
+            return false;
+        };
+        let unacked = || self.legs.get(asked.leg).is_some_and(Leg::is_unacked);
+        asked.open || (asked.delayed_offer && unacked())
     }
 
     /// What [`Target::user`] said of a branch.

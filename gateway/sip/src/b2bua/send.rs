@@ -221,6 +221,8 @@ impl<M> Calls<'_, M> {
             State::Up if self.joins_again(key) => self.join_again(now, key),
             State::Up if self.on_session(now, key) => {}
             State::Up if silent => self.probe(now, key),
+            // It is just asked something else, whose answer says as much.
+            State::Up => self.rest(now, key),
             State::Cancelling if inviting => self.give_up(now, key),
             _ => {}
         }

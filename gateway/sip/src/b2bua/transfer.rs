@@ -31,12 +31,13 @@ pub(super) struct Link {
 }
 
 impl<M> Calls<'_, M> {
-    /// The leg that talks with this one, or would.
+    /// The leg that talks with this one, or would; none for a leg that was replaced and only waits for its BYE.
     pub(super) fn peer(&self, key: Key) -> Option<Key> {
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
-        match call.link.filter(|link| link.leg == key) {
-            Some(link) => self.calls.get(link.with)?.link.map(|other| other.leg),
+        match call.link {
+            Some(link) if link.leg == key => self.calls.get(link.with)?.link.map(|other| other.leg),
+            Some(_) => None,
             None => call.peer_of(leg.side),
         }
     }
@@ -161,7 +162,8 @@ impl<M> Calls<'_, M> {
             .legs
             .get(new)
             .is_some_and(|leg| leg.ack == Ack::WaitsForPeer && leg.offerless);
-        if !self.is_quiet(stays) || !(is_offered || self.is_quiet(new)) {
+        let departs = self.calls.get(with).is_some_and(|call| call.moving.is_some());
+        if departs || !self.is_quiet(stays) || !(is_offered || self.is_quiet(new)) {
             return Err(Refusal::Media);
         }
         let links = [(call, stays, with), (with, new, call)];
