@@ -18,19 +18,19 @@ pub const HELD_MAX: usize = 832;
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, 472 bytes each, 16 KiB, without their texts.
+/// Calls at once: 32 and those kept for emergencies, 592 bytes each, 20 KiB, without their texts.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
-/// One leg a caller, one a branch: 290, 200 bytes each, 57 KiB, without their texts.
+/// One leg a caller, one a branch: 290, 216 bytes each, 61 KiB, without their texts.
 pub const LEGS: usize = CALLS + BRANCHES;
-/// Blocks of 64 bytes for what is kept of messages: session descriptions, addresses, the header lines that answers repeat; 68
+/// Blocks of 64 bytes for what is kept of messages: session descriptions, addresses, the header lines that answers repeat; 64
 /// KiB. An answered call as phones and carriers make them takes 20, the largest of those we know 29 (`sip/tests/calls.rs`), a
 /// phone that rings 1. So it is 34 calls of the usual size while 256 phones ring (936), or 34 of the largest (986), and what is
 /// kept. A call with descriptions of 4,096 bytes and the longest of everything else takes some 200: there is room for 4.
-pub const BLOCKS: usize = 1_088;
+pub const BLOCKS: usize = 1_024;
 /// Blocks that new calls leave to emergency calls and to what calls under way still say: two large calls, and some answers.
-pub const KEPT_BLOCKS: usize = 96;
+pub const KEPT_BLOCKS: usize = 88;
 /// An INVITE a branch and a call, the CANCELs of two groups that are answered at the same moment, and 32 requests within
 /// calls: 448, 96 bytes each, 42 KiB. What is over but for stragglers needs no room of its own: it is evicted.
 pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
@@ -54,7 +54,7 @@ pub const RING_MS: u64 = 180_000;
 const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
-/// messages, 25 KiB for the next configuration and the events on their way; 352 KiB on the part, a few more with 64-bit
+/// messages, 25 KiB for the next configuration and the events on their way; 357 KiB on the part, a few more with 64-bit
 /// addresses.
 pub const STORAGE_MAX: usize = 364 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (18 KiB) and the answers that are being written.

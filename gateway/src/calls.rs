@@ -18,7 +18,7 @@ use shared::id::{IdKey, SessionId};
 use shared::number::Number;
 use shared::record::{Party, Stamp};
 use shared::ring::Ringing;
-use sip::b2bua::{ADDRESS_MAX, Cause, Direct, RETRY_AFTER, Refusal};
+use sip::b2bua::{self, ADDRESS_MAX, Cause, Direct, Protocol, RETRY_AFTER, Refusal};
 use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
@@ -129,21 +129,27 @@ impl From<Refusal> for No {
     }
 }
 
+/// What an INVITE may demand.
+const SUPPORTED: [&str; 3] = {
+    let [timers, reliable] = b2bua::SUPPORTED;
+    [timers, reliable, "replaces"]
+};
+
 /// Q.850 cause 1.
 const UNALLOCATED: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 1,
     text: "Unallocated number",
 };
 /// Q.850 cause 21.
 const BARRED: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 21,
     text: "Call rejected",
 };
 /// Q.850 cause 20.
 const ABSENT: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 20,
     text: "Subscriber absent",
 };
@@ -158,10 +164,10 @@ impl Gateway<'_> {
         message: &Message<'_>,
         emergency: bool,
     ) {
-        if let Err(fault) = message.screen(&["replaces"]) {
+        if let Err(fault) = message.screen(&SUPPORTED) {
             let status = fault.status().unwrap_or(400);
             return self.calls.reply(now, tx, flow, message, status, |w| {
-                for tag in message.unsupported(&["replaces"]) {
+                for tag in message.unsupported(&SUPPORTED) {
                     w.header_bytes(Name::Unsupported, tag);
                 }
             });

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use shared::channels::{self, Full, Use};
 use shared::{BoxId, ContractId, Local, Number};
-use sip::b2bua::{Cause, Refusal};
+use sip::b2bua::{Cause, Protocol, Refusal, SUPPORTED};
 use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Method, Name};
@@ -35,37 +35,37 @@ const ANNOUNCEMENT_MAX: Duration = Duration::from_secs(40);
 
 /// Q.850 cause 1.
 const UNALLOCATED: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 1,
     text: "Unallocated number",
 };
 /// Q.850 cause 17.
 const BUSY: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 17,
     text: "User busy",
 };
 /// Q.850 cause 20.
 const ABSENT: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 20,
     text: "Subscriber absent",
 };
 /// Q.850 cause 21: R9.
 const NOT_YOURS: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 21,
     text: "Number not owned by the caller",
 };
 /// Q.850 cause 27.
 const NOT_YET: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 27,
     text: "Destination out of order",
 };
 /// Q.850 cause 21.
 const BARRED: Cause = Cause {
-    protocol: "Q.850",
+    protocol: Protocol::Q850,
     cause: 21,
     text: "Call barred",
 };
@@ -101,7 +101,7 @@ impl<R: Relays> Pbx<R> {
                 w.header(Name::Reason, cause);
             }
             if status == 420 {
-                for tag in message.unsupported(&[]) {
+                for tag in message.unsupported(&SUPPORTED) {
                     w.header_bytes(Name::Unsupported, tag);
                 }
             }
@@ -116,7 +116,7 @@ impl<R: Relays> Pbx<R> {
             return Err(No(503, None));
         }
         message
-            .screen(&[])
+            .screen(&SUPPORTED)
             .map_err(|fault| No(fault.status().unwrap_or(400), None))
     }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use shared::record::{CallLeg, Direction, FinalState, Side as Writer};
 use shared::sync::EventBody;
 use sip::Instant;
-use sip::b2bua::{Cause, End, Event, Side};
+use sip::b2bua::{Cause, End, Event, Protocol, Side};
 use sip::pool::Key;
 
 use super::ringing::terminal;
@@ -230,7 +230,7 @@ fn q850(cause: u16) -> Option<Cause> {
         }
     };
     Some(Cause {
-        protocol: "Q.850",
+        protocol: Protocol::Q850,
         cause,
         text,
     })

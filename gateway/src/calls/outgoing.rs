@@ -11,7 +11,7 @@ use shared::dial::{Dialled, Present, Privacy, Refusal as DialRefusal, dial};
 use shared::id::{Extension, IdKey};
 use shared::number::Number;
 use shared::ring::{Call, To};
-use sip::b2bua::{Cause, EXTRA_MAX, Refusal, Target};
+use sip::b2bua::{Cause, EXTRA_MAX, Protocol, Refusal, Target};
 use sip::pool::Key;
 use sip::transaction::Priority;
 use sip::{Flow, Instant, Message, Name};
@@ -301,7 +301,7 @@ fn refused(why: DialRefusal) -> No {
 /// The refusal as a phone's log shows it.
 fn because(why: DialRefusal) -> Cause {
     Cause {
-        protocol: "Q.850",
+        protocol: Protocol::Q850,
         cause: why.q850().into(),
         text: why.short(),
     }

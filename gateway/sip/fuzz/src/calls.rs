@@ -103,6 +103,18 @@ fn peer(n: u8) -> Flow {
     }
 }
 
+/// What sides say of what they can do, and demand.
+const FEATURES: [&str; 8] = [
+    "",
+    "Allow: INVITE, UPDATE, PRACK\r\n",
+    "Supported: timer\r\nSession-Expires: 90\r\n",
+    "Supported: timer\r\nSession-Expires: 120;refresher=uac\r\nAllow: UPDATE\r\n",
+    "Session-Expires: 4000;refresher=uas\r\nMin-SE: 300\r\n",
+    "Require: 100rel\r\nAllow: UPDATE\r\n",
+    "Require: 100rel\r\nSession-Expires: 90;refresher=uac\r\n",
+    "Retry-After: 3\r\nMin-SE: 200\r\n",
+];
+
 fn body<'a>(script: &mut Script<'_>, sdp: &'a [u8]) -> &'a [u8] {
     [b"", sdp, sdp, b"rubbish"][script.below(4)]
 }
@@ -149,7 +161,7 @@ impl World {
         let body = body(script, SDP);
         let text = format!(
             "{method} sip:b@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/{} {};branch=z9hG4bK{id}\r\nMax-Forwards: 70\r\n\
-             From: <sip:a@x>;tag=a{id}\r\nTo: <sip:b@x>\r\nCall-ID: c{id}\r\nCSeq: 1 {method}\r\n{}\
+             From: <sip:a@x>;tag=a{id}\r\nTo: <sip:b@x>\r\nCall-ID: c{id}\r\nCSeq: 1 {method}\r\n{}{}\
              Content-Length: {}\r\n\r\n",
             flow.transport,
             flow.peer,
@@ -158,6 +170,7 @@ impl World {
                 "",
                 "Contact: *\r\nRecord-Route: <sip:p;lr>, <sip:q;lr>\r\n"
             ][script.below(3)],
+            script.of(&FEATURES),
             body.len(),
         );
         self.receive(script, Some(flow), &[text.as_bytes(), body].concat());
@@ -283,6 +296,11 @@ impl World {
         if script.below(4) == 0 {
             w.header(Name::Reason, "Q.850;cause=17, SIP;cause=200");
         }
+        w.raw(script.of(&FEATURES).as_bytes());
+        match script.below(8) {
+            0 => {}
+            n => drop(w.header(Name::RSeq, n)),
+        }
         let len = w.body("application/sdp", body(script, SDP)).expect("room");
         self.receive(script, Some(flow), &buffer[..len]);
     }
@@ -320,7 +338,11 @@ impl World {
         }
         w.copy(&about, Name::CallId)
             .header(Name::CSeq, format_args!("{seq} {method}"))
-            .header(Name::Contact, "<sip:c@192.0.2.30>");
+            .header(Name::Contact, "<sip:c@192.0.2.30>")
+            .raw(script.of(&FEATURES).as_bytes());
+        if let Some(rseq) = about.number(Name::RSeq) {
+            w.header(Name::RAck, format_args!("{rseq} 1 INVITE"));
+        }
         let len = w.body("application/sdp", body(script, SDP)).expect("room");
         self.receive(script, Some(flow), &buffer[..len]);
     }

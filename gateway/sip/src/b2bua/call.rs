@@ -57,11 +57,20 @@ impl Side {
     }
 }
 
+/// What a cause is one of (RFC 3326 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// A SIP status.
+    Sip,
+    /// A cause of ITU-T Q.850.
+    Q850,
+}
+
 /// Why a leg is told to stop (RFC 3326).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// `SIP` or `Q.850`.
-    pub protocol: &'static str,
+    /// What the cause is one of.
+    pub protocol: Protocol,
     /// A SIP status or a Q.850 cause.
     pub cause: u16,
     /// For people and logs.
@@ -71,43 +80,43 @@ pub struct Cause {
 impl Cause {
     /// Somebody else has answered; a phone shows no missed call for it (RFC 3326 §3.1).
     pub const COMPLETED_ELSEWHERE: Self = Self {
-        protocol: "SIP",
+        protocol: Protocol::Sip,
         cause: 200,
         text: "Call completed elsewhere",
     };
     /// The caller gave up.
     pub const REQUEST_TERMINATED: Self = Self {
-        protocol: "SIP",
+        protocol: Protocol::Sip,
         cause: 487,
         text: "Request terminated",
     };
     /// The way to the other side is gone (Q.850 cause 38).
     pub const OUT_OF_ORDER: Self = Self {
-        protocol: "Q.850",
+        protocol: Protocol::Q850,
         cause: 38,
         text: "Network out of order",
     };
     /// Every line of the contract is in use (Q.850 cause 34).
     pub const NO_CHANNEL: Self = Self {
-        protocol: "Q.850",
+        protocol: Protocol::Q850,
         cause: 34,
         text: "No channel available",
     };
     /// A session description that is no answer to its offer.
     pub const NOT_ACCEPTABLE: Self = Self {
-        protocol: "SIP",
+        protocol: Protocol::Sip,
         cause: 488,
         text: "Not acceptable here",
     };
     /// A session that was not refreshed (Q.850 cause 102).
     pub const EXPIRED: Self = Self {
-        protocol: "Q.850",
+        protocol: Protocol::Q850,
         cause: 102,
         text: "Recovery on timer expiry",
     };
     /// Nobody answered in time (Q.850 cause 19).
     pub const NO_ANSWER: Self = Self {
-        protocol: "Q.850",
+        protocol: Protocol::Q850,
         cause: 19,
         text: "No answer",
     };

@@ -45,8 +45,8 @@ use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
 use crate::write::Writer;
 pub use call::{
-    ADDRESS_MAX, CALL_ID_MAX, Call, Cause, EXTRA_MAX, End, HEAD_MAX, Leg, MESSAGE_MAX, ROUTE_MAX, SDP_MAX,
-    Side, TAG_MAX, URI_MAX,
+    ADDRESS_MAX, CALL_ID_MAX, Call, Cause, EXTRA_MAX, End, HEAD_MAX, Leg, MESSAGE_MAX, Protocol, ROUTE_MAX,
+    SDP_MAX, Side, TAG_MAX, URI_MAX,
 };
 use call::{Ack, Asked, Asking, Features, Stage, State, fingerprint};
 use core::time::Duration;

@@ -373,7 +373,11 @@ impl Display for Ascii<'_> {
 
 impl Display for Cause {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{};cause={};text=\"{}\"", self.protocol, self.cause, self.text)
+        let protocol = match self.protocol {
+            Protocol::Sip => "SIP",
+            Protocol::Q850 => "Q.850",
+        };
+        write!(f, "{protocol};cause={};text=\"{}\"", self.cause, self.text)
     }
 }
 

@@ -173,11 +173,7 @@ impl World {
         let mut parts = input.split(" +");
         let words: Vec<&str> = parts.next().unwrap().split(' ').collect();
         let mut extra: String = parts.map(|line| format!("{line}\r\n")).collect();
-        let body = match words.last() {
-            Some(&"sdp") => true,
-            Some(&"other") => true,
-            _ => false,
-        };
+        let body = matches!(words.last(), Some(&("sdp" | "other")));
         let (who, tag) = words[0].split_once('/').unwrap_or((words[0], words[0]));
         let flow = flow_of(who);
         let sdp = match (body, *words.last().unwrap()) {
