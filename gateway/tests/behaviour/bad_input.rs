@@ -142,7 +142,7 @@ fn one_datagram_each() {
         ),
         (
             "an extension that is required",
-            request("INVITE", "Contact: <sip:x@y>\r\nRequire: 100rel\r\n", EMPTY).into_bytes(),
+            request("INVITE", "Contact: <sip:x@y>\r\nRequire: precondition\r\n", EMPTY).into_bytes(),
             Some("420"),
             no,
         ),
