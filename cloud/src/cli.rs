@@ -30,6 +30,7 @@ use crate::control;
 use crate::db::{BoxOrder, Db};
 use crate::refusal::{Refusal, Result};
 use crate::server::{self, Options};
+use crate::sip_io::{Listen, tls};
 
 /// The cloud PBX of Denwaban (電話番).
 #[derive(Debug, Parser)]
@@ -116,6 +117,21 @@ struct Serve {
     /// Where boxes and the carrier reach SIP, over UDP and TCP: one IPv4 address of this machine. Media go there too.
     #[arg(long, value_name = "IP:PORT", value_parser = read::ipv4)]
     sip: SocketAddr,
+    /// Take SIP over TLS here too.
+    #[arg(long, value_name = "IP:PORT", value_parser = read::ipv4, requires = "tls_cert")]
+    sip_tls: Option<SocketAddr>,
+    /// Take SIP over WebSocket here too (RFC 7118), from a proxy that ends TLS.
+    #[arg(long, value_name = "IP:PORT", value_parser = read::ipv4)]
+    sip_ws: Option<SocketAddr>,
+    /// Take SIP over WebSocket and TLS here too.
+    #[arg(long, value_name = "IP:PORT", value_parser = read::ipv4, requires = "tls_cert")]
+    sip_wss: Option<SocketAddr>,
+    /// Certificate chain for TLS, PEM, our own first.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Where boxes reach the broker inside the server.
     #[arg(
         long,
@@ -133,6 +149,21 @@ struct Serve {
     /// Ports of the RTP relay.
     #[arg(long, value_name = "LOW-HIGH", default_value = "20000-21999", value_parser = read::port_range)]
     rtp_ports: (u16, u16),
+}
+
+impl Serve {
+    fn listen(&self) -> anyhow::Result<Listen> {
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificates), Some(key)) => Some(tls::acceptor(certificates, key)?),
+            _ => None,
+        };
+        Ok(Listen {
+            tls: self.sip_tls.zip(tls.clone()),
+            ws: self.sip_ws,
+            wss: self.sip_wss.zip(tls),
+            ..Listen::plain(self.sip)
+        })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -218,7 +249,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Serve(serve) => {
             let options = Options {
-                sip: serve.sip,
+                sip: serve.listen()?,
                 mqtt: serve.mqtt,
                 broker: serve.broker,
                 carrier: serve.carrier,

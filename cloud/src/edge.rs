@@ -12,7 +12,7 @@ use media::relay::{Remote, Side};
 use shared::id::{BoxId, ContractId};
 use shared::record::{CallLeg, Stamp};
 use shared::sync::{Event, EventBody, EventId};
-use sip::Instant;
+use sip::{Instant, Transport};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, error, info, warn};
@@ -22,7 +22,7 @@ use crate::db::{Db, unix_ms};
 use crate::pbx::{Account, Config, Directory, Input, MESSAGE_MAX, Office, Output, Pbx, Relays};
 use crate::refusal::Result;
 use crate::relay::{CallRelay, RelayPool};
-use crate::sip_io::{Arrival, Limits, SipIo};
+use crate::sip_io::{Arrival, Limits, Listen, SipIo};
 use crate::trace;
 
 /// How often a record that could not be stored is tried again, at most.
@@ -102,7 +102,7 @@ impl Edge {
     /// Listens on `sip`; media goes through `rtp_ports` of the same address.
     pub async fn start(
         db: &Db,
-        sip: SocketAddr,
+        sip: &Listen,
         carrier: SocketAddr,
         rtp_ports: (u16, u16),
     ) -> anyhow::Result<Self> {
@@ -135,6 +135,11 @@ impl Edge {
     /// Our address.
     pub fn local(&self) -> SocketAddr {
         self.io.local()
+    }
+
+    /// Where connections of this transport are listened to.
+    pub fn listens(&self, transport: Transport) -> Option<SocketAddr> {
+        self.io.listens(transport)
     }
 
     /// Serves until `events` is closed; then ends all calls and writes their records.
@@ -181,10 +186,12 @@ impl Edge {
                 trace::message("in", flow, bytes);
                 self.pbx.handle(now, Input::Datagram { flow: *flow, bytes });
             }
-            Arrival::Stream { flow, bytes } => {
+            Arrival::Message { flow, bytes } => {
                 trace::message("in", flow, bytes);
-                self.pbx.handle(now, Input::Stream { flow: *flow, bytes });
+                self.pbx.handle(now, Input::Message { flow: *flow, bytes });
             }
+            Arrival::Ping(flow) => self.pbx.handle(now, Input::Ping { flow: *flow }),
+            Arrival::Pong(flow) => self.pbx.handle(now, Input::Pong { flow: *flow }),
             Arrival::Closed(flow) => self.pbx.handle(now, Input::StreamClosed { flow: *flow }),
         }
     }

@@ -92,12 +92,22 @@ pub enum Input<'a> {
         /// Its bytes.
         bytes: &'a [u8],
     },
-    /// Bytes came on a connection that the peer opened, cut anywhere.
-    Stream {
+    /// A whole message came on a connection that the peer opened.
+    Message {
         /// The connection.
         flow: Flow,
         /// Its bytes.
         bytes: &'a [u8],
+    },
+    /// A keep-alive came on a connection, which is answered (CRLF CRLF, RFC 5626 §4.4.1).
+    Ping {
+        /// The connection.
+        flow: Flow,
+    },
+    /// A sign of life came on a connection that is not answered.
+    Pong {
+        /// The connection.
+        flow: Flow,
     },
     /// A connection is closed.
     StreamClosed {
@@ -231,8 +241,6 @@ pub struct Pbx<R> {
     directory: Box<Directory>,
     nonces: Nonces<Vec<Used>>,
     streams: HashMap<Flow, Stream>,
-    /// Connections with bytes to be read.
-    ready: VecDeque<Flow>,
     trunks: HashMap<BoxId, Trunk>,
     limiter: Limiter,
     /// Who called 110, 118 or 119 a short while ago.
@@ -261,6 +269,8 @@ impl<R: Relays> Pbx<R> {
             agent: AGENT,
             probe: Duration::from_secs(60),
             timers: Timers::default(),
+            // The boxes' phones have their transfers from the boxes, and carriers none: 405.
+            transfers: false,
         };
         let mut calls = Calls::new(storage, [a, b], settings);
         calls.reserve(RESERVED, 4 * RESERVED, BLOCKS * RESERVED);
@@ -272,7 +282,6 @@ impl<R: Relays> Pbx<R> {
             // A box challenges itself anew with every refresh: few nonces live at once.
             nonces: Nonces::new(vec![Used::NONE; 16_384], [c, d], Duration::from_secs(120)),
             streams: HashMap::new(),
-            ready: VecDeque::new(),
             trunks: HashMap::new(),
             limiter: Limiter::default(),
             guards: HashMap::new(),
@@ -285,11 +294,22 @@ impl<R: Relays> Pbx<R> {
         }
     }
 
-    /// Takes what happened. [`Pbx::poll`] is to be called until `None` after it.
+    /// Takes what happened. [`Pbx::poll`] is to be called until `None` after each.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Datagram { flow, bytes } => self.on_datagram(now, flow, bytes),
-            Input::Stream { flow, bytes } => self.on_stream(now, flow, bytes),
+            Input::Message { flow, bytes } => {
+                if self.hears(now, flow) {
+                    self.on_message(now, flow, bytes);
+                }
+            }
+            Input::Ping { flow } => {
+                if self.hears(now, flow) {
+                    let bytes = b"\r\n".to_vec();
+                    self.out.push_back(Queued::Send { flow, bytes });
+                }
+            }
+            Input::Pong { flow } => _ = self.hears(now, flow),
             Input::StreamClosed { flow } => self.on_closed(now, flow),
             Input::Directory(directory) => {
                 self.directory = directory;
@@ -324,8 +344,6 @@ impl<R: Relays> Pbx<R> {
                 }
                 Some(b2bua::Output::Transmit { .. }) => self.counters.undelivered += 1,
                 Some(b2bua::Output::Event(event)) => self.on_event(now, event),
-                // One message of a connection after the other, each with all it causes.
-                None if self.next_message(now) => {}
                 None if now >= self.earliest => self.tick(now),
                 None => return None,
             }
@@ -421,13 +439,21 @@ impl<R: Relays> Pbx<R> {
         match self.receive(now, flow, &message) {
             Receive::Invite { tx } => self.carrier_calls(now, tx, flow, &message),
             Receive::Request { tx } => self.on_request(now, tx, flow, &message),
-            Receive::Done => {}
+            Receive::Refer { .. } | Receive::Done => {}
         }
     }
 
     /// A whole message of a connection.
     fn on_message(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        let message = match Message::parse_stream(bytes) {
+        // A WebSocket's frame says where a message ends: it needs no Content-Length, and one that is there must agree.
+        let framed = matches!(flow.transport, Transport::Ws | Transport::Wss);
+        let parsed = match Message::parse_stream(bytes) {
+            Err(rejected) if framed && rejected.fault == Fault::Missing(Name::ContentLength) => {
+                Message::parse_datagram(bytes)
+            }
+            parsed => parsed,
+        };
+        let message = match parsed {
             Ok(message) => message,
             Err(rejected) => {
                 if self.box_on(&flow).is_none() && !self.admit(now, flow) {
@@ -455,7 +481,7 @@ impl<R: Relays> Pbx<R> {
         match self.receive(now, flow, &message) {
             Receive::Invite { tx } => self.box_calls(now, tx, flow, id, &message),
             Receive::Request { tx } => self.on_request(now, tx, flow, &message),
-            Receive::Done => {}
+            Receive::Refer { .. } | Receive::Done => {}
         }
     }
 
@@ -470,11 +496,8 @@ impl<R: Relays> Pbx<R> {
     }
 
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Receive {
-        let changes_session = message.is_request()
-            && message.method() == Method::Invite
-            && message.to().is_some_and(|to| to.tag().is_some());
-        self.media.hear(flow.peer.ip(), changes_session);
-        self.media.settle(|call| self.calls.is_asked(call));
+        self.media.hear(flow.peer.ip());
+        self.media.settle(|call| self.calls.negotiates(call));
         if route::is_emergency(message) {
             self.calls.receive_reserved(now, flow, message, &mut self.media)
         } else {

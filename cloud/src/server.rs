@@ -14,12 +14,13 @@ use crate::control::{Answer, Ask, Control, Question};
 use crate::db::Db;
 use crate::edge::{Edge, EdgeEvent, directory};
 use crate::fleet::{Fleet, FleetEvent};
+use crate::sip_io::Listen;
 
 /// What `serve` is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Where boxes and the carrier reach SIP.
-    pub sip: SocketAddr,
+    pub sip: Listen,
     /// Where boxes reach the broker inside; none if there is an external one only.
     pub mqtt: Option<SocketAddr>,
     /// An external broker instead.
@@ -72,9 +73,9 @@ impl Server {
             }
         };
         let mut fleet = Fleet::new(db.clone(), &url, presence)?;
-        let edge = Edge::start(&db, options.sip, options.carrier, options.rtp_ports)
+        let edge = Edge::start(&db, &options.sip, options.carrier, options.rtp_ports)
             .await
-            .with_context(|| format!("SIP on {}", options.sip))?;
+            .with_context(|| format!("SIP on {}", options.sip.sip))?;
         anyhow::ensure!(fleet.up().await, "the broker link ended");
         Ok(Self {
             db,
@@ -88,6 +89,11 @@ impl Server {
     /// Where SIP is listened to.
     pub fn sip(&self) -> SocketAddr {
         self.edge.local()
+    }
+
+    /// Where SIP connections of this transport are listened to.
+    pub fn sip_over(&self, transport: sip::Transport) -> Option<SocketAddr> {
+        self.edge.listens(transport)
     }
 
     /// Where boxes reach the broker inside.

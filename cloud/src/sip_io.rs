@@ -1,7 +1,13 @@
-//! SIP over UDP and TCP: sockets, connections and their bounds. What the bytes mean is not decided here.
+//! SIP over UDP, TCP, TLS and WebSocket: sockets, connections and their bounds. What a message means is not decided here.
 //!
 //! Everything is bounded: connections in all and from one address, the time until a connection says something whole,
 //! the bytes of one message, what waits to be sent on a connection. Full means refuse and count.
+
+mod stream;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+mod websocket;
 
 use std::collections::HashMap;
 use std::io;
@@ -10,30 +16,56 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sip::{Flow, Frame, Framer, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use sip::{Flow, Frame, Transport};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-/// Largest message over TCP, in bytes.
+/// Largest message of a connection, in bytes.
 pub const STREAM_MAX: usize = 8_192;
 /// Messages that wait to be sent on one connection.
 const OUTBOX: usize = 256;
 /// Arrivals that wait for the engine.
 const INBOX: usize = 4_096;
+/// How long a peer may take to take one message.
+const WRITE_MAX: Duration = Duration::from_secs(10);
 
-/// The bounds of the TCP side.
+/// Where SIP is listened to.
+#[derive(Clone)]
+pub struct Listen {
+    /// UDP and TCP: one address of this machine.
+    pub sip: SocketAddr,
+    /// TLS, with its certificate.
+    pub tls: Option<(SocketAddr, TlsAcceptor)>,
+    /// WebSocket, for a proxy that ends TLS itself.
+    pub ws: Option<SocketAddr>,
+    /// WebSocket over TLS, with its certificate.
+    pub wss: Option<(SocketAddr, TlsAcceptor)>,
+}
+
+impl Listen {
+    /// UDP and TCP alone.
+    pub const fn plain(sip: SocketAddr) -> Self {
+        Self {
+            sip,
+            tls: None,
+            ws: None,
+            wss: None,
+        }
+    }
+}
+
+/// The bounds of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections in all.
     pub connections: usize,
     /// Connections from one address.
     pub per_address: usize,
-    /// Time until the first whole message or keep-alive.
+    /// Time until the first whole message or keep-alive, all handshakes included.
     pub first: Duration,
     /// Time a message may take from its first to its last byte.
     pub whole: Duration,
@@ -66,15 +98,32 @@ pub enum Arrival {
         /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// One whole message of a connection, or its keep-alive (CRLF CRLF, which the engine answers).
-    Stream {
+    /// One whole message of a connection.
+    Message {
         /// From where.
         flow: Flow,
         /// Its bytes.
         bytes: Vec<u8>,
     },
+    /// CRLF CRLF, which the engine answers (RFC 5626 §4.4.1).
+    Ping(Flow),
+    /// Somebody is there, and waits for no answer.
+    Pong(Flow),
     /// A connection is closed, by whomever.
     Closed(Flow),
+}
+
+impl Arrival {
+    fn stream(flow: Flow, frame: Frame<'_>) -> Self {
+        match frame {
+            Frame::Message(bytes) => Self::Message {
+                flow,
+                bytes: bytes.to_vec(),
+            },
+            Frame::Ping => Self::Ping(flow),
+            Frame::Pong => Self::Pong(flow),
+        }
+    }
 }
 
 /// Counted oddities.
@@ -116,7 +165,8 @@ struct Shared {
 /// The sockets of the SIP edge; they close when this is dropped.
 pub struct SipIo {
     shared: Arc<Shared>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: Vec<JoinHandle<()>>,
+    locals: Vec<(Transport, SocketAddr)>,
 }
 
 impl Drop for SipIo {
@@ -127,17 +177,33 @@ impl Drop for SipIo {
 }
 
 impl SipIo {
-    /// Listens on UDP and TCP at `addr`, which has to be one address of this machine: answers name it.
-    pub async fn bind(addr: SocketAddr, limits: Limits) -> io::Result<(Self, mpsc::Receiver<Arrival>)> {
-        if addr.ip().is_unspecified() {
+    /// Listens where it is told to. The address for UDP and TCP has to be one address of this machine: answers name it.
+    pub async fn bind(listen: &Listen, limits: Limits) -> io::Result<(Self, mpsc::Receiver<Arrival>)> {
+        let addresses = [&listen.tls, &listen.wss]
+            .into_iter()
+            .flatten()
+            .map(|(addr, _)| addr);
+        if addresses
+            .chain(&listen.ws)
+            .chain([&listen.sip])
+            .any(|addr| addr.ip().is_unspecified())
+        {
             let text = "SIP needs one address of this machine, not the unspecified one";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let udp = UdpSocket::bind(addr).await?;
+        let (udp, tcp) = bind_both(listen.sip).await?;
         let local = udp.local_addr()?;
         // A socket is known to be writable only after it was asked once.
         udp.writable().await?;
-        let tcp = TcpListener::bind(local).await?;
+        let mut listeners = vec![(Transport::Tcp, tcp, None)];
+        for (transport, at) in [(Transport::Tls, &listen.tls), (Transport::Wss, &listen.wss)] {
+            if let Some((addr, tls)) = at {
+                listeners.push((transport, TcpListener::bind(addr).await?, Some(tls.clone())));
+            }
+        }
+        if let Some(addr) = listen.ws {
+            listeners.push((Transport::Ws, TcpListener::bind(addr).await?, None));
+        }
         let (inbox, receiver) = mpsc::channel(INBOX);
         let (counters, connections) = (Counters::default(), Mutex::default());
         let shared = Arc::new(Shared {
@@ -148,11 +214,32 @@ impl SipIo {
             connections,
             inbox,
         });
-        let tasks = [
-            tokio::spawn(receive_datagrams(Arc::clone(&shared))),
-            tokio::spawn(accept(Arc::clone(&shared), tcp)),
-        ];
-        Ok((Self { shared, tasks }, receiver))
+        let mut tasks = vec![tokio::spawn(receive_datagrams(Arc::clone(&shared)))];
+        let mut locals = Vec::new();
+        for (transport, listener, tls) in listeners {
+            let local = listener.local_addr()?;
+            locals.push((transport, local));
+            let listening = Listening {
+                transport,
+                local,
+                tls,
+            };
+            tasks.push(tokio::spawn(accept(Arc::clone(&shared), listener, listening)));
+        }
+        Ok((
+            Self {
+                shared,
+                tasks,
+                locals,
+            },
+            receiver,
+        ))
+    }
+
+    /// Where connections of this transport are listened to.
+    pub fn listens(&self, transport: Transport) -> Option<SocketAddr> {
+        let found = self.locals.iter().find(|(known, _)| *known == transport);
+        found.map(|(_, local)| *local)
     }
 
     /// Our address.
@@ -227,7 +314,11 @@ impl Shared {
     }
 
     /// Enters a new connection into the table, or refuses it.
-    fn admit(&self, peer: SocketAddr) -> Option<(Flow, mpsc::Receiver<Vec<u8>>, oneshot::Receiver<()>)> {
+    fn admit(
+        &self,
+        listening: &Listening,
+        peer: SocketAddr,
+    ) -> Option<(Flow, mpsc::Receiver<Vec<u8>>, oneshot::Receiver<()>)> {
         let mut connections = self.lock();
         let from = connections.from.get(&peer.ip()).copied().unwrap_or(0);
         if connections.live.len() >= self.limits.connections.min(usize::from(u16::MAX) - 1)
@@ -245,11 +336,11 @@ impl Shared {
         connections.last = stream;
         connections.from.insert(peer.ip(), from + 1);
         let flow = Flow {
-            transport: Transport::Tcp,
+            transport: listening.transport,
             interface: 0,
             stream,
             peer,
-            local: self.local,
+            local: listening.local,
         };
         let (outbox, messages) = mpsc::channel(OUTBOX);
         let (open, closed) = oneshot::channel();
@@ -262,6 +353,12 @@ impl Shared {
             },
         );
         Some((flow, messages, closed))
+    }
+
+    /// Counts a connection that is closed because of what came, or did not come.
+    fn broken(&self, why: &'static str) -> &'static str {
+        self.counters.broken.fetch_add(1, Ordering::Relaxed);
+        why
     }
 
     fn dismiss(&self, flow: &Flow) {
@@ -283,6 +380,19 @@ impl Shared {
             connections.from.remove(&flow.peer.ip());
         } else {
             connections.from.insert(flow.peer.ip(), left);
+        }
+    }
+}
+
+/// UDP and TCP on one port; of those that the system chooses (port 0), one may be free for UDP alone.
+async fn bind_both(addr: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
+    let mut tries = if addr.port() == 0 { 32 } else { 1 };
+    loop {
+        tries -= 1;
+        let udp = UdpSocket::bind(addr).await?;
+        match TcpListener::bind(udp.local_addr()?).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+            tcp => return Ok((udp, tcp?)),
         }
     }
 }
@@ -310,12 +420,21 @@ async fn receive_datagrams(shared: Arc<Shared>) {
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+/// What a listener takes.
+#[derive(Clone)]
+struct Listening {
+    transport: Transport,
+    local: SocketAddr,
+    tls: Option<TlsAcceptor>,
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener, listening: Listening) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => match shared.admit(peer) {
+            Ok((stream, peer)) => match shared.admit(&listening, peer) {
                 Some((flow, messages, closed)) => {
-                    tokio::spawn(connection(Arc::clone(&shared), stream, flow, messages, closed));
+                    let (shared, tls) = (Arc::clone(&shared), listening.tls.clone());
+                    tokio::spawn(connection(shared, stream, tls, flow, messages, closed));
                 }
                 None => {
                     shared.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -324,7 +443,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             },
             Err(error) => {
                 // Out of descriptors, most likely: others have to close first.
-                warn!(%error, "SIP over TCP");
+                warn!(%error, "SIP connections");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -334,249 +453,35 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
 async fn connection(
     shared: Arc<Shared>,
     stream: TcpStream,
+    tls: Option<TlsAcceptor>,
     flow: Flow,
     messages: mpsc::Receiver<Vec<u8>>,
     closed: oneshot::Receiver<()>,
 ) {
     let _ = stream.set_nodelay(true);
-    let (read, write) = stream.into_split();
+    let first = Instant::now() + shared.limits.first;
+    let serve = async {
+        let Some(tls) = tls else {
+            return match flow.transport {
+                Transport::Ws => websocket::serve(&shared, stream, flow, first, messages).await,
+                _ => stream::serve(&shared, stream, flow, first, messages).await,
+            };
+        };
+        match timeout_at(first, tls.accept(stream)).await {
+            Ok(Ok(stream)) if flow.transport == Transport::Wss => {
+                websocket::serve(&shared, stream, flow, first, messages).await
+            }
+            Ok(Ok(stream)) => stream::serve(&shared, stream, flow, first, messages).await,
+            Ok(Err(_)) => shared.broken("no TLS"),
+            Err(_) => shared.broken("too slow"),
+        }
+    };
     let reason = tokio::select! {
-        reason = receive_stream(&shared, read, flow) => reason,
-        () = write_stream(write, messages) => "not written",
+        reason = serve => reason,
         _ = closed => "closed here",
     };
     debug!(peer = %flow.peer, reason, "SIP connection ended");
     shared.dismiss(&flow);
     // The engine ends before its connections only when the server stops.
     let _ = shared.inbox.send(Arrival::Closed(flow)).await;
-}
-
-/// Reads until the connection ends or breaks a bound; says why.
-async fn receive_stream(shared: &Shared, mut read: OwnedReadHalf, flow: Flow) -> &'static str {
-    let limits = &shared.limits;
-    let mut framer = Framer::accepted(vec![0; STREAM_MAX]);
-    let mut buffer = [0; 4_096];
-    let mut deadline = Instant::now() + limits.first;
-    let mut pings = false;
-    let broken = |why| {
-        shared.counters.broken.fetch_add(1, Ordering::Relaxed);
-        why
-    };
-    loop {
-        let len = match timeout_at(deadline, read.read(&mut buffer)).await {
-            Err(_) => return broken("too slow"),
-            Ok(Ok(0)) => return "closed by the peer",
-            Ok(Ok(len)) => len,
-            Ok(Err(_)) => return "reset",
-        };
-        let mut received = buffer.get(..len).unwrap_or_default();
-        let mut whole = false;
-        while !received.is_empty() {
-            let taken = framer.push(received);
-            received = received.get(taken..).unwrap_or_default();
-            while let Some(frame) = framer.next() {
-                whole = true;
-                let bytes = match frame {
-                    Ok(Frame::Message(bytes)) => bytes,
-                    Ok(Frame::Ping) => {
-                        pings = true;
-                        b"\r\n\r\n"
-                    }
-                    Ok(Frame::Pong) => continue,
-                    Err(fault) => {
-                        debug!(peer = %flow.peer, ?fault, "SIP stream");
-                        return broken("not SIP");
-                    }
-                };
-                let arrival = Arrival::Stream {
-                    flow,
-                    bytes: bytes.to_vec(),
-                };
-                // A connection waits for the engine: TCP slows its peer down.
-                if shared.inbox.send(arrival).await.is_err() {
-                    return "the server stops";
-                }
-            }
-        }
-        // Half a message has to become whole in time, however busily its bytes drip.
-        let now = Instant::now();
-        if framer.pending() == 0 {
-            deadline = now + if pings { limits.silent } else { limits.idle };
-        } else if whole {
-            deadline = now + limits.whole;
-        } else {
-            deadline = deadline.min(now + limits.whole);
-        }
-    }
-}
-
-async fn write_stream(mut write: OwnedWriteHalf, mut messages: mpsc::Receiver<Vec<u8>>) {
-    while let Some(bytes) = messages.recv().await {
-        match timeout(Duration::from_secs(10), write.write_all(&bytes)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(10);
-
-    async fn edge(limits: Limits) -> (SipIo, mpsc::Receiver<Arrival>) {
-        SipIo::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap()
-    }
-
-    fn options(len: usize) -> Vec<u8> {
-        let mut message = b"OPTIONS sip:cloud SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1\r\n\
-            From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
-            .to_vec();
-        message.extend(format!("Content-Length: {len}\r\n\r\n").bytes());
-        message.extend(std::iter::repeat_n(b'x', len));
-        message
-    }
-
-    async fn next(arrivals: &mut mpsc::Receiver<Arrival>) -> Arrival {
-        timeout(PATIENCE, arrivals.recv())
-            .await
-            .expect("something arrives")
-            .unwrap()
-    }
-
-    async fn read(stream: &mut TcpStream, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        timeout(PATIENCE, stream.read_exact(&mut bytes))
-            .await
-            .unwrap()
-            .unwrap();
-        bytes
-    }
-
-    /// Reads until the other side closes; a reset is as good.
-    async fn closed(stream: &mut TcpStream) {
-        let mut rest = Vec::new();
-        let _ = timeout(PATIENCE, stream.read_to_end(&mut rest))
-            .await
-            .expect("closed");
-    }
-
-    #[tokio::test]
-    async fn datagrams_and_streams() {
-        let (io, mut arrivals) = edge(Limits::default()).await;
-        let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        peer.send_to(b"whatever \xff", io.local()).await.unwrap();
-        let Arrival::Datagram { flow, bytes } = next(&mut arrivals).await else {
-            panic!()
-        };
-        assert_eq!(
-            (flow.peer, bytes.as_slice()),
-            (peer.local_addr().unwrap(), &b"whatever \xff"[..])
-        );
-        assert!(io.send(&flow, b"answer"));
-        let mut buffer = [0; 16];
-        let (len, from) = timeout(PATIENCE, peer.recv_from(&mut buffer))
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!((&buffer[..len], from), (&b"answer"[..], io.local()));
-
-        // Two messages and a ping in one segment; a message in pieces.
-        let mut stream = TcpStream::connect(io.local()).await.unwrap();
-        let both = [options(0), options(5), b"\r\n\r\n".to_vec()].concat();
-        stream.write_all(&both).await.unwrap();
-        for expected in [options(0), options(5), b"\r\n\r\n".to_vec()] {
-            assert!(matches!(next(&mut arrivals).await, Arrival::Stream { bytes, .. } if bytes == expected));
-        }
-        for byte in options(3) {
-            stream.write_all(&[byte]).await.unwrap();
-        }
-        let Arrival::Stream { flow, .. } = next(&mut arrivals).await else {
-            panic!()
-        };
-        assert!(io.send(&flow, b"SIP/2.0 200 OK"));
-        assert_eq!(read(&mut stream, 14).await, b"SIP/2.0 200 OK");
-        drop(stream);
-        assert_eq!(next(&mut arrivals).await, Arrival::Closed(flow));
-        assert!(!io.send(&flow, b"too late"));
-        assert_eq!(io.connections(), 0);
-    }
-
-    #[tokio::test]
-    async fn what_breaks_a_bound_is_closed() {
-        let limits = Limits {
-            connections: 3,
-            per_address: 2,
-            first: Duration::from_millis(300),
-            whole: Duration::from_millis(300),
-            idle: Duration::from_secs(60),
-            silent: Duration::from_millis(300),
-        };
-        let (io, mut arrivals) = edge(limits).await;
-        // Garbage, a message beyond all bounds, silence, a message that never ends, pings that cease.
-        let endless = options(600)[..300].to_vec();
-        let cases: [(&str, Vec<u8>); 5] = [
-            (
-                "garbage",
-                [b"\x16\x03\x01 this is no SIP\r\n".as_slice(), &[0; 9_000]].concat(),
-            ),
-            ("oversized", options(STREAM_MAX)),
-            ("silent", Vec::new()),
-            ("endless", endless),
-            ("ceased", b"\r\n\r\n".to_vec()),
-        ];
-        for (name, bytes) in cases {
-            let mut stream = TcpStream::connect(io.local()).await.unwrap();
-            stream.write_all(&bytes).await.unwrap();
-            closed(&mut stream).await;
-            // The ping itself arrives before the end.
-            while !matches!(next(&mut arrivals).await, Arrival::Closed(_)) {
-                assert_eq!(name, "ceased");
-            }
-        }
-        assert_eq!(io.counters().broken.load(Ordering::Relaxed), 5);
-
-        // More connections from one address than allowed.
-        let mut held = Vec::new();
-        for _ in 0..2 {
-            let mut stream = TcpStream::connect(io.local()).await.unwrap();
-            stream.write_all(&options(0)).await.unwrap();
-            assert!(matches!(next(&mut arrivals).await, Arrival::Stream { .. }));
-            held.push(stream);
-        }
-        let mut third = TcpStream::connect(io.local()).await.unwrap();
-        closed(&mut third).await;
-        assert_eq!(io.counters().refused.load(Ordering::Relaxed), 1);
-        assert_eq!(io.connections(), 2);
-    }
-
-    /// A peer that does not read: its outbox fills, the connection is closed, nobody else waits.
-    #[tokio::test]
-    async fn a_peer_that_does_not_read_is_let_go() {
-        let (io, mut arrivals) = edge(Limits::default()).await;
-        let mut stream = TcpStream::connect(io.local()).await.unwrap();
-        stream.write_all(&options(0)).await.unwrap();
-        let Arrival::Stream { flow, .. } = next(&mut arrivals).await else {
-            panic!()
-        };
-        let big = vec![b'x'; STREAM_MAX];
-        let mut sent = 0u32;
-        while io.send(&flow, &big) {
-            sent += 1;
-            tokio::task::yield_now().await;
-            assert!(sent < 100_000, "what waits is bounded");
-        }
-        assert_eq!(next(&mut arrivals).await, Arrival::Closed(flow));
-        assert_eq!(io.connections(), 0);
-    }
-
-    #[tokio::test]
-    async fn the_unspecified_address_is_refused() {
-        assert!(
-            SipIo::bind("0.0.0.0:0".parse().unwrap(), Limits::default())
-                .await
-                .is_err()
-        );
-    }
 }

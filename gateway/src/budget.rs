@@ -34,6 +34,10 @@ pub const KEPT_BLOCKS: usize = 96;
 /// An INVITE a branch and a call, the CANCELs of two groups that are answered at the same moment, and 32 requests within
 /// calls: 448, 96 bytes each, 42 KiB. What is over but for stragglers needs no room of its own: it is evicted.
 pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
+/// Subscriptions of phones to lines and mail boxes: 12 keys on each of 64 phones, 60 bytes each, 45 KiB.
+pub const LAMPS: usize = 12 * IDS;
+/// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and an eighth more, 54 KiB.
+pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 8;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
@@ -50,8 +54,8 @@ pub const RING_MS: u64 = 180_000;
 const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
-/// messages, 25 KiB for the next configuration and the events on their way; 251 KiB on the part, a few more with 64-bit
+/// messages, 25 KiB for the next configuration and the events on their way; 352 KiB on the part, a few more with 64-bit
 /// addresses.
-pub const STORAGE_MAX: usize = 268 * 1_024;
+pub const STORAGE_MAX: usize = 364 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (18 KiB) and the answers that are being written.
 pub const BRAIN_MAX: usize = 29 * 1_024;

@@ -4,7 +4,9 @@ mod announce;
 mod busy;
 mod events;
 mod outgoing;
+mod pickup;
 mod ringing;
+mod transfer;
 
 use core::fmt::Write;
 use core::num::NonZeroU64;
@@ -20,6 +22,8 @@ use sip::b2bua::{ADDRESS_MAX, Cause, Direct, RETRY_AFTER, Refusal};
 use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
+
+pub(crate) use ringing::terminal;
 
 use crate::Gateway;
 use crate::budget::CALLS;
@@ -45,32 +49,73 @@ pub(crate) enum Kind {
 pub struct Meta {
     pub(crate) kind: Kind,
     session: SessionId,
-    from: Party,
-    to: Party,
-    presented: Option<Number>,
-    caller: Option<IdKey>,
+    pub(crate) from: Party,
+    pub(crate) to: Party,
+    pub(crate) presented: Option<Number>,
+    pub(crate) caller: Option<IdKey>,
     /// What it holds of the channels (R15).
-    uses: Use,
+    pub(crate) uses: Use,
     /// Who was offered it; nothing if it rings no phone here.
     rings: Option<Ringing>,
     /// The one phone of them that it is for ([`crate::registrar::gruu`]).
-    gruu: Option<NonZeroU64>,
-    answered_by: Option<u32>,
+    pub(crate) gruu: Option<NonZeroU64>,
+    pub(crate) answered_by: Option<u32>,
     started: Stamp,
-    ringing: Option<Stamp>,
+    pub(crate) ringing: Option<Stamp>,
     answered: Option<Stamp>,
     /// The cloud has said something of it.
     progressed: bool,
-    emergency: bool,
+    pub(crate) emergency: bool,
     /// The announcement it hears, and the answer after it.
     player: Option<u8>,
     verdict: (u16, Option<Cause>),
+    /// Whose side leaves this call for another one.
+    departs: Option<IdKey>,
+    /// The call whose departing side it is to take the place of.
+    transfer: Option<Key>,
+    /// It calls back who departed, as nobody else would have it.
+    recalls: bool,
+    /// It takes over a call that rings elsewhere.
+    picks: bool,
+    /// The records of its two legs are written already.
+    written: [bool; 2],
 }
 
 impl Meta {
     /// Does it ring the terminal that made an emergency call, and that one alone?
     fn is_call_back(&self) -> bool {
         self.rings.is_some_and(|rings| rings.is_call_back())
+    }
+}
+
+/// How a call begins.
+#[derive(Clone, Copy)]
+enum Start<'r, 'm> {
+    /// With an INVITE.
+    Invite {
+        tx: TxId,
+        flow: Flow,
+        message: &'r Message<'m>,
+    },
+    /// For somebody who talks already, and whose other side departs.
+    Transfer {
+        /// The call it talks in.
+        of: Key,
+        /// Who it is, as it is shown: an extension or a number.
+        from: &'r str,
+        /// What the departing side has dialled for it.
+        dialled: &'r str,
+        /// The one phone that it means ([`gruu`]).
+        gruu: Option<NonZeroU64>,
+    },
+}
+
+impl<'r, 'm> Start<'r, 'm> {
+    fn message(&self) -> Option<&'r Message<'m>> {
+        match *self {
+            Self::Invite { message, .. } => Some(message),
+            Self::Transfer { .. } => None,
+        }
     }
 }
 
@@ -113,10 +158,10 @@ impl Gateway<'_> {
         message: &Message<'_>,
         emergency: bool,
     ) {
-        if let Err(fault) = message.screen(&[]) {
+        if let Err(fault) = message.screen(&["replaces"]) {
             let status = fault.status().unwrap_or(400);
             return self.calls.reply(now, tx, flow, message, status, |w| {
-                for tag in message.unsupported(&[]) {
+                for tag in message.unsupported(&["replaces"]) {
                     w.header_bytes(Name::Unsupported, tag);
                 }
             });
@@ -130,7 +175,13 @@ impl Gateway<'_> {
                 known = self.vouched(now, flow, message);
             }
             match known {
-                Some(key) => self.call_from_phone(now, tx, flow, message, key),
+                Some(key) => {
+                    let start = Start::Invite { tx, flow, message };
+                    match message.header(Name::Replaces) {
+                        Some(replaces) => self.pick_up(now, start, key, replaces),
+                        None => self.call_from_phone(now, start, key),
+                    }
+                }
                 None => {
                     // The challenge is the answer; the transaction has nothing to remember.
                     self.calls.forget(tx);
@@ -138,6 +189,7 @@ impl Gateway<'_> {
                 }
             }
         };
+        self.lamps.is_due = true;
         if let Err(No(status, cause)) = taken {
             self.calls.reply(now, tx, flow, message, status, |w| {
                 if let Some(cause) = cause {
@@ -168,41 +220,36 @@ impl Gateway<'_> {
         said.is_ok()
     }
 
-    fn open(
-        &mut self,
-        now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
-        meta: Meta,
-    ) -> Result<Key, No> {
+    fn open(&mut self, now: Instant, start: Start<'_, '_>, meta: Meta) -> Result<Key, No> {
         let mut session = [b'0'; 32];
         for (to, from) in session.iter_mut().zip(meta.session.text().bytes()) {
             *to = from;
         }
         let caller = meta.caller;
-        let call = self
-            .calls
-            .open(now, tx, flow, message, session, meta, &mut Direct)?;
+        let call = match start {
+            Start::Invite { tx, flow, message } => {
+                self.calls
+                    .open(now, tx, flow, message, session, meta, &mut Direct)
+            }
+            Start::Transfer { .. } => self.calls.originate(session, meta),
+        }?;
         if let Some(caller) = caller {
             self.busy.begin(caller);
         }
         Ok(call)
     }
 
-    fn meta(&mut self, now: Instant, kind: Kind, message: &Message<'_>, caller: Option<IdKey>) -> Meta {
+    fn meta(&mut self, now: Instant, kind: Kind, start: Start<'_, '_>, caller: Option<IdKey>) -> Meta {
         // Only the cloud's calls have a name already: what a phone says could be another call's.
-        let session = message
-            .header(Name::SessionId)
+        let session = start
+            .message()
+            .and_then(|message| message.header(Name::SessionId))
             .filter(|_| kind == Kind::Incoming)
             .and_then(|value| core::str::from_utf8(value.get(..32)?).ok()?.parse().ok())
             .unwrap_or_else(|| self.new_session());
-        let party = |uri: Option<&[u8]>| {
+        let party = |user: Option<&[u8]>| {
             let mut buffer = [0; 40];
-            let user = uri
-                .and_then(Uri::parse)
-                .and_then(|uri| uri.user)
-                .and_then(|user| unescape(user, &mut buffer));
+            let user = user.and_then(|user| unescape(user, &mut buffer));
             // It is written into headers and shown to people: nothing but what a number or a name needs.
             let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '-' | '_' | '.');
             let mut party = Party::new();
@@ -217,18 +264,36 @@ impl Gateway<'_> {
             }
             party
         };
-        let from = party(message.from().map(|from| from.uri));
+        let (from, to, gruu, transfer) = match start {
+            Start::Invite { message, .. } => {
+                let from = message.from().and_then(|from| Uri::parse(from.uri)?.user);
+                let to = message.parsed_request_uri().and_then(|to| to.user);
+                let gruu = message.parsed_request_uri().as_ref().and_then(gruu);
+                (party(from), party(to), gruu, None)
+            }
+            Start::Transfer {
+                of,
+                from,
+                dialled,
+                gruu,
+            } => (
+                party(Some(from.as_bytes())),
+                party(Some(dialled.as_bytes())),
+                gruu,
+                Some(of),
+            ),
+        };
         let presented = Number::parse(&from).ok().filter(|_| kind == Kind::Incoming);
         Meta {
             kind,
             session,
             from,
-            to: party(message.request_uri()),
+            to,
             presented,
             caller,
             uses: Use::Inside,
             rings: None,
-            gruu: message.parsed_request_uri().as_ref().and_then(gruu),
+            gruu,
             answered_by: None,
             started: self.stamp(now),
             ringing: None,
@@ -237,6 +302,11 @@ impl Gateway<'_> {
             emergency: false,
             player: None,
             verdict: (480, None),
+            departs: None,
+            transfer,
+            recalls: false,
+            picks: false,
+            written: [false; 2],
         }
     }
 
@@ -267,7 +337,7 @@ impl Gateway<'_> {
 }
 
 /// The user part of the Request-URI, unescaped.
-fn dialled<'b>(message: &Message<'_>, buffer: &'b mut [u8; 40]) -> Option<&'b str> {
+pub(crate) fn dialled<'b>(message: &Message<'_>, buffer: &'b mut [u8; 40]) -> Option<&'b str> {
     let uri = message.parsed_request_uri()?;
     unescape(uri.user?, buffer)
 }

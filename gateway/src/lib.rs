@@ -13,6 +13,7 @@ pub mod budget;
 mod calls;
 mod io;
 pub mod keeper;
+pub mod lamps;
 mod line;
 pub mod link;
 mod phones;
@@ -41,14 +42,15 @@ pub use io::{Boot, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput,
 pub use storage::Storage;
 
 use keeper::Keeper;
+use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
 use uplink::Uplink;
 
-/// What the box calls itself.
-pub const AGENT: &str = concat!("Denwaban/", env!("CARGO_PKG_VERSION"));
+/// What the box calls itself; whoever asks learns no version (RFC 3261 §20.35).
+pub const AGENT: &str = "Denwaban";
 
 /// How often the other end of a silent dialog is asked whether it is still there.
 const PROBE: Duration = Duration::from_secs(60);
@@ -81,6 +83,7 @@ pub struct Gateway<'s> {
     pub(crate) calls: Calls<'s, Meta>,
     pub(crate) registrar: Registrar<'s>,
     pub(crate) keeper: Keeper<'s>,
+    pub(crate) lamps: Lamps<'s>,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -123,11 +126,13 @@ impl<'s> Gateway<'s> {
             agent: AGENT,
             probe: PROBE,
             timers: Timers::default(),
+            transfers: true,
         };
         let storage::Storage {
             calls,
             registrar,
             held,
+            lamps,
             trunk,
             uplink,
         } = storage;
@@ -141,6 +146,7 @@ impl<'s> Gateway<'s> {
             calls,
             registrar: Registrar::new(registrar, [word(1), word(2)]),
             keeper: Keeper::new(held),
+            lamps: Lamps::new(lamps, [word(2), word(0)]),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -159,11 +165,6 @@ impl<'s> Gateway<'s> {
             guard: Guard::new(),
             counters: Counters::default(),
         }
-    }
-
-    /// How much each address of the office may ask from now on, where more comes from one than phones send: a proxy, a test.
-    pub fn set_rate(&mut self, rate: registrar::Rate) {
-        self.registrar.set_rate(rate);
     }
 
     /// Reads what the store holds: configuration, registrations, waiting events; and tells the cloud of the start. `first_boot`
@@ -290,6 +291,7 @@ impl<'s> Gateway<'s> {
                 Some(b2bua::Output::Transmit { flow, len }) => return Some(Ready::Sent { flow, len }),
                 Some(b2bua::Output::Event(event)) => {
                     self.on_call_event(now, event);
+                    self.lamps.is_due = true;
                     continue;
                 }
                 None => {}
@@ -327,6 +329,9 @@ impl<'s> Gateway<'s> {
             if let Some((flow, len)) = self.keeper.release(&self.registrar, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
+            if let Some((flow, len)) = self.poll_lamps(now, buffer) {
+                return Some(Ready::Sent { flow, len });
+            }
             if self.poll_uplink(now) {
                 return Some(Ready::Uplink);
             }
@@ -352,6 +357,7 @@ impl<'s> Gateway<'s> {
             self.uplink.next_deadline(),
             Some(hold_out),
             self.keeper.next_deadline(),
+            self.lamps.next_deadline(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -360,6 +366,7 @@ impl<'s> Gateway<'s> {
         if done.token == BINDINGS {
             self.on_put(now, done.result.is_ok());
         } else if let Some(site) = self.uplink.stored(now, done) {
+            self.lamps.rename(&self.site, site);
             // Calls go on as they are; the next one follows the new configuration.
             self.site.clone_from(site);
             let site = &self.site;
@@ -455,6 +462,11 @@ impl<'s> Gateway<'s> {
     /// What went wrong with registrations and credentials.
     pub fn registrar_counters(&self) -> registrar::Counters {
         self.registrar.counters()
+    }
+
+    /// Subscriptions of the phones, and what became of their NOTIFYs.
+    pub fn lamps(&self) -> (usize, sip::events::Counters) {
+        (self.lamps.len(), self.lamps.counters())
     }
 
     /// Counted drops and refusals.

@@ -7,7 +7,7 @@ use sip::b2bua::{self, Receive};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
 
-use crate::registrar::{Account, Accounts, Answer, Caller};
+use crate::registrar::{Account, Accounts, Answer, Caller, Kind};
 use crate::{AGENT, Gateway, REPLY_MAX, budget};
 
 /// The site configuration as the registrar wants it.
@@ -84,8 +84,12 @@ impl Gateway<'_> {
 
     pub(crate) fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
         let mut emergency = false;
+        if !message.is_request() && self.on_notified(now, message) {
+            return;
+        }
+        let method = message.method();
+        let subscribes = message.is_request() && method == Method::Subscribe && !self.is_trunk(flow);
         if message.is_request() && message.to().is_none_or(|to| to.tag().is_none()) {
-            let method = message.method();
             emergency = method == Method::Invite && !self.is_trunk(flow) && self.is_emergency(message);
             // These two belong to a transaction that was let in.
             let begins = !matches!(method, Method::Ack | Method::Cancel);
@@ -95,9 +99,9 @@ impl Gateway<'_> {
             // What is no call is answered without a transaction: a repetition is answered again.
             let status = match method {
                 Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
-                Method::Invite => 0,
-                Method::Ack | Method::Cancel => 0,
+                Method::Invite | Method::Ack | Method::Cancel => 0,
                 Method::Options => 200,
+                Method::Subscribe if subscribes => 0,
                 Method::Subscribe | Method::Publish => 489,
                 Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => 481,
                 _ => 405,
@@ -105,6 +109,9 @@ impl Gateway<'_> {
             if status != 0 {
                 return self.reply(flow, message, status, |_| {});
             }
+        }
+        if subscribes {
+            return self.on_subscribe(now, flow, message);
         }
         let media = &mut b2bua::Direct;
         let received = match emergency {
@@ -114,6 +121,7 @@ impl Gateway<'_> {
         match received {
             Receive::Invite { tx } => self.on_invite(now, tx, flow, message, emergency),
             Receive::Request { tx } => self.calls.reply(now, tx, flow, message, 405, |_| {}),
+            Receive::Refer { tx, leg } => self.on_refer(now, tx, flow, message, leg),
             Receive::Done => {}
         }
     }
@@ -130,7 +138,7 @@ impl Gateway<'_> {
         let mut w = Writer::new(&mut self.reply);
         write_response_head(&mut w, message, status, Some("denwaban"), flow.peer);
         w.header(Name::Server, AGENT);
-        w.header(Name::Allow, b2bua::ALLOW);
+        w.header(Name::Allow, b2bua::ALLOW_TRANSFERS);
         more(&mut w);
         match w.finish_empty() {
             Ok(len) => {
@@ -199,6 +207,9 @@ impl Gateway<'_> {
         };
         if change.kind.is_stored() {
             self.keeper.changed(change.place);
+        }
+        if matches!(change.kind, Kind::Removed | Kind::Expired) {
+            self.on_phone_gone(change.place);
         }
         let registered = self.registrar.registered().contains(change.key);
         if registered != self.told.contains(change.key) {

@@ -22,7 +22,7 @@ mod tests;
 
 pub use answer::gruu;
 pub use binding::{Binding, CONTACT_MAX, Place, STORED_MAX};
-pub use sources::{Rate, Source};
+pub use sources::Source;
 
 use crate::budget::BINDINGS_PER_ID;
 use contacts::Wanted;
@@ -207,11 +207,6 @@ impl<'s> Registrar<'s> {
             sources: Sources::new(storage.sources),
             counters: Counters::default(),
         }
-    }
-
-    /// How much each address may ask from now on; [`Rate::PHONES`] at first.
-    pub fn set_rate(&mut self, rate: Rate) {
-        self.sources.rate = rate;
     }
 
     /// Whether a request outside of dialogs from this address is looked at; no question for emergency calls, for what belongs
@@ -512,6 +507,14 @@ impl<'s> Registrar<'s> {
     /// Whether a place is this ID's, here or in flash.
     pub fn is_about(&self, place: usize, key: IdKey) -> bool {
         self.places.get(place).is_some_and(|place| place.is_about(key))
+    }
+
+    /// The place of an ID's phone that this flow leads to.
+    pub fn place_of(&self, key: IdKey, flow: &Flow) -> Option<usize> {
+        let fits = |b: &Binding| b.key == key && b.leads_to(flow);
+        self.places
+            .iter()
+            .position(|place| place.binding().is_some_and(fits))
     }
 
     /// The binding at a place.

@@ -2,9 +2,10 @@
 
 use sip::b2bua::{self, Call, Leg};
 use sip::digest::Used;
+use sip::events;
 use sip::{pool, text, transaction};
 
-use crate::budget::{BINDINGS, BLOCKS, CALLS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
+use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 
@@ -16,6 +17,8 @@ pub struct Storage<'s> {
     pub registrar: registrar::Storage<'s>,
     /// Answers to REGISTERs that wait for the flash.
     pub held: &'s mut keeper::Memory,
+    /// What the phones watch.
+    pub lamps: events::Storage<'s>,
     /// [`trunk::BUFFER`] bytes for what comes from the cloud's SIP.
     pub trunk: &'s mut [u8],
     /// The configuration that is coming, and events on their way.
@@ -32,6 +35,8 @@ pub struct BoxStorage {
     nonces: [Used; BINDINGS],
     sources: [Source; SOURCES],
     held: keeper::Memory,
+    lamps: [events::Slot; LAMPS],
+    lamp_blocks: [text::Block; LAMP_BLOCKS],
     trunk: [u8; trunk::BUFFER],
     uplink: uplink::Memory,
 }
@@ -50,6 +55,8 @@ impl BoxStorage {
             nonces: [Used::NONE; BINDINGS],
             sources: [Source::NONE; SOURCES],
             held: keeper::Memory::new(),
+            lamps: [const { events::Slot::EMPTY }; LAMPS],
+            lamp_blocks: [text::Block::EMPTY; LAMP_BLOCKS],
             trunk: [0; trunk::BUFFER],
             uplink: uplink::Memory::new(),
         }
@@ -70,6 +77,10 @@ impl BoxStorage {
                 sources: &mut self.sources,
             },
             held: &mut self.held,
+            lamps: events::Storage {
+                subscriptions: (&mut self.lamps).into(),
+                texts: (&mut self.lamp_blocks).into(),
+            },
             trunk: &mut self.trunk,
             uplink: &mut self.uplink,
         }

@@ -4,7 +4,7 @@
 
 use crate::process::Process;
 use crate::tone;
-use crate::wait::{ms, s, wait_for};
+use crate::wait::{s, wait_for};
 use crate::world::Namespace;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a phone is set up with by the person who unpacks it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Account<'a> {
     /// SIP user.
     pub user: &'a str,
@@ -29,6 +29,8 @@ pub struct Account<'a> {
     pub register: u32,
     /// Frequency that it plays, Hz.
     pub tone: f64,
+    /// Transport of its SIP: "udp" if empty, "tcp" or "tls" (it verifies no certificate).
+    pub transport: &'a str,
 }
 
 /// Something the phone reported.
@@ -66,7 +68,7 @@ pub struct Phone {
 }
 
 /// A place in the order of events: "from here on".
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Mark(usize);
 
 impl Phone {
@@ -188,12 +190,13 @@ impl Phone {
         })
     }
 
-    fn command(&mut self, command: &str, parameters: &str) -> Result<String> {
+    /// Gives one of the commands of its modules; the answer.
+    pub fn command(&mut self, command: &str, parameters: &str) -> Result<String> {
         self.serial += 1;
         let token = self.serial.to_string();
         let text = json!({"command": command, "params": parameters, "token": token}).to_string();
         write!(self.control, "{}:{text},", text.len())?;
-        let answer = wait_for(&format!("baresip's answer to {command}"), ms(3000), || {
+        let answer = wait_for(&format!("baresip's answer to {command}"), s(10), || {
             self.with(|heard| {
                 heard
                     .answers
@@ -230,8 +233,13 @@ fn config(wav: &Path, recordings: &Path) -> String {
 }
 
 fn line(account: &Account) -> String {
+    let transport = match account.transport {
+        "" => String::new(),
+        name => format!(";transport={name}"),
+    };
     format!(
-        "<sip:{}@{}>;auth_pass={};outbound=\"sip:{}\";regint={};answermode=manual;ptime=20;audio_codecs=PCMU/8000/1\n",
+        "<sip:{}@{}{transport}>;auth_pass={};outbound=\"sip:{}{transport}\";regint={};answermode=manual;ptime=20;\
+         audio_codecs=PCMU/8000/1\n",
         account.user, account.domain, account.password, account.proxy, account.register
     )
 }

@@ -8,6 +8,7 @@
 //! - [`qemu`]: the box. [`baresip`], [`sipp`]: phones and the carrier. [`dnsmasq`]: the office router's services.
 //!   [`cloud`]: the cloud's process and its commands.
 //! - [`office`]: all of these connected as one office, its router, its line and the cloud.
+//! - [`interop`]: phones of several makes at the box as a program, without QEMU.
 //! - [`load`]: a server under load, and what a call costs it.
 //! - [`tone`]: sound files and the level of a tone in them. [`wait`]: events with deadlines. [`elf`]: sizes of an image.
 //!
@@ -19,6 +20,7 @@ pub mod cloud;
 pub mod dhcp;
 pub mod dnsmasq;
 pub mod elf;
+pub mod interop;
 pub mod load;
 pub mod office;
 pub mod pcap;

@@ -283,7 +283,7 @@ fn phones(half: usize) -> String {
 fn configuration(calls: usize) -> Result<String> {
     let mut text = format!(
         "state = \"state\"\nrecords = \"records.jsonl\"\nmetrics = \"{METRICS}\"\n\
-         [listen]\naddress = \"127.0.0.1\"\nudp = 5060\n[capacity]\ncalls = {calls}\nrequests = 20000\n\
+         [listen]\naddress = \"127.0.0.1\"\nudp = 5060\n[capacity]\ncalls = {calls}\n\
          [site]\nrealm = \"office.example\"\n"
     );
     for n in 0..PHONES {

@@ -3,6 +3,7 @@
 use crate::wait::wait_for;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -37,12 +38,18 @@ pub struct Process {
 impl Process {
     /// Starts `command`; both its outputs go to `<folder>/<name>.log` (appended: a restart keeps the first part).
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Process> {
+        Process::spawn(name, command.stdin(Stdio::null()), folder)
+    }
+
+    /// The same for a program that is told what to do on its standard input, by [`tell`](Process::tell).
+    pub fn start_told(name: &str, command: &mut Command, folder: &Path) -> Result<Process> {
+        Process::spawn(name, command.stdin(Stdio::piped()), folder)
+    }
+
+    fn spawn(name: &str, command: &mut Command, folder: &Path) -> Result<Process> {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().append(true).create(true).open(&log)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file);
+        command.stdout(file.try_clone()?).stderr(file);
         let begin = std::fs::metadata(&log)?.len() as usize;
         let child = command.spawn().with_context(|| format!("{command:?}"))?;
         Ok(Process {
@@ -51,6 +58,12 @@ impl Process {
             log,
             begin,
         })
+    }
+
+    /// Writes a line to its standard input.
+    pub fn tell(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().context("it is told nothing")?;
+        writeln!(input, "{line}").with_context(|| format!("{}: {line}", self.name))
     }
 
     /// What it has printed so far.
@@ -104,7 +117,8 @@ impl Process {
         self.ends(within)
     }
 
-    fn last_words(&self) -> String {
+    /// The last lines of its output.
+    pub fn last_words(&self) -> String {
         let output = self.output();
         let lines: Vec<_> = output.lines().rev().take(5).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join(" | ")

@@ -72,9 +72,9 @@ impl Board {
         })
     }
 
-    /// Adds arguments to QEMU's command line, such as `-icount shift=0`.
+    /// Further arguments of QEMU's command line from the next start on, such as `-icount shift=0`.
     pub fn arguments(&mut self, extra: &[&str]) {
-        self.extra.extend(extra.iter().map(ToString::to_string));
+        self.extra = extra.iter().map(ToString::to_string).collect();
     }
 
     /// Writes into the flash while the box is off, as the factory does.

@@ -19,6 +19,8 @@ pub struct Options<'a> {
     pub answering: Option<&'a str>,
     /// Where to send requests: "address:port". None for a scenario that only answers.
     pub remote: Option<&'a str>,
+    /// Transport, as SIPp's option `-t` has it: "u1" if empty, "t1" for TCP on one connection.
+    pub transport: &'a str,
     /// Own address; its port is 5060.
     pub local: &'a str,
     /// Numbers to call, `[field0]` in turn, four a second: as many calls. None for a scenario that only answers.
@@ -50,6 +52,9 @@ pub fn start(namespace: &Namespace, options: &Options, folder: &Path) -> Result<
     let mut command = namespace.command("sipp");
     command.current_dir(&home).env("TERM", "dumb");
     command.args(options.remote);
+    if !options.transport.is_empty() {
+        command.args(["-t", options.transport]);
+    }
     command.args(["-sf", &fill(options.scenario, options.words, &home)?]);
     if let Some(name) = options.answering {
         command.args(["-oocsf", &fill(name, options.words, &home)?]);
@@ -82,7 +87,7 @@ pub fn start(namespace: &Namespace, options: &Options, folder: &Path) -> Result<
 }
 
 /// Writes the scenario with its words filled in into `home`; its file name there.
-fn fill(scenario: &str, words: &[(&str, &str)], home: &Path) -> Result<String> {
+pub fn fill(scenario: &str, words: &[(&str, &str)], home: &Path) -> Result<String> {
     let file = format!("{scenario}.xml");
     let source = scenarios().join(&file);
     let mut text = std::fs::read_to_string(&source).with_context(|| format!("{}", source.display()))?;

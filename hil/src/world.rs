@@ -19,9 +19,20 @@ pub fn inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Starts this program again, with these arguments, in its own namespaces and waits for it; as user other than
-/// root also in a user namespace. The inner run dies with this process (`setpriv --pdeathsig`, `unshare --kill-child`).
+/// Starts this program again, with these arguments, in its own namespaces and waits for it.
 pub fn enter(arguments: &[&str]) -> Result<ExitCode> {
+    let status = command(arguments)?
+        .status()
+        .context("unshare (package util-linux)")?;
+    Ok(match status.code() {
+        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        None => ExitCode::FAILURE,
+    })
+}
+
+/// This program with these arguments in its own namespaces; as user other than root also in a user namespace. It dies
+/// with the thread that starts it (`setpriv --pdeathsig`, `unshare --kill-child`).
+pub fn command(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "unshare"]);
     command.args([
@@ -40,11 +51,7 @@ pub fn enter(arguments: &[&str]) -> Result<ExitCode> {
     let path = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     command.env("PATH", std::env::join_paths(path)?);
     command.arg("--").arg(program()?).args(arguments).env(INSIDE, "1");
-    let status = command.status().context("unshare (package util-linux)")?;
-    Ok(match status.code() {
-        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
-        None => ExitCode::FAILURE,
-    })
+    Ok(command)
 }
 
 /// This program's file. A build that the run itself ordered may have put a new one in its place, which Linux tells by

@@ -16,7 +16,7 @@ use shared::record::CallLeg;
 use shared::site::{Hash, SectionKind, Site};
 use shared::sync::{EventId, Topic};
 use sip::digest::Ha1;
-use sip::{Flow, Instant, Transport};
+use sip::{Flow, Frame, Framer, Instant, Transport};
 
 use crate::desk_box::now_or_never;
 use crate::network::{Act, Arrival, Conn, Millis, Piece};
@@ -178,6 +178,9 @@ struct Process {
     streams: BTreeMap<Conn, Flow>,
 }
 
+/// Largest SIP message of a connection, bytes.
+const SIP_MAX: usize = 8_192;
+
 /// The cloud.
 pub struct CloudNode {
     sip: SocketAddr,
@@ -187,6 +190,8 @@ pub struct CloudNode {
     key: SigningKey,
     sites: Vec<(Factory, Site)>,
     process: Option<Process>,
+    /// What came of SIP connections and is no whole message yet.
+    framers: HashMap<Conn, Framer<Vec<u8>>>,
     started: Millis,
     rng: Rng,
     out: Vec<Act>,
@@ -216,6 +221,7 @@ impl CloudNode {
             key,
             sites,
             process: None,
+            framers: HashMap::new(),
             started: 0,
             rng,
             out: Vec::new(),
@@ -333,7 +339,35 @@ impl CloudNode {
         }
     }
 
+    /// Bytes of a SIP connection, cut anywhere.
+    fn received(&mut self, now: Millis, conn: Conn, flow: Flow, mut bytes: &[u8]) {
+        let clock = self.clock(now);
+        let new = || Framer::accepted(vec![0; SIP_MAX]);
+        let mut framer = self.framers.remove(&conn).unwrap_or_else(new);
+        while !bytes.is_empty() {
+            let taken = framer.push(bytes);
+            bytes = bytes.get(taken..).unwrap_or_default();
+            while let Some(frame) = framer.next() {
+                let Some(process) = &mut self.process else { return };
+                let input = match frame {
+                    Ok(Frame::Message(bytes)) => pbx::Input::Message { flow, bytes },
+                    Ok(Frame::Ping) => pbx::Input::Ping { flow },
+                    Ok(Frame::Pong) => pbx::Input::Pong { flow },
+                    Err(_) => {
+                        self.out.push(Act::Close { conn });
+                        return self.closed(now, conn);
+                    }
+                };
+                process.pbx.handle(clock, input);
+                // All that one message causes before the next.
+                self.drain(now);
+            }
+        }
+        self.framers.insert(conn, framer);
+    }
+
     fn closed(&mut self, now: Millis, conn: Conn) {
+        self.framers.remove(&conn);
         let clock = self.clock(now);
         let Some(process) = &mut self.process else { return };
         if let Some(flow) = process.streams.remove(&conn) {
@@ -425,9 +459,7 @@ impl Node for CloudNode {
                 if let Some(process) = &mut self.process
                     && let Some(&flow) = process.streams.get(&conn)
                 {
-                    process
-                        .pbx
-                        .handle(clock, pbx::Input::Stream { flow, bytes: &bytes });
+                    self.received(now, conn, flow, &bytes);
                 }
             }
             Arrival::Data {

@@ -8,7 +8,7 @@ use media::prompt::Prompt;
 use media::relay::{Remote, Side as End};
 use sip::b2bua::{Media, SDP_MAX, Side};
 use sip::pool::Key;
-use sip::sdp::{self, Sdp};
+use sip::sdp::{self, Edit, Role, Sdp};
 
 /// The media relays, which the engine's owner runs: real sockets, or a simulation's.
 pub trait Relays {
@@ -38,8 +38,6 @@ pub(super) struct Bridge<R> {
     offered: HashMap<Key, (End, Remote, IpAddr)>,
     /// Where the message at hand came from.
     source: IpAddr,
-    /// The message at hand asks for a change of an answered call.
-    changes_session: bool,
     /// The last refusal was for want of ports.
     pub exhausted: bool,
 }
@@ -51,15 +49,13 @@ impl<R: Relays> Bridge<R> {
             sessions: HashMap::new(),
             offered: HashMap::new(),
             source: IpAddr::from([0; 4]),
-            changes_session: false,
             exhausted: false,
         }
     }
 
-    /// A message is at hand: where it came from, and whether it is an INVITE within a dialog.
-    pub fn hear(&mut self, source: IpAddr, changes_session: bool) {
+    /// A message is at hand: where it came from.
+    pub fn hear(&mut self, source: IpAddr) {
         self.source = source;
-        self.changes_session = changes_session;
     }
 
     /// Forgets what was offered and never agreed to: these calls no longer wait for an answer.
@@ -97,12 +93,19 @@ impl<R: Relays> Bridge<R> {
 }
 
 impl<R: Relays> Media for Bridge<R> {
-    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
+    fn relay(
+        &mut self,
+        call: Key,
+        from: Side,
+        role: Role,
+        sdp: &[u8],
+        out: &mut [u8; SDP_MAX],
+    ) -> Option<usize> {
         let own = match from {
             Side::Caller => End::A,
             Side::Callee => End::B,
         };
-        if !self.changes_session
+        if role == Role::Answer
             && let Some((side, remote, source)) = self.offered.remove(&call)
             && side != own
         {
@@ -116,6 +119,8 @@ impl<R: Relays> Media for Bridge<R> {
             .media()
             .enumerate()
             .find(|(_, medium)| medium.port != 0 && is_voice(medium))?;
+        // What an offer changes of a session waits for the answer; the first begins one.
+        let waits = role == Role::Offer && self.sessions.contains_key(&call);
         let ends = match self.sessions.get(&call) {
             Some(ends) => *ends,
             None => match self.relays.open(call.to_bits()) {
@@ -143,14 +148,14 @@ impl<R: Relays> Media for Bridge<R> {
                 (false, Some(_)) => Remote { rtp: target, rtcp },
                 (false, None) => Remote::next_port(target),
             };
-            if self.changes_session {
+            if waits {
                 self.offered.insert(call, (own, remote, self.source));
             } else {
                 self.relays.remote(call.to_bits(), own, remote, self.source);
             }
         }
-        let written = sdp::rewrite(&sdp, out, |index, medium| {
-            Some(match medium.address {
+        let written = sdp::rewrite(&sdp, out, Some(told.ip()), |index, medium| {
+            Edit::at(match medium.address {
                 // One voice stream is relayed; others are not offered on.
                 _ if index != voice => SocketAddr::new(told.ip(), 0),
                 // The old way to hold (RFC 3264 §8.4) stays one.
@@ -158,29 +163,6 @@ impl<R: Relays> Media for Bridge<R> {
                 _ => told,
             })
         });
-        hide_session_address(out, written.ok()?, told.ip())
+        written.ok()
     }
-}
-
-/// Every medium has its own address now; the session's, which some look at all the same, becomes the relay's too. Gives the
-/// length then; `None`: no room.
-fn hide_session_address(out: &mut [u8], len: usize, address: IpAddr) -> Option<usize> {
-    let sdp = out.get(..len)?;
-    let mut at = 0;
-    for line in sdp.split_inclusive(|byte| *byte == b'\n') {
-        if line.starts_with(b"m=") {
-            break;
-        }
-        let after = at + line.len();
-        if line.starts_with(b"c=") && !line.trim_ascii_end().ends_with(b" 0.0.0.0") {
-            let kind = if address.is_ipv4() { "IP4" } else { "IP6" };
-            let own = format!("c=IN {kind} {address}\r\n");
-            let rest = sdp.get(after..)?.to_vec();
-            let hidden = [own.as_bytes(), &rest].concat();
-            out.get_mut(at..at + hidden.len())?.copy_from_slice(&hidden);
-            return Some(at + hidden.len());
-        }
-        at = after;
-    }
-    Some(len)
 }

@@ -8,6 +8,8 @@ use shared::{BoxId, ContractId, IdKey, Number, SessionId};
 use sip::b2bua::{Cause, End, Side};
 use sip::pool::Key;
 
+use super::route::Sent;
+
 /// Between whom a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -32,6 +34,8 @@ pub(super) struct Rings {
     pub from: String,
     /// If nobody answers.
     pub unanswered: Treatment,
+    /// Who was called before.
+    pub sent: Option<Sent>,
 }
 
 /// What the engine keeps with a call.

@@ -20,6 +20,7 @@ use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Method, Name};
 
 use super::{Kind, Meta, Pbx, Relays};
+pub(super) use parties::Sent;
 pub(crate) use parties::caller;
 use parties::{number, party};
 

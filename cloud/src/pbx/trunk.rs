@@ -9,12 +9,10 @@ use std::time::Duration;
 use shared::BoxId;
 use sip::digest::{self, Credentials, Protected, Verdict};
 use sip::uri::Host;
-use sip::{Flow, Frame, Framer, Instant, Message, Name, Writer};
+use sip::{Flow, Instant, Message, Name, Writer};
 
 use super::{Account, Pbx, Queued, Relays};
 
-/// Largest message of a connection, in bytes; beyond it the connection is closed.
-const STREAM_MAX: usize = 8_192;
 /// A connection that has not registered by then is closed.
 const REGISTER_WITHIN: Duration = Duration::from_secs(10);
 /// How long calls wait for a box whose connection broke, to come back on another.
@@ -30,9 +28,6 @@ const SUPPORTED: [&str; 2] = ["gin", "outbound"];
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Stream {
-    framer: Framer<Vec<u8>>,
-    /// Received and not yet given to the framer.
-    pending: Vec<u8>,
     heard: Instant,
     opened: Instant,
     pub id: Option<BoxId>,
@@ -65,68 +60,24 @@ struct Binding {
 }
 
 impl<R: Relays> Pbx<R> {
-    pub(super) fn on_stream(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        if !self.streams.contains_key(&flow) {
-            if self.streams.len() >= self.config.connections {
-                self.counters.closed += 1;
-                self.out.push_back(Queued::Close(flow));
-                return;
-            }
-            let stream = Stream {
-                framer: Framer::accepted(vec![0; STREAM_MAX]),
-                pending: Vec::new(),
+    /// Something came on a connection. False: there are too many, and it is closed.
+    pub(super) fn hears(&mut self, now: Instant, flow: Flow) -> bool {
+        if !self.streams.contains_key(&flow) && self.streams.len() >= self.config.connections {
+            self.counters.closed += 1;
+            self.out.push_back(Queued::Close(flow));
+            return false;
+        }
+        let earliest = &mut self.earliest;
+        let stream = self.streams.entry(flow).or_insert_with(|| {
+            *earliest = (*earliest).min(now + REGISTER_WITHIN);
+            Stream {
                 heard: now,
                 opened: now,
                 id: None,
-            };
-            self.streams.insert(flow, stream);
-            self.earliest = self.earliest.min(now + REGISTER_WITHIN);
-        }
-        if let Some(stream) = self.streams.get_mut(&flow) {
-            stream.heard = now;
-            stream.pending.extend_from_slice(bytes);
-            self.ready.push_back(flow);
-        }
-    }
-
-    /// Takes one message, ping or fault of a connection. False: there is none.
-    pub(super) fn next_message(&mut self, now: Instant) -> bool {
-        while let Some(flow) = self.ready.front().copied() {
-            let Some(stream) = self.streams.get_mut(&flow) else {
-                self.ready.pop_front();
-                continue;
-            };
-            match stream.framer.next() {
-                Some(Ok(Frame::Message(bytes))) => {
-                    let bytes = bytes.to_vec();
-                    self.on_message(now, flow, &bytes);
-                    return true;
-                }
-                Some(Ok(Frame::Ping)) => {
-                    let pong = Queued::Send {
-                        flow,
-                        bytes: b"\r\n".to_vec(),
-                    };
-                    self.out.push_back(pong);
-                    return true;
-                }
-                Some(Ok(Frame::Pong)) => {}
-                Some(Err(_)) => {
-                    self.counters.malformed += 1;
-                    self.close(flow);
-                    self.on_closed(now, flow);
-                    return true;
-                }
-                None if stream.pending.is_empty() => {
-                    self.ready.pop_front();
-                }
-                None => {
-                    let taken = stream.framer.push(&stream.pending);
-                    stream.pending.drain(..taken);
-                }
             }
-        }
-        false
+        });
+        stream.heard = now;
+        true
     }
 
     /// The box that is registered on this connection.

@@ -10,6 +10,7 @@ use cloud::broker::BrokerUrl;
 use cloud::db::{Ask, BoxOrder, Db, Done};
 use cloud::refusal::{Error, Result};
 use cloud::server::{Options, Server};
+use cloud::sip_io::Listen;
 use cloud::sync::Received;
 use contract::command::{NewId, NewRep};
 use contract::model::Customer;
@@ -161,7 +162,7 @@ impl Running {
     pub async fn start_with_carrier(db: &Db, broker: Option<BrokerUrl>, carrier: SocketAddr) -> Self {
         let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let options = Options {
-            sip: local,
+            sip: Listen::plain(local),
             mqtt: broker.is_none().then_some(local),
             broker,
             carrier,

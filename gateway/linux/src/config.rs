@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use gateway::registrar::Rate;
 use serde::Deserialize;
 use shared::factory::{Factory, MAX_FACTORY};
 use shared::id::BoxId;
@@ -59,8 +58,6 @@ pub struct Capacity {
     pub calls: usize,
     /// Connections of phones.
     pub connections: u16,
-    /// Requests a second of one address outside of calls.
-    pub requests: u16,
 }
 
 impl Default for Capacity {
@@ -68,7 +65,6 @@ impl Default for Capacity {
         Self {
             calls: 1_000,
             connections: 1_024,
-            requests: Rate::PHONES.per_second,
         }
     }
 }
@@ -146,7 +142,6 @@ impl Config {
             Self::CALLS_MAX
         );
         ensure!(capacity.connections > 0, "capacity.connections: at least 1");
-        ensure!(capacity.requests > 0, "capacity.requests: at least 1");
         let role = match (cloud, site) {
             (Some(cloud), None) => {
                 ensure!(records.is_none(), "records go to the cloud: leave `records` out");
@@ -164,15 +159,6 @@ impl Config {
             capacity,
             role,
         })
-    }
-
-    /// How much an address may ask.
-    pub fn rate(&self) -> Rate {
-        let per_second = self.capacity.requests;
-        Rate {
-            burst: per_second.max(Rate::PHONES.burst),
-            per_second,
-        }
     }
 
     /// Most calls that handles can name, with their legs.
@@ -260,7 +246,7 @@ ring = ["201", "202"]
     /// What is changed in the good one, and what the answer must name: the line, or the place.
     #[test]
     fn what_is_wrong_is_named() {
-        let table: [(&str, &str, &str); 26] = [
+        let table: [(&str, &str, &str); 25] = [
             ("state = \"state\"", "", "missing field `state`"),
             ("udp = 5060", "udp = 5060\nport = 5060", "line 6, column 1"),
             ("udp = 5060", "udp = 65536", "line 5, column 7"),
@@ -275,7 +261,6 @@ ring = ["201", "202"]
                 "[capacity]\nconnections = 0\n[site]",
                 "capacity.connections",
             ),
-            ("[site]", "[capacity]\nrequests = 0\n[site]", "capacity.requests"),
             (
                 "[site]",
                 "[capacity]\nphones = 1\n[site]",

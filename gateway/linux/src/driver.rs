@@ -125,7 +125,6 @@ impl Driver {
             factory.clone(),
             rand::random(),
         ));
-        gateway.set_rate(config.rate());
         let boot = Boot {
             first: rand::random::<u32>() >> 1,
             reason: BootReason::PowerOn,

@@ -1,10 +1,10 @@
 //! The room the brain lives in, as large as the configuration says.
 
-use gateway::budget::{BINDINGS, BLOCKS, BRANCHES, CALLS, EMERGENCY_CALLS, IDS, SOURCES};
+use gateway::budget::{BINDINGS, BLOCKS, BRANCHES, CALLS, EMERGENCY_CALLS, IDS, LAMP_BLOCKS, LAMPS, SOURCES};
 use gateway::registrar::{Place, Source};
 use gateway::{Storage, keeper, registrar, trunk, uplink};
-use sip::b2bua;
 use sip::digest::Used;
+use sip::{b2bua, events};
 
 use crate::config::Capacity;
 
@@ -26,6 +26,7 @@ pub fn room(capacity: Capacity) -> Storage<'static> {
             nonces: lasting(BINDINGS, || Used::NONE),
             sources: lasting(SOURCES, || Source::NONE),
         },
+        lamps: events::Storage::growable(LAMPS, LAMP_BLOCKS),
         held: Box::leak(Box::new(keeper::Memory::new())),
         trunk: lasting(trunk::BUFFER, || 0),
         uplink: Box::leak(Box::new(uplink::Memory::new())),

@@ -13,6 +13,8 @@ pub enum Transport {
     Tls,
     /// WebSocket.
     Ws,
+    /// WebSocket over TLS.
+    Wss,
 }
 
 impl Transport {
@@ -28,14 +30,26 @@ impl Transport {
             Transport::Tcp => "TCP",
             Transport::Tls => "TLS",
             Transport::Ws => "WS",
+            Transport::Wss => "WSS",
         }
     }
 
     /// The transport named, in any case; `None` for others (SCTP, extensions).
     pub fn parse(name: &[u8]) -> Option<Self> {
-        [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws]
+        use Transport::{Tcp, Tls, Udp, Ws, Wss};
+        [Udp, Tcp, Tls, Ws, Wss]
             .into_iter()
             .find(|t| t.as_str().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The `transport` of a URI: `tcp`; that of both WebSockets is `ws` (RFC 7118 §5.2).
+    pub const fn param(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+            Transport::Ws | Transport::Wss => "ws",
+        }
     }
 
     /// Port used where an address names none (RFC 3261 §19.1.2, RFC 7118 §5.2).
@@ -44,6 +58,7 @@ impl Transport {
             Transport::Udp | Transport::Tcp => 5060,
             Transport::Tls => 5061,
             Transport::Ws => 80,
+            Transport::Wss => 443,
         }
     }
 }
@@ -98,7 +113,7 @@ pub(crate) struct Path {
     ports: [u16; 2],
     stream: u16,
     interface: u8,
-    /// Bits 0-1 transport, bit 2 peer is IPv4, bit 3 local is IPv4.
+    /// Bits 0-2 transport, bit 3 peer is IPv4, bit 4 local is IPv4.
     form: u8,
 }
 
@@ -119,6 +134,7 @@ impl Path {
             Transport::Tcp => 1,
             Transport::Tls => 2,
             Transport::Ws => 3,
+            Transport::Wss => 4,
         };
         Self {
             peer,
@@ -126,7 +142,7 @@ impl Path {
             ports: [flow.peer.port(), flow.local.port()],
             stream: flow.stream,
             interface: flow.interface,
-            form: transport | u8::from(flow.peer.is_ipv4()) << 2 | u8::from(flow.local.is_ipv4()) << 3,
+            form: transport | u8::from(flow.peer.is_ipv4()) << 3 | u8::from(flow.local.is_ipv4()) << 4,
         }
     }
 
@@ -141,22 +157,23 @@ impl Path {
             SocketAddr::new(ip, port)
         }
         Flow {
-            transport: match self.form & 3 {
+            transport: match self.form & 7 {
                 0 => Transport::Udp,
                 1 => Transport::Tcp,
                 2 => Transport::Tls,
-                _ => Transport::Ws,
+                3 => Transport::Ws,
+                _ => Transport::Wss,
             },
             interface: self.interface,
             stream: self.stream,
-            peer: address(self.peer, self.form & 4 != 0, self.ports[0]),
-            local: address(self.local, self.form & 8 != 0, self.ports[1]),
+            peer: address(self.peer, self.form & 8 != 0, self.ports[0]),
+            local: address(self.local, self.form & 16 != 0, self.ports[1]),
         }
     }
 
     /// The same transport protocol and interface.
     pub const fn is_like(&self, other: &Path) -> bool {
-        self.form & 3 == other.form & 3 && self.interface == other.interface
+        self.form & 7 == other.form & 7 && self.interface == other.interface
     }
 
     /// The other side's address, as [`crate::flow::octets`] gives it.
@@ -165,7 +182,7 @@ impl Path {
     }
 
     pub fn is_reliable(&self) -> bool {
-        self.form & 3 != 0
+        self.form & 7 != 0
     }
 }
 

@@ -44,6 +44,7 @@ names! {
     CallId "Call-ID" b'i';
     CSeq "CSeq";
     Contact "Contact" b'm';
+    MaxBreadth "Max-Breadth";
     MaxForwards "Max-Forwards";
     ContentLength "Content-Length" b'l';
     ContentType "Content-Type" b'c';

@@ -336,6 +336,11 @@ impl<'a> Message<'a> {
         self.number(Name::MaxForwards)?.try_into().ok()
     }
 
+    /// Max-Breadth (RFC 5393 §5.3): most branches at once, here and beyond.
+    pub fn max_breadth(&self) -> Option<u32> {
+        self.number(Name::MaxBreadth)
+    }
+
     /// Expires, in seconds.
     pub fn expires(&self) -> Option<u32> {
         self.number(Name::Expires)

@@ -125,7 +125,7 @@ pub struct Slot<T> {
     node: Node,
     links: [Link; LISTS],
     /// The list with this place's number. It has nothing to do with the entry at this place.
-    pub(crate) bucket: List<1>,
+    bucket: List<1>,
     generation: u16,
 }
 
@@ -192,17 +192,8 @@ impl<'s, T: Timed> Pool<'s, T> {
         self.storage.limit().min(Key::PLACES).saturating_sub(self.len)
     }
 
-    /// How many places there are by now.
-    pub(crate) fn places(&self) -> usize {
+    fn places(&self) -> usize {
         self.storage.entries().len()
-    }
-
-    /// The list with a place's number.
-    pub(crate) fn bucket_mut(&mut self, place: usize) -> Option<&mut List<1>> {
-        self.storage
-            .entries_mut()
-            .get_mut(place)
-            .map(|slot| &mut slot.bucket)
     }
 
     /// Puts an entry into a free place; drops it where there is none.
@@ -265,13 +256,13 @@ impl<'s, T: Timed> Pool<'s, T> {
     }
 
     /// The handle of the place with this number, or of the next entry in it.
-    pub(crate) fn key(&self, index: u32) -> Option<Key> {
+    fn key(&self, index: u32) -> Option<Key> {
         let slot = self.storage.entries().get(index as usize)?;
         Some(Key::new(index, slot.generation))
     }
 
     /// All entries, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> + Clone {
         (0..).zip(self.storage.entries()).filter_map(|(index, slot)| {
             slot.value
                 .as_ref()
@@ -389,6 +380,71 @@ impl<const N: usize> List<N> {
             self.remove_index(storage, index);
             index
         })
+    }
+}
+
+/// Entries of one pool filed by a hash, which nobody from outside must be able to choose: in as many lists as there are places,
+/// which they lend, so that few are in one.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// Number of lists, a power of two no larger than that of places.
+    lists: usize,
+}
+
+impl Index {
+    /// Files a new entry; `hash` is that of any.
+    pub fn insert<T: Timed>(&mut self, pool: &mut Pool<'_, T>, key: Key, hash: impl Fn(&T) -> u64) {
+        let places = pool.places();
+        if places < 2 * self.lists.max(1) {
+            return self.file(pool, key, &hash);
+        }
+        // All anew, for the number of places there is now.
+        self.lists = 1 << places.ilog2();
+        for slot in pool.storage.entries_mut() {
+            slot.bucket = List::EMPTY;
+        }
+        for place in 0..places as u32 {
+            if let Some(key) = pool.key(place) {
+                self.file(pool, key, &hash);
+            }
+        }
+    }
+
+    fn file<T: Timed>(&self, pool: &mut Pool<'_, T>, key: Key, hash: impl Fn(&T) -> u64) {
+        if let Some(hash) = pool.get(key).map(hash) {
+            self.change(pool, hash, |list, pool| list.push(pool, key));
+        }
+    }
+
+    /// Takes out an entry, which is filed under this hash.
+    pub fn remove<T: Timed>(&self, pool: &mut Pool<'_, T>, key: Key, hash: u64) {
+        self.change(pool, hash, |list, pool| list.remove(pool, key));
+    }
+
+    /// The entries with this hash, and a few others.
+    pub fn find<T: Timed>(&self, pool: &Pool<'_, T>, hash: u64) -> Walk<1> {
+        let slot = pool.storage.entries().get(self.list(hash));
+        slot.map_or(List::EMPTY, |slot| slot.bucket).walk(pool)
+    }
+
+    fn list(&self, hash: u64) -> usize {
+        hash as usize & self.lists.saturating_sub(1)
+    }
+
+    fn change<'s, T: Timed>(
+        &self,
+        pool: &mut Pool<'s, T>,
+        hash: u64,
+        change: impl FnOnce(&mut List<1>, &mut Pool<'s, T>),
+    ) {
+        let place = self.list(hash);
+        let Some(mut list) = pool.storage.entries().get(place).map(|slot| slot.bucket) else {
+            return;
+        };
+        change(&mut list, pool);
+        if let Some(slot) = pool.storage.entries_mut().get_mut(place) {
+            slot.bucket = list;
+        }
     }
 }
 

@@ -1,9 +1,19 @@
-//! SDP as SIP phones use it (RFC 8866, RFC 3264): view, edit of addresses, a small audio description.
+//! SDP as SIP phones use it (RFC 8866): a view here, and beside it edit, writing, keys, T.38, offer and answer.
+mod answer;
+mod crypto;
+mod edit;
+mod fax;
+mod write;
+
 use crate::fields::{number, port};
 use crate::scan::{split_once, trim};
-use crate::write::{Full, Writer};
-use core::fmt::{self, Write};
 use core::net::{IpAddr, SocketAddr};
+
+pub use answer::{Breach, Role};
+pub use crypto::{Crypto, Suite, choose};
+pub use edit::{Edit, Keys, rewrite};
+pub use fax::{Correction, Fax, RateManagement};
+pub use write::{Answer, Audio};
 
 /// Direction of media (RFC 8866 §6.7), as seen by the side that wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -199,6 +209,16 @@ impl<'a> Sdp<'a> {
         }
     }
 
+    /// The first medium that spoken words can be sent to: audio without keys, wanted by its writer, with G.711 under its
+    /// static payload type; its place among the media, and the codec.
+    pub fn listener(&self) -> Option<(usize, Media<'a>, Codec)> {
+        self.media().enumerate().find_map(|(index, medium)| {
+            let plain = medium.kind == b"audio" && matches!(medium.protocol, b"RTP/AVP" | b"RTP/AVPF");
+            let (codec, _) = medium.codecs().find(|(codec, pt)| codec.payload_type() == *pt)?;
+            (plain && !medium.is_held()).then_some((index, medium, codec))
+        })
+    }
+
     /// The first audio medium that is not refused.
     pub fn audio(&self) -> Option<Media<'a>> {
         self.media().find(|m| m.kind == b"audio" && m.port != 0)
@@ -318,87 +338,6 @@ impl<'a> Media<'a> {
     }
 }
 
-/// Copies `sdp` with the address and port of media replaced: `replace(index, medium)` gives the new ones or `None` to leave
-/// the medium as it is. Refused media (port 0) are not asked for and stay. Everything else survives byte for byte, but for
-/// attributes of a replaced medium that would lead around its new address: `rtcp`, `candidate`, `remote-candidates` and
-/// `end-of-candidates`. Gives the length written.
-pub fn rewrite(
-    sdp: &Sdp<'_>,
-    out: &mut [u8],
-    mut replace: impl FnMut(usize, &Media<'_>) -> Option<SocketAddr>,
-) -> Result<usize, Full> {
-    let mut w = Writer::new(out);
-    w.raw(sdp.session);
-    let mut at = sdp.session.len();
-    let mut media = sdp.media();
-    let mut index = 0;
-    while let Some(medium) = media.next() {
-        let part = sdp.bytes.get(at..media.at).unwrap_or_default();
-        at = media.at;
-        let target = if medium.port == 0 {
-            None
-        } else {
-            replace(index, &medium)
-        };
-        index += 1;
-        match target {
-            None => {
-                w.raw(part);
-            }
-            Some(target) => write_medium(&mut w, &medium, part, target),
-        }
-    }
-    w.end()
-}
-
-fn write_medium(w: &mut Writer<'_>, medium: &Media<'_>, part: &[u8], target: SocketAddr) {
-    let ends_crlf = part
-        .split_inclusive(|&b| b == b'\n')
-        .next()
-        .is_none_or(|l| !l.ends_with(b"\n") || l.ends_with(b"\r\n"));
-    let end: &[u8] = if ends_crlf { b"\r\n" } else { b"\n" };
-    w.raw(b"m=").raw(medium.kind);
-    let _ = write!(w, " {} ", target.port());
-    w.raw(medium.protocol).raw(b" ").raw(medium.formats).raw(end);
-    let mut placed = false;
-    for line in part.split_inclusive(|&b| b == b'\n').skip(1) {
-        // Title, then connection, then all else (RFC 8866 §5).
-        if !line.starts_with(b"i=") && !placed {
-            write_connection(w, target.ip(), end);
-            placed = true;
-        }
-        let leads_around = [
-            &b"a=rtcp:"[..],
-            b"a=candidate:",
-            b"a=remote-candidates:",
-            b"a=end-of-candidates",
-        ];
-        if !line.starts_with(b"c=") && !leads_around.iter().any(|a| line.starts_with(a)) {
-            w.raw(line);
-        }
-    }
-    if !placed {
-        // A title may be the description's last line, and have no end.
-        if memchr::memchr(b'\n', part).is_some() && !part.ends_with(b"\n") {
-            w.raw(end);
-        }
-        write_connection(w, target.ip(), end);
-    }
-}
-
-fn write_connection(w: &mut Writer<'_>, address: IpAddr, end: &[u8]) {
-    let _ = write!(w, "c=IN {}", Address(address));
-    w.raw(end);
-}
-
-struct Address(IpAddr);
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", if self.0.is_ipv4() { "IP4" } else { "IP6" }, self.0)
-    }
-}
-
 /// A voice codec of G.711.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
@@ -425,49 +364,6 @@ impl Codec {
             Codec::Pcmu => "PCMU/8000",
             Codec::Pcma => "PCMA/8000",
         }
-    }
-}
-
-/// A description of one audio medium, printed with [`fmt::Display`].
-#[derive(Clone, Copy, Debug)]
-pub struct Audio<'a> {
-    /// Session id of the `o=` line, unique for its writer.
-    pub session: u64,
-    /// Version; grows by one with each change (RFC 3264 §8).
-    pub version: u64,
-    /// Where the audio is wanted.
-    pub target: SocketAddr,
-    /// Codecs in order of preference.
-    pub codecs: &'a [Codec],
-    /// Payload type for telephone events (RFC 4733), usually 101.
-    pub telephone_event: Option<u8>,
-    /// Direction.
-    pub direction: Direction,
-}
-
-impl fmt::Display for Audio<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = Address(self.target.ip());
-        write!(
-            f,
-            "v=0\r\no=- {} {} IN {address}\r\ns=-\r\nc=IN {address}\r\nt=0 0\r\n",
-            self.session, self.version
-        )?;
-        write!(f, "m=audio {} RTP/AVP", self.target.port())?;
-        for codec in self.codecs {
-            write!(f, " {}", codec.payload_type())?;
-        }
-        if let Some(pt) = self.telephone_event {
-            write!(f, " {pt}")?;
-        }
-        f.write_str("\r\n")?;
-        for codec in self.codecs {
-            write!(f, "a=rtpmap:{} {}\r\n", codec.payload_type(), codec.encoding())?;
-        }
-        if let Some(pt) = self.telephone_event {
-            write!(f, "a=rtpmap:{pt} telephone-event/8000\r\na=fmtp:{pt} 0-15\r\n")?;
-        }
-        write!(f, "a=ptime:20\r\na={}\r\n", self.direction.as_str())
     }
 }
 

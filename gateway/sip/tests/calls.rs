@@ -47,6 +47,7 @@ impl World {
             agent: "test",
             probe: Duration::from_secs(100_000),
             timers: Timers::default(),
+            transfers: false,
         };
         Self {
             calls: Calls::new(storage, [1, 2], config),
@@ -89,7 +90,7 @@ impl World {
                 };
                 self.calls.dial(self.now, call, target).expect("room");
             }
-            Receive::Done => {}
+            Receive::Refer { .. } | Receive::Done => {}
             Receive::Request { .. } => panic!("a stray request"),
         }
         while let Some(output) = self.calls.poll(self.now, &mut self.buffer) {

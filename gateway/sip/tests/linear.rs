@@ -3,7 +3,7 @@
 use sip::b2bua::{Calls, Config, Direct, Output, Receive, Storage, Target};
 use sip::digest::{Challenge, Credentials};
 use sip::header::Name;
-use sip::sdp::{Sdp, rewrite};
+use sip::sdp::{Edit, Sdp, rewrite};
 use sip::transaction::{self, Priority, Timers};
 use sip::{Flow, Framer, Instant, Message, Transport, Uri, Writer, write_response_head};
 use sip::{pool, text};
@@ -232,7 +232,7 @@ impl Bench {
                 ));
             }
             let target = "192.0.2.1:4000".parse().unwrap();
-            black_box(rewrite(&sdp, &mut self.out, |_, _| Some(target)).is_ok());
+            black_box(rewrite(&sdp, &mut self.out, None, |_, _| Edit::at(target)).is_ok());
         }
         let mut w = Writer::new(&mut self.out);
         write_response_head(&mut w, &m, 200, Some("t"), self.flow.peer);
@@ -277,6 +277,7 @@ fn calling(bench: &mut Bench, bytes: &[u8]) -> (Calls<'static, ()>, Vec<u8>) {
         agent: "test",
         probe: Duration::from_secs(60),
         timers: Timers::default(),
+        transfers: true,
     };
     let (now, mut calls) = (Instant::from_millis(1_000), Calls::new(storage, [1, 2], config));
     let plain = String::from_utf8(request("", SDP))

@@ -3,7 +3,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sip::header::Name;
-use sip::sdp::{Sdp, rewrite};
+use sip::sdp::{self, Direction, Keys, Sdp, rewrite};
 use sip::{Frame, Framer, Message, Method, Uri, Writer, write_response_head};
 
 const SEEDS: [&[u8]; 8] = [
@@ -90,6 +90,7 @@ fn read_all(m: &Message<'_>) {
         m.via(),
         m.cseq(),
         m.reasons().count(),
+        (m.privacy(), m.history().count(), m.diverted()),
         m.content_type(),
         m.supports("x"),
         m.screen(&["100rel"]),
@@ -97,7 +98,11 @@ fn read_all(m: &Message<'_>) {
     if let Some(sdp) = Sdp::parse(m.body()) {
         let mut out = [0; 8000];
         let target = "[2001:db8::1]:4000".parse().unwrap();
-        let len = rewrite(&sdp, &mut out, |_, medium| medium.target().map(|_| target)).unwrap();
+        let at = sdp::Edit::at(target);
+        let len = rewrite(&sdp, &mut out, None, |_, medium| {
+            medium.target().map_or(sdp::Edit::default(), |_| at)
+        });
+        let len = len.unwrap();
         let back = Sdp::parse(&out[..len]).expect("a rewritten description is one");
         assert_eq!(back.media().count(), sdp.media().count());
         for (new, old) in back.media().zip(sdp.media()) {
@@ -107,6 +112,21 @@ fn read_all(m: &Message<'_>) {
                 (old.kind, old.formats, old.direction)
             );
             let _ = (old.codecs().count(), old.telephone_event());
+        }
+        // A description answers itself unless its keys are too many, and held and resumed without keys it still does.
+        let encrypted = sdp.media().any(|m| m.attributes("crypto").next().is_some());
+        assert!(encrypted || sdp.answers(&sdp).is_ok());
+        let mut held = [0; 8000];
+        for direction in [Direction::Inactive, Direction::SendRecv] {
+            let edit = sdp::Edit {
+                direction: Some(direction),
+                keys: Some(Keys::None),
+                ..sdp::Edit::default()
+            };
+            let len = rewrite(&sdp, &mut held, None, |_, _| edit).unwrap();
+            let back = Sdp::parse(&held[..len]).expect("an edited description is one");
+            assert!(back.media().all(|m| m.port == 0 || m.direction == direction));
+            assert!(back.answers(&back).is_ok());
         }
     }
 }

@@ -1,10 +1,9 @@
 //! What a caller hears when there is no way for its call: spoken words with a cause, then the refusal.
 
-use core::fmt::Write;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use heapless::String;
+use heapless::Vec;
 use media::g711::Law;
 use media::prompt::Prompt;
 use shared::sync::{Alarm, EventBody};
@@ -84,12 +83,12 @@ impl Gateway<'_> {
         let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
         let mut offer = [0; SDP_MAX];
         let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
-        let Some((to, law, sdp)) = announced(offer, session, ours) else {
+        let Some((to, law, sdp)) = answer_of_ours(offer, session, ours, None) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };
         if self
             .calls
-            .progress(now, call, 183, Some(sdp.as_bytes()), Some(cause))
+            .progress(now, call, 183, Some(&sdp), Some(cause))
             .is_err()
         {
             return self.calls.refuse(now, call, status, Some(cause));
@@ -128,15 +127,16 @@ impl Gateway<'_> {
     }
 }
 
-/// The answer to an offer for an announcement of ours: where to play, how, and the description. Nothing for an offer
-/// without G.711 audio as its first medium.
-fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr, Law, String<512>)> {
+/// The answer of our own to an offer: where to play, how, and the description. Nothing for an offer that wants to hear no G.711
+/// of us. The direction is what fits the offer's, if no other is asked for.
+pub(super) fn answer_of_ours(
+    offer: &[u8],
+    session: u64,
+    ours: SocketAddr,
+    direction: Option<Direction>,
+) -> Option<(SocketAddr, Law, Vec<u8, 512>)> {
     let offer = Sdp::parse(offer)?;
-    let audio = offer
-        .media()
-        .next()
-        .filter(|first| Some(*first) == offer.audio())?;
-    let (codec, _) = audio.codecs().next()?;
+    let (place, medium, codec) = offer.listener()?;
     let law = match codec {
         Codec::Pcmu => Law::Pcmu,
         Codec::Pcma => Law::Pcma,
@@ -147,15 +147,11 @@ fn announced(offer: &[u8], session: u64, ours: SocketAddr) -> Option<(SocketAddr
         target: ours,
         codecs: &[codec],
         telephone_event: None,
-        direction: Direction::SendRecv,
+        direction: direction.unwrap_or(medium.direction.mirrored()),
     };
-    let mut sdp = String::new();
-    write!(sdp, "{answer}").ok()?;
-    // Every other medium is refused (RFC 3264 §6).
-    for other in offer.media().skip(1) {
-        let [kind, protocol, formats] =
-            [other.kind, other.protocol, other.formats].map(|bytes| core::str::from_utf8(bytes).ok());
-        write!(sdp, "m={} 0 {} {}\r\n", kind?, protocol?, formats?).ok()?;
-    }
-    Some((audio.target()?, law, sdp))
+    let mut sdp = Vec::new();
+    let _ = sdp.resize(sdp.capacity(), 0);
+    let len = answer.answering(offer, place).write(&mut sdp).ok()?;
+    sdp.truncate(len);
+    Some((medium.target()?, law, sdp))
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use shared::record::{CallLeg, Direction, FinalState, Side as Writer};
 use shared::sync::EventBody;
 use sip::Instant;
-use sip::b2bua::{Cause, End, Event};
+use sip::b2bua::{Cause, End, Event, Side};
 use sip::pool::Key;
 
 use super::ringing::terminal;
@@ -59,11 +59,17 @@ impl Gateway<'_> {
                             None => rings.end(),
                         }
                     }
+                    let is_transfer = meta.transfer.is_some();
                     if meta.kind == Kind::Outgoing {
                         self.link.answered(now);
                     }
+                    if is_transfer {
+                        self.try_join(now, call);
+                    }
                 }
             }
+            Event::Joined { call, with } => self.on_joined(now, call, with),
+            Event::Parted { call, status } => self.transfer_failed(now, call, status),
             Event::Deadline { call } => self.on_deadline(now, call),
             Event::Ended { call, end } => self.on_ended(now, call, end),
         }
@@ -71,7 +77,9 @@ impl Gateway<'_> {
 
     fn on_deadline(&mut self, now: Instant, call: Key) {
         let Some(meta) = self.calls.meta(call) else { return };
-        if meta.player.is_some() {
+        if meta.answered.is_some() {
+            self.try_join(now, call);
+        } else if meta.player.is_some() {
             self.after_announcement(now, call);
         } else if meta.kind == Kind::Outgoing && !meta.progressed {
             // The call fails over before the mode does. A late answer gets its ACK and BYE.
@@ -120,7 +128,6 @@ impl Gateway<'_> {
     }
 
     fn on_ended(&mut self, now: Instant, call: Key, end: End) {
-        let ended = self.stamp(now);
         let Some(meta) = self.calls.meta_mut(call) else {
             return;
         };
@@ -131,6 +138,7 @@ impl Gateway<'_> {
             .chain(by)
             .for_each(|key| self.busy.end(key));
         let (state, status) = match end {
+            _ if meta.picks && meta.answered.is_none() => (FinalState::Cancelled, 487),
             End::HungUp(_) | End::Released => (FinalState::Answered, 200),
             End::Lost(_) => (FinalState::Lost, 200),
             End::Cancelled => (FinalState::Cancelled, 487),
@@ -145,15 +153,50 @@ impl Gateway<'_> {
                 (state, status)
             }
         };
-        let leg = CallLeg {
+        let transfer = meta.transfer;
+        for side in [Side::Caller, Side::Callee] {
+            self.write_record(now, call, side, state, status);
+        }
+        if let Some(player) = player {
+            self.media(MediaOutput::Stop { player });
+        }
+        self.after_transfer(now, call, transfer, status);
+    }
+
+    /// Writes down what a leg of a call was, once: when it is over, or when its side has left for another call.
+    pub(super) fn write_record(
+        &mut self,
+        now: Instant,
+        call: Key,
+        side: Side,
+        state: FinalState,
+        status: u16,
+    ) {
+        let ended = self.stamp(now);
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return;
+        };
+        let (leg, direction, terminal) = match side {
+            // In the session of the call that it has taken over.
+            Side::Caller if meta.picks => (2, Direction::In, meta.caller),
+            Side::Caller => (0, Direction::In, meta.caller),
+            Side::Callee if meta.answered_by.is_none() => return,
+            Side::Callee => (1, Direction::Out, meta.answered_by.and_then(terminal)),
+        };
+        let [caller, callee] = &mut meta.written;
+        let written = if side == Side::Caller { caller } else { callee };
+        if core::mem::replace(written, true) {
+            return;
+        }
+        let record = CallLeg {
             session: meta.session,
-            leg: 0,
+            leg,
             side: Writer::Box,
-            direction: Direction::In,
+            direction,
             from: meta.from.clone(),
             to: meta.to.clone(),
             presented: meta.presented,
-            terminal: meta.caller,
+            terminal,
             started: meta.started,
             ringing: meta.ringing,
             answered: meta.answered,
@@ -161,19 +204,7 @@ impl Gateway<'_> {
             state,
             status,
         };
-        let second = meta.answered_by.map(|by| CallLeg {
-            leg: 1,
-            direction: Direction::Out,
-            terminal: terminal(by),
-            ..leg.clone()
-        });
-        self.tell(now, EventBody::CallLeg(leg));
-        if let Some(second) = second {
-            self.tell(now, EventBody::CallLeg(second));
-        }
-        if let Some(player) = player {
-            self.media(MediaOutput::Stop { player });
-        }
+        self.tell(now, EventBody::CallLeg(record));
     }
 }
 

@@ -13,10 +13,10 @@ use shared::number::Number;
 use shared::ring::{Call, To};
 use sip::b2bua::{Cause, EXTRA_MAX, Refusal, Target};
 use sip::pool::Key;
-use sip::transaction::{Priority, TxId};
-use sip::{Flow, Instant, Message, NameAddr};
+use sip::transaction::Priority;
+use sip::{Flow, Instant, Message, Name};
 
-use super::{BARRED, Kind, No, TRUNK, UNALLOCATED, address, dialled, unescape};
+use super::{BARRED, Kind, No, Start, TRUNK, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
 use crate::link::FIRST_ANSWER;
 
@@ -27,17 +27,19 @@ impl Gateway<'_> {
     pub(super) fn call_from_phone(
         &mut self,
         now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
+        start: Start<'_, '_>,
         caller: IdKey,
     ) -> Result<(), No> {
         let mut buffer = [0; 40];
-        let dialled = dialled(message, &mut buffer).ok_or(No(484, Some(UNALLOCATED)))?;
+        let dialled = match start {
+            Start::Invite { message, .. } => dialled(message, &mut buffer),
+            Start::Transfer { dialled, .. } => Some(dialled),
+        };
+        let dialled = dialled.ok_or(No(484, Some(UNALLOCATED)))?;
         let meaning = match dial(&self.site, dialled, self.today(now)) {
             Ok(meaning) => meaning,
             Err(why @ (DialRefusal::Ended | DialRefusal::Unassigned)) => {
-                return self.not_in_use(now, tx, flow, message, caller, why);
+                return self.not_in_use(now, start, caller, why);
             }
             Err(why) => return Err(refused(why)),
         };
@@ -47,7 +49,12 @@ impl Gateway<'_> {
                 number,
                 privacy,
                 present,
-            } => (number, privacy, present, false),
+            } => (
+                number,
+                start.message().map_or(privacy, |message| said(privacy, message)),
+                present,
+                false,
+            ),
             Dialled::Extension(key) => {
                 let id = self.site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
                 // Its direct number may be off for calls in (R25), its extension is not; `#` says that it was all.
@@ -55,17 +62,15 @@ impl Gateway<'_> {
                     Ok(extension) => (To::Extension(key), user(extension)),
                     Err(_) => (To::Number(id.direct), user(id.direct.digits())),
                 };
-                return self.inside(now, tx, flow, message, caller, to, &called);
+                return self.inside(now, start, caller, to, &called);
             }
             Dialled::Rep(index) => {
                 let rep = self.site.reps.get(index).ok_or(No(404, None))?;
                 let (to, called) = (To::Number(rep.number), user(rep.number.digits()));
-                return self.inside(now, tx, flow, message, caller, to, &called);
+                return self.inside(now, start, caller, to, &called);
             }
         };
-        self.outside(
-            now, tx, flow, message, caller, number, privacy, present, emergency,
-        )
+        self.outside(now, start, caller, number, privacy, present, emergency)
     }
 
     /// The day in Japan, once the clock is set.
@@ -78,29 +83,21 @@ impl Gateway<'_> {
     fn not_in_use(
         &mut self,
         now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
+        start: Start<'_, '_>,
         caller: IdKey,
         why: DialRefusal,
     ) -> Result<(), No> {
-        let meta = self.meta(now, Kind::Outgoing, message, Some(caller));
-        let call = self.open(now, tx, flow, message, meta)?;
+        let meta = self.meta(now, Kind::Outgoing, start, Some(caller));
+        let call = self.open(now, start, meta)?;
         self.announce(now, call, Prompt::NumberNotInUse, 404, because(why));
         Ok(())
     }
 
     /// To terminals of the contract: the phones here, and through the cloud those that are not.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what an INVITE is and what was made of it"
-    )]
     fn inside(
         &mut self,
         now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
+        start: Start<'_, '_>,
         caller: IdKey,
         to: To,
         called: &User,
@@ -113,15 +110,22 @@ impl Gateway<'_> {
         let kind = if here { Kind::Inside } else { Kind::Outgoing };
         let id = self.site.id(caller).ok_or(No(403, Some(BARRED)))?;
         let realm = &self.site.sys.realm;
-        let from = address(&id.label, id.extension, realm);
-        let to = address("", called, realm);
         let mut extra: String<EXTRA_MAX> = String::new();
         if beyond {
             // It fits for every realm.
             let _ = write!(extra, "P-Served-User: <sip:{}@{realm}>\r\n", id.direct.digits());
         }
-        let meta = self.meta(now, kind, message, Some(caller));
-        let call = self.open(now, tx, flow, message, meta)?;
+        let from = match start {
+            Start::Invite { .. } => address(&id.label, id.extension, realm),
+            Start::Transfer { from, .. } => {
+                // RFC 3892. It fits beside the other line.
+                let _ = write!(extra, "Referred-By: <sip:{}@{realm}>\r\n", id.extension);
+                address(self.label(from), from, realm)
+            }
+        };
+        let to = address("", called, realm);
+        let meta = self.meta(now, kind, start, Some(caller));
+        let call = self.open(now, start, meta)?;
         if !self.present(now, call, &from, &to, &extra) {
             return Ok(());
         }
@@ -144,9 +148,7 @@ impl Gateway<'_> {
     fn outside(
         &mut self,
         now: Instant,
-        tx: TxId,
-        flow: Flow,
-        message: &Message<'_>,
+        start: Start<'_, '_>,
         caller: IdKey,
         number: Number,
         privacy: Privacy,
@@ -159,7 +161,7 @@ impl Gateway<'_> {
             (caller_id::emergency(&self.site, id), false)
         } else {
             let wish = present.number(&self.site, id).map_err(refused)?;
-            let wish = wish.or_else(|| wished(message));
+            let wish = wish.or_else(|| wished(start.message()?));
             let presented = caller_id::present(&self.site, id, wish, privacy);
             let presented = presented.map_err(|why| {
                 let text = why.english();
@@ -190,11 +192,11 @@ impl Gateway<'_> {
         };
         // While the line is up the cloud counts: it knows of the other sites' and the apps' calls too.
         let full = self.way_out().is_none() && channels::admit(&self.site, uses, self.uses()).is_err();
-        let mut meta = self.meta(now, Kind::Outgoing, message, Some(caller));
+        let mut meta = self.meta(now, Kind::Outgoing, start, Some(caller));
         meta.presented = (!withheld).then_some(presented);
         meta.emergency = emergency;
         meta.uses = uses;
-        let call = self.open(now, tx, flow, message, meta)?;
+        let call = self.open(now, start, meta)?;
         if !self.present(now, call, &from, &to, &extra) {
             return Ok(());
         }
@@ -262,11 +264,22 @@ impl Gateway<'_> {
     }
 }
 
-/// The number a phone asks to present in this call (R23; RFC 3325 §9.2).
+/// The number a phone asks to present in this call (R23; RFC 3325 §9.2): of several addresses, the first that is a number.
 fn wished(message: &Message<'_>) -> Option<Number> {
     let mut buffer = [0; 40];
-    let address = NameAddr::parse(message.other("P-Preferred-Identity")?)?;
-    Number::parse(unescape(address.parsed_uri()?.user?, &mut buffer)?).ok()
+    message
+        .addresses(Name::PPreferredIdentity)
+        .find_map(|address| Number::parse(unescape(address.parsed_uri()?.user?, &mut buffer)?).ok())
+}
+
+/// What 184 or 186 says; without them, what the phone itself says (RFC 3323 §4.2), which may have a key for it.
+fn said(dialled: Privacy, message: &Message<'_>) -> Privacy {
+    let phone = message.privacy();
+    match dialled {
+        Privacy::Default if phone.hides_caller() => Privacy::Withhold,
+        Privacy::Default if phone.none => Privacy::Show,
+        said => said,
+    }
 }
 
 fn user(digits: impl core::fmt::Display) -> User {

@@ -13,9 +13,9 @@ use shared::site::Called;
 use sip::b2bua::{ADDRESS_MAX, EXTRA_MAX, Refusal, Target};
 use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
-use sip::{Flow, Instant, Message, Name};
+use sip::{Flow, Instant, Message, Name, Uri};
 
-use super::{ABSENT, Kind, Meta, No, Quoted, UNALLOCATED, address, dialled};
+use super::{ABSENT, Kind, Meta, No, Quoted, Start, UNALLOCATED, address, dialled, unescape};
 use crate::Gateway;
 use crate::budget::RING_MS;
 use crate::registrar::Binding;
@@ -27,8 +27,8 @@ enum Offer {
     Rings,
     /// There is no phone more.
     Nobody,
-    /// There is no room for a leg.
-    NoRoom,
+    /// A phone cannot be rung, for want of room most likely.
+    Refused(Refusal),
 }
 
 impl Gateway<'_> {
@@ -55,7 +55,8 @@ impl Gateway<'_> {
                 )
             }
         };
-        let mut meta = self.meta(now, Kind::Incoming, message, None);
+        let start = Start::Invite { tx, flow, message };
+        let mut meta = self.meta(now, Kind::Incoming, start, None);
         let mut what = Call::new(to);
         if let To::Number(number) = to {
             what.back_to = self.back_to(now, message, number, called);
@@ -65,7 +66,7 @@ impl Gateway<'_> {
             };
         }
         let caller = meta.from.clone();
-        let call = self.open(now, tx, flow, message, meta)?;
+        let call = self.open(now, start, meta)?;
         let realm = &self.site.sys.realm;
         let mut extra: String<EXTRA_MAX> = String::new();
         let mut name = [0; ADDRESS_MAX];
@@ -88,6 +89,24 @@ impl Gateway<'_> {
         );
         if line.is_err() {
             extra.clear();
+        }
+        // Who sent the call on, as the cloud says it.
+        if let Some(by) = message.diverted() {
+            let mut buffer = [0; 40];
+            let user = Uri::parse(by.uri).and_then(|uri| unescape(uri.user?, &mut buffer));
+            if let Some(number) = user.and_then(|user| Number::parse(user).ok()) {
+                let before = extra.len();
+                let line = write!(
+                    extra,
+                    "Diversion: <sip:{}@{realm}>;reason={};counter={}\r\n",
+                    number.digits(),
+                    by.why.as_str(),
+                    by.counter
+                );
+                if line.is_err() {
+                    extra.truncate(before);
+                }
+            }
         }
         if self.present(now, call, &from, &to, &extra) {
             self.ring(now, call, what);
@@ -122,7 +141,7 @@ impl Gateway<'_> {
         }
         match self.offer(now, call) {
             Offer::Rings => {}
-            Offer::NoRoom => self.calls.refuse(now, call, Refusal::NoRoom.status(), None),
+            Offer::Refused(why) => self.calls.refuse(now, call, why.status(), None),
             Offer::Nobody => self.calls.refuse(now, call, 480, Some(ABSENT)),
         }
     }
@@ -156,11 +175,14 @@ impl Gateway<'_> {
             };
             match self.calls.dial(now, call, target) {
                 Ok(_) => offer = Offer::Rings,
-                Err(Refusal::NoRoom) if offer == Offer::Nobody => offer = Offer::NoRoom,
+                Err(why @ (Refusal::NoRoom | Refusal::Breadth)) if offer == Offer::Nobody => {
+                    offer = Offer::Refused(why);
+                }
                 Err(_) => {}
             }
         }
         if offer == Offer::Rings {
+            self.lamps.is_due = true;
             let limit = if alone { ALONE_MS } else { RING_MS };
             self.calls
                 .set_deadline(call, Some(now + Duration::from_millis(limit)));
@@ -192,7 +214,7 @@ impl Gateway<'_> {
 }
 
 /// The terminal of a leg, by its [`Target::user`]; none for the trunk.
-pub(super) fn terminal(user: u32) -> Option<IdKey> {
+pub(crate) fn terminal(user: u32) -> Option<IdKey> {
     u16::try_from(user).ok().and_then(IdKey::new)
 }
 

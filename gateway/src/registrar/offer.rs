@@ -5,13 +5,15 @@
 //! by their silence after a challenge, and at first sight by their name, here.
 
 /// Clients that cannot, by the begin of their User-Agent and the first version that can.
-const SIMPLE: [(&[u8], (u32, u32)); 3] = [
+const SIMPLE: [(&[u8], (u32, u32)); 4] = [
     // libre gives the answer up at an unknown algorithm: baresip/re#1103, and seen with 1.0.0.
     (b"baresip v", (3, 11)),
     // Takes the first challenge only: pjsip/pjproject#2408.
     (b"PJSUA v", (2, 11)),
     // Takes the first challenge only: SIPp/sipp#652, and seen with 3.6.1.
     (b"SIPp v", (3, 8)),
+    // Gives up at the first challenge if it does not know the algorithm: seen with 0.9.8.1, the latest.
+    (b"sipsak ", (0, 10)),
 ];
 
 /// True for a client to be challenged with MD5 alone: one of those, or one that does not say what it is.
@@ -41,6 +43,7 @@ mod tests {
             (Some("PJSUA v2.10 Linux-5.10/x86_64/glibc-2.31"), true),
             (Some("PJSUA v2.15.1 Linux"), false),
             (Some("SIPp v3.6.1"), true),
+            (Some("sipsak 0.9.8.1"), true),
             (Some("Grandstream GXP2170 1.0.11.64"), false),
             (Some(""), false),
         ] {

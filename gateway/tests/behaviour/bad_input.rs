@@ -96,8 +96,14 @@ fn one_datagram_each() {
         ),
         (
             "SUBSCRIBE",
-            request("SUBSCRIBE", "Event: dialog\r\n", EMPTY).into_bytes(),
+            request("SUBSCRIBE", "Event: presence\r\n", EMPTY).into_bytes(),
             Some("489"),
+            no,
+        ),
+        (
+            "SUBSCRIBE of a stranger",
+            request("SUBSCRIBE", "Event: dialog\r\n", EMPTY).into_bytes(),
+            Some("407"),
             no,
         ),
         (
@@ -263,7 +269,7 @@ fn floods_that_need_no_memory() {
         );
         o.rx(
             stranger(n % 100),
-            &request("SUBSCRIBE", "", EMPTY).replace("SUBSCRIBEx", &format!("s{n}")),
+            &request("SUBSCRIBE", "Event: dialog\r\n", EMPTY).replace("SUBSCRIBEx", &format!("s{n}")),
         );
         let mut guess = Phone::new(1);
         guess.address = stranger(0);
@@ -271,7 +277,7 @@ fn floods_that_need_no_memory() {
         assert_eq!(o.usage(), Usage::default());
     }
     o.deaf = false;
-    assert_eq!(o.gateway.registrar_counters().flooded, 15_000 - 256);
+    assert_eq!(o.gateway.registrar_counters().flooded, 15_000 - 1_024);
     o.rx(stranger(0), &request("OPTIONS", "", EMPTY));
     o.quiet();
     o.wait(10_000);

@@ -81,6 +81,66 @@ fn outgoing_with_the_right_caller_id() {
     }
 }
 
+/// What a phone says itself (RFC 3323) counts where neither 184 nor 186 is dialled; whoever it says it is, nobody hears.
+#[test]
+fn a_phone_that_withholds_its_number() {
+    for (dialled, line, withheld) in [
+        ("0665550001", "Privacy: id", true),
+        ("0665550001", "Privacy: user;critical", true),
+        ("0665550001", "Privacy: none", false),
+        ("0665550001", "Privacy: session", false),
+        ("1860665550001", "Privacy: id", false),
+        ("1840665550001", "Privacy: none", true),
+        (
+            "0665550001",
+            "P-Asserted-Identity: <sip:+81399999999@office.example>",
+            false,
+        ),
+        (
+            "0665550001",
+            "Diversion: <sip:+81399999999@office.example>",
+            false,
+        ),
+    ] {
+        let mut o = Office::online(2);
+        let a = Phone::new(0);
+        o.dial_with(&a, dialled, "c1", &format!("{line}\r\n"));
+        let invite = o.expect(cloud(), "INVITE");
+        assert_eq!(
+            invite.headers("Privacy").next(),
+            withheld.then_some("id"),
+            "{dialled} {line}"
+        );
+        assert_eq!(
+            invite.header("P-Asserted-Identity"),
+            "<sip:+81312345678@office.example>"
+        );
+        assert!(!invite.text.contains("399999999"), "{}", invite.text);
+    }
+}
+
+/// A call that was sent on: the phones are told by whom.
+#[test]
+fn incoming_that_was_sent_on() {
+    for (line, want) in [
+        (
+            "Diversion: \"x\" <sip:0312340000@cloud.example>;reason=user-busy;counter=1",
+            Some("<sip:0312340000@office.example>;reason=user-busy;counter=1"),
+        ),
+        ("Diversion: <sip:0312340000@cloud.example>;privacy=full", None),
+        ("Diversion: <sip:x@cloud.example>", None),
+    ] {
+        let mut o = Office::online(1);
+        let call = carrier(REP, "k1");
+        let line = format!("{line}\r\n");
+        o.trunk_rx(call.request("INVITE", "2", &line, OFFER).as_bytes());
+        o.expect(cloud(), "100");
+        let invite = o.expect(Phone::new(0).address, "INVITE");
+        assert_eq!(invite.headers("Diversion").next(), want, "{line}");
+        assert!(invite.has("P-Called-Party-ID"));
+    }
+}
+
 /// The carrier calls; the phones see who and which number; the first to answer has it.
 #[test]
 fn incoming_rings_the_group() {

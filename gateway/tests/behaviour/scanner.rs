@@ -145,7 +145,7 @@ fn a_source_that_asks_too_much_keeps_its_calls() {
     let invite = o.expect(Phone::new(1).address, "INVITE");
     let callee = o.take(&invite);
     let mut caller = o.connected(caller);
-    for n in 0..300 {
+    for n in 0..1_100 {
         o.rx(
             a.address,
             &scan("OPTIONS", "x", "x", "").replace("bK-", &format!("bK{n}")),
@@ -159,7 +159,7 @@ fn a_source_that_asks_too_much_keeps_its_calls() {
     o.hang_up(&mut caller, &callee);
     o.dial_emergency(&a, "119", "e1");
     o.expect(address(CLOUD), "INVITE");
-    for n in 0..300 {
+    for n in 0..1_100 {
         let options = carrier("x", &format!("k{n}")).request("OPTIONS", "1", "", "");
         o.trunk_rx(options.as_bytes());
         o.expect(address(CLOUD), "200");

@@ -21,8 +21,9 @@ use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};
 use shared::{BoxId, ContractId, Factory, IdKey, IdSet, Number, SiteId, TerminalKind};
-pub use sip::b2bua::Usage;
 use sip::{Flow, Instant, Transport};
+
+pub use sip::b2bua::Usage;
 
 pub use cloud::{Cloud, carrier};
 pub use phone::{Dialog, OFFER, Phone, Seen, answer, offer};
@@ -389,6 +390,7 @@ impl Office {
         self.wait(70_000);
         self.seen.clear();
         assert_eq!(self.usage(), Usage::default());
+        assert_eq!(self.gateway.busy().count(), 0);
         assert_eq!(self.gateway.counters().overflow, 0);
         assert_eq!(self.gateway.counters().media, 0);
     }

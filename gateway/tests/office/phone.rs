@@ -397,13 +397,19 @@ impl Office {
     /// As [`Office::dial`], whatever comes of the INVITE.
     #[track_caller]
     pub fn dial_only(&mut self, phone: &Phone, to: &str, call_id: &str) -> Dialog {
+        self.dial_with(phone, to, call_id, "")
+    }
+
+    /// As [`Office::dial_only`], with further header lines.
+    #[track_caller]
+    pub fn dial_with(&mut self, phone: &Phone, to: &str, call_id: &str, more: &str) -> Dialog {
         let mut dialog = phone.calls(to, call_id);
         let sdp = offer(&phone.address.ip().to_string(), 4_000);
-        self.rx(phone.address, &dialog.request("INVITE", "1", "", &sdp));
+        self.rx(phone.address, &dialog.request("INVITE", "1", more, &sdp));
         let challenge = self.expect(phone.address, "407");
         self.rx(phone.address, &dialog.ack_refusal(&challenge, "1"));
         dialog.cseq = 2;
-        let line = phone.authorization(&challenge, "INVITE", &dialog.target);
+        let line = phone.authorization(&challenge, "INVITE", &dialog.target) + more;
         self.rx(phone.address, &dialog.request("INVITE", "2", &line, &sdp));
         dialog
     }

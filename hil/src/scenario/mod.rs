@@ -6,6 +6,7 @@ use anyhow::Result;
 mod bench;
 mod demo;
 mod faults;
+mod load;
 mod rig;
 mod rules;
 mod stage;

@@ -33,6 +33,7 @@ pub fn phones(run: &Run) -> Result<()> {
         proxy: BOX,
         register: 60,
         tone,
+        ..Account::default()
     };
     let mut phone_a = Phone::start(a, &account("0312340001", TONE_A), &run.folder)?;
     let mut phone_b = Phone::start(b, &account("0312340002", TONE_B), &run.folder)?;
@@ -87,6 +88,7 @@ pub fn phones(run: &Run) -> Result<()> {
             ("ring", "300"),
         ],
         tone: Some(TONE_C),
+        ..sipp::Options::default()
     };
     let wire = office.sniffer.mark();
     let _phone_c = sipp::start(c, &options, &run.folder)?;

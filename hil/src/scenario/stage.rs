@@ -194,6 +194,7 @@ impl<'r> Stage<'r> {
             proxy: BOX,
             register: 3600,
             tone: TONES[index],
+            ..Account::default()
         }
     }
 
@@ -248,6 +249,7 @@ impl<'r> Stage<'r> {
                 ("ring", ring),
             ],
             tone: Some(TONES[2]),
+            ..sipp::Options::default()
         };
         sipp::start(&self.office.phones[2].0, &options, &self.run.folder)
     }

@@ -27,6 +27,8 @@ impl<R: Relays> Pbx<R> {
                     meta.branches.clear();
                 }
             }
+            // The cloud transfers nobody.
+            Event::Joined { .. } | Event::Parted { .. } => {}
             Event::Deadline { call } if self.is_announcing(call) => self.on_played(now, call),
             Event::Deadline { call } => {
                 let Some(meta) = self.calls.meta(call) else { return };

@@ -5,9 +5,9 @@ use shared::channels::Use;
 use shared::ring::{Call, To};
 use shared::route::{Caller, Cause as Why, Inbound, Route, route};
 use sip::transaction::TxId;
-use sip::{Flow, Instant, Message};
+use sip::{Flow, Instant, Message, identity};
 
-use super::parties::{asks_for_privacy, caller, number, presented_from, recorded};
+use super::parties::{Sent, caller, number, presented_from, recorded};
 use super::{BARRED, BUSY, NOT_YET, No, Pbx, Relays, UNALLOCATED};
 use crate::pbx::{Kind, Meta, Rings};
 
@@ -24,7 +24,8 @@ impl<R: Relays> Pbx<R> {
         let called = message.parsed_request_uri().and_then(number).ok_or(unallocated)?;
         let office = self.directory.office_with(called).ok_or(unallocated)?;
         let contract = office.contract();
-        let private = asks_for_privacy(message);
+        let private = message.privacy().hides_caller();
+        let sent = message.diverted().and_then(|by| Sent::before(&by));
         let from = message.from().ok_or(No(400, None))?;
         let calling = from.parsed_uri().and_then(number);
         let recorded = recorded(from.parsed_uri(), private);
@@ -67,6 +68,10 @@ impl<R: Relays> Pbx<R> {
                 told: Vec::new(),
                 from: presented_from(&from, calling, withheld, self.directory.realm()),
                 unanswered,
+                sent: match number == called {
+                    true => sent,
+                    false => Some(Sent::on(sent, called, identity::Why::TimeOfDay)),
+                },
             }),
         };
         let meta = Meta {

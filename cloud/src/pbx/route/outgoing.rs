@@ -13,7 +13,7 @@ use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name, NameAddr};
 
-use super::parties::{ANONYMOUS, asks_for_privacy, number, quoted, user_of};
+use super::parties::{ANONYMOUS, number, quoted, user_of};
 use super::{BARRED, FIRST_ANSWER, NOT_YOURS, No, Pbx, Relays, UNALLOCATED};
 use crate::pbx::directory::Office;
 use crate::pbx::{Kind, Meta, Rings};
@@ -122,6 +122,7 @@ impl<R: Relays> Pbx<R> {
             told: vec![id],
             from: format!("{name}<sip:{}@{realm}>", one.extension),
             unanswered: Treatment::End,
+            sent: None,
         })
     }
 
@@ -241,7 +242,7 @@ fn outside(
     message: &Message<'_>,
     today: Option<Date>,
 ) -> Wish {
-    let privacy = match asks_for_privacy(message) {
+    let privacy = match message.privacy().hides_caller() {
         true => Privacy::Withhold,
         false => Privacy::Default,
     };

@@ -5,7 +5,8 @@ use std::fmt::{self, Write};
 use shared::Number;
 use shared::record::Party;
 use shared::route::Caller;
-use sip::{Message, Name, NameAddr, Scheme, Uri, fields, uri};
+use sip::identity::{Diverted, Why};
+use sip::{NameAddr, Scheme, Uri, fields, uri};
 
 /// Longest user part of a URI that is looked at, in bytes.
 const USER_MAX: usize = 64;
@@ -69,19 +70,6 @@ pub(super) fn recorded(from: Option<Uri<'_>>, private: bool) -> Party {
     }
 }
 
-/// RFC 3323 §4.2, RFC 3325 §9.3.
-pub(super) fn asks_for_privacy(message: &Message<'_>) -> bool {
-    message
-        .lines(Name::Privacy)
-        .flat_map(|line| line.split(|byte| matches!(byte, b';' | b',')))
-        .any(|value| {
-            let value = value.trim_ascii();
-            [&b"id"[..], b"user", b"header"]
-                .iter()
-                .any(|known| value.eq_ignore_ascii_case(known))
-        })
-}
-
 /// What the called phones see: the caller as received, its number as one dials it.
 pub(super) fn presented_from(
     caller: &NameAddr<'_>,
@@ -99,6 +87,43 @@ pub(super) fn presented_from(
         None => write!(from, "<{}>", Uri8(caller.uri)),
     };
     from
+}
+
+/// Who was called before, and why the call goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pbx) struct Sent {
+    by: Number,
+    why: Why,
+    times: u32,
+}
+
+impl Sent {
+    /// A number of the contract sends a call on, which may have been sent to it.
+    pub fn on(before: Option<Sent>, by: Number, why: Why) -> Self {
+        let times = before.map_or(0, |before| before.times).saturating_add(1);
+        Self { by, why, times }
+    }
+
+    /// As the carrier says it, of a number.
+    pub fn before(diverted: &Diverted<'_>) -> Option<Self> {
+        Some(Self {
+            by: Uri::parse(diverted.uri).and_then(number)?,
+            why: diverted.why,
+            times: diverted.counter,
+        })
+    }
+
+    /// The header lines for the box: who, why and how often (RFC 5806), and the way from there to `user` (RFC 7044).
+    pub fn lines(&self, user: &str, realm: &str) -> String {
+        let (by, why) = (self.by.digits(), self.why);
+        format!(
+            "Diversion: <sip:{by}@{realm}>;reason={};counter={}\r\n\
+             History-Info: <sip:{by}@{realm}>;index=1, <sip:{user}@{realm};cause={}>;index=1.1;mp=1\r\n",
+            why.as_str(),
+            self.times,
+            why.cause()
+        )
+    }
 }
 
 /// A display name as a quoted string, whether it was one or bare words; none that is too long or cannot be read.

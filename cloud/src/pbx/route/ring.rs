@@ -7,30 +7,34 @@ use shared::ring::{Facts, To, ring};
 use shared::route::Treatment;
 use shared::{BoxId, IdSet};
 use sip::Instant;
-use sip::b2bua::{Cause, Target};
+use sip::b2bua::{Cause, Refusal, Target};
+use sip::identity::Why;
 use sip::pool::Key;
 use sip::transaction::Priority;
 
+use super::parties::Sent;
 use super::{ABSENT, FIRST_ANSWER, Pbx, RING_BEFORE_FORWARD, RING_MAX, Relays};
 use crate::pbx::{Meta, Rings};
 
 impl<R: Relays> Pbx<R> {
     /// Rings the boxes of those terminals that ring; if there are none, what is next.
     pub(super) fn ring_boxes(&mut self, now: Instant, call: Key) {
-        if !self.ring_more(now, call) {
+        match self.ring_more(now, call) {
+            Ok(()) => {}
+            Err(Some(refusal)) => self.nobody_answers(now, call, refusal.status(), None),
             // The desk phones of a site without its box are absent.
-            self.nobody_answers(now, call, 480, Some(ABSENT));
+            Err(None) => self.nobody_answers(now, call, 480, Some(ABSENT)),
         }
     }
 
-    /// Asks the boxes of those terminals that ring and were not asked yet. False: no box rings.
-    fn ring_more(&mut self, now: Instant, call: Key) -> bool {
+    /// Asks the boxes of those terminals that ring and were not asked yet. An error: no box rings, for this reason.
+    fn ring_more(&mut self, now: Instant, call: Key) -> Result<(), Option<Refusal>> {
         let Some((rings, boxes)) = self.calls.meta(call).and_then(|meta| {
             let rings = meta.rings.clone()?;
             let boxes = self.boxes(meta, &rings);
             Some((rings, boxes))
         }) else {
-            return false;
+            return Err(None);
         };
         let realm = self.directory.realm();
         let user = match rings.call.to {
@@ -39,19 +43,23 @@ impl<R: Relays> Pbx<R> {
         };
         let to = format!("<sip:{user}@{realm}>");
         // RFC 7090: the box may not know of the emergency call any more.
-        let extra = match rings.call.back_to {
-            Some(_) => "Priority: psap-callback\r\n",
-            None => "",
+        let mut extra = match rings.call.back_to {
+            Some(_) => "Priority: psap-callback\r\n".to_string(),
+            None => String::new(),
         };
+        if let Some(sent) = rings.sent {
+            extra += &sent.lines(&user, realm);
+        }
         let presented = self
             .calls
             .present(call, rings.from.as_bytes(), to.as_bytes(), extra.as_bytes());
-        let mut branches = Vec::new();
+        let (mut branches, mut refused) = (Vec::new(), None);
         for id in boxes {
             let Some(trunk) = self.trunks.get(&id).filter(|trunk| trunk.is_there()) else {
                 continue;
             };
-            let uri = format!("sip:{user}@{};transport=tcp", trunk.contact);
+            let transport = trunk.flow.transport.param();
+            let uri = format!("sip:{user}@{};transport={transport}", trunk.contact);
             let target = Target {
                 flow: trunk.flow,
                 uri: uri.as_bytes(),
@@ -59,13 +67,14 @@ impl<R: Relays> Pbx<R> {
                 priority: Priority::Normal,
                 user: 0,
             };
-            if let Ok(leg) = presented.and_then(|()| self.calls.dial(now, call, target)) {
-                branches.push((id, leg));
+            match presented.and_then(|()| self.calls.dial(now, call, target)) {
+                Ok(leg) => branches.push((id, leg)),
+                Err(why) => refused = Some(why),
             }
         }
         let dialled = self.stamp(now);
         let Some(meta) = self.calls.meta_mut(call) else {
-            return false;
+            return Err(None);
         };
         let mut wait = Self::patience(meta);
         if !branches.is_empty() {
@@ -78,10 +87,11 @@ impl<R: Relays> Pbx<R> {
             wait = FIRST_ANSWER;
         }
         let rings = !meta.branches.is_empty();
-        if rings {
-            self.calls.set_deadline(call, Some(now + wait));
+        if !rings {
+            return Err(refused);
         }
-        rings
+        self.calls.set_deadline(call, Some(now + wait));
+        Ok(())
     }
 
     /// The boxes that are to ring and were not asked yet.
@@ -122,7 +132,7 @@ impl<R: Relays> Pbx<R> {
     pub(super) fn nobody_answers(&mut self, now: Instant, call: Key, status: u16, cause: Option<Cause>) {
         // The terminal that called the authority goes on ringing, and now with the others.
         let back_to = self.rings_mut(call).and_then(|rings| rings.call.back_to.take());
-        if back_to.is_some() && self.ring_more(now, call) {
+        if back_to.is_some() && self.ring_more(now, call).is_ok() {
             return;
         }
         let unanswered = self
@@ -135,6 +145,14 @@ impl<R: Relays> Pbx<R> {
             return;
         };
         if let Some(rings) = &mut meta.rings {
+            if let To::Number(before) = rings.call.to {
+                let why = match status {
+                    486 => Why::Busy,
+                    _ if meta.ringing.is_some() => Why::NoAnswer,
+                    _ => Why::Unavailable,
+                };
+                rings.sent = Some(Sent::on(rings.sent, before, why));
+            }
             rings.call.to = To::Number(number);
             rings.told.clear();
         }

@@ -8,7 +8,7 @@ use media::relay::{Remote, Side as End};
 use shared::site::{Id, Rep, Sys};
 use shared::{BoxId, CallLeg, ContractId, Extension, IdKey, Number, Site, SiteId, TerminalKind};
 use sip::digest::{Challenge, Ha1, Protected};
-use sip::{Flow, Instant, Message, Method, Transport, Writer};
+use sip::{Flow, Frame, Framer, Instant, Message, Method, Transport, Writer};
 
 use super::super::*;
 
@@ -275,6 +275,12 @@ pub struct Caller {
     pub cseq: u32,
 }
 
+/// The name a box gives a call of this Call-ID.
+pub fn session_of(id: &str) -> String {
+    let digits: String = id.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digits:0>32}")
+}
+
 impl Caller {
     /// The carrier calls.
     pub fn carrier(id: &str, called: &str) -> Self {
@@ -298,7 +304,8 @@ impl Caller {
             from: format!("\"Desk\" <sip:{number}@{REALM}>"),
             extra: format!(
                 "P-Asserted-Identity: <sip:{e164}@{REALM}>\r\nP-Served-User: <sip:{number}@{REALM}>\r\n\
-                 Session-ID: 00112233445566778899aabbccddee0f\r\n"
+                 Session-ID: {}\r\n",
+                session_of(id)
             ),
             sdp: PHONE_SDP.into(),
             ..Self::carrier(id, called)
@@ -411,10 +418,19 @@ impl Bench {
 
     pub fn rx(&mut self, flow: Flow, text: &str) {
         let bytes = text.as_bytes();
-        self.give(match flow.transport {
-            Transport::Udp => Input::Datagram { flow, bytes },
-            _ => Input::Stream { flow, bytes },
-        });
+        if flow.transport == Transport::Udp {
+            return self.give(Input::Datagram { flow, bytes });
+        }
+        let mut framer = Framer::accepted(vec![0; 16_384]);
+        assert_eq!(framer.push(bytes), bytes.len());
+        while let Some(frame) = framer.next() {
+            self.give(match frame.expect("a message") {
+                Frame::Message(bytes) => Input::Message { flow, bytes },
+                Frame::Ping => Input::Ping { flow },
+                Frame::Pong => Input::Pong { flow },
+            });
+        }
+        assert_eq!(framer.pending(), 0, "whole messages");
     }
 
     /// Time passes.

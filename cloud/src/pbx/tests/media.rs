@@ -164,7 +164,7 @@ fn media_moves_when_both_sides_agree() {
     let invite = b.expect(home(TOKYO), "INVITE");
     b.rx(home(TOKYO), &answer(&invite, 200, PHONE_SDP));
     b.expect(CARRIER, "200");
-    assert_eq!(moves(&mut b), [(End::B, 4000)]);
+    assert_eq!(moves(&mut b), [], "until the carrier has answered");
     let ack = asking.request("ACK", "r3a").replace(
         "Content-Length: 0\r\n\r\n",
         &format!(
@@ -174,7 +174,7 @@ fn media_moves_when_both_sides_agree() {
     );
     b.rx(CARRIER, &ack);
     b.expect(home(TOKYO), "ACK");
-    moves(&mut b);
+    assert_eq!(moves(&mut b), [(End::B, 4000), (End::A, 20_000)]);
     // Accepted: now, and not earlier.
     let accepted = moved(4, 20_200);
     b.rx(CARRIER, &accepted.request("INVITE", "r4"));

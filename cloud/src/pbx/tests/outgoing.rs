@@ -27,10 +27,7 @@ fn a_phone_calls_outside() {
         None,
         "what is the contract's own stays here"
     );
-    assert_eq!(
-        invite.header("Session-ID"),
-        Some("00112233445566778899aabbccddee0f")
-    );
+    assert_eq!(invite.header("Session-ID"), Some(session_of("c1").as_str()));
     assert!(invite.body().contains("m=audio 30006") && !invite.body().contains("c=IN IP4 192.168"));
     b.rx(CARRIER, &answer(&invite, 183, CARRIER_SDP));
     assert!(b.expect(flow, "183").body().contains("m=audio 30004"));
@@ -41,10 +38,7 @@ fn a_phone_calls_outside() {
     b.hang_up(&phone, CARRIER);
     let legs: Vec<_> = b.records.drain(..).map(|(_, leg)| leg).collect();
     assert_eq!(legs.len(), 2);
-    assert_eq!(
-        legs[0].session.text().as_str(),
-        "00112233445566778899aabbccddee0f"
-    );
+    assert_eq!(legs[0].session.text().as_str(), session_of("c1"));
     assert_eq!(legs[0].terminal.map(|key| key.index()), Some(10));
     assert_eq!(
         (legs[0].presented, legs[1].terminal),

@@ -92,7 +92,7 @@ impl Story {
                 .unwrap();
             let mut caller = Caller::office(self.boxes[&TOKYO].0, &id, called, from);
             let session = format!("{:032x}", self.callers.len() + 1);
-            caller.extra = caller.extra.replace("00112233445566778899aabbccddee0f", &session);
+            caller.extra = caller.extra.replace(&session_of(&caller.id), &session);
             caller
         };
         let mut text = caller.request("INVITE", "i");

@@ -269,7 +269,43 @@ fn after_hours_another_number_rings() {
     b.expect(CARRIER, "100");
     let invite = b.expect(home(OSAKA), "INVITE");
     assert!(invite.uri().starts_with("sip:0663000001@"));
+    assert_eq!(
+        invite.header("Diversion"),
+        Some("<sip:0312340000@pbx.example>;reason=time-of-day;counter=1")
+    );
+    assert_eq!(
+        invite.header("History-Info"),
+        Some("<sip:0312340000@pbx.example>;index=1, <sip:0663000001@pbx.example;cause=302>;index=1.1;mp=1")
+    );
     b.quiet();
+}
+
+/// What the phones are told of who sent the call on, before it came here: the number alone, and nothing of what is hidden.
+#[test]
+fn sent_on_before_it_came() {
+    let history = "History-Info: <sip:+81335559999@x>;index=1, <sip:+81312340001@x;cause=486>;index=1.1";
+    let table = [
+        ("", None),
+        (
+            "Diversion: \"Front\" <sip:+81335559999@secret.example>;reason=no-answer;counter=2",
+            Some("<sip:0335559999@pbx.example>;reason=no-answer;counter=2"),
+        ),
+        (
+            history,
+            Some("<sip:0335559999@pbx.example>;reason=user-busy;counter=1"),
+        ),
+        ("Diversion: <sip:+81335559999@x>;privacy=full", None),
+        ("Diversion: <sip:somebody@x>", None),
+    ];
+    for (line, want) in table {
+        let mut b = Bench::with(&[TOKYO]);
+        let mut carrier = Caller::carrier("c1", "0312340001");
+        carrier.extra = line.to_string() + if line.is_empty() { "" } else { "\r\n" };
+        let invite = b.ring(&carrier, home(TOKYO));
+        assert_eq!(invite.header("Diversion"), want);
+        assert_eq!(invite.header("History-Info").is_some(), want.is_some());
+        assert!(!invite.text.contains("secret"), "{}", invite.text);
+    }
 }
 
 #[test]
@@ -292,6 +328,11 @@ fn another_number_rings_if_nobody_answers() {
     b.quiet();
     b.wait(1);
     let second = b.expect(home(OSAKA), "INVITE");
+    assert_eq!(first.header("Diversion"), None);
+    assert_eq!(
+        second.header("Diversion"),
+        Some("<sip:0312340000@pbx.example>;reason=no-answer;counter=1")
+    );
     let cancel = b.expect(home(TOKYO), "CANCEL");
     b.rx(home(TOKYO), &answer(&cancel, 200, ""));
     b.rx(home(TOKYO), &answer(&first, 487, ""));
@@ -317,6 +358,10 @@ fn another_number_rings_if_nobody_answers() {
     }
     let again = b.expect(home(OSAKA), "INVITE");
     assert!(again.uri().starts_with("sip:0663000001@"));
+    assert_eq!(
+        again.header("Diversion"),
+        Some("<sip:0312340000@pbx.example>;reason=user-busy;counter=1")
+    );
     b.rx(home(OSAKA), &answer(&again, 486, ""));
     b.expect(home(OSAKA), "ACK");
     b.expect(CARRIER, "486");

@@ -6,6 +6,7 @@ use sip::b2bua::{
 };
 use sip::header::Name;
 use sip::pool::Key;
+use sip::sdp::Role;
 use sip::transaction::{Priority, Timers, TxId};
 use sip::{Flow, Instant, Message, Method, Transport, Writer};
 use std::collections::{HashSet, VecDeque};
@@ -14,7 +15,8 @@ use std::time::Duration;
 const SDP: &[u8] =
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 const STATUSES: [u16; 12] = [100, 180, 183, 200, 202, 302, 401, 408, 481, 486, 491, 603];
-const METHODS: [Method<'static>; 8] = [
+const METHODS: [Method<'static>; 9] = [
+    Method::Refer,
     Method::Invite,
     Method::Ack,
     Method::Bye,
@@ -36,12 +38,14 @@ pub fn calls(bytes: &[u8]) {
         agent: "fuzz",
         probe: Duration::from_secs(60),
         timers: Timers::default(),
+        transfers: true,
     };
     let mut world = World {
         calls: Calls::new(storage, [1, 2], config),
         now: Instant::from_millis(1_000),
         seen: VecDeque::new(),
         open: Vec::new(),
+        moving: Vec::new(),
         legs: Vec::new(),
         ended: HashSet::new(),
     };
@@ -70,7 +74,7 @@ pub fn calls(bytes: &[u8]) {
 struct Picky;
 
 impl Media for Picky {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
+    fn relay(&mut self, _: Key, _: Side, _: Role, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
         out.get_mut(..sdp.len())?.copy_from_slice(sdp);
         sdp.starts_with(b"v=").then_some(sdp.len())
     }
@@ -82,6 +86,8 @@ struct World {
     /// What went out last.
     seen: VecDeque<(Flow, Vec<u8>)>,
     open: Vec<Key>,
+    /// Calls of which a side departs.
+    moving: Vec<Key>,
     legs: Vec<Key>,
     ended: HashSet<Key>,
 }
@@ -103,7 +109,8 @@ fn body<'a>(script: &mut Script<'_>, sdp: &'a [u8]) -> &'a [u8] {
 
 impl World {
     fn event(&mut self, script: &mut Script<'_>) {
-        match script.below(14) {
+        match script.below(16) {
+            14 | 15 => self.transfer(script),
             0 | 1 => self.invite(script),
             2..=4 => self.answer(script),
             5 | 6 => self.within_dialog(script),
@@ -175,7 +182,49 @@ impl World {
                     w.header(Name::Warning, "399 x \"y\"");
                 }),
             },
+            Receive::Refer { tx, leg } => {
+                let other = self.legs.get(script.below(self.legs.len().max(1))).copied();
+                match self.calls.depart(leg, other, script.below(2) == 0) {
+                    Ok(call) => {
+                        self.calls.reply(self.now, tx, flow, &message, 202, |_| {});
+                        self.calls.report(self.now, call, 100, false);
+                        self.moving.push(call);
+                    }
+                    Err(status) => self.calls.reply(self.now, tx, flow, &message, status, |_| {}),
+                }
+            }
             Receive::Done => {}
+        }
+    }
+
+    /// What becomes of a transfer.
+    fn transfer(&mut self, script: &mut Script<'_>) {
+        let moving = self.moving.get(script.below(self.moving.len().max(1))).copied();
+        let leg = self.legs.get(script.below(self.legs.len().max(1))).copied();
+        if script.below(4) == 0 {
+            let calls = [self.key(script), self.key(script)];
+            if let [Some(call), Some(other)] = calls {
+                let _ = self.calls.pick_up(self.now, call, other, SDP);
+            }
+            return;
+        }
+        match (script.below(4), moving, leg) {
+            (0, ..) => {
+                if let Ok(call) = self.calls.originate([b'0'; 32], 7) {
+                    self.open.push(call);
+                    let _ = self.calls.present(call, b"<sip:a@x>", b"<sip:b@x>", b"");
+                    self.dial(script);
+                }
+            }
+            (1, Some(call), Some(leg)) => drop(self.calls.join(self.now, call, leg)),
+            (2, Some(call), _) => {
+                self.calls
+                    .report(self.now, call, script.of(&STATUSES), script.below(2) == 0)
+            }
+            (_, Some(call), _) => {
+                self.calls.stay(call);
+            }
+            _ => {}
         }
     }
 
@@ -313,7 +362,7 @@ impl World {
             }
         }
         let _ = (
-            self.calls.is_asked(call),
+            self.calls.negotiates(call),
             self.calls.sdp(call, Side::Caller, &mut [0; SDP_MAX]).is_some(),
             self.calls.failure_cause(call),
         );
@@ -361,6 +410,8 @@ impl World {
         | Event::Failed { call, .. }
         | Event::Exhausted { call, .. }
         | Event::Answered { call, .. }
+        | Event::Joined { call, .. }
+        | Event::Parted { call, .. }
         | Event::Ended { call, .. }
         | Event::Deadline { call }) = event;
         assert_eq!(self.calls.meta(call), Some(&7), "{event:?}");

@@ -7,6 +7,7 @@ mod framer;
 mod message;
 mod script;
 mod sdp;
+mod subscriptions;
 mod transactions;
 mod values;
 mod writer;
@@ -15,7 +16,7 @@ mod writer;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("address", values::address),
     ("calls", calls::calls),
     ("digest", digest::digest),
@@ -24,6 +25,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("message", message::message),
     ("params", values::params),
     ("sdp", sdp::sdp),
+    ("subscriptions", subscriptions::subscriptions),
     ("transactions", transactions::transactions),
     ("uri", values::uri),
     ("via", values::via),

@@ -127,6 +127,12 @@ pub fn read(m: &Message<'_>) {
         m.via(),
         m.cseq(),
         m.reasons().count(),
+        (
+            m.privacy(),
+            m.diversions().count(),
+            m.history().count(),
+            m.diverted(),
+        ),
         m.content_type(),
         m.supports("x"),
     );

@@ -1,6 +1,9 @@
 //! The typed views of header values, each on bytes of its own.
 
+use sip::events::{Event, SubscriptionState};
 use sip::fields::{Item, unescape_quoted};
+use sip::identity::{Diversion, History};
+use sip::refer::{REPLACES_MAX, ReferTo, ReferredBy, Replaces};
 use sip::{Auth, CSeq, Host, NameAddr, Params, RAck, Reason, Scheme, Uri, Via};
 
 /// Two URIs, a line each. What is read, written again, is what was read; equality goes both ways.
@@ -170,8 +173,19 @@ pub fn read_params(params: &Params<'_>) {
     }
 }
 
+/// Who sent a call on: values are found again in a message that carries them.
+fn sent_on(bytes: &[u8]) {
+    if let Some(diversion) = Diversion::parse(bytes) {
+        assert!(!diversion.address.is_star());
+    }
+    if let Some(entry) = History::parse(bytes) {
+        assert!(!entry.uri.contains(&b'?') && bytes.windows(entry.uri.len()).any(|part| part == entry.uri));
+    }
+}
+
 /// The small values: CSeq, RAck, Reason, token with parameters, authentication, numbers.
 pub fn fields(bytes: &[u8]) {
+    sent_on(bytes);
     if let Some(cseq) = CSeq::parse(bytes) {
         let written = [cseq.seq.to_string().as_bytes(), b" ", cseq.method.as_bytes()].concat();
         assert_eq!(CSeq::parse(&written), Some(cseq));
@@ -186,6 +200,32 @@ pub fn fields(bytes: &[u8]) {
     if let Some(reason) = Reason::parse(bytes) {
         assert!(!reason.protocol.is_empty());
         reason.text.map(unquoted);
+    }
+    if let Some(r) = Replaces::parse(bytes) {
+        let parts = [r.call_id, b";to-tag=", r.to_tag, b";from-tag=", r.from_tag].concat();
+        let written = Replaces::parse(&parts).expect("what was read");
+        assert_eq!(
+            (written.call_id, written.to_tag, written.from_tag),
+            (r.call_id, r.to_tag, r.from_tag)
+        );
+    }
+    if let Some(to) = ReferTo::parse(bytes) {
+        let _ = (to.method(), to.replaces(&mut [0; REPLACES_MAX]).is_ok());
+    }
+    if let Some(by) = ReferredBy::parse(bytes) {
+        assert!(NameAddr::parse(bytes).is_some_and(|address| address == by.address));
+    }
+    if let Some(state) = SubscriptionState::parse(bytes) {
+        assert_eq!(
+            SubscriptionState::parse(state.to_string().as_bytes()),
+            Some(state)
+        );
+    }
+    if let Some(event) = Event::parse(bytes) {
+        assert_eq!(
+            Event::parse(event.package).map(|event| event.package),
+            Some(event.package)
+        );
     }
     if let Some(item) = Item::parse(bytes) {
         let packed: Vec<u8> = item

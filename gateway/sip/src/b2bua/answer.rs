@@ -23,7 +23,6 @@ impl<M> Calls<'_, M> {
         if leg.invite != Some(tx) {
             return;
         }
-        let call = leg.call;
         match (leg.state, status) {
             (State::Calling, 100..=199) => self.on_progress(now, key, status, message, media),
             (State::Calling | State::Cancelling, 200..=299) => self.on_answer(now, key, message, media),
@@ -42,7 +41,7 @@ impl<M> Calls<'_, M> {
                 if !self.texts.is(&leg.names, TAG, tag) {
                     self.orphan(now, key, message);
                 } else if message.cseq().is_some_and(|cseq| cseq.seq == leg.invite_cseq) {
-                    self.on_peer_answer(now, key, call, message, media);
+                    self.on_peer_answer(now, key, message, media);
                 }
             }
             (State::Up, 100..=199) if leg.inviting && leg.timer == Instant::NEVER => {
@@ -55,7 +54,12 @@ impl<M> Calls<'_, M> {
                     leg.inviting = false;
                     leg.timer = probe;
                 });
-                self.fail_asked(now, call, status);
+                match self.asker(key) {
+                    Some(asker) => self.fail_asked(now, asker, status),
+                    None if matches!(status, 408 | 481) => {}
+                    None if self.joining(key).is_some() => self.on_join_refused(now, key, status),
+                    None => {}
+                }
                 if matches!(status, 408 | 481) {
                     self.leg_lost(now, key);
                 }
@@ -87,8 +91,8 @@ impl<M> Calls<'_, M> {
         }
         // Early media only where there is no doubt whose it is.
         let body = message.body();
-        let early =
-            !body.is_empty() && call.open == 1 && self.relay(media, call_key, Side::Callee, body).is_ok();
+        let role = call.asked.role();
+        let early = call.open == 1 && self.relay(media, call_key, Side::Callee, role, body).is_ok();
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };
@@ -140,10 +144,11 @@ impl<M> Calls<'_, M> {
         let acceptable = if body.is_empty() {
             call.early && !call.announcing && !call.asked.delayed_offer
         } else {
-            self.relay(media, call_key, Side::Callee, body).is_ok()
+            let role = call.asked.role();
+            self.relay(media, call_key, Side::Callee, role, body).is_ok()
         };
         if !acceptable {
-            self.bye(now, key, None);
+            self.bye(now, key, Some(Cause::NOT_ACCEPTABLE));
             self.tell_failed(key, call_key, 488, None);
             return;
         }
@@ -153,6 +158,7 @@ impl<M> Calls<'_, M> {
         call.stage = Stage::Talking;
         call.winner = Some(key);
         call.announcing = false;
+        let taking = call.moving.filter(|link| link.with != Key::NONE);
         let (delayed_offer, probe) = (call.asked.delayed_offer, now + self.config.probe);
         self.legs.time(key, |leg| {
             if delayed_offer {
@@ -166,6 +172,10 @@ impl<M> Calls<'_, M> {
             call: call_key,
             leg: key,
         });
+        if let Some(link) = taking {
+            // Somebody else was about to take it over.
+            self.join_failed(now, link.with, 487);
+        }
     }
 
     /// A second dialog out of one INVITE, forked beyond us: ACK and BYE (RFC 3261 §13.2.2.4).
@@ -192,6 +202,7 @@ impl<M> Calls<'_, M> {
             tag: first.tag,
             call_id: first.call_id,
             invite: first.invite,
+            offerless: first.offerless,
             invite_cseq: first.invite_cseq,
             local_cseq: first.invite_cseq,
             ack: Ack::Due,
@@ -214,7 +225,7 @@ impl<M> Calls<'_, M> {
             return;
         };
         match asking {
-            Asking::Bye => self.remove_leg(key),
+            Asking::Bye => return self.remove_leg(key),
             // RFC 3261 §12.2.1.2: these end the dialog.
             Asking::Probe if matches!(status, 408 | 481) => self.leg_lost(now, key),
             Asking::Probe if leg.inviting => {}
@@ -222,7 +233,9 @@ impl<M> Calls<'_, M> {
                 let probe = now + self.config.probe;
                 self.legs.time(key, |leg| leg.timer = probe);
             }
+            Asking::Notify => {}
         }
+        self.on_reported(now, key);
     }
 
     /// What a 2xx says of the dialog it makes.

@@ -1,7 +1,10 @@
 //! What is kept of a call and of its legs, and nothing more: no message outlives its answer.
 
+use super::report::Report;
+use super::transfer::Link;
 use crate::flow::Path;
 use crate::pool::{Key, List, Timed};
+use crate::sdp::Role;
 use crate::text::Text;
 use crate::time::Instant;
 use crate::transaction::TxId;
@@ -21,7 +24,7 @@ pub const ROUTE_MAX: usize = 512;
 /// Largest From or To that the policy presents to the called side, in bytes.
 pub const ADDRESS_MAX: usize = 160;
 /// Largest block of further header lines that the policy adds to the called side's INVITE, in bytes.
-pub const EXTRA_MAX: usize = 256;
+pub const EXTRA_MAX: usize = 768;
 /// A buffer of this size holds every message that is sent.
 pub const MESSAGE_MAX: usize = 8_192;
 
@@ -85,6 +88,12 @@ impl Cause {
         cause: 34,
         text: "No channel available",
     };
+    /// A session description that is no answer to its offer.
+    pub const NOT_ACCEPTABLE: Self = Self {
+        protocol: "SIP",
+        cause: 488,
+        text: "Not acceptable here",
+    };
     /// Nobody answered in time (Q.850 cause 19).
     pub const NO_ANSWER: Self = Self {
         protocol: "Q.850",
@@ -142,6 +151,14 @@ impl Asked {
         self.open.then_some(self.tx)
     }
 
+    /// What the other side says to it.
+    pub fn role(&self) -> Role {
+        match self.delayed_offer {
+            true => Role::Offer,
+            false => Role::Answer,
+        }
+    }
+
     /// The transaction that waits for a final answer, which it gets now.
     pub fn take(&mut self) -> Option<TxId> {
         core::mem::take(&mut self.open).then_some(self.tx)
@@ -175,6 +192,12 @@ pub struct Call<M> {
     pub(super) names: Text<3>,
     pub(super) shown: Text<3>,
     pub(super) max_forwards: u8,
+    /// Fingerprint of what led here: the user that was asked for, and who asked.
+    pub(super) way: u32,
+    /// Branches at once that are not given to any yet (RFC 5393 §5.3.3).
+    pub(super) breadth: u16,
+    /// Branches that have none yet.
+    pub(super) undealt: u16,
     pub(super) session: [u8; 32],
     /// What each side sees of the other's session description.
     pub(super) to_callee: Text,
@@ -200,6 +223,12 @@ pub struct Call<M> {
     pub(super) over: bool,
     /// It may use the room that is kept for what must not be refused.
     pub(super) reserved: bool,
+    /// With another call it is one conversation.
+    pub(super) link: Option<Link>,
+    /// One of its sides departs: the other one is going to talk with somebody else.
+    pub(super) moving: Option<Link>,
+    /// What the departing side is told.
+    pub(super) report: Option<Report>,
 }
 
 impl<M> Call<M> {
@@ -258,6 +287,7 @@ pub(super) enum State {
 pub(super) enum Asking {
     Bye,
     Probe,
+    Notify,
 }
 
 /// When the ACK to a 2xx goes out.
@@ -291,11 +321,15 @@ pub struct Leg {
     pub(super) invite: Option<TxId>,
     /// Our INVITE has no final answer yet.
     pub(super) inviting: bool,
+    /// It carries no offer: the 2xx does, and our ACK the answer.
+    pub(super) offerless: bool,
     pub(super) invite_cseq: u32,
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,
     pub(super) local_cseq: u32,
     pub(super) remote_cseq: Option<u32>,
+    /// How many branches at once it may have beyond us.
+    pub(super) breadth: u16,
     pub(super) ack: Ack,
     /// A 2xx of ours is due now.
     pub(super) ok_due: bool,

@@ -41,6 +41,7 @@ impl<M> Calls<'_, M> {
         }
         self.cancel_branches(now, key, cause);
         self.calls.schedule(key);
+        self.unlink(now, key, cause);
     }
 
     pub(super) fn cancel_branches(&mut self, now: Instant, call: Key, cause: Option<Cause>) {
@@ -70,6 +71,7 @@ impl<M> Calls<'_, M> {
     }
 
     pub(super) fn branch_failed(&mut self, key: Key, status: u16, cause: Option<u16>) {
+        self.return_breadth(key);
         let Some(leg) = self.legs.get_mut(key) else { return };
         let call_key = leg.call;
         let told = leg.state == State::Calling;
@@ -166,8 +168,7 @@ impl<M> Calls<'_, M> {
             State::Calling | State::Cancelling => self.branch_failed(key, 503, None),
             State::Incoming => self.end(now, call, End::Cancelled, Some(Cause::REQUEST_TERMINATED)),
             State::Up => {
-                let winner = self.calls.get(call).and_then(|call| call.winner);
-                let part = side == Side::Caller || winner == Some(key);
+                let part = self.is_part(key);
                 self.remove_leg(key);
                 if part {
                     self.end(now, call, End::Lost(side), Some(Cause::OUT_OF_ORDER));
@@ -217,6 +218,10 @@ impl<M> Calls<'_, M> {
     pub(super) fn remove_call(&mut self, key: Key) {
         if self.calls.get(key).is_some_and(|call| call.over) {
             self.over.remove(&mut self.calls, key);
+        }
+        if let Some(call) = self.calls.get(key) {
+            let hash = open::hash(self.secret, &call.session);
+            self.sessions.remove(&mut self.calls, key, hash);
         }
         let Some(mut call) = self.calls.remove(key) else {
             return;

@@ -3,31 +3,27 @@
 
 use super::call::Leg;
 use crate::flow::{Flow, Path, octets};
-use crate::pool::{self, Key, List, Pool, Walk};
+use crate::pool::{self, Index, Key, List, Pool, Walk};
 use crate::siphash::SipHash;
 use crate::time::Instant;
 use core::net::IpAddr;
 
 pub(super) struct Legs<'s> {
     pool: Pool<'s, Leg>,
-    /// Keys the hash of addresses, so that nobody can fill one list.
+    /// Keys the hash of addresses.
     secret: [u64; 2],
-    /// Number of lists of legs by address, a power of two no larger than that of places.
-    buckets: usize,
+    addresses: Index,
     lingering: List<0>,
 }
 
 impl<'s> Legs<'s> {
     pub fn new(storage: pool::Storage<'s, Leg>, secret: [u64; 2]) -> Self {
-        let pool = Pool::new(storage);
-        let mut legs = Self {
-            pool,
+        Self {
+            pool: Pool::new(storage),
             secret,
-            buckets: 0,
+            addresses: Index::default(),
             lingering: List::EMPTY,
-        };
-        legs.file();
-        legs
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -69,24 +65,22 @@ impl<'s> Legs<'s> {
     pub fn insert(&mut self, leg: Leg, others: &mut List<0>) -> Option<Key> {
         let key = self.pool.insert(leg)?;
         others.push(&mut self.pool, key);
-        if self.pool.places() >= 2 * self.buckets.max(1) {
-            self.file();
-        } else {
-            self.file_one(key);
-        }
+        let secret = self.secret;
+        self.addresses
+            .insert(&mut self.pool, key, |leg| hash(secret, leg.path.peer()));
         Some(key)
     }
 
     /// Takes out a leg; `others` are those of its call.
     pub fn remove(&mut self, key: Key, others: Option<&mut List<0>>) -> Option<Leg> {
         let leg = self.pool.get(key)?;
-        let bucket = self.bucket(&leg.path);
+        let hash = hash(self.secret, leg.path.peer());
         match others {
             _ if leg.is_lingering() => self.lingering.remove(&mut self.pool, key),
             Some(others) => others.remove(&mut self.pool, key),
             None => {}
         }
-        self.with(bucket, |list, pool| list.remove(pool, key));
+        self.addresses.remove(&mut self.pool, key, hash);
         self.pool.remove(key)
     }
 
@@ -107,17 +101,18 @@ impl<'s> Legs<'s> {
         let Some(leg) = self.pool.get_mut(key) else { return };
         let old = core::mem::replace(&mut leg.path, path);
         if old.peer() != path.peer() {
-            let (from, to) = (self.bucket(&old), self.bucket(&path));
-            self.with(from, |list, pool| list.remove(pool, key));
-            self.with(to, |list, pool| list.push(pool, key));
+            let secret = self.secret;
+            self.addresses
+                .remove(&mut self.pool, key, hash(secret, old.peer()));
+            self.addresses
+                .insert(&mut self.pool, key, |leg| hash(secret, leg.path.peer()));
         }
     }
 
     /// The legs with that address, and a few others.
-    pub fn at(&mut self, address: IpAddr) -> Walk<1> {
-        let bucket = self.hash(&octets(address));
-        let list = self.pool.bucket_mut(bucket).copied();
-        list.unwrap_or(List::EMPTY).walk(&self.pool)
+    pub fn at(&self, address: IpAddr) -> Walk<1> {
+        self.addresses
+            .find(&self.pool, hash(self.secret, &octets(address)))
     }
 
     /// The legs of a call.
@@ -130,49 +125,12 @@ impl<'s> Legs<'s> {
         walk.next(&self.pool)
     }
 
-    fn hash(&self, address: &[u8; 16]) -> usize {
-        let hash = SipHash::new(self.secret).field(address).finish();
-        hash as usize & self.buckets.saturating_sub(1)
-    }
-
-    fn bucket(&self, path: &Path) -> usize {
-        self.hash(path.peer())
-    }
-
-    fn with(&mut self, bucket: usize, change: impl FnOnce(&mut List<1>, &mut Pool<'s, Leg>)) {
-        if let Some(mut list) = self.pool.bucket_mut(bucket).copied() {
-            change(&mut list, &mut self.pool);
-            if let Some(place) = self.pool.bucket_mut(bucket) {
-                *place = list;
-            }
-        }
-    }
-
-    fn file_one(&mut self, key: Key) {
-        if let Some(leg) = self.pool.get(key) {
-            let bucket = self.bucket(&leg.path);
-            self.with(bucket, |list, pool| list.push(pool, key));
-        }
-    }
-
-    /// Files all legs anew for the number of places there is now.
-    fn file(&mut self) {
-        let places = self.pool.places();
-        self.buckets = if places == 0 { 0 } else { 1 << places.ilog2() };
-        for place in 0..places {
-            if let Some(list) = self.pool.bucket_mut(place) {
-                *list = List::EMPTY;
-            }
-        }
-        for place in 0..places as u32 {
-            if let Some(key) = self.pool.key(place) {
-                self.file_one(key);
-            }
-        }
-    }
-
     #[cfg(test)]
     pub fn assert_sound(&self) {
         self.pool.assert_sound();
     }
+}
+
+fn hash(secret: [u64; 2], address: &[u8; 16]) -> u64 {
+    SipHash::new(secret).field(address).finish()
 }

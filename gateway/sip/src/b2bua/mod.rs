@@ -22,16 +22,20 @@ mod offer;
 mod open;
 mod orders;
 mod paper;
+mod pickup;
 mod receive;
+mod report;
 mod send;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod write;
 
 use crate::flow::{Flow, Path};
 use crate::header::Name;
 use crate::message::Message;
-use crate::pool::{self, Key, List, Pool};
+use crate::pool::{self, Index, Key, List, Pool};
+use crate::sdp::Role;
 use crate::text::{self, Text, Texts};
 use crate::time::Instant;
 use crate::transaction::{self, ClientKind, Priority, Timers, Transactions, TxId};
@@ -44,9 +48,18 @@ use call::{Ack, Asked, Asking, Stage, State, fingerprint};
 use core::time::Duration;
 use legs::Legs;
 use paper::Paper;
+pub use pickup::Hex;
+pub(crate) use receive::parse_tag;
+pub(crate) use write::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+/// The same, and what transfers want.
+pub const ALLOW_TRANSFERS: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY";
+
+/// Most branches at once of a call that does not say how many it may have: all that the box has room for (RFC 5393 §5.3.3
+/// recommends at least 60).
+const BREADTH: u16 = 256;
 
 /// What a caller is told for whom there is no room, seconds.
 pub const RETRY_AFTER: u8 = 2;
@@ -98,20 +111,29 @@ pub struct Config {
     pub probe: Duration,
     /// Base timers.
     pub timers: Timers,
+    /// Sides of a call may ask to be replaced.
+    pub transfers: bool,
 }
 
 /// Who stands between the two sides' session descriptions.
 pub trait Media {
-    /// Writes into `out` what the other side is to see of `sdp`, which came from side `from` of `call`, and gives its length
-    /// in bytes. `None`: unacceptable (488).
-    fn relay(&mut self, call: Key, from: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize>;
+    /// Writes into `out` what the other side is to see of `sdp`, an offer or answer of side `from` of `call`, and gives its
+    /// length in bytes. `None`: unacceptable (488).
+    fn relay(
+        &mut self,
+        call: Key,
+        from: Side,
+        role: Role,
+        sdp: &[u8],
+        out: &mut [u8; SDP_MAX],
+    ) -> Option<usize>;
 }
 
 /// Nobody: media flows from one side to the other directly.
 pub struct Direct;
 
 impl Media for Direct {
-    fn relay(&mut self, _: Key, _: Side, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
+    fn relay(&mut self, _: Key, _: Side, _: Role, sdp: &[u8], out: &mut [u8; SDP_MAX]) -> Option<usize> {
         out.get_mut(..sdp.len())?.copy_from_slice(sdp);
         Some(sdp.len())
     }
@@ -129,6 +151,14 @@ pub enum Receive {
     Request {
         /// Its server transaction.
         tx: TxId,
+    },
+    /// A side of a call asks to be replaced (REFER within a dialog), where [`Config::transfers`]: the owner answers, and if
+    /// it allows it begins with [`Calls::depart`].
+    Refer {
+        /// Its server transaction.
+        tx: TxId,
+        /// Who asks.
+        leg: Key,
     },
     /// It belonged to a call, or was answered, or was to be dropped.
     Done,
@@ -168,6 +198,20 @@ pub enum Event {
         call: Key,
         /// Who answered.
         leg: Key,
+    },
+    /// [`Calls::join`] has come to its good end: the two are one conversation.
+    Joined {
+        /// The call that stays.
+        call: Key,
+        /// The one it is joined with.
+        with: Key,
+    },
+    /// Nothing came of [`Calls::join`]: [`Calls::stay`], or another try.
+    Parted {
+        /// The call that stays.
+        call: Key,
+        /// What the one that refused has said, or 480 if it went.
+        status: u16,
     },
     /// The call is over. Its last event; [`Calls::meta`] is there until the next [`Calls::poll`].
     Ended {
@@ -210,6 +254,10 @@ pub enum Refusal {
     Media,
     /// The call does not exist or does not wait.
     Gone,
+    /// The call is here already, by the same way: it goes round in a ring.
+    Loop,
+    /// It may have no more branches at once (RFC 5393 §5.3.3).
+    Breadth,
 }
 
 impl Refusal {
@@ -221,6 +269,8 @@ impl Refusal {
             Self::Malformed => 400,
             Self::Media => 488,
             Self::Gone => 481,
+            Self::Loop => 482,
+            Self::Breadth => 440,
         }
     }
 }
@@ -249,6 +299,8 @@ pub struct Counters {
     pub no_room: u32,
     /// Requests for a dialog that is not there.
     pub no_dialog: u32,
+    /// INVITEs that came round in a ring.
+    pub loops: u32,
     /// 2xx answers that came too late and got ACK and BYE.
     pub late_answers: u32,
 }
@@ -257,6 +309,9 @@ pub struct Counters {
 pub struct Calls<'s, M> {
     tx: Transactions<'s>,
     calls: Pool<'s, Call<M>>,
+    /// Calls by the name in the Session-ID header.
+    sessions: Index,
+    secret: [u64; 2],
     legs: Legs<'s>,
     texts: Texts<'s>,
     config: Config,
@@ -279,6 +334,8 @@ impl<'s, M> Calls<'s, M> {
         Self {
             tx: Transactions::new(storage.transactions, seed, config.timers),
             calls: Pool::new(storage.calls),
+            sessions: Index::default(),
+            secret: seed,
             legs: Legs::new(storage.legs, seed),
             texts: Texts::new(storage.texts),
             config,
@@ -298,6 +355,14 @@ impl<'s, M> Calls<'s, M> {
     pub fn reserve(&mut self, calls: usize, legs: usize, blocks: usize) {
         self.kept = (calls, legs);
         self.texts.reserve(blocks);
+    }
+
+    /// Methods that are understood.
+    pub(super) fn allow(&self) -> &'static str {
+        match self.config.transfers {
+            true => ALLOW_TRANSFERS,
+            false => ALLOW,
+        }
     }
 
     /// What the owner keeps with a call.
@@ -325,9 +390,10 @@ impl<'s, M> Calls<'s, M> {
         self.calls.get(call)?.cause
     }
 
-    /// A re-INVITE, or the INVITE itself, still waits for its final answer.
-    pub fn is_asked(&self, call: Key) -> bool {
-        self.calls.get(call).is_some_and(|call| call.asked.open)
+    /// An offer of one of the sides still waits for its final answer.
+    pub fn negotiates(&self, call: Key) -> bool {
+        let asked = self.calls.get(call).map(|call| &call.asked);
+        asked.is_some_and(|asked| asked.open || (asked.delayed_offer && !asked.head.is_empty()))
     }
 
     /// What [`Target::user`] said of a branch.
@@ -347,11 +413,19 @@ impl<'s, M> Calls<'s, M> {
     }
 
     /// All calls that are not over.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &M, bool)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &M, bool)> + Clone {
         self.calls
             .iter()
             .filter(|(_, call)| call.stage != Stage::Ended)
             .map(|(key, call)| (key, &call.meta, call.stage == Stage::Talking))
+    }
+
+    /// The branches of a call that ring, or are asked to: what [`Target::user`] said of each.
+    pub fn branches(&self, call: Key) -> impl Iterator<Item = u32> {
+        let mut walk = self.calls.get(call).map(|call| self.legs.of(&call.legs));
+        let legs = core::iter::from_fn(move || self.legs.get(self.legs.next(walk.as_mut()?)?));
+        let rings = |leg: &&Leg| leg.side == Side::Callee && leg.state == State::Calling;
+        legs.filter(rings).map(|leg| leg.user)
     }
 
     /// How much of the room is in use.

@@ -17,31 +17,40 @@ impl<M> Calls<'_, M> {
         let Some(leg) = self.legs.get(key) else {
             return refuse(self, 481);
         };
-        let (call_key, side, known_sdp) = (leg.call, leg.side, leg.sdp);
+        let (call_key, known_sdp) = (leg.call, leg.sdp);
         let Some(call) = self.calls.get(call_key) else {
             return refuse(self, 481);
         };
-        let Some((peer_key, peer)) = call
-            .peer_of(side)
-            .and_then(|key| Some((key, self.legs.get(key)?)))
-        else {
+        // Somebody is about to be put in the other side's place, who may have gone.
+        if call.moving.is_some() {
+            return refuse(self, 491);
+        }
+        let peer = self.peer(key).and_then(|key| Some((key, self.legs.get(key)?)));
+        let Some((peer_key, peer)) = peer else {
             return refuse(self, 481);
         };
         // RFC 3261 §14.2: one offer at a time.
-        let busy =
-            call.asked.open || peer.is_unacked() || peer.ack != Ack::Idle || peer.inviting || leg.inviting;
+        let asked = self
+            .calls
+            .get(peer.call)
+            .is_some_and(|call| call.asked.open || call.moving.is_some());
+        let busy = asked
+            || call.asked.open
+            || peer.is_unacked()
+            || peer.ack != Ack::Idle
+            || peer.inviting
+            || leg.inviting;
         if call.stage != Stage::Talking || leg.state != State::Up || busy {
             return refuse(self, 491);
         }
         let body = message.body();
         let refresh = !body.is_empty() && fingerprint(body) == known_sdp;
-        let peer_flow = peer.path.flow();
         if let Err(refusal) = self.keep_head(call_key, message, None, flow) {
             return refuse(self, refusal.status());
         }
         if !refresh
             && !body.is_empty()
-            && let Err(refusal) = self.relay(media, call_key, side, body)
+            && let Err(refusal) = self.relay_leg(media, key, Role::Offer, body)
         {
             return refuse(self, refusal.status());
         }
@@ -59,30 +68,11 @@ impl<M> Calls<'_, M> {
             // A session refresh: nothing changes for the other side, which is not asked.
             return self.answer_asked(now, call_key);
         }
-        match self.tx.client(
-            now,
-            ClientKind::Invite,
-            peer_flow,
-            peer_key.to_bits(),
-            Priority::Reserved,
-        ) {
-            Ok(invite) => {
-                self.legs.time(peer_key, |peer| {
-                    peer.local_cseq += 1;
-                    peer.invite_cseq = peer.local_cseq;
-                    peer.invite = Some(invite);
-                    peer.inviting = true;
-                    // The INVITE asks more than a probe would; its limit begins with the first 1xx.
-                    peer.timer = Instant::NEVER;
-                });
-                if let Some(leg) = self.legs.get_mut(key) {
-                    leg.sdp = fingerprint(body);
-                }
-            }
-            Err(_) => {
-                self.counters.no_room += 1;
-                self.fail_asked(now, call_key, 500);
-            }
+        if !self.reinvite(now, peer_key, body.is_empty()) {
+            return self.fail_asked(now, call_key, 500);
+        }
+        if let Some(leg) = self.legs.get_mut(key) {
+            leg.sdp = fingerprint(body);
         }
     }
 
@@ -114,7 +104,8 @@ impl<M> Calls<'_, M> {
             let _ = self.tx.respond(now, tx, status);
         }
         // What is kept for the other side is the refused offer: no refresh can be answered from it.
-        for leg in [Some(call.caller), call.winner].into_iter().flatten() {
+        let asked = call.asked.leg;
+        for leg in [Some(asked), self.peer(asked)].into_iter().flatten() {
             if let Some(leg) = self.legs.get_mut(leg) {
                 leg.sdp = 0;
             }
@@ -126,17 +117,15 @@ impl<M> Calls<'_, M> {
         &mut self,
         now: Instant,
         key: Key,
-        call_key: Key,
         message: &Message<'_>,
         media: &mut R,
     ) {
-        let Some(call) = self.calls.get(call_key) else {
-            return;
-        };
         let Some(leg) = self.legs.get(key) else { return };
-        let asked = call.asked.open && call.asked.leg != key && call.stage == Stage::Talking;
-        let delayed_offer = call.asked.delayed_offer;
-        let side = leg.side;
+        if let Some(with) = self.joining(key).filter(|_| leg.inviting) {
+            return self.on_joining(now, key, with, message, media);
+        }
+        let asker = self.asker(key).filter(|_| leg.inviting);
+        let (asked, delayed_offer) = (asker.is_some(), leg.offerless);
         let probe = now + self.config.probe;
         self.legs.time(key, |leg| {
             if core::mem::take(&mut leg.inviting) {
@@ -148,19 +137,23 @@ impl<M> Calls<'_, M> {
                 _ => Ack::Due,
             };
         });
-        if !asked {
-            return;
-        }
+        let Some(asker) = asker else { return };
         if let Some(leg) = self.legs.get_mut(key) {
             leg.sdp = fingerprint(message.body());
         }
         self.learn_target(key, message);
-        let _ = self.relay(media, call_key, side, message.body());
-        self.answer_asked(now, call_key);
+        let role = if delayed_offer { Role::Offer } else { Role::Answer };
+        if self.relay_leg(media, key, role, message.body()).is_ok() {
+            return self.answer_asked(now, asker);
+        }
+        // One side has changed its session, and the other does not follow.
+        self.legs.time(key, |leg| leg.ack = Ack::Due);
+        self.fail_asked(now, asker, 488);
+        self.end(now, asker, End::Released, Some(Cause::NOT_ACCEPTABLE));
     }
 
     /// Where the other side's requests go from now on (RFC 3261 §12.2).
-    fn learn_target(&mut self, key: Key, message: &Message<'_>) {
+    pub(super) fn learn_target(&mut self, key: Key, message: &Message<'_>) {
         if let Some(target) = message.remote_target().filter(|target| target.len() <= URI_MAX) {
             self.learn_one(key, TARGET, target);
         }
@@ -170,9 +163,12 @@ impl<M> Calls<'_, M> {
     /// it was (RFC 3261 §14.1); without a final answer to the CANCEL the other side is not there any more.
     pub(super) fn stop_reinvite(&mut self, now: Instant, key: Key) {
         let Some(leg) = self.legs.get_mut(key) else { return };
-        let call = leg.call;
         let cancelled = leg.invite.is_some_and(|tx| self.tx.cancel(now, tx).is_ok());
-        self.fail_asked(now, call, 408);
+        match self.asker(key) {
+            Some(asker) => self.fail_asked(now, asker, 408),
+            None if self.joining(key).is_some() => self.on_join_refused(now, key, 408),
+            None => {}
+        }
         if !cancelled {
             self.counters.no_room += 1;
             self.leg_lost(now, key);

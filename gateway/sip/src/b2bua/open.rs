@@ -2,6 +2,8 @@
 
 use super::call::{CALL_ID, CALLED_URI, CALLER_URI, EXTRA, FROM, ROUTE, TAG, TARGET, TO};
 use super::*;
+use crate::sdp::Sdp;
+use crate::siphash::SipHash;
 use crate::write::write_response_lines;
 
 impl<M> Calls<'_, M> {
@@ -23,46 +25,23 @@ impl<M> Calls<'_, M> {
         media: &mut R,
     ) -> Result<Key, Refusal> {
         let cseq = message.cseq().ok_or(Refusal::Malformed)?.seq;
-        let call = Call {
-            meta,
-            stage: Stage::Waiting,
-            caller: Key::NONE,
-            winner: None,
-            legs: List::EMPTY,
-            lingering: 0,
-            open: 0,
-            asked: Asked {
-                leg: Key::NONE,
-                tx,
-                open: true,
-                head: Text::EMPTY,
-                cseq,
-                delayed_offer: message.body().is_empty(),
-            },
-            names: Text::EMPTY,
-            shown: Text::EMPTY,
-            max_forwards: message.max_forwards().unwrap_or(70).saturating_sub(1),
-            session,
-            to_callee: Text::EMPTY,
-            to_caller: Text::EMPTY,
-            progress: 0,
-            early: false,
-            announcing: false,
-            best: 0,
-            best_cause: None,
-            cause: None,
-            deadline: Instant::NEVER,
-            end: None,
-            told: false,
-            settled: false,
-            over: false,
-            reserved: self.reserved == Some(tx),
-        };
+        let mut call = self.new_call(session, meta, message.body().is_empty());
+        call.max_forwards = message.max_forwards().unwrap_or(70).min(70).saturating_sub(1);
+        call.way = way(message, flow);
+        if let Some(asked) = message.max_breadth() {
+            call.breadth = BREADTH.min(asked.try_into().unwrap_or(BREADTH));
+        }
+        call.reserved = self.reserved == Some(tx);
+        (call.asked.tx, call.asked.open, call.asked.cseq) = (tx, true, cseq);
         let priority = if call.reserved {
             Priority::Reserved
         } else {
             Priority::Normal
         };
+        if self.goes_round(message, call.way) {
+            self.counters.loops += 1;
+            return Err(Refusal::Loop);
+        }
         // What it says now, and as much for the answer.
         let texts = 2 * message.raw().len();
         if !self.has_room_for_call(priority)
@@ -72,9 +51,7 @@ impl<M> Calls<'_, M> {
             self.counters.no_room += 1;
             return Err(Refusal::NoRoom);
         }
-        let reserved = call.reserved;
-        let key = self.calls.insert(call).ok_or(Refusal::NoRoom)?;
-        self.reserved_use.0 += usize::from(reserved);
+        let key = self.insert_call(call)?;
         let filled = self.fill(key, flow, message, media);
         match filled {
             Ok(leg) => {
@@ -93,6 +70,71 @@ impl<M> Calls<'_, M> {
                 self.remove_call(key);
                 Err(refusal)
             }
+        }
+    }
+
+    /// Does this INVITE belong to a call that came here before, by the same way, and is not over? Its name (RFC 7989) tells
+    /// so; the same call by another way is one that was sent on, and is taken.
+    fn goes_round(&self, message: &Message<'_>, way: u32) -> bool {
+        let Some(session) = message.header(Name::SessionId).and_then(|value| value.get(..32)) else {
+            return false;
+        };
+        let same = |call: &Call<M>| call.way == way && call.session == *session && call.stage != Stage::Ended;
+        let mut calls = self.sessions.find(&self.calls, hash(self.secret, session));
+        core::iter::from_fn(|| self.calls.get(calls.next(&self.calls)?)).any(same)
+    }
+
+    pub(super) fn insert_call(&mut self, call: Call<M>) -> Result<Key, Refusal> {
+        let reserved = call.reserved;
+        let key = self.calls.insert(call).ok_or(Refusal::NoRoom)?;
+        self.reserved_use.0 += usize::from(reserved);
+        let secret = self.secret;
+        self.sessions
+            .insert(&mut self.calls, key, |call| hash(secret, &call.session));
+        Ok(key)
+    }
+
+    pub(super) fn new_call(&self, session: [u8; 32], meta: M, delayed_offer: bool) -> Call<M> {
+        Call {
+            meta,
+            stage: Stage::Waiting,
+            caller: Key::NONE,
+            winner: None,
+            legs: List::EMPTY,
+            lingering: 0,
+            open: 0,
+            asked: Asked {
+                leg: Key::NONE,
+                tx: TxId::NONE,
+                open: false,
+                head: Text::EMPTY,
+                cseq: 0,
+                delayed_offer,
+            },
+            names: Text::EMPTY,
+            shown: Text::EMPTY,
+            max_forwards: 70,
+            way: 0,
+            breadth: BREADTH,
+            undealt: 0,
+            session,
+            to_callee: Text::EMPTY,
+            to_caller: Text::EMPTY,
+            progress: 0,
+            early: false,
+            announcing: false,
+            best: 0,
+            best_cause: None,
+            cause: None,
+            deadline: Instant::NEVER,
+            end: None,
+            told: false,
+            settled: false,
+            over: false,
+            reserved: false,
+            link: None,
+            moving: None,
+            report: None,
         }
     }
 
@@ -137,7 +179,7 @@ impl<M> Calls<'_, M> {
         }
         self.keep_head(key, message, Some(ours), flow)?;
         if !message.body().is_empty() {
-            self.relay(media, key, Side::Caller, message.body())?;
+            self.relay(media, key, Side::Caller, Role::Offer, message.body())?;
         }
         Ok(leg_key)
     }
@@ -224,17 +266,60 @@ impl<M> Calls<'_, M> {
         media: &mut R,
         key: Key,
         from: Side,
+        role: Role,
         sdp: &[u8],
     ) -> Result<(), Refusal> {
-        let call = self.calls.get_mut(key).ok_or(Refusal::Gone)?;
+        self.relay_to(media, (key, from), (key, from.other()), role, sdp)
+    }
+
+    /// The same for the leg that this one talks with.
+    pub(super) fn relay_leg<R: Media>(
+        &mut self,
+        media: &mut R,
+        key: Key,
+        role: Role,
+        sdp: &[u8],
+    ) -> Result<(), Refusal> {
+        let peer = self.peer(key).and_then(|peer| self.place(peer));
+        let (from, to) = self.place(key).zip(peer).ok_or(Refusal::Gone)?;
+        self.relay_to(media, from, to, role, sdp)
+    }
+
+    /// From a side of a call to one of it or of another. An answer has to answer what its side was sent last (RFC 3264 §6).
+    pub(super) fn relay_to<R: Media>(
+        &mut self,
+        media: &mut R,
+        (call, from): (Key, Side),
+        (to, towards): (Key, Side),
+        role: Role,
+        sdp: &[u8],
+    ) -> Result<(), Refusal> {
         if sdp.len() > SDP_MAX {
             return Err(Refusal::TooLarge);
         }
+        if sdp.is_empty() || (role == Role::Answer && !self.is_answered(call, from, sdp)) {
+            return Err(Refusal::Media);
+        }
+        let to = self.calls.get_mut(to).ok_or(Refusal::Gone)?;
         let out = self.paper.blank();
-        let len = media.relay(key, from, sdp, out).ok_or(Refusal::Media)?;
+        let len = media.relay(call, from, role, sdp, out).ok_or(Refusal::Media)?;
         let seen = out.get(..len).ok_or(Refusal::Media)?;
-        let kept = self.texts.replace(call.sdp_mut(from.other()), [seen]);
+        let kept = self.texts.replace(to.sdp_mut(towards), [seen]);
         kept.map_err(|_| Refusal::NoRoom)
+    }
+
+    /// Is `sdp` an answer to what its side was sent last? One that cannot be read is for [`Media`] to judge.
+    fn is_answered(&mut self, key: Key, from: Side, sdp: &[u8]) -> bool {
+        let Some(call) = self.calls.get(key) else {
+            return false;
+        };
+        let Some([offer]) = self.texts.read(call.sdp(from), self.paper.blank()) else {
+            return false;
+        };
+        match (Sdp::parse(offer), Sdp::parse(sdp)) {
+            (Some(offer), Some(answer)) => answer.answers(&offer).is_ok(),
+            _ => true,
+        }
     }
 
     pub(super) fn new_leg(&mut self, call: Key, side: Side, flow: Flow) -> Leg {
@@ -253,11 +338,13 @@ impl<M> Calls<'_, M> {
             names: Text::EMPTY,
             invite: None,
             inviting: false,
+            offerless: false,
             invite_cseq: 0,
             asking: None,
             asking_cseq: 0,
             local_cseq: 0,
             remote_cseq: None,
+            breadth: 0,
             ack: Ack::Idle,
             ok_due: false,
             unacked: Instant::NEVER,
@@ -288,12 +375,10 @@ impl<M> Calls<'_, M> {
 
     /// Rings one more target. The INVITE goes out with the next [`Calls::poll`].
     pub fn dial(&mut self, now: Instant, call: Key, target: Target<'_>) -> Result<Key, Refusal> {
-        let waiting = self
-            .calls
-            .get(call)
-            .is_some_and(|call| call.stage == Stage::Waiting);
-        if !waiting {
-            return Err(Refusal::Gone);
+        let waiting = self.calls.get(call).filter(|call| call.stage == Stage::Waiting);
+        let waiting = waiting.ok_or(Refusal::Gone)?;
+        if waiting.breadth <= waiting.undealt {
+            return Err(Refusal::Breadth);
         }
         if target.uri.len() > URI_MAX || target.route.len() > ROUTE_MAX {
             return Err(Refusal::TooLarge);
@@ -311,8 +396,10 @@ impl<M> Calls<'_, M> {
         {
             return Err(Refusal::NoRoom);
         }
+        let offerless = self.calls.get(call).is_some_and(|call| call.asked.delayed_offer);
         let nonce = self.tx.unguessable() as u32;
         let leg = Leg {
+            offerless,
             user: target.user,
             call_id: self.tx.unguessable(),
             local_cseq: 1,
@@ -342,6 +429,7 @@ impl<M> Calls<'_, M> {
         }
         if let Some(call) = self.calls.get_mut(call) {
             call.open += 1;
+            call.undealt += 1;
         }
         Ok(key)
     }
@@ -371,7 +459,7 @@ impl<M> Calls<'_, M> {
 
     /// Is there a call to be had? If need be the place of the one that has longest been over but for such branches, whose
     /// repeated answers are not acknowledged any more.
-    fn has_room_for_call(&mut self, priority: Priority) -> bool {
+    pub(super) fn has_room_for_call(&mut self, priority: Priority) -> bool {
         let kept = kept_from(priority, self.kept.0, self.reserved_use.0);
         if self.calls.room() <= kept
             && let Some(call) = self.over.first(&self.calls)
@@ -379,6 +467,35 @@ impl<M> Calls<'_, M> {
             self.remove_call(call);
         }
         self.calls.room() > kept
+    }
+
+    /// The share of a branch in the branches that its call may have at once, dealt as its INVITE is first written: by then
+    /// those that ring together are known. A quarter is kept for who comes later.
+    pub(super) fn deal_breadth(&mut self, key: Key) {
+        let waits = |leg: &&mut Leg| leg.breadth == 0 && leg.state == State::Calling;
+        let Some(leg) = self.legs.get_mut(key).filter(waits) else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(leg.call) {
+            let share = (call.breadth - call.breadth / 4) / call.undealt.max(1);
+            leg.breadth = share.max(1);
+            call.breadth = call.breadth.saturating_sub(leg.breadth);
+            call.undealt = call.undealt.saturating_sub(1);
+        }
+    }
+
+    /// A branch is over: others may have its share.
+    pub(super) fn return_breadth(&mut self, key: Key) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if let Some(call) = self.calls.get_mut(leg.call) {
+            match core::mem::take(&mut leg.breadth) {
+                // It failed before its INVITE went out.
+                0 if leg.side == Side::Callee && leg.inviting => {
+                    call.undealt = call.undealt.saturating_sub(1)
+                }
+                share => call.breadth = call.breadth.saturating_add(share).min(BREADTH),
+            }
+        }
     }
 
     /// Is there room for so many bytes more?
@@ -393,4 +510,16 @@ fn kept_from(priority: Priority, kept: usize, used: usize) -> usize {
         Priority::Reserved => 0,
         Priority::Normal => kept.saturating_sub(used),
     }
+}
+
+/// Of a call's name.
+pub(super) fn hash(secret: [u64; 2], session: &[u8]) -> u64 {
+    SipHash::new(secret).field(session).finish()
+}
+
+/// Fingerprint of what led an INVITE here: the user it asks for, and the address it comes from.
+fn way(message: &Message<'_>, flow: Flow) -> u32 {
+    let user = message.parsed_request_uri().and_then(|uri| uri.user);
+    let from = crate::flow::octets(flow.peer.ip());
+    fingerprint(user.unwrap_or_default()) ^ fingerprint(&from).rotate_left(16)
 }

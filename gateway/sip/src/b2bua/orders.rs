@@ -164,6 +164,7 @@ impl<M> Calls<'_, M> {
         tag: Option<transaction::Tag>,
         more: impl FnOnce(&mut Writer<'_>),
     ) {
+        let allow = self.allow();
         let mut w = Writer::new(self.paper.blank());
         let mut tag_text: heapless::String<16> = heapless::String::new();
         if let Some(tag) = tag {
@@ -172,7 +173,7 @@ impl<M> Calls<'_, M> {
         write_response_head(&mut w, message, status, tag.map(|_| tag_text.as_str()), flow.peer);
         w.header(Name::Server, self.config.agent);
         if matches!(status, 200 | 405 | 501) {
-            w.header(Name::Allow, ALLOW);
+            w.header(Name::Allow, allow);
         }
         more(&mut w);
         match w.finish_empty() {

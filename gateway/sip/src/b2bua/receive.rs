@@ -152,6 +152,7 @@ impl<M> Calls<'_, M> {
             }
             Method::Invite => self.on_reinvite(now, tx, key, flow, message, media),
             Method::Options => self.reply(now, tx, flow, message, 200, |_| {}),
+            Method::Refer if self.config.transfers => return Receive::Refer { tx, leg: key },
             _ => self.reply(now, tx, flow, message, 405, |_| {}),
         }
         Receive::Done
@@ -166,8 +167,7 @@ impl<M> Calls<'_, M> {
         match stage {
             Stage::Talking => {
                 // The leg is gone before the end is told, so that only the other side gets a BYE.
-                let winner = self.calls.get(call).and_then(|call| call.winner);
-                let part = winner == Some(key) || side == Side::Caller;
+                let part = self.is_part(key);
                 self.remove_leg(key);
                 if part {
                     self.end(now, call, End::HungUp(side), cause);
@@ -217,7 +217,7 @@ impl<M> Calls<'_, M> {
             return;
         };
         let Some(leg) = self.legs.get_mut(key) else { return };
-        let (call_key, side) = (leg.call, leg.side);
+        let call_key = leg.call;
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };
@@ -232,17 +232,20 @@ impl<M> Calls<'_, M> {
             leg.timer = probe;
         });
         self.texts.free(&mut call.asked.head);
-        let peer = call.peer_of(side);
-        if call.asked.delayed_offer {
+        let delayed_offer = call.asked.delayed_offer;
+        let peer = self.peer(key);
+        let mut answered = true;
+        if delayed_offer {
             let body = message.body();
             if let Some(leg) = self.legs.get_mut(key) {
                 leg.sdp = fingerprint(body);
             }
-            if !body.is_empty()
-                && self.relay(media, call_key, side, body).is_err()
-                && let Some(call) = self.calls.get_mut(call_key)
+            answered = self.relay_leg(media, key, Role::Answer, body).is_ok();
+            if !answered
+                && let Some((call, side)) = peer.and_then(|peer| self.place(peer))
+                && let Some(call) = self.calls.get_mut(call)
             {
-                self.texts.free(call.sdp_mut(side.other()));
+                self.texts.free(call.sdp_mut(side));
             }
             if let Some(peer) = peer {
                 self.legs.time(peer, |peer| {
@@ -253,8 +256,12 @@ impl<M> Calls<'_, M> {
             }
         }
         if bye_wanted {
-            self.bye(now, key, None);
+            return self.bye(now, key, None);
         }
+        if !answered {
+            return self.end(now, call_key, End::Released, Some(Cause::NOT_ACCEPTABLE));
+        }
+        self.on_picking(now, key);
     }
 }
 
@@ -267,14 +274,14 @@ fn has_sdp_or_nothing(message: &Message<'_>) -> bool {
     message.body().is_empty() || kind.trim_ascii().eq_ignore_ascii_case(SDP.as_bytes())
 }
 
-fn parse_hex(digits: &[u8]) -> Option<u64> {
+pub(super) fn parse_hex(digits: &[u8]) -> Option<u64> {
     if digits.len() != 16 {
         return None;
     }
     u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-fn parse_tag(tag: &[u8]) -> Option<(u32, u32)> {
+pub(crate) fn parse_tag(tag: &[u8]) -> Option<(u32, u32)> {
     let value = parse_hex(tag)?;
     Some(((value >> 32) as u32, value as u32))
 }

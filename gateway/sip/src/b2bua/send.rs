@@ -120,9 +120,9 @@ impl<M> Calls<'_, M> {
                 State::Calling | State::Cancelling => self.branch_failed(key, status, None),
                 // RFC 3261 §14.1: a re-INVITE without any answer ends the dialog.
                 State::Up if leg.inviting => {
-                    let call = leg.call;
                     leg.inviting = false;
-                    if let Some(asked) = self.calls.get_mut(call).and_then(|call| call.asked.take()) {
+                    let asker = self.asker(key).and_then(|call| self.calls.get_mut(call));
+                    if let Some(asked) = asker.and_then(|call| call.asked.take()) {
                         let _ = self.tx.respond(now, asked, status);
                     }
                     self.leg_lost(now, key);
@@ -192,6 +192,7 @@ impl<M> Calls<'_, M> {
         self.legs.schedule(key);
         match state {
             State::Up if inviting => self.stop_reinvite(now, key),
+            State::Up if self.joins_again(key) => self.join_again(now, key),
             State::Up if silent => self.probe(now, key),
             State::Cancelling if inviting => self.give_up(now, key),
             _ => {}

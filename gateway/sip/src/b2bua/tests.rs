@@ -3,13 +3,18 @@
 mod address;
 mod bench;
 mod faults;
+mod offers;
+mod pickup;
+mod rings;
 mod room;
 mod setup;
 mod talk;
+mod transfer;
 
 use bench::*;
 
 use super::*;
+use std::collections::VecDeque;
 use std::format;
 use std::string::{String, ToString};
 use std::vec;

@@ -2,10 +2,14 @@
 
 use super::call::{CALL_ID, CALLED_URI, CALLER_URI, EXTRA, FROM, ROUTE, TAG, TARGET, TO};
 use super::*;
+use crate::events::{Reason, State as Subscribed, SubscriptionState};
 use crate::method::Method;
 use crate::text::Pieces;
 use crate::transaction::Branch;
 use core::fmt::{self, Display, Formatter};
+
+/// How long a transfer may take (RFC 3515 §2.4.4): as long as a telephone rings.
+const REFER_EXPIRES: Duration = Duration::from_secs(180);
 
 impl<M> Calls<'_, M> {
     fn head<'a>(&'a self, leg: &'a Leg, call: &'a Call<M>) -> Head<'a, M> {
@@ -24,6 +28,7 @@ impl<M> Calls<'_, M> {
     }
 
     pub(super) fn write_request(&mut self, tx: TxId, key: Key, buffer: &mut [u8]) -> Option<Output> {
+        self.deal_breadth(key);
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         let branch = self.tx.branch(tx)?;
@@ -35,13 +40,14 @@ impl<M> Calls<'_, M> {
                 .request(&mut w, Method::Invite, leg.invite_cseq, branch, in_dialog);
             w.header(Name::Contact, Contact(&flow));
             w.header("Session-ID", Ascii(&call.session));
-            w.header(Name::Allow, ALLOW);
+            w.header(Name::Allow, self.allow());
             w.header(Name::UserAgent, self.config.agent);
             if !in_dialog {
-                w.pieces(self.texts.part(&call.shown, EXTRA));
+                w.header(Name::MaxBreadth, leg.breadth)
+                    .pieces(self.texts.part(&call.shown, EXTRA));
             }
             let sdp = call.sdp(leg.side);
-            let written = if call.asked.delayed_offer || sdp.is_empty() {
+            let written = if leg.offerless || sdp.is_empty() {
                 w.finish_empty()
             } else {
                 w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
@@ -51,12 +57,35 @@ impl<M> Calls<'_, M> {
         let method = match leg.asking {
             Some((asking, Asking::Bye)) if asking == tx => Method::Bye,
             Some((asking, Asking::Probe)) if asking == tx => Method::Options,
+            Some((asking, Asking::Notify)) if asking == tx => Method::Notify,
             _ => return None,
         };
         self.head(leg, call)
             .request(&mut w, method, leg.asking_cseq, branch, true);
         w.header("Session-ID", Ascii(&call.session));
         w.header(Name::UserAgent, self.config.agent);
+        if method == Method::Notify {
+            let (status, last) = self.reported(key)?;
+            w.header(Name::Contact, Contact(&flow));
+            w.header(Name::Event, "refer");
+            let state = match last {
+                true => Subscribed::Terminated(Some(Reason::NoResource)),
+                false => Subscribed::Active,
+            };
+            let expires = (!last).then_some(REFER_EXPIRES);
+            let retry_after = None;
+            w.header(
+                Name::SubscriptionState,
+                SubscriptionState {
+                    state,
+                    expires,
+                    retry_after,
+                },
+            );
+            let fragment = format_args!("SIP/2.0 {status} {}\r\n", crate::reason_phrase(status));
+            let written = w.body_display("message/sipfrag;version=2.0", fragment);
+            return self.sent(flow, written);
+        }
         if let Some(cause) = leg.cause {
             w.header(Name::Reason, cause);
         }
@@ -95,7 +124,7 @@ impl<M> Calls<'_, M> {
             .request(&mut w, Method::Ack, leg.invite_cseq, branch, true);
         let flow = leg.path.flow();
         let sdp = call.sdp(leg.side);
-        let written = if dialog && call.asked.delayed_offer && call.asked.leg != key && !sdp.is_empty() {
+        let written = if dialog && leg.offerless && !sdp.is_empty() {
             w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
         } else {
             w.finish_empty()
@@ -140,7 +169,7 @@ impl<M> Calls<'_, M> {
         w.status(status, "").pieces(self.texts.pieces(&call.asked.head));
         if (101..300).contains(&status) {
             w.header(Name::Contact, Contact(&flow));
-            w.header(Name::Allow, ALLOW);
+            w.header(Name::Allow, self.allow());
         }
         w.header("Session-ID", Ascii(&call.session));
         w.header(Name::Server, self.config.agent);
@@ -229,16 +258,13 @@ fn tag(w: &mut Writer<'_>, tag: fmt::Arguments<'_>) {
     let _ = fmt::Write::write_fmt(w, format_args!(";tag={tag}\r\n"));
 }
 
-struct Contact<'a>(&'a Flow);
+pub(crate) struct Contact<'a>(pub(crate) &'a Flow);
 
 impl Display for Contact<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "<sip:{}", self.0.local)?;
         if self.0.transport != crate::flow::Transport::Udp {
-            f.write_str(";transport=")?;
-            for c in self.0.transport.as_str().chars() {
-                write!(f, "{}", c.to_ascii_lowercase())?;
-            }
+            write!(f, ";transport={}", self.0.transport.param())?;
         }
         f.write_str(">")
     }
@@ -260,7 +286,7 @@ impl Display for Cause {
 
 /// Our name in a Via. A connection's own port is left out: it changes when the flow moves, and with it the name of the
 /// transaction (RFC 3261 §17.2.3), so that the other side would take a repeated request for a new one.
-struct SentBy<'f>(&'f crate::flow::Flow);
+pub(crate) struct SentBy<'f>(pub(crate) &'f crate::flow::Flow);
 
 impl Display for SentBy<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,8 @@
+mod edit;
+mod exchange;
+
 use super::*;
+use crate::write::Full;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -61,13 +65,13 @@ fn view() {
 fn a_rewrite_changes_addresses_and_nothing_else() {
     let sdp = Sdp::parse(PHONE).unwrap();
     let mut out = [0; 1000];
-    let len = rewrite(&sdp, &mut out, |_, _| None).unwrap();
+    let len = rewrite(&sdp, &mut out, None, |_, _| Edit::default()).unwrap();
     assert_eq!(&out[..len], PHONE);
 
     let mut asked = Vec::new();
-    let len = rewrite(&sdp, &mut out, |i, m| {
+    let len = rewrite(&sdp, &mut out, None, |i, m| {
         asked.push((i, m.port));
-        Some(if i == 0 {
+        Edit::at(if i == 0 {
             at("198.51.100.7:40000")
         } else {
             at("198.51.100.8:40002")
@@ -99,13 +103,17 @@ fn a_rewrite_changes_addresses_and_nothing_else() {
 
     for room in 0..len {
         let replace = |i, _: &Media<'_>| {
-            Some(at(if i == 0 {
+            Edit::at(at(if i == 0 {
                 "198.51.100.7:40000"
             } else {
                 "198.51.100.8:40002"
             }))
         };
-        assert_eq!(rewrite(&sdp, &mut out[..room], replace), Err(Full), "{room}");
+        assert_eq!(
+            rewrite(&sdp, &mut out[..room], None, replace),
+            Err(Full),
+            "{room}"
+        );
     }
 }
 
@@ -127,7 +135,10 @@ fn a_rewrite_keeps_the_line_ends() {
     ];
     for (sdp, want) in table {
         let mut out = [0; 100];
-        let len = rewrite(&Sdp::parse(sdp).unwrap(), &mut out, |_, _| Some(at("[::1]:2"))).unwrap();
+        let len = rewrite(&Sdp::parse(sdp).unwrap(), &mut out, None, |_, _| {
+            Edit::at(at("[::1]:2"))
+        })
+        .unwrap();
         assert_eq!(core::str::from_utf8(&out[..len]), Ok(want));
     }
 }

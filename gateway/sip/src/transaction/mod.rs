@@ -37,6 +37,11 @@ pub const NO_USER: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TxId(pool::Key);
 
+impl TxId {
+    /// A handle that finds nothing.
+    pub(crate) const NONE: Self = Self(pool::Key::NONE);
+}
+
 /// Which client machine: the INVITE one (RFC 3261 §17.1.1) or the other (§17.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientKind {

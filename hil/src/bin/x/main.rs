@@ -10,6 +10,7 @@ mod build;
 mod demo;
 mod fuzz;
 mod hil_command;
+mod interop;
 mod oracle;
 mod setup;
 mod size;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Tells the rig's scenarios: the firmware image in QEMU among real phones and faults
     Hil(hil_command::Arguments),
+    /// Tries real phones of several makes at the box as a program
+    Interop(interop::Arguments),
     /// Measures speed
     Bench(bench::Arguments),
     /// Looks for bytes that the SIP core cannot bear
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Hil(arguments) => hil_command::run(&arguments),
+        Command::Interop(arguments) => interop::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Size(arguments) => size::run(&arguments),

@@ -19,10 +19,12 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 10] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
+    tool("linphone-daemon", "linphone-cli", "desk phones of another make"),
+    tool("sipsak", "sipsak", "a SIP client of its own kind"),
     tool("ip", "iproute2", "the office's network"),
     tool("nft", "nftables", "the router's address translation"),
     tool("dnsmasq", "dnsmasq-base", "the router's DHCP and name service"),

@@ -1,7 +1,7 @@
 //! `cargo x test`: every test there is, from the form of the source to the image among real phones.
 
 use crate::build::{self, Board, cargo, must};
-use crate::{bench, fuzz, hil_command, oracle, setup, size};
+use crate::{bench, fuzz, hil_command, interop, oracle, setup, size};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -31,10 +31,13 @@ const HOST: [Step; 7] = [
     ("fuzzing", fuzz::briefly),
 ];
 
-const IMAGE: [Step; 4] = [
+const IMAGE: [Step; 5] = [
     ("images", || Board::ALL.into_iter().try_for_each(build::firmware)),
     ("shared alone", bench::weigh_shared),
     ("sizes", || verdict(size::run(&size::Arguments::as_built())?)),
+    ("interoperability", || {
+        verdict(interop::run(&interop::Arguments::default())?)
+    }),
     ("scenarios", || {
         build::host()?;
         verdict(hil_command::run(&hil_command::Arguments::default())?)

@@ -237,6 +237,7 @@ impl Bench {
             agent: "bench",
             probe: Duration::from_secs(60),
             timers: Timers::default(),
+            transfers: true,
         };
         Self {
             calls: Calls::new(kind.storage(transactions, calls, legs, blocks), [1, 2], config),

@@ -10,7 +10,13 @@ fn flows_come_back_as_they_were_given() {
     let mapped: core::net::SocketAddr = "[::ffff:192.0.2.1]:5060".parse().unwrap();
     let v4: core::net::SocketAddr = "192.0.2.1:5060".parse().unwrap();
     on_both(16, |table| {
-        for transport in [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws] {
+        for transport in [
+            Transport::Udp,
+            Transport::Tcp,
+            Transport::Tls,
+            Transport::Ws,
+            Transport::Wss,
+        ] {
             for (peer, local) in [(v4, v4), (v6, mapped), (mapped, v4)] {
                 let flow = Flow {
                     transport,
