@@ -60,10 +60,15 @@ impl<const N: usize> Text<N> {
         self.len() == 0
     }
 
+    /// Bytes in a part.
+    pub fn part_len(&self, part: usize) -> usize {
+        let (from, to) = self.range(part);
+        to - from
+    }
+
     /// Whether there is no byte in a part.
     pub fn is_empty_part(&self, part: usize) -> bool {
-        let (from, to) = self.range(part);
-        from == to
+        self.part_len(part) == 0
     }
 
     fn range(&self, part: usize) -> (usize, usize) {

@@ -16,9 +16,12 @@ impl<M> Calls<'_, M> {
         let Some(leg) = self.legs.get(key) else { return };
         if leg.asking.is_some_and(|(asking, _)| asking == tx) {
             if status >= 200 {
-                self.on_asked(now, key, status);
+                self.on_asked(now, key, status, message, media);
             }
             return;
+        }
+        if status >= 300 {
+            self.refused_cseq = message.cseq().map_or(0, |cseq| cseq.seq);
         }
         if leg.invite != Some(tx) {
             return;
@@ -30,6 +33,10 @@ impl<M> Calls<'_, M> {
                 let tag = message.to().and_then(|to| to.tag());
                 let tag = tag.filter(|tag| tag.len() <= TAG_MAX).unwrap_or_default();
                 self.learn_one(key, TAG, tag);
+                let waits = self.legs.get(key).is_some_and(|leg| leg.state == State::Calling);
+                if status == 422 && waits && self.invite_longer(now, key, message) {
+                    return;
+                }
                 let cause = message
                     .reasons()
                     .find(|reason| reason.protocol.eq_ignore_ascii_case(b"Q.850"))
@@ -41,6 +48,9 @@ impl<M> Calls<'_, M> {
                 if !self.texts.is(&leg.names, TAG, tag) {
                     self.orphan(now, key, message);
                 } else if message.cseq().is_some_and(|cseq| cseq.seq == leg.invite_cseq) {
+                    if leg.inviting {
+                        self.agree(now, key, message);
+                    }
                     self.on_peer_answer(now, key, message, media);
                 }
             }
@@ -49,19 +59,24 @@ impl<M> Calls<'_, M> {
                 self.legs.time(key, |leg| leg.timer = limit);
             }
             (State::Up, 300..) => {
-                let probe = now + self.config.probe;
-                self.legs.time(key, |leg| {
+                let refreshing = leg.refreshing;
+                if status == 422 && self.invite_longer(now, key, message) {
+                    return;
+                }
+                if let Some(leg) = self.legs.get_mut(key) {
                     leg.inviting = false;
-                    leg.timer = probe;
-                });
+                }
+                self.rest(now, key);
                 match self.asker(key) {
                     Some(asker) => self.fail_asked(now, asker, status),
+                    None if refreshing => return self.on_refresh_refused(now, key, status, message, false),
+                    None if self.updater(key).is_some() => self.on_updated(now, key, status, None, media),
                     None if matches!(status, 408 | 481) => {}
                     None if self.joining(key).is_some() => self.on_join_refused(now, key, status),
                     None => {}
                 }
                 if matches!(status, 408 | 481) {
-                    self.leg_lost(now, key);
+                    self.dialog_lost(now, key);
                 }
             }
             _ => {}
@@ -76,6 +91,10 @@ impl<M> Calls<'_, M> {
         message: &Message<'_>,
         media: &mut R,
     ) {
+        if !self.acknowledge(now, key, message) {
+            return;
+        }
+        self.hear(key, message);
         let Some(leg) = self.legs.get(key) else { return };
         let call_key = leg.call;
         self.event(Event::Progress {
@@ -98,11 +117,8 @@ impl<M> Calls<'_, M> {
         };
         call.early |= early;
         let told = if early { 183.max(status) } else { 180 };
-        if call.progress != told
-            && let Some(tx) = call.asked.waiting()
-        {
-            call.progress = told;
-            let _ = self.tx.respond(now, tx, told);
+        if core::mem::replace(&mut call.progress, told) != told {
+            self.tell_progress(now, call_key);
         }
     }
 
@@ -111,7 +127,10 @@ impl<M> Calls<'_, M> {
         let call_key = leg.call;
         // A branch that was given up is too late even if the caller still waits: another way was taken.
         let given_up = leg.state == State::Cancelling;
+        let tag = message.to().and_then(|to| to.tag());
+        self.end_early(key, tag.unwrap_or_default());
         let fits = self.learn_dialog(key, message);
+        self.agree(now, key, message);
         self.legs.time(key, |leg| {
             leg.state = State::Up;
             leg.inviting = false;
@@ -159,12 +178,12 @@ impl<M> Calls<'_, M> {
         call.winner = Some(key);
         call.announcing = false;
         let taking = call.moving.filter(|link| link.with != Key::NONE);
-        let (delayed_offer, probe) = (call.asked.delayed_offer, now + self.config.probe);
+        let (delayed_offer, probe) = (call.asked.delayed_offer, self.config.probe);
         self.legs.time(key, |leg| {
             if delayed_offer {
                 leg.ack = Ack::WaitsForPeer;
             }
-            leg.timer = probe;
+            leg.timer = leg.rest(now, probe);
         });
         self.answer_asked(now, call_key);
         self.cancel_branches(now, call_key, Some(Cause::COMPLETED_ELSEWHERE));
@@ -197,16 +216,11 @@ impl<M> Calls<'_, M> {
                 }
             }
         }
+        let Some(sibling) = self.sibling(key) else { return };
         let leg = Leg {
             state: State::Up,
-            tag: first.tag,
-            call_id: first.call_id,
-            invite: first.invite,
-            offerless: first.offerless,
-            invite_cseq: first.invite_cseq,
-            local_cseq: first.invite_cseq,
             ack: Ack::Due,
-            ..self.new_leg(call_key, Side::Callee, first.path.flow())
+            ..sibling
         };
         let Ok(orphan) = self.insert_leg(leg) else {
             self.counters.no_room += 1;
@@ -218,28 +232,72 @@ impl<M> Calls<'_, M> {
         self.bye(now, orphan, Some(Cause::COMPLETED_ELSEWHERE));
     }
 
-    /// A final answer to a BYE or a probe.
-    fn on_asked(&mut self, now: Instant, key: Key, status: u16) {
+    /// A leg for another dialog out of the INVITE of a branch.
+    pub(super) fn sibling(&mut self, branch: Key) -> Option<Leg> {
+        let first = self.legs.get(branch)?;
+        let (call, flow) = (first.call, first.path.flow());
+        let leg = self.new_leg(call, Side::Callee, flow);
+        let first = self.legs.get(branch)?;
+        Some(Leg {
+            tag: first.tag,
+            call_id: first.call_id,
+            invite: first.invite,
+            offerless: first.offerless,
+            invite_cseq: first.invite_cseq,
+            local_cseq: first.local_cseq,
+            ..leg
+        })
+    }
+
+    /// A 2xx to an INVITE or UPDATE of ours agrees to a session.
+    fn agree(&mut self, now: Instant, key: Key, message: &Message<'_>) {
+        self.hear(key, message);
+        if let Some(leg) = self.legs.get_mut(key) {
+            leg.session.agreed(now, message);
+        }
+    }
+
+    /// A final answer to a request of ours within a dialog.
+    fn on_asked<R: Media>(
+        &mut self,
+        now: Instant,
+        key: Key,
+        status: u16,
+        message: &Message<'_>,
+        media: &mut R,
+    ) {
         let Some(leg) = self.legs.get_mut(key) else { return };
         let Some((_, asking)) = leg.asking.take() else {
             return;
         };
+        let (inviting, ends) = (leg.inviting, matches!(status, 408 | 481));
         match asking {
             Asking::Bye => return self.remove_leg(key),
-            // RFC 3261 §12.2.1.2: these end the dialog.
-            Asking::Probe if matches!(status, 408 | 481) => self.leg_lost(now, key),
-            Asking::Probe if leg.inviting => {}
-            Asking::Probe => {
-                let probe = now + self.config.probe;
-                self.legs.time(key, |leg| leg.timer = probe);
+            Asking::Refresh if status < 300 => {
+                self.agree(now, key, message);
+                self.rest(now, key);
             }
-            Asking::Notify => {}
+            Asking::Refresh => self.on_refresh_refused(now, key, status, message, true),
+            Asking::Update => {
+                if status < 300 {
+                    self.agree(now, key, message);
+                }
+                self.on_updated(now, key, status, Some(message), media);
+            }
+            Asking::Info => self.passed(now, key, status),
+            Asking::Prack | Asking::Notify | Asking::Probe => {}
+        }
+        match asking {
+            // RFC 3261 §12.2.1.2: these end the dialog.
+            Asking::Probe | Asking::Update | Asking::Info if ends => self.leg_lost(now, key),
+            Asking::Probe if !inviting => self.rest(now, key),
+            _ => {}
         }
         self.on_reported(now, key);
     }
 
     /// What a 2xx says of the dialog it makes.
-    fn learn_dialog(&mut self, key: Key, message: &Message<'_>) -> Result<(), Refusal> {
+    pub(super) fn learn_dialog(&mut self, key: Key, message: &Message<'_>) -> Result<(), Refusal> {
         let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
         let target = message.remote_target().ok_or(Refusal::Malformed);
         let learnt = target.and_then(|target| self.learn(key, tag, target, message));

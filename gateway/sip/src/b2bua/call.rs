@@ -1,13 +1,18 @@
 //! What is kept of a call and of its legs, and nothing more: no message outlives its answer.
 
+use super::info::Passed;
+use super::reliable::Reliable;
 use super::report::Report;
+use super::session::Session;
 use super::transfer::Link;
+use super::update::Update;
 use crate::flow::Path;
 use crate::pool::{Key, List, Timed};
 use crate::sdp::Role;
 use crate::text::Text;
 use crate::time::Instant;
 use crate::transaction::TxId;
+use core::time::Duration;
 
 /// Largest session description that is taken, in bytes; beyond it 513.
 pub const SDP_MAX: usize = 4_096;
@@ -93,6 +98,12 @@ impl Cause {
         protocol: "SIP",
         cause: 488,
         text: "Not acceptable here",
+    };
+    /// A session that was not refreshed (Q.850 cause 102).
+    pub const EXPIRED: Self = Self {
+        protocol: "Q.850",
+        cause: 102,
+        text: "Recovery on timer expiry",
     };
     /// Nobody answered in time (Q.850 cause 19).
     pub const NO_ANSWER: Self = Self {
@@ -189,6 +200,9 @@ pub struct Call<M> {
     /// Branches that may still answer.
     pub(super) open: u16,
     pub(super) asked: Asked,
+    pub(super) update: Update,
+    pub(super) passed: Passed,
+    pub(super) reliable: Reliable,
     pub(super) names: Text<3>,
     pub(super) shown: Text<3>,
     pub(super) max_forwards: u8,
@@ -272,6 +286,8 @@ pub(super) enum State {
     Calling,
     /// Callee: cancelled, the final answer still to come.
     Cancelling,
+    /// Callee: an early dialog beside the branch that it belongs to.
+    Early,
     /// Caller: its INVITE has no final answer yet.
     Incoming,
     /// Caller: refused, the ACK still to come. Callee: failed, its INVITE transaction lingers.
@@ -287,6 +303,13 @@ pub(super) enum State {
 pub(super) enum Asking {
     Bye,
     Probe,
+    Prack,
+    /// A refresh of the session.
+    Refresh,
+    /// What the other side asks for with an UPDATE.
+    Update,
+    /// What the other side says with an INFO.
+    Info,
     Notify,
 }
 
@@ -297,6 +320,34 @@ pub(super) enum Ack {
     Due,
     /// The other side's ACK brings the answer that this one must carry.
     WaitsForPeer,
+}
+
+/// What the other side of a leg can do, or wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Features(u8);
+
+impl Features {
+    /// It takes UPDATE (RFC 3311).
+    pub const UPDATE: u8 = 1;
+    /// It knows of session timers (RFC 4028).
+    pub const TIMER: u8 = 2;
+    /// It demands reliable provisional answers (RFC 3262).
+    pub const RELIABLE: u8 = 4;
+
+    pub fn has(self, feature: u8) -> bool {
+        self.0 & feature != 0
+    }
+
+    pub fn remove(&mut self, feature: u8) {
+        self.0 &= !feature;
+    }
+
+    pub fn set(&mut self, feature: u8, to: bool) {
+        self.remove(feature);
+        if to {
+            self.0 |= feature;
+        }
+    }
 }
 
 /// Parts of [`Leg::names`].
@@ -323,17 +374,23 @@ pub struct Leg {
     pub(super) inviting: bool,
     /// It carries no offer: the 2xx does, and our ACK the answer.
     pub(super) offerless: bool,
+    /// Our last INVITE was to refresh the session.
+    pub(super) refreshing: bool,
     pub(super) invite_cseq: u32,
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,
     pub(super) local_cseq: u32,
     pub(super) remote_cseq: Option<u32>,
+    /// RSeq of its last reliable provisional answer.
+    pub(super) rseq: u32,
+    pub(super) features: Features,
+    pub(super) session: Session,
     /// How many branches at once it may have beyond us.
     pub(super) breadth: u16,
     pub(super) ack: Ack,
-    /// A 2xx of ours is due now.
+    /// A 2xx of ours, or a reliable provisional answer, is due now.
     pub(super) ok_due: bool,
-    /// A 2xx of ours has no ACK yet: when to give up. [`Instant::NEVER`]: it has.
+    /// A 2xx of ours has no ACK yet, or a reliable provisional answer no PRACK: when to give up. [`Instant::NEVER`]: it has.
     pub(super) unacked: Instant,
     /// Hang up as soon as the ACK is there (RFC 3261 §15).
     pub(super) bye_wanted: bool,
@@ -353,7 +410,15 @@ impl Leg {
         self.side == Side::Callee && self.state == State::Over
     }
 
-    /// Whether a 2xx of ours waits for its ACK.
+    /// An answer of ours is due and has to be acknowledged.
+    pub(super) fn wait_for_ack(&mut self, now: Instant, t1: Duration) {
+        self.ok_due = true;
+        self.interval = t1.as_millis() as u16;
+        self.unacked = now + t1 * 64;
+        self.timer = now + t1;
+    }
+
+    /// Whether a 2xx, or a reliable provisional answer, of ours waits to be acknowledged.
     pub(super) fn is_unacked(&self) -> bool {
         self.unacked != Instant::NEVER
     }

@@ -8,7 +8,7 @@ impl<M> Calls<'_, M> {
         let Some(call) = self.calls.get_mut(key).filter(|call| call.stage != Stage::Ended) else {
             return;
         };
-        let before = call.stage;
+        let waits = call.stage == Stage::Waiting;
         let (caller, winner) = (call.caller, call.winner);
         call.stage = Stage::Ended;
         call.end = Some(end);
@@ -17,15 +17,17 @@ impl<M> Calls<'_, M> {
             call.cause = cause;
         }
         let asked = call.asked.take();
-        if before == Stage::Waiting {
+        let unanswered = |leg: &Leg| leg.state == State::Incoming;
+        if waits || self.legs.get(caller).is_some_and(unanswered) {
             let status = match end {
                 End::Refused(status) => status,
                 End::Cancelled => 487,
                 _ => 480,
             };
-            if let Some(leg) = self.legs.get_mut(caller) {
+            self.legs.time(caller, |leg| {
                 leg.state = State::Over;
-            }
+                (leg.unacked, leg.timer, leg.ok_due) = (Instant::NEVER, Instant::NEVER, false);
+            });
             match asked {
                 Some(tx) if self.tx.respond(now, tx, status).is_ok() => {}
                 _ => self.remove_leg(caller),
@@ -35,10 +37,12 @@ impl<M> Calls<'_, M> {
                 let _ = self.tx.respond(now, tx, 487);
             }
             self.bye(now, caller, cause);
-            if let Some(winner) = winner {
-                self.bye(now, winner, cause);
-            }
         }
+        if let Some(winner) = winner {
+            self.bye(now, winner, cause);
+        }
+        self.answer_update(now, key, 487);
+        self.end_info(now, key);
         self.cancel_branches(now, key, cause);
         self.calls.schedule(key);
         self.unlink(now, key, cause);
@@ -72,6 +76,7 @@ impl<M> Calls<'_, M> {
 
     pub(super) fn branch_failed(&mut self, key: Key, status: u16, cause: Option<u16>) {
         self.return_breadth(key);
+        self.end_early(key, b"");
         let Some(leg) = self.legs.get_mut(key) else { return };
         let call_key = leg.call;
         let told = leg.state == State::Calling;
@@ -138,25 +143,21 @@ impl<M> Calls<'_, M> {
         if leg.ack == Ack::WaitsForPeer {
             leg.ack = Ack::Due;
         }
-        leg.local_cseq += 1;
-        leg.asking_cseq = leg.local_cseq;
         leg.timer = Instant::NEVER;
-        match self.tx.client(
-            now,
-            ClientKind::NonInvite,
-            leg.path.flow(),
-            key.to_bits(),
-            Priority::Reserved,
-        ) {
-            Ok(tx) => {
-                leg.asking = Some((tx, Asking::Bye));
-                leg.state = State::Closing;
-                self.legs.schedule(key);
+        if !self.ask(now, key, Asking::Bye, Priority::Reserved) {
+            return self.remove_leg(key);
+        }
+        self.legs.time(key, |leg| leg.state = State::Closing);
+    }
+
+    /// The other side does not know the dialog any more, or cannot be reached beyond what answers for it: it is hung up all the
+    /// same (RFC 3261 §12.2.1.2), and its answer gets the ACK that it may need.
+    pub(super) fn dialog_lost(&mut self, now: Instant, key: Key) {
+        match self.place(key) {
+            Some((call, side)) if self.is_part(key) => {
+                self.end(now, call, End::Lost(side), Some(Cause::OUT_OF_ORDER));
             }
-            Err(_) => {
-                self.counters.no_room += 1;
-                self.remove_leg(key);
-            }
+            _ => self.bye(now, key, None),
         }
     }
 
@@ -166,6 +167,7 @@ impl<M> Calls<'_, M> {
         let (call, side, state) = (leg.call, leg.side, leg.state);
         match state {
             State::Calling | State::Cancelling => self.branch_failed(key, 503, None),
+            State::Early => self.remove_leg(key),
             State::Incoming => self.end(now, call, End::Cancelled, Some(Cause::REQUEST_TERMINATED)),
             State::Up => {
                 let part = self.is_part(key);
@@ -179,6 +181,10 @@ impl<M> Calls<'_, M> {
     }
 
     pub(super) fn remove_leg(&mut self, key: Key) {
+        let branch = |leg: &&Leg| matches!(leg.state, State::Calling | State::Cancelling);
+        if self.legs.get(key).filter(branch).is_some() {
+            self.end_early(key, b"");
+        }
         let Some(leg) = self.legs.get(key) else { return };
         let (call_key, lingering) = (leg.call, leg.is_lingering());
         let mut call = self.calls.get_mut(call_key);
@@ -231,6 +237,8 @@ impl<M> Calls<'_, M> {
             self.reserved_use.1 = self.reserved_use.1.saturating_sub(usize::from(call.lingering));
         }
         self.texts.free(&mut call.asked.head);
+        self.texts.free(&mut call.update.head);
+        self.texts.free(&mut call.passed.text);
         self.texts.free(&mut call.names);
         self.texts.free(&mut call.shown);
         self.texts.free(&mut call.to_callee);

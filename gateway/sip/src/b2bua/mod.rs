@@ -17,6 +17,7 @@
 mod answer;
 mod call;
 mod end;
+mod info;
 mod legs;
 mod offer;
 mod open;
@@ -24,11 +25,14 @@ mod orders;
 mod paper;
 mod pickup;
 mod receive;
+mod reliable;
 mod report;
 mod send;
+mod session;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod update;
 mod write;
 
 use crate::flow::{Flow, Path};
@@ -44,18 +48,24 @@ pub use call::{
     ADDRESS_MAX, CALL_ID_MAX, Call, Cause, EXTRA_MAX, End, HEAD_MAX, Leg, MESSAGE_MAX, ROUTE_MAX, SDP_MAX,
     Side, TAG_MAX, URI_MAX,
 };
-use call::{Ack, Asked, Asking, Stage, State, fingerprint};
+use call::{Ack, Asked, Asking, Features, Stage, State, fingerprint};
 use core::time::Duration;
+use info::Passed;
 use legs::Legs;
 use paper::Paper;
 pub use pickup::Hex;
 pub(crate) use receive::parse_tag;
+use reliable::Reliable;
+use session::Session;
+use update::Update;
 pub(crate) use write::{Contact, SentBy};
 
 /// Methods that are understood within a dialog and offered to others.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO";
 /// The same, and what transfers want.
-pub const ALLOW_TRANSFERS: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY";
+pub const ALLOW_TRANSFERS: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER, NOTIFY";
+/// What an INVITE may demand, for [`Message::screen`]: session timers and reliable provisional answers.
+pub const SUPPORTED: [&str; 2] = ["timer", reliable::OPTION];
 
 /// Most branches at once of a call that does not say how many it may have: all that the box has room for (RFC 5393 §5.3.3
 /// recommends at least 60).
@@ -318,6 +328,8 @@ pub struct Calls<'s, M> {
     events: heapless::Deque<Event, 16>,
     paper: Paper,
     again: Option<(TxId, u32, u16)>,
+    /// CSeq of the INVITE whose refusal came last: its ACK goes out with the next poll.
+    refused_cseq: u32,
     /// Calls whose legs do nothing but wait for repetitions, in the order in which that began.
     over: List<0>,
     /// Calls and legs that only what is [`Priority::Reserved`] may use, and how many do.
@@ -342,6 +354,7 @@ impl<'s, M> Calls<'s, M> {
             events: heapless::Deque::new(),
             paper: Paper::new(),
             again: None,
+            refused_cseq: 0,
             over: List::EMPTY,
             kept: (0, 0),
             reserved_use: (0, 0),

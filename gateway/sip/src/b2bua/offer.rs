@@ -39,10 +39,20 @@ impl<M> Calls<'_, M> {
             || peer.is_unacked()
             || peer.ack != Ack::Idle
             || peer.inviting
-            || leg.inviting;
+            || leg.inviting
+            || self.is_offering(key)
+            || self.is_offering(peer_key);
+        if call.stage == Stage::Waiting {
+            // The first has no answer yet (RFC 3261 §14.2).
+            let random = self.tx.unguessable() % 10;
+            return self.reply(now, tx, flow, message, 500, |w| {
+                w.header(Name::RetryAfter, random);
+            });
+        }
         if call.stage != Stage::Talking || leg.state != State::Up || busy {
             return refuse(self, 491);
         }
+        self.hear(key, message);
         let body = message.body();
         let refresh = !body.is_empty() && fingerprint(body) == known_sdp;
         if let Err(refusal) = self.keep_head(call_key, message, None, flow) {
@@ -78,6 +88,9 @@ impl<M> Calls<'_, M> {
 
     /// 200 to whoever asked, with what the other side's session description became.
     pub(super) fn answer_asked(&mut self, now: Instant, call: Key) {
+        if self.holds_answer(call) {
+            return;
+        }
         let Some(call) = self.calls.get_mut(call) else {
             return;
         };
@@ -88,10 +101,8 @@ impl<M> Calls<'_, M> {
         let t1 = self.config.timers.t1;
         self.legs.time(key, |leg| {
             leg.state = State::Up;
-            leg.ok_due = true;
-            leg.interval = t1.as_millis() as u16;
-            leg.unacked = now + t1 * 64;
-            leg.timer = now + t1;
+            leg.session.begin(now);
+            leg.wait_for_ack(now, t1);
         });
     }
 
@@ -124,12 +135,13 @@ impl<M> Calls<'_, M> {
         if let Some(with) = self.joining(key).filter(|_| leg.inviting) {
             return self.on_joining(now, key, with, message, media);
         }
-        let asker = self.asker(key).filter(|_| leg.inviting);
-        let (asked, delayed_offer) = (asker.is_some(), leg.offerless);
-        let probe = now + self.config.probe;
+        let first = leg.inviting;
+        let asker = self.asker(key).filter(|_| first);
+        let (asked, delayed_offer, refreshing) = (asker.is_some(), leg.offerless, leg.refreshing);
+        let probe = self.config.probe;
         self.legs.time(key, |leg| {
             if core::mem::take(&mut leg.inviting) {
-                leg.timer = probe;
+                leg.timer = leg.rest(now, probe);
             }
             leg.ack = match leg.ack {
                 _ if asked && delayed_offer => Ack::WaitsForPeer,
@@ -137,6 +149,12 @@ impl<M> Calls<'_, M> {
                 _ => Ack::Due,
             };
         });
+        if first && self.updater(key).is_some() {
+            return self.on_updated(now, key, 200, Some(message), media);
+        }
+        if first && refreshing {
+            return self.on_refreshed(key, message, media);
+        }
         let Some(asker) = asker else { return };
         if let Some(leg) = self.legs.get_mut(key) {
             leg.sdp = fingerprint(message.body());
@@ -150,6 +168,17 @@ impl<M> Calls<'_, M> {
         self.legs.time(key, |leg| leg.ack = Ack::Due);
         self.fail_asked(now, asker, 488);
         self.end(now, asker, End::Released, Some(Cause::NOT_ACCEPTABLE));
+    }
+
+    /// The answer to a re-INVITE that was to refresh the session. Nothing changes for the other side, unless this one changes
+    /// something of its own accord.
+    fn on_refreshed<R: Media>(&mut self, key: Key, message: &Message<'_>, media: &mut R) {
+        self.learn_target(key, message);
+        let body = message.body();
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if !body.is_empty() && core::mem::replace(&mut leg.sdp, fingerprint(body)) != fingerprint(body) {
+            let _ = self.relay_leg(media, key, Role::Answer, body);
+        }
     }
 
     /// Where the other side's requests go from now on (RFC 3261 §12.2).

@@ -111,6 +111,9 @@ impl<M> Calls<'_, M> {
                 cseq: 0,
                 delayed_offer,
             },
+            update: Update::NONE,
+            passed: Passed::NONE,
+            reliable: Reliable::NONE,
             names: Text::EMPTY,
             shown: Text::EMPTY,
             max_forwards: 70,
@@ -172,10 +175,13 @@ impl<M> Calls<'_, M> {
                 self.texts.store(parts).map_err(|_| Refusal::NoRoom)?
             };
         }
+        self.hear(leg_key, message);
         let target = message.remote_target().ok_or(Refusal::Malformed)?;
         self.learn(leg_key, tag, target, message)?;
         if let Some(leg) = self.legs.get_mut(leg_key) {
             leg.tag = ours;
+            leg.features
+                .set(Features::RELIABLE, reliable::is_required(message));
         }
         self.keep_head(key, message, Some(ours), flow)?;
         if !message.body().is_empty() {
@@ -220,6 +226,20 @@ impl<M> Calls<'_, M> {
         parts[ROUTE] = way.get(..len.saturating_sub(2)).unwrap_or_default();
         let kept = self.texts.replace(&mut leg.names, parts);
         kept.map_err(|_| Refusal::NoRoom)
+    }
+
+    /// What a message says of what its side can do, and a request of how long a session it wants.
+    pub(super) fn hear(&mut self, key: Key, message: &Message<'_>) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if message.has(Name::Allow) {
+            let update = |method: &[u8]| method == b"UPDATE";
+            leg.features
+                .set(Features::UPDATE, message.values(Name::Allow).any(update));
+        }
+        if message.is_request() {
+            leg.features.set(Features::TIMER, message.supports("timer"));
+            leg.session.asked(message);
+        }
     }
 
     /// Changes one thing of what is known of a dialog. Nothing is changed where there is no room.
@@ -339,11 +359,15 @@ impl<M> Calls<'_, M> {
             invite: None,
             inviting: false,
             offerless: false,
+            refreshing: false,
             invite_cseq: 0,
             asking: None,
             asking_cseq: 0,
             local_cseq: 0,
             remote_cseq: None,
+            rseq: 0,
+            features: Features::default(),
+            session: Session::NONE,
             breadth: 0,
             ack: Ack::Idle,
             ok_due: false,

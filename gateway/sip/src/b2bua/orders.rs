@@ -10,14 +10,14 @@ impl<M> Calls<'_, M> {
     pub fn progress(
         &mut self,
         now: Instant,
-        call: Key,
+        key: Key,
         status: u16,
         sdp: Option<&[u8]>,
         cause: Option<Cause>,
     ) -> Result<(), Refusal> {
         let call = self
             .calls
-            .get_mut(call)
+            .get_mut(key)
             .filter(|call| call.stage == Stage::Waiting)
             .ok_or(Refusal::Gone)?;
         if let Some(sdp) = sdp {
@@ -30,9 +30,7 @@ impl<M> Calls<'_, M> {
             call.cause = cause;
         }
         call.progress = status;
-        if let Some(tx) = call.asked.waiting() {
-            let _ = self.tx.respond(now, tx, status);
-        }
+        self.tell_progress(now, key);
         Ok(())
     }
 

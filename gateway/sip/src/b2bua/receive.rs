@@ -42,7 +42,7 @@ impl<M> Calls<'_, M> {
                 }
             }
             Received::Retransmission { tx, user, status } if status != 0 => {
-                if message.method() == Method::Invite {
+                if message.method() == Method::Invite || self.keeps_answer(tx, Key::from_bits(user)) {
                     self.again = Some((tx, user, status));
                 } else {
                     let tag = self.tx.to_tag(tx);
@@ -83,7 +83,10 @@ impl<M> Calls<'_, M> {
     /// A dialog on a connection is not taken over by a datagram, nor by another network.
     fn dialog(&self, flow: &Flow, message: &Message<'_>) -> Option<Key> {
         let (key, nonce) = parse_tag(message.to()?.tag()?)?;
-        let key = Key::from_bits(key);
+        let (mut key, from) = (Key::from_bits(key), message.from()?.tag()?);
+        if self.legs.get(key)?.state == State::Calling {
+            key = self.early(key, from)?;
+        }
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         let id = message.call_id()?;
@@ -93,13 +96,10 @@ impl<M> Calls<'_, M> {
         };
         let same_way = leg.path.is_like(&Path::new(flow));
         // A branch is no dialog before its answer: it has no tag of the other side that a request could show.
-        let is_dialog = leg.side == Side::Caller || matches!(leg.state, State::Up | State::Closing);
-        (leg.tag.1 == nonce
-            && same_way
-            && is_dialog
-            && same_call
-            && self.texts.is(&leg.names, TAG, message.from()?.tag()?))
-        .then_some(key)
+        let is_dialog =
+            leg.side == Side::Caller || matches!(leg.state, State::Up | State::Closing | State::Early);
+        (leg.tag.1 == nonce && same_way && is_dialog && same_call && self.texts.is(&leg.names, TAG, from))
+            .then_some(key)
     }
 
     fn on_request<R: Media>(
@@ -116,6 +116,12 @@ impl<M> Calls<'_, M> {
         if method == Method::Invite && !has_sdp_or_nothing(message) {
             self.reply(now, tx, flow, message, 415, |w| {
                 w.header(Name::Accept, SDP);
+            });
+            return Receive::Done;
+        }
+        if matches!(method, Method::Invite | Method::Update) && session::is_too_short(message) {
+            self.reply(now, tx, flow, message, 422, |w| {
+                w.header(Name::MinSe, session::MIN_SE);
             });
             return Receive::Done;
         }
@@ -151,6 +157,9 @@ impl<M> Calls<'_, M> {
                 self.on_bye(now, key, elsewhere.then_some(Cause::COMPLETED_ELSEWHERE));
             }
             Method::Invite => self.on_reinvite(now, tx, key, flow, message, media),
+            Method::Update => self.on_update(now, tx, key, flow, message, media),
+            Method::Prack => self.on_prack(now, tx, key, flow, message),
+            Method::Info => self.on_info(now, tx, key, flow, message),
             Method::Options => self.reply(now, tx, flow, message, 200, |_| {}),
             Method::Refer if self.config.transfers => return Receive::Refer { tx, leg: key },
             _ => self.reply(now, tx, flow, message, 405, |_| {}),
@@ -160,12 +169,12 @@ impl<M> Calls<'_, M> {
 
     fn on_bye(&mut self, now: Instant, key: Key, cause: Option<Cause>) {
         let Some(leg) = self.legs.get(key) else { return };
-        let (call, side) = (leg.call, leg.side);
+        let (call, side, unanswered) = (leg.call, leg.side, leg.state == State::Incoming);
         let Some(stage) = self.calls.get(call).map(|call| call.stage) else {
             return;
         };
         match stage {
-            Stage::Talking => {
+            Stage::Talking if !unanswered => {
                 // The leg is gone before the end is told, so that only the other side gets a BYE.
                 let part = self.is_part(key);
                 self.remove_leg(key);
@@ -174,7 +183,7 @@ impl<M> Calls<'_, M> {
                 }
             }
             // RFC 3261 §15: a caller may end an early dialog with BYE.
-            Stage::Waiting if side == Side::Caller => {
+            Stage::Waiting | Stage::Talking if side == Side::Caller => {
                 self.end(now, call, End::Cancelled, Some(Cause::REQUEST_TERMINATED));
             }
             _ => self.remove_leg(key),
@@ -193,13 +202,9 @@ impl<M> Calls<'_, M> {
         let Some(leg) = leg else {
             return self.reply(now, tx, flow, message, 481, |_| {});
         };
-        let (call, side) = (leg.call, leg.side);
+        let (call, waiting) = (leg.call, leg.state == State::Incoming);
         self.reply(now, tx, flow, message, 200, |_| {});
-        let waiting = self
-            .calls
-            .get(call)
-            .is_some_and(|call| call.stage == Stage::Waiting);
-        if waiting && side == Side::Caller {
+        if waiting {
             // The caller may itself be one branch of a fork.
             let elsewhere = message.reasons().any(|reason| reason.is_sip(200));
             let cause = if elsewhere {
@@ -224,12 +229,12 @@ impl<M> Calls<'_, M> {
         if !leg.is_unacked() || message.cseq().is_none_or(|cseq| cseq.seq != call.asked.cseq) {
             return;
         }
-        let probe = now + self.config.probe;
+        let probe = self.config.probe;
         let bye_wanted = leg.bye_wanted;
         self.legs.time(key, |leg| {
             leg.unacked = Instant::NEVER;
             leg.ok_due = false;
-            leg.timer = probe;
+            leg.timer = leg.rest(now, probe);
         });
         self.texts.free(&mut call.asked.head);
         let delayed_offer = call.asked.delayed_offer;

@@ -77,22 +77,13 @@ impl<M> Calls<'_, M> {
         else {
             return;
         };
-        let Some(leg) = self.legs.get_mut(report.leg).filter(|leg| leg.state == State::Up) else {
+        let Some(leg) = self.legs.get(report.leg).filter(|leg| leg.state == State::Up) else {
             return self.forget_report(call);
         };
         if leg.asking.is_some() {
             return;
         }
-        leg.local_cseq += 1;
-        leg.asking_cseq = leg.local_cseq;
-        let (flow, user) = (leg.path.flow(), report.leg.to_bits());
-        match self
-            .tx
-            .client(now, ClientKind::NonInvite, flow, user, Priority::Reserved)
-        {
-            Ok(tx) => leg.asking = Some((tx, Asking::Notify)),
-            Err(_) => self.counters.no_room += 1,
-        }
+        self.ask(now, report.leg, Asking::Notify, Priority::Reserved);
         if let Some(report) = self.calls.get_mut(call).and_then(|call| call.report.as_mut()) {
             report.due = false;
             report.said = (report.status, report.last);

@@ -86,8 +86,8 @@ impl<M> Calls<'_, M> {
             Due::SendRequest { tx, user } => self.write_request(tx, Key::from_bits(user), buffer),
             Due::SendCancel { cancel, user, .. } => self.write_cancel(cancel, Key::from_bits(user), buffer),
             Due::SendAck { tx, user, .. } => {
-                let branch = self.tx.branch(tx)?;
-                self.write_ack(branch, Key::from_bits(user), false, buffer)
+                let (branch, cseq) = (self.tx.branch(tx)?, self.refused_cseq);
+                self.write_ack(branch, Key::from_bits(user), Some(cseq), buffer)
             }
             Due::SendResponse { tx, user, status } => {
                 self.write_response(tx, Key::from_bits(user), status, buffer)
@@ -113,7 +113,16 @@ impl<M> Calls<'_, M> {
         if leg.asking.is_some_and(|(asking, _)| asking == tx) {
             match leg.asking.take() {
                 Some((_, Asking::Bye)) => self.remove_leg(key),
-                _ => self.leg_lost(now, key),
+                Some((_, Asking::Prack)) => {}
+                Some((_, asking)) => {
+                    match asking {
+                        Asking::Update => self.on_updated(now, key, status, None, &mut Direct),
+                        Asking::Info => self.passed(now, key, 504),
+                        _ => {}
+                    }
+                    self.leg_lost(now, key);
+                }
+                None => {}
             }
         } else if leg.invite == Some(tx) {
             match leg.state {
@@ -121,6 +130,7 @@ impl<M> Calls<'_, M> {
                 // RFC 3261 §14.1: a re-INVITE without any answer ends the dialog.
                 State::Up if leg.inviting => {
                     leg.inviting = false;
+                    self.on_updated(now, key, status, None, &mut Direct);
                     let asker = self.asker(key).and_then(|call| self.calls.get_mut(call));
                     if let Some(asked) = asker.and_then(|call| call.asked.take()) {
                         let _ = self.tx.respond(now, asked, status);
@@ -134,10 +144,22 @@ impl<M> Calls<'_, M> {
 
     fn on_gone(&mut self, tx: TxId, key: Key) {
         let Some(leg) = self.legs.get_mut(key) else { return };
+        if let Some(call) = self.calls.get_mut(leg.call) {
+            // Nobody asks for this answer any more.
+            if call.update.tx == tx {
+                call.update.open = false;
+                self.texts.free(&mut call.update.head);
+            }
+            if call.passed.tx == tx {
+                call.passed.open = false;
+                self.texts.free(&mut call.passed.text);
+            }
+        }
         if leg.invite == Some(tx) {
             leg.invite = None;
         }
-        if leg.state == State::Over {
+        // An INVITE before its last one may end first.
+        if leg.state == State::Over && leg.invite.is_none() {
             self.remove_leg(key);
         }
     }
@@ -157,7 +179,7 @@ impl<M> Calls<'_, M> {
                 Some(branch) => branch,
                 None => self.tx.new_branch(),
             };
-            self.write_ack(branch, key, true, buffer)
+            self.write_ack(branch, key, None, buffer)
         } else if core::mem::take(&mut leg.ok_due) {
             self.legs.schedule(key);
             self.write_ok(key, buffer)
@@ -173,9 +195,13 @@ impl<M> Calls<'_, M> {
         if now >= leg.unacked {
             leg.unacked = Instant::NEVER;
             let (call, side, bye_wanted) = (leg.call, leg.side, leg.bye_wanted);
+            // RFC 3262 §3: without a PRACK the INVITE is refused.
+            let refused = leg.state == State::Incoming;
             self.legs.schedule(key);
             if bye_wanted {
                 self.bye(now, key, None);
+            } else if refused {
+                self.end(now, call, End::Refused(504), None);
             } else {
                 self.end(now, call, End::Lost(side), None);
             }
@@ -193,6 +219,7 @@ impl<M> Calls<'_, M> {
         match state {
             State::Up if inviting => self.stop_reinvite(now, key),
             State::Up if self.joins_again(key) => self.join_again(now, key),
+            State::Up if self.on_session(now, key) => {}
             State::Up if silent => self.probe(now, key),
             State::Cancelling if inviting => self.give_up(now, key),
             _ => {}
@@ -201,19 +228,26 @@ impl<M> Calls<'_, M> {
 
     /// Asks a silent peer whether it is still there.
     fn probe(&mut self, now: Instant, key: Key) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
+        if !self.ask(now, key, Asking::Probe, Priority::Normal) {
+            self.rest(now, key);
+        }
+    }
+
+    /// A request of ours within a dialog, in the place of one that is on its way. False: there is no room.
+    pub(super) fn ask(&mut self, now: Instant, key: Key, asking: Asking, priority: Priority) -> bool {
+        let Some(leg) = self.legs.get_mut(key) else {
+            return false;
+        };
+        let (flow, user) = (leg.path.flow(), key.to_bits());
+        let Ok(tx) = self.tx.client(now, ClientKind::NonInvite, flow, user, priority) else {
+            self.counters.no_room += 1;
+            return false;
+        };
         leg.local_cseq += 1;
         leg.asking_cseq = leg.local_cseq;
-        let flow = leg.path.flow();
-        match self
-            .tx
-            .client(now, ClientKind::NonInvite, flow, key.to_bits(), Priority::Normal)
-        {
-            Ok(tx) => leg.asking = Some((tx, Asking::Probe)),
-            Err(_) => {
-                leg.timer = now + self.config.probe;
-                self.legs.schedule(key);
-            }
+        if let Some((before, _)) = leg.asking.replace((tx, asking)) {
+            self.tx.forget(before);
         }
+        true
     }
 }

@@ -8,6 +8,7 @@ mod pickup;
 mod rings;
 mod room;
 mod setup;
+mod tables;
 mod talk;
 mod transfer;
 

@@ -134,12 +134,12 @@ impl<M> Calls<'_, M> {
     }
 
     /// Has a leg nothing under way that a re-INVITE would meet?
-    fn is_quiet(&self, key: Key) -> bool {
+    pub(super) fn is_quiet(&self, key: Key) -> bool {
         let Some(leg) = self.legs.get(key).filter(|leg| leg.state == State::Up) else {
             return false;
         };
         let open = self.calls.get(leg.call).is_none_or(|call| call.asked.open);
-        !open && !leg.inviting && !leg.is_unacked() && leg.ack == Ack::Idle
+        !open && !self.is_offering(key) && !leg.inviting && !leg.is_unacked() && leg.ack == Ack::Idle
     }
 
     /// A call without a caller: [`Calls::present`], [`Calls::dial`]. Its INVITEs carry no offer. [`Calls::join`] gives the
@@ -229,6 +229,7 @@ impl<M> Calls<'_, M> {
             leg.invite = Some(invite);
             leg.inviting = true;
             leg.offerless = offerless;
+            leg.refreshing = false;
             // The INVITE asks more than a probe would; its limit begins with the first 1xx.
             leg.timer = Instant::NEVER;
         });
@@ -257,10 +258,10 @@ impl<M> Calls<'_, M> {
             return;
         };
         let (call, side, offers) = (leg.call, leg.side, leg.offerless);
-        let probe = now + self.config.probe;
+        let probe = self.config.probe;
         self.legs.time(key, |leg| {
             leg.inviting = false;
-            leg.timer = probe;
+            leg.timer = leg.rest(now, probe);
             leg.sdp = fingerprint(message.body());
             leg.ack = if offers { Ack::WaitsForPeer } else { Ack::Due };
         });
@@ -315,19 +316,14 @@ impl<M> Calls<'_, M> {
     /// A re-INVITE that is to join two calls was refused. One that has met another of the same leg is sent once more, after the
     /// time of RFC 3261 §14.1.
     pub(super) fn on_join_refused(&mut self, now: Instant, key: Key, status: u16) {
-        let random = Duration::from_millis(10 + 10 * (self.tx.unguessable() % 190));
+        let wait = self.glare(key);
         let Some(leg) = self.legs.get(key) else { return };
-        let (call_key, side) = (leg.call, leg.side);
+        let call_key = leg.call;
         let Some(call) = self.calls.get_mut(call_key) else {
             return;
         };
         let Some(link) = call.moving.as_mut() else { return };
         if status == 491 && !core::mem::replace(&mut link.again, true) {
-            // The Call-ID is ours towards those we have called.
-            let wait = match side {
-                Side::Callee => Duration::from_millis(2_100) + random,
-                Side::Caller => random,
-            };
             return self.legs.time(key, |leg| leg.timer = now + wait);
         }
         let with = link.with;

@@ -41,6 +41,10 @@ impl<M> Calls<'_, M> {
             w.header(Name::Contact, Contact(&flow));
             w.header("Session-ID", Ascii(&call.session));
             w.header(Name::Allow, self.allow());
+            // Where there is no doubt whose the first description is.
+            let reliable = !in_dialog && !leg.offerless && call.open == 1;
+            w.header(Name::Supported, if reliable { "timer, 100rel" } else { "timer" });
+            leg.session.request(&mut w, !in_dialog);
             w.header(Name::UserAgent, self.config.agent);
             if !in_dialog {
                 w.header(Name::MaxBreadth, leg.breadth)
@@ -58,6 +62,9 @@ impl<M> Calls<'_, M> {
             Some((asking, Asking::Bye)) if asking == tx => Method::Bye,
             Some((asking, Asking::Probe)) if asking == tx => Method::Options,
             Some((asking, Asking::Notify)) if asking == tx => Method::Notify,
+            Some((asking, Asking::Prack)) if asking == tx => Method::Prack,
+            Some((asking, Asking::Refresh | Asking::Update)) if asking == tx => Method::Update,
+            Some((asking, Asking::Info)) if asking == tx => Method::Info,
             _ => return None,
         };
         self.head(leg, call)
@@ -86,10 +93,41 @@ impl<M> Calls<'_, M> {
             let written = w.body_display("message/sipfrag;version=2.0", fragment);
             return self.sent(flow, written);
         }
-        if let Some(cause) = leg.cause {
-            w.header(Name::Reason, cause);
-        }
-        let written = w.finish_empty();
+        let written = match leg.asking? {
+            (_, Asking::Prack) => {
+                w.header(
+                    Name::RAck,
+                    format_args!("{} {} INVITE", leg.rseq, leg.invite_cseq),
+                );
+                w.finish_empty()
+            }
+            (_, asking @ (Asking::Refresh | Asking::Update)) => {
+                w.header(Name::Contact, Contact(&flow));
+                w.header(Name::Allow, self.allow());
+                w.header(Name::Supported, "timer");
+                leg.session.request(&mut w, false);
+                match call.sdp(leg.side) {
+                    sdp if asking == Asking::Update => {
+                        w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
+                    }
+                    _ => w.finish_empty(),
+                }
+            }
+            (_, Asking::Info) => {
+                let text = &self.calls.get(self.passer(key)?)?.passed.text;
+                w.pieces(self.texts.part(text, info::LINES));
+                w.header(Name::ContentLength, text.part_len(info::BODY))
+                    .raw(b"\r\n")
+                    .pieces(self.texts.part(text, info::BODY));
+                w.end()
+            }
+            _ => {
+                if let Some(cause) = leg.cause {
+                    w.header(Name::Reason, cause);
+                }
+                w.finish_empty()
+            }
+        };
         self.sent(flow, written)
     }
 
@@ -114,17 +152,18 @@ impl<M> Calls<'_, M> {
         &mut self,
         branch: Branch,
         key: Key,
-        dialog: bool,
+        refused: Option<u32>,
         buffer: &mut [u8],
     ) -> Option<Output> {
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         let mut w = Writer::new(buffer);
+        let cseq = refused.unwrap_or(leg.invite_cseq);
         self.head(leg, call)
-            .request(&mut w, Method::Ack, leg.invite_cseq, branch, true);
+            .request(&mut w, Method::Ack, cseq, branch, true);
         let flow = leg.path.flow();
         let sdp = call.sdp(leg.side);
-        let written = if dialog && leg.offerless && !sdp.is_empty() {
+        let written = if refused.is_none() && leg.offerless && !sdp.is_empty() {
             w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
         } else {
             w.finish_empty()
@@ -132,10 +171,14 @@ impl<M> Calls<'_, M> {
         self.sent(flow, written)
     }
 
-    /// A 2xx to the INVITE that a leg asked with.
+    /// What a leg has to acknowledge: a 2xx to the INVITE that it asked with, or a reliable provisional answer.
     pub(super) fn write_ok(&mut self, key: Key, buffer: &mut [u8]) -> Option<Output> {
-        let flow = self.legs.get(key)?.path.flow();
-        self.write_answer(flow, key, 200, buffer)
+        let leg = self.legs.get(key)?;
+        let status = match leg.state {
+            State::Incoming => self.calls.get(leg.call)?.reliable.status,
+            _ => 200,
+        };
+        self.write_answer(leg.path.flow(), key, status, buffer)
     }
 
     pub(super) fn write_response(
@@ -146,7 +189,50 @@ impl<M> Calls<'_, M> {
         buffer: &mut [u8],
     ) -> Option<Output> {
         let flow = self.tx.flow(tx)?;
+        if self.keeps_answer(tx, key) {
+            return self.write_short(tx, flow, key, status, buffer);
+        }
         self.write_answer(flow, key, status, buffer)
+    }
+
+    /// Is this an UPDATE or an INFO whose answer is written from what is kept of it?
+    pub(super) fn keeps_answer(&self, tx: TxId, key: Key) -> bool {
+        let leg = self.legs.get(key);
+        let call = leg.and_then(|leg| self.calls.get(leg.call));
+        call.is_some_and(|call| {
+            call.update.tx == tx && !call.update.head.is_empty()
+                || call.passed.tx == tx && !call.passed.text.is_empty()
+        })
+    }
+
+    /// The answer to an UPDATE or INFO.
+    fn write_short(
+        &mut self,
+        tx: TxId,
+        flow: Flow,
+        key: Key,
+        status: u16,
+        buffer: &mut [u8],
+    ) -> Option<Output> {
+        let leg = self.legs.get(key)?;
+        let call = self.calls.get(leg.call)?;
+        let updates = call.update.tx == tx;
+        let mut w = Writer::new(buffer);
+        w.status(status, "").pieces(match updates {
+            true => self.texts.pieces(&call.update.head),
+            false => self.texts.part(&call.passed.text, info::HEAD),
+        });
+        w.header(Name::Server, self.config.agent);
+        let sdp = call.sdp(leg.side);
+        let written = if updates && status < 300 {
+            w.header(Name::Contact, Contact(&flow));
+            w.header(Name::Allow, self.allow());
+            leg.session.answer(&mut w, leg.features.has(Features::TIMER));
+            w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
+        } else {
+            w.finish_empty()
+        };
+        self.sent(flow, written)
     }
 
     pub(super) fn write_answer(
@@ -170,6 +256,14 @@ impl<M> Calls<'_, M> {
         if (101..300).contains(&status) {
             w.header(Name::Contact, Contact(&flow));
             w.header(Name::Allow, self.allow());
+            w.header(Name::Supported, "timer, 100rel");
+        }
+        if (101..200).contains(&status) && leg.features.has(Features::RELIABLE) {
+            w.header(Name::Require, reliable::OPTION)
+                .header(Name::RSeq, call.reliable.rseq);
+        }
+        if (200..300).contains(&status) {
+            leg.session.answer(&mut w, leg.features.has(Features::TIMER));
         }
         w.header("Session-ID", Ascii(&call.session));
         w.header(Name::Server, self.config.agent);
@@ -181,8 +275,7 @@ impl<M> Calls<'_, M> {
             w.header(Name::RetryAfter, RETRY_AFTER);
         }
         let sdp = call.sdp(leg.side);
-        let carries = (200..300).contains(&status) || (183..200).contains(&status);
-        let written = if carries && !sdp.is_empty() {
+        let written = if reliable::carries(status) && !sdp.is_empty() {
             w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
         } else {
             w.finish_empty()

@@ -466,7 +466,7 @@ fn other_requests(kind: Kind) {
     };
     b.rx(ALICE, &alice(2).request("OPTIONS", "o", ""));
     assert!(b.expect(ALICE, "200").header("Allow").contains("INVITE"));
-    b.rx(ALICE, &alice(3).request("INFO", "i", ""));
+    b.rx(ALICE, &alice(3).request("MESSAGE", "i", ""));
     assert!(b.expect(ALICE, "405").header("Allow").contains("INVITE"));
     // Outside a dialog: the owner's business.
     let new = Caller::new(BOB, "c9");
