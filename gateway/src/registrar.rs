@@ -65,7 +65,7 @@ pub trait Accounts {
 
 /// The room of a registrar; the lengths of the slices are its capacities.
 pub struct Storage<'s> {
-    /// Bindings, [`Place::EMPTY`].
+    /// Bindings, [`Place::EMPTY`]; at most [`crate::budget::BINDINGS`].
     pub places: &'s mut [Place],
     /// Nonces in use, one a phone, [`Used::NONE`].
     pub nonces: &'s mut [Used],
@@ -148,7 +148,9 @@ pub struct Counters {
 /// The registrar.
 pub struct Registrar<'s> {
     places: &'s mut [Place],
-    /// Nothing has changed and nothing ends before this.
+    /// Bit n: what happened at place n was not told yet.
+    changed: u128,
+    /// No binding ends before this.
     due: Instant,
     nonces: Nonces<&'s mut [Used]>,
     sources: Sources<'s>,
@@ -199,6 +201,7 @@ impl<'s> Registrar<'s> {
         storage.places.fill(Place::EMPTY);
         Self {
             places: storage.places,
+            changed: 0,
             due: Instant::NEVER,
             nonces: Nonces::new(storage.nonces, secret, NONCE_LIFETIME),
             sources: Sources::new(storage.sources),
@@ -362,7 +365,7 @@ impl<'s> Registrar<'s> {
                 self.remove(same, Kind::Removed);
                 continue;
             }
-            let place = self.place_for(key, same).ok_or_else(|| {
+            let at = self.place_for(key, same).ok_or_else(|| {
                 self.counters.full = self.counters.full.wrapping_add(1);
                 No::Busy { retry: NO_ROOM }
             })?;
@@ -379,9 +382,10 @@ impl<'s> Registrar<'s> {
                 expires_at,
                 restored: false,
             };
-            if let Some(place) = self.places.get_mut(place) {
+            if let Some(place) = self.places.get_mut(at) {
                 place.bind(binding);
-                self.due = Instant::ZERO;
+                self.changed |= 1 << at;
+                self.due = self.due.min(expires_at + SLACK);
             }
             granted = Some(grant);
         }
@@ -458,35 +462,34 @@ impl<'s> Registrar<'s> {
     }
 
     fn remove(&mut self, which: impl Fn(&Binding) -> bool, kind: Kind) {
-        for place in self.places.iter_mut() {
+        for (at, place) in self.places.iter_mut().enumerate() {
             if place.binding().is_some_and(&which) {
                 place.clear(kind);
-                self.due = Instant::ZERO;
-            }
-        }
-    }
-
-    /// The next change, or expiry; call until `None`.
-    pub fn poll(&mut self, now: Instant) -> Option<Change> {
-        if now < self.due {
-            return None;
-        }
-        for (at, place) in self.places.iter_mut().enumerate() {
-            if place.binding().is_some_and(|b| b.expires_at + SLACK <= now) {
-                place.clear(Kind::Expired);
-            }
-            if let Some((key, kind)) = place.take_change() {
-                return Some(Change { place: at, key, kind });
+                self.changed |= 1 << at;
             }
         }
         let ends = self.iter().map(|b| b.expires_at + SLACK);
         self.due = ends.min().unwrap_or(Instant::NEVER);
-        None
+    }
+
+    /// The next change, or expiry; call until `None`.
+    pub fn poll(&mut self, now: Instant) -> Option<Change> {
+        if now >= self.due {
+            self.remove(|b| b.expires_at + SLACK <= now, Kind::Expired);
+        }
+        let place = self.changed.trailing_zeros() as usize;
+        self.changed &= self.changed.wrapping_sub(1);
+        let (key, kind) = self.places.get_mut(place)?.take_change()?;
+        Some(Change { place, key, kind })
     }
 
     /// When [`Registrar::poll`] has to be called again at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        (self.due != Instant::NEVER).then_some(self.due)
+        match (self.changed, self.due) {
+            (0, Instant::NEVER) => None,
+            (0, due) => Some(due),
+            _ => Some(Instant::ZERO),
+        }
     }
 
     /// The bytes to keep in flash for a place, at most [`STORED_MAX`]; `None`: it is empty, what flash holds goes.

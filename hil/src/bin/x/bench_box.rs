@@ -32,13 +32,20 @@ pub fn run(build: bool) -> Result<ExitCode> {
     setup::ensure()?;
     setup::kamailio()?;
     if build {
-        must(cargo().args(["build", "--quiet", "--release", "--package", "denwaban-box"]))?;
+        must(cargo().args([
+            "build",
+            "--quiet",
+            "--profile",
+            "linux",
+            "--package",
+            "denwaban-box",
+        ]))?;
     }
     world::enter(&["bench", "box"])
 }
 
 fn program() -> PathBuf {
-    target().join("release/denwaban-box")
+    target().join("linux/denwaban-box")
 }
 
 fn measure() -> Result<ExitCode> {
