@@ -119,6 +119,11 @@ impl<'s> Keeper<'s> {
         (self.unstored != 0 && self.storing.is_none()).then_some(self.resume)
     }
 
+    /// Whether flash has to follow yet.
+    pub fn is_writing(&self) -> bool {
+        self.unstored != 0 || self.storing.is_some()
+    }
+
     /// Whether a 200 about this ID has to wait for the flash.
     pub fn is_behind(&self, registrar: &Registrar<'_>, key: IdKey) -> bool {
         let storing = self.storing.map_or(0, |(place, _)| 1 << place);

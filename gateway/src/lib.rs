@@ -489,6 +489,11 @@ impl<'s> Gateway<'s> {
         self.uplink.queued()
     }
 
+    /// Whether something is on its way into the flash.
+    pub fn is_writing(&self) -> bool {
+        self.keeper.is_writing() || self.uplink.is_writing()
+    }
+
     /// Phones that are registered and can be reached.
     pub fn bindings(&self) -> usize {
         self.registrar.iter().filter(|b| b.is_reachable()).count()

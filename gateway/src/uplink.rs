@@ -434,6 +434,11 @@ impl<'s> Uplink<'s> {
         self.outbox.queued()
     }
 
+    /// Whether events are on their way into the flash.
+    pub fn is_writing(&self) -> bool {
+        !self.memory.waiting.is_empty()
+    }
+
     /// Counted refusals.
     pub fn counters(&self) -> Counters {
         self.counters

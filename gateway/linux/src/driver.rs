@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use gateway::budget::STREAM_MAX;
 use gateway::store::{Done, Op, Reply, Store, Token};
 use gateway::{Boot, Gateway, Input, Network, Output, TrunkInput, TrunkOutput, UplinkInput};
@@ -79,19 +79,22 @@ pub fn run(config: Config) -> Result<()> {
     runtime.block_on(async {
         let mut stop = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        // There is nothing to read again: whoever means that starts it again.
+        let mut hangup = signal(SignalKind::hangup())?;
         let mut driver = Driver::start(config).await?;
         info!("ready");
         // Whoever started it may not listen.
         let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
-        tokio::select! {
-            () = driver.serve() => {}
-            _ = stop.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let outcome = tokio::select! {
+            outcome = driver.serve() => outcome,
+            _ = stop.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            _ = hangup.recv() => Ok(()),
+        };
         let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
         driver.farewell().await;
         info!("stopped");
-        Ok(())
+        outcome
     })
 }
 
@@ -108,7 +111,6 @@ struct Driver {
     trunk: Option<Trunk>,
     uplink: Option<Uplink>,
     players: Players,
-    records: Option<Records>,
     lost: Lost,
     /// The message that goes out.
     buffer: Vec<u8>,
@@ -149,6 +151,7 @@ impl Driver {
         if let Some(address) = config.metrics {
             metrics::serve(address, to.clone()).await?;
         }
+        let records = config.records.as_deref().map(Records::open).transpose()?;
         let is_alone = matches!(config.role, Role::Alone(_));
         let mut driver = Self {
             gateway,
@@ -158,11 +161,10 @@ impl Driver {
             events,
             streams: Streams::new(config.capacity.connections, acceptor, to.clone()),
             closed: Vec::new(),
-            disk: Disk::start(store, to.clone())?,
+            disk: Disk::start(store, records, to.clone())?,
             trunk: (!is_alone).then(|| Trunk::new(&factory, to.clone())),
             uplink: (!is_alone).then(|| Uplink::start(&factory, to.clone())),
             players: Players::start(listen.address, &to).await?,
-            records: config.records.as_deref().map(Records::open).transpose()?,
             lost: Lost::default(),
             buffer: vec![0; STREAM_MAX],
         };
@@ -178,10 +180,12 @@ impl Driver {
         Instant::from_millis(self.began.elapsed().as_millis() as u64)
     }
 
-    async fn serve(&mut self) {
-        loop {
+    /// Until the store has failed: a box that keeps nothing registers nobody, and one that starts again may.
+    async fn serve(&mut self) -> Result<()> {
+        while !self.disk.has_failed() {
             self.step().await;
         }
+        bail!("the store has failed")
     }
 
     /// Does what is to be done and waits for what happens next.
@@ -224,6 +228,8 @@ impl Driver {
     fn take(&mut self, event: Event) {
         let now = self.now();
         let input = match &event {
+            // What was read before its connection was closed comes from nobody.
+            Event::Stream(flow, _) if !self.streams.is_open(flow) => return,
             Event::Stream(flow, bytes) => Input::Stream { flow: *flow, bytes },
             Event::StreamClosed(flow) => match self.streams.closed(flow) {
                 true => Input::StreamClosed { flow: *flow },
@@ -307,10 +313,8 @@ impl Driver {
                     }
                 }
                 // Without a cloud that asks for events they are kept for people.
-                Some(Output::Store(token, Op::PushEvent(event))) if self.uplink.is_none() => {
-                    if let Some(records) = &mut self.records {
-                        self.lost.records += u64::from(!records.add(&event));
-                    }
+                Some(Output::Store(token, op @ Op::PushEvent(_))) if self.uplink.is_none() => {
+                    self.disk.record(op);
                     self.gateway.handle(now, Input::Stored(stored(token)));
                 }
                 Some(Output::Store(token, op)) => self.disk.execute(token, op),
@@ -325,25 +329,27 @@ impl Driver {
     }
 
     /// Ends all calls, and waits until that is said and written.
-    async fn farewell(mut self) {
+    async fn farewell(&mut self) {
         self.gateway.release_all(self.now());
         let end = tokio::time::Instant::now() + FAREWELL;
-        while self.gateway.usage().calls > 0 {
+        self.drain(self.now());
+        while self.gateway.usage().calls > 0 || self.gateway.is_writing() && !self.disk.has_failed() {
             if tokio::time::timeout_at(end, self.step()).await.is_err() {
                 break;
             }
+            self.drain(self.now());
         }
-        self.drain(self.now());
         self.flush();
+        // Nobody waits for the brain any more.
+        self.events.close();
+        // Whoever does not read does not hear it.
+        let _ = tokio::time::timeout_at(end, self.streams.close()).await;
     }
 
-    /// Sends and writes what waits for that.
+    /// Sends the datagrams that wait.
     fn flush(&mut self) {
         if let Some(udp) = &mut self.udp {
             udp.flush();
-        }
-        if let Some(records) = &mut self.records {
-            self.lost.records += u64::from(!records.flush());
         }
     }
 
@@ -354,6 +360,7 @@ impl Driver {
             open: self.streams.len(),
             lost: Lost {
                 datagrams: self.lost.datagrams + self.udp.as_ref().map_or(0, Udp::unsent),
+                records: self.disk.lost(),
                 ..self.lost
             },
         }
@@ -380,4 +387,97 @@ fn open_store(config: &Config) -> Result<Store<FileNor>> {
         installed.map_err(|fault| anyhow!("state {}: {fault:?}", config.state.display()))?;
     }
     Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::store::ram::RamNor;
+    use shared::factory::Factory;
+    use shared::id::BoxId;
+    use std::net::Ipv4Addr;
+    use tempfile::TempDir;
+
+    /// One of an office of its own, or of a cloud that does not answer; each test has an address.
+    async fn driver(address: Ipv4Addr, office: bool) -> (TempDir, Driver) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let factory = Factory {
+            box_id: BoxId(7),
+            secret: [1; 32],
+            cloud_host: "127.0.0.1".try_into().unwrap(),
+            sip_port: 1,
+            mqtt_port: 1,
+            realm: "trunk.example".try_into().unwrap(),
+            config_key: [2; 32],
+        };
+        let mut image = [0; MAX_FACTORY];
+        std::fs::write(path("factory"), factory.encode(&mut image).unwrap()).unwrap();
+        let role = match office {
+            true => {
+                "[site]\nrealm = \"x.example\"\n[[site.id]]\nnumber = \"0312345601\"\nextension = \"201\"\n\
+                 password = \"x\"\n"
+                    .into()
+            }
+            false => format!("[cloud]\nfactory = {:?}\n", path("factory")),
+        };
+        let config = format!(
+            "state = {:?}\n[listen]\naddress = \"{address}\"\ntcp = 5060\n{role}",
+            path("state")
+        );
+        std::fs::write(path("box.toml"), config).unwrap();
+        let config = Config::read(&path("box.toml")).unwrap();
+        (folder, Driver::start(config).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_a_closed_connection_said_is_nobody_s() {
+        let (_folder, mut driver) = driver([127, 0, 53, 1].into(), true).await;
+        let phone = TcpStream::connect("127.0.53.1:5060").await.unwrap();
+        let Some(Event::Accepted(stream, mut flow)) = driver.events.recv().await else {
+            panic!("no connection")
+        };
+        driver.take(Event::Accepted(stream, flow));
+        flow.stream = 1;
+        let garbage = || Event::Stream(flow, b"garbage\r\n\r\n".to_vec());
+        driver.take(garbage());
+        assert_eq!(driver.gateway.counters().unreadable, 1);
+        driver.take(Event::StreamClosed(flow));
+        driver.take(garbage());
+        assert_eq!(driver.gateway.counters().unreadable, 1);
+        drop(phone);
+    }
+
+    /// The event of the start is not in the flash yet, and there is no call to wait for.
+    #[tokio::test]
+    async fn what_is_to_be_kept_is_kept_before_the_end() {
+        let (_folder, mut driver) = driver([127, 0, 53, 2].into(), false).await;
+        assert_eq!((driver.gateway.is_writing(), driver.gateway.queued()), (true, 0));
+        driver.farewell().await;
+        assert!(!driver.gateway.is_writing());
+        assert!(driver.gateway.queued() > 0);
+    }
+
+    struct Broken;
+
+    impl AsRef<[u8]> for Broken {
+        fn as_ref(&self) -> &[u8] {
+            panic!("a broken store, for the test")
+        }
+    }
+
+    impl AsMut<[u8]> for Broken {
+        fn as_mut(&mut self) -> &mut [u8] {
+            panic!("a broken store, for the test")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_box_without_its_store_ends() {
+        let (_folder, mut driver) = driver([127, 0, 53, 3].into(), false).await;
+        let store = Store::new(RamNor::new(Broken));
+        driver.disk = Disk::start(store, None, mpsc::channel(1).0).unwrap();
+        assert!(driver.serve().await.is_err());
+        driver.farewell().await;
+    }
 }

@@ -2,6 +2,7 @@
 //! written and a sector that is erased is on the disk before anything else is changed.
 
 use std::fs::{File, TryLockError};
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -52,10 +53,21 @@ impl FileNor {
         let image = page.get_mut(..factory.len()).context("factory data too long")?;
         image.copy_from_slice(factory);
         if len < u64::from(SIZE) {
-            // New, or the power went while it was made: the last sector is written last.
+            // New, or the power went while it was made; a file of somebody else stays as it is.
+            let mut begun = Vec::new();
+            (&file).read_to_end(&mut begun).with_context(told)?;
+            ensure!(
+                is_begun(&begun, &page),
+                "state {}: neither a state file nor empty; it was left alone",
+                path.display()
+            );
             file.write_all_at(&page, FACTORY.start.into())
                 .with_context(told)?;
             for sector in (FACTORY.end()..SIZE).step_by(SECTOR as usize) {
+                // The last sector makes the file whole: all else is on the disk before.
+                if sector == SIZE - SECTOR {
+                    file.sync_all().with_context(told)?;
+                }
                 file.write_all_at(&BLANK, sector.into()).with_context(told)?;
             }
             file.sync_all().with_context(told)?;
@@ -88,6 +100,18 @@ impl NorFlashError for Fault {
             Self::Disk => NorFlashErrorKind::Other,
         }
     }
+}
+
+/// Whether a file that is too short is one that [`FileNor::open`] did not finish: what it writes, or holes where that was not on
+/// the disk yet.
+fn is_begun(file: &[u8], page: &[u8]) -> bool {
+    file.iter().enumerate().all(|(at, byte)| {
+        let expected = match at.checked_sub(FACTORY.start as usize) {
+            None => 0,
+            Some(at) => page.get(at).copied().unwrap_or(0xFF),
+        };
+        *byte == 0 || *byte == expected
+    })
 }
 
 fn within(offset: u32, len: usize) -> Result<(), Fault> {
@@ -194,6 +218,19 @@ mod tests {
         run(nor.read(SIZE - 4, &mut word)).unwrap();
         assert_eq!(word, [0xFF; 4]);
         drop(nor);
+        // As it was being made, with holes where the disk was not written yet.
+        let mut begun = std::fs::read(&path).unwrap();
+        begun.truncate(SIZE as usize - 4_096);
+        begun.get_mut(SIZE as usize / 2..).unwrap().fill(0);
+        std::fs::write(&path, begun).unwrap();
+        let nor = told(b"me").unwrap();
+        drop(nor);
+        assert_eq!(*std::fs::read(&path).unwrap().last().unwrap(), 0xFF);
+        assert_eq!(std::fs::read(&path).unwrap()[SIZE as usize / 2], 0xFF);
+        // Somebody's file by mistake: left alone.
+        std::fs::write(&path, "precious").unwrap();
+        assert!(told(b"me").unwrap_err().contains("left alone"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
         std::fs::write(&path, vec![0; SIZE as usize + 1]).unwrap();
         assert!(told(b"me").unwrap_err().contains("not a state file"));
     }

@@ -1,7 +1,7 @@
 //! The events of a box without a cloud, call records among them: one JSON object a line.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -10,6 +10,8 @@ use tracing::error;
 
 /// Bytes that wait to be written before it is done in any case.
 const FULL: usize = 64 * 1_024;
+/// Bytes that wait for a disk that fails; what comes then is lost.
+const MOST: usize = 4 * 1_024 * 1_024;
 
 /// The file.
 pub struct Records {
@@ -22,37 +24,118 @@ pub struct Records {
 impl Records {
     /// Opens the file, or makes it.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::options().append(true).create(true).open(path);
+        let told = || format!("records {}", path.display());
+        let mut options = File::options();
+        let file = options.read(true).append(true).create(true).open(path);
+        let mut file = file.with_context(told)?;
+        let mut waiting = Vec::with_capacity(FULL);
+        // The power may have gone in the midst of a line: the next one is whole.
+        let mut last = [b'\n'];
+        if file.seek(SeekFrom::End(-1)).is_ok() {
+            file.read_exact(&mut last).with_context(told)?;
+        }
+        if last != *b"\n" {
+            waiting.push(b'\n');
+        }
         Ok(Self {
-            file: file.with_context(|| format!("records {}", path.display()))?,
-            waiting: Vec::with_capacity(FULL),
+            file,
+            waiting,
             failing: false,
         })
     }
 
     /// Takes an event as the brain would have kept it in flash for the cloud. False: it was lost.
     pub fn add(&mut self, event: &[u8]) -> bool {
-        let written = Event::decode(event)
+        if self.waiting.len() >= FULL && !self.failing {
+            self.flush();
+        }
+        let line = Event::decode(event)
             .ok()
-            .and_then(|event| serde_json::to_writer(&mut self.waiting, &event).ok());
+            .and_then(|event| serde_json::to_vec(&event).ok());
+        let line = line.filter(|line| self.waiting.len() + line.len() < MOST);
+        let Some(line) = line else { return false };
+        self.waiting.extend(line);
         self.waiting.push(b'\n');
-        written.is_some() && (self.waiting.len() < FULL || self.flush())
+        true
     }
 
-    /// Writes what waits; to be called when there is nothing more urgent. False: it was lost.
-    pub fn flush(&mut self) -> bool {
+    /// Writes what waits, down to the disk; what could not be written waits on.
+    pub fn flush(&mut self) {
         if self.waiting.is_empty() {
-            return true;
+            return;
         }
-        let result = self.file.write_all(&self.waiting);
-        self.waiting.clear();
-        let failed = result.is_err();
-        if let Err(error) = result
+        let written = write(&mut self.file, &mut self.waiting).and_then(|()| self.file.sync_data());
+        let failing = written.is_err();
+        if let Err(error) = written
             && !self.failing
         {
-            error!(%error, "records are lost");
+            error!(%error, "records are not written");
         }
-        self.failing = failed;
-        !failed
+        self.failing = failing;
+    }
+
+    /// Whether there is something that could not be written yet.
+    pub fn is_behind(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+/// Writes as much as the file takes and keeps the rest, so that a line that was begun is ended.
+fn write(file: &mut impl Write, waiting: &mut Vec<u8>) -> io::Result<()> {
+    while !waiting.is_empty() {
+        match file.write(waiting) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => _ = waiting.drain(..len),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with so much room.
+    struct Disk(Vec<u8>, usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let len = bytes.len().min(self.1 - self.0.len());
+            if len == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.extend(&bytes[..len]);
+            Ok(len)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_begun_is_ended() {
+        let mut disk = Disk(Vec::new(), 7);
+        let mut waiting = b"first\nsecond\n".to_vec();
+        assert!(write(&mut disk, &mut waiting).is_err());
+        assert_eq!(disk.0, b"first\ns");
+        waiting.extend(b"third\n");
+        disk.1 = 100;
+        write(&mut disk, &mut waiting).unwrap();
+        assert_eq!(disk.0, b"first\nsecond\nthird\n");
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn a_line_after_a_cut_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        std::fs::write(&path, "{}\n{\"half").unwrap();
+        Records::open(&path).unwrap().flush();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n{\"half\n");
+        let again = Records::open(&path).unwrap();
+        assert!(!again.is_behind());
     }
 }

@@ -8,7 +8,7 @@ use sip::{Flow, Frame, Framer, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
@@ -41,7 +41,7 @@ pub struct Counters {
 struct Open {
     flow: Flow,
     outbox: mpsc::Sender<Vec<u8>>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 /// The open connections.
@@ -133,7 +133,6 @@ impl Streams {
             // The driver ends before its connections only when the box stops.
             let _ = events.send(Event::StreamClosed(flow)).await;
         });
-        let task = task.abort_handle();
         self.live.insert(flow.stream, Open { flow, outbox, task });
     }
 
@@ -155,7 +154,7 @@ impl Streams {
 
     /// Forgets a connection that is closed. False: it was forgotten before.
     pub fn closed(&mut self, flow: &Flow) -> bool {
-        if self.live.get(&flow.stream).is_none_or(|open| open.flow != *flow) {
+        if !self.is_open(flow) {
             return false;
         }
         self.live.remove(&flow.stream);
@@ -165,6 +164,20 @@ impl Streams {
             more => _ = self.from.insert(address, more - 1),
         }
         true
+    }
+
+    /// Whether a connection is open.
+    pub fn is_open(&self, flow: &Flow) -> bool {
+        self.live.get(&flow.stream).is_some_and(|open| open.flow == *flow)
+    }
+
+    /// Sends what waits on all connections and closes them.
+    pub async fn close(&mut self) {
+        let tasks: Vec<_> = self.live.drain().map(|(_, open)| open.task).collect();
+        for task in tasks {
+            // It may have been ended before.
+            let _ = task.await;
+        }
     }
 
     /// Open connections.
@@ -185,12 +198,18 @@ async fn serve(
     messages: mpsc::Receiver<Vec<u8>>,
     events: &Events,
 ) -> &'static str {
-    let (read, write) = tokio::io::split(stream);
+    let (read, mut write) = tokio::io::split(stream);
     let (pong, pongs) = mpsc::channel(1);
-    tokio::select! {
+    let reason = tokio::select! {
         reason = receive(read, flow, pong, events) => reason,
-        () = transmit(write, messages, pongs) => "not written",
-    }
+        is_written = transmit(&mut write, messages, pongs) => match is_written {
+            true => "the box stops",
+            false => return "not written",
+        },
+    };
+    // Over TLS the phone is told (RFC 8446 §6.1).
+    let _ = timeout(SEND, write.shutdown()).await;
+    reason
 }
 
 async fn receive(
@@ -245,16 +264,17 @@ async fn receive(
     }
 }
 
+/// Writes until there is no more to write, true, or it cannot be written.
 async fn transmit<S: AsyncWrite>(
-    mut write: WriteHalf<S>,
+    write: &mut WriteHalf<S>,
     mut messages: mpsc::Receiver<Vec<u8>>,
     mut pongs: mpsc::Receiver<()>,
-) {
+) -> bool {
     loop {
         let bytes = tokio::select! {
             message = messages.recv() => match message {
                 Some(bytes) => bytes,
-                None => return,
+                None => return true,
             },
             Some(()) = pongs.recv() => b"\r\n".to_vec(),
         };
@@ -263,7 +283,7 @@ async fn transmit<S: AsyncWrite>(
             write.flush().await
         });
         if !matches!(written.await, Ok(Ok(()))) {
-            return;
+            return false;
         }
     }
 }

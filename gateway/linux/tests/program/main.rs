@@ -107,26 +107,30 @@ fn keep_alives_and_garbage() {
     program.stop();
 }
 
-/// The box is stopped in the midst of a call: both phones are told, and the record is written.
+/// The box is stopped in the midst of a call: both phones are told, their connections are ended, and the record is written.
 #[test]
 fn a_box_that_is_stopped_ends_its_calls() {
-    let program = Program::start();
-    let mut caller = Phone::new(&program, 1, Wire::udp(&program));
-    let mut callee = Phone::new(&program, 2, Wire::udp(&program));
-    caller.register();
-    callee.register();
-    caller.call(&mut callee);
-    program.terminate();
-    for phone in [&mut caller, &mut callee] {
-        let bye = phone.wire.message();
-        assert!(bye.starts_with("BYE "), "{bye}");
-        phone.answer(&bye, 200);
+    for signal in ["TERM", "HUP"] {
+        let program = Program::start();
+        let mut caller = Phone::new(&program, 1, Wire::udp(&program));
+        let mut callee = Phone::new(&program, 2, Wire::tls(&program));
+        caller.register();
+        callee.register();
+        caller.call(&mut callee);
+        program.signal(signal);
+        for phone in [&mut caller, &mut callee] {
+            let bye = phone.wire.message();
+            assert!(bye.starts_with("BYE "), "{bye}");
+            phone.answer(&bye, 200);
+        }
+        // By TLS's word, not by TCP's alone, which anybody could say.
+        assert!(callee.wire.is_closed());
+        let records = program.ended();
+        let legs = records
+            .iter()
+            .filter(|record| record["body"].get("CallLeg").is_some());
+        assert_eq!(legs.count(), 2);
     }
-    let records = program.stop();
-    let legs = records
-        .iter()
-        .filter(|record| record["body"].get("CallLeg").is_some());
-    assert_eq!(legs.count(), 2);
 }
 
 /// What cannot be started says why and ends.

@@ -116,12 +116,12 @@ realm = "office.example"
         self.wait_until_ready();
     }
 
-    /// SIGTERM.
-    pub fn terminate(&self) {
+    /// Asks it to end, by `TERM` or `HUP`.
+    pub fn signal(&self, name: &str) {
         let id = self.child.borrow().id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-TERM", &id])
+                .args(["-s", name, &id])
                 .status()
                 .unwrap()
                 .success()
@@ -130,7 +130,12 @@ realm = "office.example"
 
     /// Ends it cleanly; its records.
     pub fn stop(self) -> Vec<serde_json::Value> {
-        self.terminate();
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Its records when it has ended cleanly.
+    pub fn ended(self) -> Vec<serde_json::Value> {
         let status = self.child.borrow_mut().wait().unwrap();
         assert!(status.success(), "{status}");
         let records = std::fs::read_to_string(self.folder.path().join("records")).unwrap();
