@@ -295,9 +295,11 @@ impl<'s> Uplink<'s> {
         }
     }
 
-    /// Do events wait for the flash? They go first: there is room for few.
+    /// Is half of the room for events that wait for the flash in use? Then they go before all else; a phone that waits for its
+    /// 200 goes before fewer.
     pub fn is_pressed(&self) -> bool {
-        !self.memory.waiting.is_empty() && self.asked.is_none()
+        let waiting = &self.memory.waiting;
+        waiting.len() * 2 >= waiting.capacity() && self.asked.is_none()
     }
 
     /// Is there something to do? If so, [`Self::output`] tells what. `wall` is the wall clock in milliseconds since
