@@ -90,9 +90,9 @@ fn descriptions_that_cannot_be_relayed() {
 fn requests_that_want_more_than_there_is() {
     let mut b = Bench::with(&[TOKYO]);
     let mut carrier = Caller::carrier("c1", "0312340001");
-    carrier.extra = "Require: 100rel\r\n".into();
+    carrier.extra = "Require: precondition\r\n".into();
     b.rx(CARRIER, &carrier.request("INVITE", "i"));
-    assert_eq!(b.expect(CARRIER, "420").header("Unsupported"), Some("100rel"));
+    assert_eq!(b.expect(CARRIER, "420").header("Unsupported"), Some("precondition"));
     let carrier = Caller::carrier("c2", "0312340001");
     b.rx(
         CARRIER,

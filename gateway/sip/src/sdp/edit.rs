@@ -119,9 +119,10 @@ fn write_medium(w: &mut Writer<'_>, medium: &Media<'_>, part: &[u8], edit: Edit<
             w.raw(line);
         }
     }
-    // The description's last line may have no end.
+    // The description's last line may have no end, or half of one.
     if !w.written().ends_with(b"\n") {
-        w.raw(end);
+        let half = w.written().ends_with(b"\r");
+        w.raw(if half { b"\n" } else { end });
     }
     if let Some(target) = place {
         write_connection(w, target.ip(), end);

@@ -252,3 +252,19 @@ fn fax() {
     );
     assert!(!redundant.transcoding_mmr);
 }
+
+/// Cut between the two bytes of its last line's end, as a datagram may be.
+#[test]
+fn a_last_line_with_half_an_end() {
+    let text = b"v=0\r\nm=audio 9 RTP/AVP 0\r\nc=IN IP4 10.0.0.1\r";
+    let sdp = Sdp::parse(text).unwrap();
+    let edit = Edit {
+        direction: Some(Direction::Inactive),
+        ..Edit::default()
+    };
+    let mut out = [0; 200];
+    let len = rewrite(&sdp, &mut out, None, |_, _| edit).unwrap();
+    let again = "v=0\r\nm=audio 9 RTP/AVP 0\r\nc=IN IP4 10.0.0.1\r\na=inactive\r\n";
+    assert_eq!(core::str::from_utf8(&out[..len]), Ok(again));
+    assert!(Sdp::parse(again.as_bytes()).is_some());
+}
