@@ -92,7 +92,10 @@ fn requests_that_want_more_than_there_is() {
     let mut carrier = Caller::carrier("c1", "0312340001");
     carrier.extra = "Require: precondition\r\n".into();
     b.rx(CARRIER, &carrier.request("INVITE", "i"));
-    assert_eq!(b.expect(CARRIER, "420").header("Unsupported"), Some("precondition"));
+    assert_eq!(
+        b.expect(CARRIER, "420").header("Unsupported"),
+        Some("precondition")
+    );
     let carrier = Caller::carrier("c2", "0312340001");
     b.rx(
         CARRIER,
