@@ -73,7 +73,7 @@ impl Default for Capacity {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cloud {
-    /// The file that `denwaban-cloud box add` wrote.
+    /// The file that `denwaban-cloud box create` wrote.
     factory: PathBuf,
 }
 
