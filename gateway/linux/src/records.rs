@@ -74,7 +74,7 @@ impl Records {
         self.failing = failing;
     }
 
-    /// Whether there is something that could not be written yet.
+    /// Whether there is something that is not on the disk yet.
     pub fn is_behind(&self) -> bool {
         !self.waiting.is_empty()
     }

@@ -1,10 +1,10 @@
 //! The store in a thread of its own: a disk may take its time, the brain does not wait for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
@@ -15,26 +15,29 @@ use crate::driver::{Event, Events};
 use crate::records::Records;
 
 /// Records that wait for the thread. The brain's own operations are never refused: it has two at a time.
-const WAITING: u64 = 4_096;
+const WAITING: usize = 4_096;
+/// How long records wait for others, so that the disk is waited for once: it is 10 times a second at most.
+const TOGETHER: Duration = Duration::from_millis(100);
 /// When records that could not be written are tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 enum Order {
     Execute(Token, Op),
-    Record(Op),
+    /// The first of some records waits.
+    Records,
 }
 
 /// Where operations are given; the results are events. The thread ends when this is dropped and everything is done.
 pub struct Disk {
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
-    records: Arc<Count>,
+    waiting: Arc<Waiting>,
 }
 
 /// Records.
 #[derive(Default)]
-struct Count {
-    waiting: AtomicU64,
+struct Waiting {
+    events: Mutex<Vec<Op>>,
     lost: AtomicU64,
 }
 
@@ -46,14 +49,14 @@ impl Disk {
         events: Events,
     ) -> Result<Self> {
         let (orders, queue) = channel();
-        let count = Arc::new(Count::default());
-        let counted = count.clone();
-        let work = move || work(store, records, &queue, &events, &counted);
+        let waiting = Arc::new(Waiting::default());
+        let shared = waiting.clone();
+        let work = move || work(store, records, &queue, &events, &shared);
         let thread = std::thread::Builder::new().name("store".into()).spawn(work)?;
         Ok(Self {
             orders: Some(orders),
             thread: Some(thread),
-            records: count,
+            waiting,
         })
     }
 
@@ -65,12 +68,14 @@ impl Disk {
 
     /// Writes an event ([`Op::PushEvent`]) to the records, many at a time. One that finds no room is lost and counted.
     pub fn record(&self, event: Op) {
-        if self.records.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING
-            || !self.order(Order::Record(event))
-        {
-            self.records.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.records.lost.fetch_add(1, Ordering::Relaxed);
+        // Nothing is done while it is held that could panic.
+        let mut waiting = self.waiting.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = waiting.is_empty();
+        if waiting.len() >= WAITING || is_first && !self.order(Order::Records) {
+            self.waiting.lost.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        waiting.push(event);
     }
 
     fn order(&self, order: Order) -> bool {
@@ -86,7 +91,7 @@ impl Disk {
 
     /// Records that were lost.
     pub fn lost(&self) -> u64 {
-        self.records.lost.load(Ordering::Relaxed)
+        self.waiting.lost.load(Ordering::Relaxed)
     }
 }
 
@@ -105,35 +110,39 @@ fn work<F: MultiwriteNorFlash>(
     mut records: Option<Records>,
     queue: &Receiver<Order>,
     events: &Events,
-    count: &Count,
+    waiting: &Waiting,
 ) {
+    // When the records that wait are to be written.
+    let mut due: Option<Instant> = None;
     loop {
-        let is_behind = records.as_ref().is_some_and(Records::is_behind);
-        let first = match is_behind {
-            true => queue.recv_timeout(RETRY),
-            false => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        let first = match due {
+            Some(due) => queue.recv_timeout(due.saturating_duration_since(Instant::now())),
+            None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         let is_last = matches!(first, Err(RecvTimeoutError::Disconnected));
-        // All that waits, so that the disk is waited for once.
-        for order in first.into_iter().chain(queue.try_iter().take(WAITING as usize)) {
-            match (order, &mut records) {
-                (Order::Execute(token, op), _) => {
-                    let done = run(store.execute(token, &op));
-                    // The box stops: nobody waits for it.
-                    let _ = events.blocking_send(Event::Stored(Box::new(done)));
-                }
-                (Order::Record(event), records) => {
-                    count.waiting.fetch_sub(1, Ordering::Relaxed);
-                    if let (Op::PushEvent(event), Some(records)) = (event, records)
+        match first {
+            Ok(Order::Execute(token, op)) => {
+                let done = run(store.execute(token, &op));
+                // The box stops: nobody waits for it.
+                let _ = events.blocking_send(Event::Stored(Box::new(done)));
+            }
+            Ok(Order::Records) => due = due.or_else(|| Some(Instant::now() + TOGETHER)),
+            Err(_) => {}
+        }
+        if is_last || due.is_some_and(|due| due <= Instant::now()) {
+            let events = std::mem::take(&mut *waiting.events.lock().unwrap_or_else(PoisonError::into_inner));
+            due = None;
+            if let Some(records) = &mut records {
+                for event in events {
+                    if let Op::PushEvent(event) = event
                         && !records.add(&event)
                     {
-                        count.lost.fetch_add(1, Ordering::Relaxed);
+                        waiting.lost.fetch_add(1, Ordering::Relaxed);
                     }
                 }
+                records.flush();
+                due = records.is_behind().then(|| Instant::now() + RETRY);
             }
-        }
-        if let Some(records) = &mut records {
-            records.flush();
         }
         if is_last {
             return;
