@@ -273,7 +273,7 @@ fn phones(half: usize) -> String {
         // A string takes everything.
         let _ = writeln!(
             text,
-            "{phone};{other};[authentication username={phone} password=secret]"
+            "{phone};{other};[authentication username={phone} password=secret-secret]"
         );
     }
     text
@@ -290,7 +290,7 @@ fn configuration(calls: usize) -> Result<String> {
         let number = number(n);
         write!(
             text,
-            "[[site.id]]\nnumber = \"{number}\"\nextension = \"2{n:02}\"\npassword = \"secret\"\n"
+            "[[site.id]]\nnumber = \"{number}\"\nextension = \"2{n:02}\"\npassword = \"secret-secret\"\n"
         )?;
     }
     Ok(text)

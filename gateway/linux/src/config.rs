@@ -207,7 +207,7 @@ realm = "office.example"
 number = "0312345601"
 extension = "201"
 name = "受付"
-password = "one"
+password = "one of many"
 
 [[site.id]]
 number = "0312345602"
@@ -233,12 +233,12 @@ ring = ["201", "202"]
         let Role::Alone(site) = &config.role else { panic!() };
         let group = site.reps.first().unwrap();
         assert_eq!((site.ids.len(), group.ring.iter().count()), (2, 2));
-        // printf 0312345601:office.example:one | md5sum; | sha256sum
+        // printf "0312345601:office.example:one of many" | md5sum; | sha256sum
         let [first, second] = &site.credentials[..] else {
             panic!()
         };
-        assert_eq!(first.ha1_md5[..4], [0x0E, 0x54, 0x52, 0xF3]);
-        assert_eq!(first.ha1_sha256[..4], [0xA2, 0xA2, 0x8E, 0x31]);
+        assert_eq!(first.ha1_md5[..4], [0x6D, 0x45, 0xC3, 0x0E]);
+        assert_eq!(first.ha1_sha256[..4], [0x6C, 0xED, 0x38, 0xB3]);
         assert_eq!((second.ha1_md5[1], second.ha1_sha256[31]), (0x11, 0xFF));
         assert_eq!(config.factory().box_id, BoxId(0));
     }
@@ -282,8 +282,8 @@ ring = ["201", "202"]
                 "extension = \"201\"",
                 "extension used twice",
             ),
-            ("password = \"one\"", "", "one of password and ha1"),
-            ("password = \"one\"", "password = \"\"", "password: empty"),
+            ("password = \"one of many\"", "", "one of password and ha1"),
+            ("one of many", "...", "password: less than 8"),
             ("eeff\", sha", "eefg\", sha", "ha1.md5"),
             (
                 "[\"201\", \"202\"]",

@@ -129,7 +129,7 @@ impl Driver {
         ));
         let boot = Boot {
             first: rand::random::<u32>() >> 1,
-            reason: BootReason::PowerOn,
+            reason: BootReason::Unknown,
             panic: None,
         };
         let loaded = gateway.start(Instant::ZERO, &mut store, boot, |_, _| {});
@@ -358,6 +358,7 @@ impl Driver {
             gateway: &self.gateway,
             streams: self.streams.counters(),
             open: self.streams.len(),
+            is_site_s: self.uplink.is_some(),
             lost: Lost {
                 datagrams: self.lost.datagrams + self.udp.as_ref().map_or(0, Udp::unsent),
                 records: self.disk.lost(),
@@ -416,7 +417,7 @@ mod tests {
         let role = match office {
             true => {
                 "[site]\nrealm = \"x.example\"\n[[site.id]]\nnumber = \"0312345601\"\nextension = \"201\"\n\
-                 password = \"x\"\n"
+                 password = \"x-x-x-x-\"\n"
                     .into()
             }
             false => format!("[cloud]\nfactory = {:?}\n", path("factory")),

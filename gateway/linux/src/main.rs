@@ -33,7 +33,7 @@ struct Arguments {
     /// The configuration, TOML
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Only say whether the configuration is good
+    /// Only say whether the configuration is good, and the certificate that it names
     #[arg(long)]
     check: bool,
 }
@@ -41,7 +41,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match Config::read(&arguments.config) {
-        Ok(_) if arguments.check => return ExitCode::SUCCESS,
+        Ok(config) if arguments.check => config.tls.as_ref().map_or(Ok(()), |tls| tls::acceptor(tls).map(drop)),
         Ok(config) => {
             log();
             driver::run(config)

@@ -44,6 +44,8 @@ pub struct Figures<'a> {
     pub streams: streams::Counters,
     /// How many are open.
     pub open: usize,
+    /// The box is a site's: it has a cloud.
+    pub is_site_s: bool,
     /// What was lost on the way out.
     pub lost: Lost,
 }
@@ -69,7 +71,7 @@ impl Figures<'_> {
     }
 
     /// How much there is of what: see the README.
-    fn gauges(&self) -> [(&'static str, usize); 10] {
+    fn gauges(&self) -> impl Iterator<Item = (&'static str, usize)> {
         let gateway = self.gateway;
         let usage = gateway.usage();
         let line = gateway.link().mode() != Mode::Down;
@@ -83,8 +85,10 @@ impl Figures<'_> {
             ("ids_busy", gateway.busy().count()),
             ("connections", self.open),
             ("line_up", usize::from(line)),
-            ("events_queued", gateway.queued() as usize),
         ]
+        .into_iter()
+        // Without a cloud nobody takes them.
+        .chain(self.is_site_s.then(|| ("events_queued", gateway.queued() as usize)))
     }
 
     /// What has happened since the start.

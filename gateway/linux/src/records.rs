@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -26,7 +27,8 @@ impl Records {
     pub fn open(path: &Path) -> Result<Self> {
         let told = || format!("records {}", path.display());
         let mut options = File::options();
-        let file = options.read(true).append(true).create(true).open(path);
+        options.read(true).append(true).create(true).mode(0o600);
+        let file = options.open(path);
         let mut file = file.with_context(told)?;
         let mut waiting = Vec::with_capacity(FULL);
         // The power may have gone in the midst of a line: the next one is whole.

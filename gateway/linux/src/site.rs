@@ -7,6 +7,9 @@ use shared::number::Number;
 use shared::site::{Credential, Id, Rep, Site, Sys, TerminalKind};
 use sip::digest::Ha1;
 
+/// Fewest characters of a password: an address may try one in ten seconds, day and night.
+const PASSWORD_MIN: usize = 8;
+
 /// The office as its owner writes it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,7 +104,8 @@ impl Office {
         };
         let ha1 = match (&phone.password, &phone.ha1) {
             (Some(password), None) => {
-                ensure!(!password.is_empty(), "password: empty");
+                let few = password.chars().count() < PASSWORD_MIN;
+                ensure!(!few, "password: less than {PASSWORD_MIN} characters");
                 let (realm, password) = (self.realm.as_bytes(), password.as_bytes());
                 Ha1::from_password(id.user().as_bytes(), realm, password)
             }

@@ -10,8 +10,10 @@ use anyhow::Result;
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use gateway::store::ram::run;
 use gateway::store::{Op, Store, Token};
+use shared::sync::{Event, EventBody, Message as _};
+use tracing::{debug, info, warn};
 
-use crate::driver::{Event, Events};
+use crate::driver::{self, Events};
 use crate::records::Records;
 
 /// Records that wait for the thread. The brain's own operations are never refused: it has two at a time.
@@ -122,9 +124,10 @@ fn work<F: MultiwriteNorFlash>(
         let is_last = matches!(first, Err(RecvTimeoutError::Disconnected));
         match first {
             Ok(Order::Execute(token, op)) => {
+                tell(&op);
                 let done = run(store.execute(token, &op));
                 // The box stops: nobody waits for it.
-                let _ = events.blocking_send(Event::Stored(Box::new(done)));
+                let _ = events.blocking_send(driver::Event::Stored(Box::new(done)));
             }
             Ok(Order::Records) => due = due.or_else(|| Some(Instant::now() + TOGETHER)),
             Err(_) => {}
@@ -134,6 +137,7 @@ fn work<F: MultiwriteNorFlash>(
             due = None;
             if let Some(records) = &mut records {
                 for event in events {
+                    tell(&event);
                     if let Op::PushEvent(event) = event
                         && !records.add(&event)
                     {
@@ -147,5 +151,16 @@ fn work<F: MultiwriteNorFlash>(
         if is_last {
             return;
         }
+    }
+}
+
+/// Writes an event to the log. Calls have their records.
+fn tell(op: &Op) {
+    let Op::PushEvent(event) = op else { return };
+    match Event::decode(event).map(|event| event.body) {
+        Ok(EventBody::CallLeg(leg)) => debug!(?leg),
+        Ok(EventBody::Alarm { alarm, raised }) => warn!(?alarm, raised),
+        Ok(body) => info!(?body),
+        Err(_) => {}
     }
 }

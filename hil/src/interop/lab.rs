@@ -3,10 +3,11 @@
 //! ```text
 //!  seat 1 .11 ─┐
 //!  seat 2 .12 ─┼─ switch `lan`, 192.168.50.0/24 ─ box .2 (UDP, TCP 5060, TLS 5061)
-//!  ...        ─┘
+//!  ...        ─┘                                └ cloud .3, carrier .4, of a box that is a site's
 //! ```
 
 use super::phone::{Habits, Kind, News, Phone, Setup};
+use crate::cloud::Cloud;
 use crate::process::{Process, run};
 use crate::run::{Run, target};
 use crate::sipp;
@@ -20,6 +21,10 @@ use std::process::Command;
 
 /// The box's address.
 pub const BOX: &str = "192.168.50.2";
+/// The cloud's address, and the carrier's.
+pub const CLOUD: &str = "192.168.50.3";
+/// See [`CLOUD`].
+pub const CARRIER: &str = "192.168.50.4";
 /// SIP domain and realm.
 pub const DOMAIN: &str = "office.denwaban.test";
 /// Password of all phones.
@@ -78,6 +83,8 @@ pub struct Lab {
     pub wire: Sniffer,
     /// The computers of [`SEATS`].
     pub computers: Vec<Namespace>,
+    /// The computers of the cloud and of the carrier.
+    pub outside: [Namespace; 2],
     host: Namespace,
     authority: PathBuf,
     stranger: PathBuf,
@@ -88,8 +95,66 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Builds it inside the run's namespaces; the box serves when this returns.
+    /// Builds it inside the run's namespaces with an office of its own; the box serves when this returns.
     pub fn build(run: &Run) -> Result<Lab> {
+        let mut lab = Lab::plug(run)?;
+        let records = format!("records = \"{}/records\"\n", lab.folder.display());
+        lab.configure(&records, &site())?;
+        lab.start_box()?;
+        Ok(lab)
+    }
+
+    /// The same for the box of a site, with a cloud that serves and has a contract with the seats' numbers, and the password of
+    /// each seat.
+    pub fn of_site(run: &Run) -> Result<(Lab, Cloud, Vec<String>)> {
+        let mut lab = Lab::plug(run)?;
+        let mut cloud = Cloud::new(&lab.outside[0], &lab.folder)?;
+        cloud.order(&["init", "--realm", DOMAIN])?;
+        serve(&mut cloud)?;
+        cloud.order(&["contract", "create", "--name", "電話番商店"])?;
+        let address = "東京都千代田区丸の内一丁目";
+        cloud.order(&[
+            "site",
+            "create",
+            "--contract",
+            "1",
+            "--address",
+            address,
+            "--emergency",
+        ])?;
+        let mut passwords = Vec::new();
+        for Seat {
+            name,
+            user,
+            extension,
+            ..
+        } in SEATS
+        {
+            let id = [
+                "id",
+                "add",
+                "--contract",
+                "1",
+                "--direct",
+                user,
+                "--extension",
+                extension,
+                "--label",
+                name,
+            ];
+            let told = cloud.order(&id)?;
+            passwords.push(told["password"].as_str().context("no password")?.to_string());
+        }
+        let factory = lab.folder.join("factory.bin").display().to_string();
+        cloud.order(&["box", "create", "--site", "1", "--host", CLOUD, "--out", &factory])?;
+        let role = format!("[cloud]\nfactory = \"{factory}\"\n");
+        lab.configure("", &role)?;
+        lab.start_box()?;
+        Ok((lab, cloud, passwords))
+    }
+
+    /// The network.
+    fn plug(run: &Run) -> Result<Lab> {
         let folder = run.folder.clone();
         names(&folder)?;
         let lan = Switch::start("lan", &folder, run.seed)?;
@@ -111,21 +176,31 @@ impl Lab {
             .iter()
             .map(|seat| plug(seat.name, seat.address))
             .collect::<Result<_>>()?;
+        let outside = [plug("cloud", CLOUD)?, plug("carrier", CARRIER)?];
         let [authority, stranger] = certificates(&folder)?;
-        std::fs::write(folder.join("box.toml"), config(&folder))?;
-        let mut lab = Lab {
+        Ok(Lab {
             folder,
             wire,
             computers,
+            outside,
             host,
             authority,
             stranger,
             serving: None,
             _ports: ports,
             _lan: lan,
-        };
-        lab.start_box()?;
-        Ok(lab)
+        })
+    }
+
+    /// Writes `box.toml`: what comes before its tables, and whose box it is.
+    fn configure(&self, first: &str, role: &str) -> Result<()> {
+        let folder = self.folder.display();
+        let text = format!(
+            "state = \"{folder}/state\"\n{first}\n\
+             [listen]\naddress = \"{BOX}\"\nudp = 5060\ntcp = 5060\ntls = 5061\n\n\
+             [tls]\ncertificate = \"{folder}/box.pem\"\nkey = \"{folder}/box.key\"\n\n{role}"
+        );
+        Ok(std::fs::write(self.folder.join("box.toml"), text)?)
     }
 
     /// Starts the box.
@@ -268,20 +343,22 @@ fn certificates(folder: &Path) -> Result<[PathBuf; 2]> {
     Ok([own, stranger])
 }
 
-fn config(folder: &Path) -> String {
-    let folder = folder.display();
-    let ids: String = SEATS
-        .iter()
-        .map(|Seat { user, extension, .. }| {
-            format!(
-                "\n[[site.id]]\nnumber = \"{user}\"\nextension = \"{extension}\"\npassword = \"{PASSWORD}\"\n"
-            )
-        })
-        .collect();
-    format!(
-        "state = \"{folder}/state\"\nrecords = \"{folder}/records\"\n\n\
-         [listen]\naddress = \"{BOX}\"\nudp = 5060\ntcp = 5060\ntls = 5061\n\n\
-         [tls]\ncertificate = \"{folder}/box.pem\"\nkey = \"{folder}/box.key\"\n\n\
-         [site]\nrealm = \"{DOMAIN}\"\n{ids}"
-    )
+/// Starts the cloud's server.
+pub fn serve(cloud: &mut Cloud) -> Result<()> {
+    let (sip, mqtt, carrier) = (
+        format!("{CLOUD}:5060"),
+        format!("{CLOUD}:1883"),
+        format!("{CARRIER}:5060"),
+    );
+    cloud.serve(&["--sip", &sip, "--mqtt", &mqtt, "--carrier", &carrier])
+}
+
+/// An office of its own.
+fn site() -> String {
+    let ids = SEATS.iter().map(|Seat { user, extension, .. }| {
+        format!(
+            "\n[[site.id]]\nnumber = \"{user}\"\nextension = \"{extension}\"\npassword = \"{PASSWORD}\"\n"
+        )
+    });
+    format!("[site]\nrealm = \"{DOMAIN}\"\n{}", ids.collect::<String>())
 }

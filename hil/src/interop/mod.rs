@@ -14,6 +14,7 @@ mod linphone;
 pub mod phone;
 pub mod pjsua;
 mod register;
+mod site;
 mod trouble;
 
 use phone::{Kind, Make::*, Transport::*};
@@ -80,5 +81,6 @@ pub fn cases() -> Vec<Case> {
     cases.extend(feature::cases());
     cases.extend(trouble::cases());
     cases.extend(hostile::cases());
+    cases.extend(site::cases());
     cases
 }
