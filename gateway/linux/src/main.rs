@@ -41,7 +41,10 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match Config::read(&arguments.config) {
-        Ok(config) if arguments.check => config.tls.as_ref().map_or(Ok(()), |tls| tls::acceptor(tls).map(drop)),
+        Ok(config) if arguments.check => config
+            .tls
+            .as_ref()
+            .map_or(Ok(()), |tls| tls::acceptor(tls).map(drop)),
         Ok(config) => {
             log();
             driver::run(config)

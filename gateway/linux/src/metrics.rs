@@ -88,7 +88,10 @@ impl Figures<'_> {
         ]
         .into_iter()
         // Without a cloud nobody takes them.
-        .chain(self.is_site_s.then(|| ("events_queued", gateway.queued() as usize)))
+        .chain(
+            self.is_site_s
+                .then(|| ("events_queued", gateway.queued() as usize)),
+        )
     }
 
     /// What has happened since the start.
