@@ -14,6 +14,8 @@ pub const HELD: usize = 8;
 /// Longest answer to a REGISTER that can wait, bytes: two contacts with their GRUUs (some 200 each), the addresses it says back
 /// (some 430).
 pub const HELD_MAX: usize = 832;
+/// Phones whose connection was closed and whose calls wait for them, 88 bytes each. Calls of one more end at once.
+pub const PARTED: usize = 8;
 /// Addresses that are remembered for what they asked, 48 bytes each, 3 KiB: as many as phones.
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
@@ -58,4 +60,4 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// addresses.
 pub const STORAGE_MAX: usize = 364 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (18 KiB) and the answers that are being written.
-pub const BRAIN_MAX: usize = 29 * 1_024;
+pub const BRAIN_MAX: usize = 30 * 1_024;

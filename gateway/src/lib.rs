@@ -93,6 +93,7 @@ pub struct Gateway<'s> {
     media: heapless::Deque<MediaOutput, 16>,
     reply: heapless::Vec<u8, REPLY_MAX>,
     reply_to: Option<Flow>,
+    pub(crate) parted: heapless::Vec<phones::Parted, { budget::PARTED }>,
     /// The flow that dialogs over the trunk were last on.
     trunk_flow: Option<Flow>,
     clock: Option<(Instant, u64)>,
@@ -156,6 +157,7 @@ impl<'s> Gateway<'s> {
             media: heapless::Deque::new(),
             reply: heapless::Vec::new(),
             reply_to: None,
+            parted: heapless::Vec::new(),
             trunk_flow: None,
             clock: None,
             next_player: 0,
@@ -311,7 +313,7 @@ impl<'s> Gateway<'s> {
                 self.on_trunk(now, Some(change));
                 continue;
             }
-            if self.hold_out_over(now) {
+            if self.parted_for_good(now) || self.hold_out_over(now) {
                 continue;
             }
             match self.trunk.poll(now, &self.factory, buffer) {
@@ -358,6 +360,7 @@ impl<'s> Gateway<'s> {
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
+            self.parted.iter().map(|parted| parted.until).min(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }

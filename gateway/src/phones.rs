@@ -1,5 +1,6 @@
 //! The phones' side: what they send, who they are, where they are.
 
+use core::time::Duration;
 use shared::id::IdKey;
 use shared::site::Site;
 use shared::sync::{Alarm, EventBody};
@@ -9,6 +10,17 @@ use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
 
 use crate::registrar::{Account, Accounts, Answer, Caller, Kind};
 use crate::{AGENT, Gateway, REPLY_MAX, budget};
+
+/// How long a call waits for a phone whose connection was closed: as long as a request to it would (RFC 3261 §17.1.2.2).
+const GRACE: Duration = Duration::from_secs(32);
+
+/// A phone whose connection was closed.
+pub(crate) struct Parted {
+    key: IdKey,
+    flow: Flow,
+    /// When its calls end.
+    pub until: Instant,
+}
 
 /// The site configuration as the registrar wants it.
 struct Office<'a>(&'a Site);
@@ -50,10 +62,35 @@ impl Gateway<'_> {
         }
     }
 
-    /// A phone's connection is closed.
+    /// A phone's connection is closed. What it talks about goes on if it registers again by another in time (RFC 5626 §4.5).
     pub(crate) fn on_stream_closed(&mut self, now: Instant, flow: Flow) {
-        self.registrar.drop_flow(&flow);
+        let key = self.registrar.drop_flow(&flow);
+        let parted = key.map(|key| Parted {
+            key,
+            flow,
+            until: now + GRACE,
+        });
+        match parted.map(|parted| self.parted.push(parted)) {
+            Some(Ok(())) => self.calls.flow_closed(now, flow),
+            Some(Err(_)) | None => self.calls.flow_lost(now, flow),
+        }
+    }
+
+    /// A phone has registered by this flow: the calls of its closed connection go on here.
+    fn come_back(&mut self, key: IdKey, flow: Flow) {
+        while let Some(at) = self.parted.iter().position(|parted| parted.key == key) {
+            self.calls.flow_moved(self.parted.swap_remove(at).flow, flow);
+        }
+    }
+
+    /// Ends the calls of a phone that has not come back. False: there is none.
+    pub(crate) fn parted_for_good(&mut self, now: Instant) -> bool {
+        let Some(at) = self.parted.iter().position(|parted| parted.until <= now) else {
+            return false;
+        };
+        let flow = self.parted.swap_remove(at).flow;
         self.calls.flow_lost(now, flow);
+        true
     }
 
     /// Whether a request outside of calls is looked at, or its source sends too many (RFC 3261 §21.5.4). A datagram is dropped
@@ -159,6 +196,9 @@ impl Gateway<'_> {
         {
             Ok(Answer { len, accepted }) => {
                 self.reply.truncate(len);
+                if let Some(key) = accepted {
+                    self.come_back(key, flow);
+                }
                 let flow = flow.answering(message);
                 // What this REGISTER has changed.
                 while self.poll_registrar(now) {}

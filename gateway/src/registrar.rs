@@ -548,9 +548,12 @@ impl<'s> Registrar<'s> {
         self.remove(|b| !keep(b.key), Kind::Removed);
     }
 
-    /// A connection is closed: what is bound to exactly this flow cannot be reached any more.
-    pub fn drop_flow(&mut self, flow: &Flow) {
-        self.remove(|b| b.flow == *flow && !b.restored, Kind::Removed);
+    /// A connection is closed: what is bound to exactly this flow cannot be reached any more. Whose it was.
+    pub fn drop_flow(&mut self, flow: &Flow) -> Option<IdKey> {
+        let bound = |b: &Binding| b.flow == *flow && !b.restored;
+        let key = self.iter().find(|b| bound(b)).map(|b| b.key);
+        self.remove(bound, Kind::Removed);
+        key
     }
 
     /// Whose emergency call this is, although its credentials are wrong: it answers a challenge of ours to this very address,

@@ -24,7 +24,7 @@ const TOGETHER: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
 
 enum Order {
-    Execute(Token, Op),
+    Execute(Token, Box<Op>),
     /// The first of some records waits.
     Records,
 }
@@ -65,7 +65,7 @@ impl Disk {
     /// Runs an operation.
     pub fn execute(&self, token: Token, op: Op) {
         // Whether the thread is there is looked at apart from this.
-        self.order(Order::Execute(token, op));
+        self.order(Order::Execute(token, Box::new(op)));
     }
 
     /// Writes an event ([`Op::PushEvent`]) to the records, many at a time. One that finds no room is lost and counted.

@@ -60,6 +60,23 @@ fn who_does_not_know_the_password_is_nobody() {
     program.stop();
 }
 
+/// The connection of a phone breaks while it talks: it registers by another, and the talk goes on and ends there.
+#[test]
+fn a_talk_outlives_a_connection() {
+    let program = Program::start();
+    let mut caller = Phone::new(&program, 1, Wire::udp(&program));
+    let mut callee = Phone::new(&program, 2, Wire::tcp(&program));
+    caller.register();
+    callee.register();
+    let call = caller.call(&mut callee);
+    callee.wire = Wire::tls(&program);
+    callee.register();
+    assert_eq!(program.metrics()["denwaban_ids_busy"], 2);
+    caller.hang_up(&mut callee, &call);
+    assert_eq!(program.metrics()["denwaban_ids_busy"], 0);
+    program.stop();
+}
+
 /// A phone that answered is remembered over the hardest end there is, and can be called before it registers again.
 #[test]
 fn registrations_survive_a_kill() {

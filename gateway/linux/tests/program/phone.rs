@@ -180,10 +180,21 @@ impl Phone {
         self.wire.send(request.as_bytes());
     }
 
+    /// The next message. The box may ask meanwhile whether a dialog is still known.
+    fn message(&mut self) -> String {
+        loop {
+            let message = self.wire.message();
+            if !message.starts_with("OPTIONS ") {
+                return message;
+            }
+            self.answer(&message, 200);
+        }
+    }
+
     /// The next final answer.
     fn final_answer(&mut self) -> String {
         loop {
-            let message = self.wire.message();
+            let message = self.message();
             if status(&message) >= 200 {
                 return message;
             }
@@ -322,7 +333,7 @@ impl Phone {
     /// Ends a call.
     pub fn hang_up(&mut self, callee: &mut Phone, call: &Call) {
         self.within(call, "BYE");
-        let bye = callee.wire.message();
+        let bye = callee.message();
         assert!(bye.starts_with("BYE "), "{bye}");
         callee.answer(&bye, 200);
         assert_eq!(status(&self.final_answer()), 200);

@@ -75,10 +75,24 @@ impl<M> Calls<'_, M> {
 
     /// A connection is gone for good: branches on it fail, answered calls on it end.
     pub fn flow_lost(&mut self, now: Instant, flow: Flow) {
+        self.flow_gone(now, flow, |_| true);
+    }
+
+    /// A connection is closed, and its peer may come back on another ([`Calls::flow_moved`]): branches on it fail, answered calls
+    /// wait. What is sent to the peer meanwhile is lost.
+    pub fn flow_closed(&mut self, now: Instant, flow: Flow) {
+        self.flow_gone(now, flow, |leg| leg.state != State::Up);
+    }
+
+    fn flow_gone(&mut self, now: Instant, flow: Flow, which: impl Fn(&Leg) -> bool) {
         let path = Path::new(&flow);
         let mut legs = self.legs.at(flow.peer.ip());
         while let Some(key) = self.legs.next(&mut legs) {
-            let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.path == path) else {
+            let Some(leg) = self
+                .legs
+                .get_mut(key)
+                .filter(|leg| leg.path == path && which(leg))
+            else {
                 continue;
             };
             // One leg after another with each poll, as the owner takes the events.
