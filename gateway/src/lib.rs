@@ -502,6 +502,11 @@ impl<'s> Gateway<'s> {
         self.registrar.iter().filter(|b| b.is_reachable()).count()
     }
 
+    /// Whether a phone is registered by this flow.
+    pub fn is_bound(&self, flow: &Flow) -> bool {
+        self.registrar.iter().any(|b| b.flow() == *flow)
+    }
+
     /// IDs that are in a call.
     pub fn busy(&self) -> impl Iterator<Item = IdKey> {
         self.busy.set().iter()

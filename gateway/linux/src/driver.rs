@@ -261,7 +261,13 @@ impl Driver {
             Event::Stored(_) | Event::Accepted(..) | Event::Metrics(_) => {
                 match event {
                     Event::Stored(done) => self.gateway.handle(now, Input::Stored(*done)),
-                    Event::Accepted(stream, flow) => self.streams.admit(stream, flow),
+                    Event::Accepted(stream, flow) => {
+                        let gateway = &self.gateway;
+                        let evicted = self.streams.admit(stream, flow, |flow| gateway.is_bound(flow));
+                        if let Some(flow) = evicted {
+                            self.gateway.handle(now, Input::StreamClosed { flow });
+                        }
+                    }
                     // Whoever asked may be gone.
                     Event::Metrics(answer) => _ = answer.send(self.figures().text()),
                     _ => {}

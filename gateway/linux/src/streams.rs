@@ -40,6 +40,7 @@ pub struct Counters {
 
 struct Open {
     flow: Flow,
+    since: Instant,
     outbox: mpsc::Sender<Vec<u8>>,
     task: JoinHandle<()>,
 }
@@ -98,12 +99,27 @@ impl Streams {
         }
     }
 
-    /// Takes a new connection, or closes it.
-    pub fn admit(&mut self, stream: TcpStream, mut flow: Flow) {
+    /// Takes a new connection, or closes it. Where there is no room, the oldest makes it by which nobody `is_registered`: it may be
+    /// held by somebody who only means to hold it. That one is given back, closed.
+    #[must_use]
+    pub fn admit(
+        &mut self,
+        stream: TcpStream,
+        mut flow: Flow,
+        is_registered: impl Fn(&Flow) -> bool,
+    ) -> Option<Flow> {
         let from = self.from.get(&flow.peer.ip()).copied().unwrap_or(0);
+        let mut evicted = None;
+        if from < self.limit.div_ceil(4) && self.live.len() >= usize::from(self.limit) {
+            let idle = self.live.values().filter(|open| !is_registered(&open.flow));
+            evicted = idle.min_by_key(|open| open.since).map(|open| open.flow);
+            if let Some(flow) = &evicted {
+                self.close_one(flow);
+            }
+        }
         if self.live.len() >= usize::from(self.limit) || from >= self.limit.div_ceil(4) {
             self.counters.refused += 1;
-            return;
+            return evicted;
         }
         self.counters.accepted += 1;
         loop {
@@ -133,7 +149,14 @@ impl Streams {
             // The driver ends before its connections only when the box stops.
             let _ = events.send(Event::StreamClosed(flow)).await;
         });
-        self.live.insert(flow.stream, Open { flow, outbox, task });
+        let open = Open {
+            flow,
+            since: Instant::now(),
+            outbox,
+            task,
+        };
+        self.live.insert(flow.stream, open);
+        evicted
     }
 
     /// Sends a message. False: the connection is closed now, if it was not before; a stream with a hole is of no use.
@@ -147,9 +170,15 @@ impl Streams {
             return true;
         }
         self.counters.unsent += 1;
-        open.task.abort();
-        self.closed(flow);
+        self.close_one(flow);
         false
+    }
+
+    fn close_one(&mut self, flow: &Flow) {
+        if let Some(open) = self.live.get(&flow.stream) {
+            open.task.abort();
+        }
+        self.closed(flow);
     }
 
     /// Forgets a connection that is closed. False: it was forgotten before.
@@ -285,5 +314,53 @@ async fn transmit<S: AsyncWrite>(
         if !matches!(written.await, Ok(Ok(()))) {
             return false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four that ask for nothing hold all connections: who registers gets in, and who is registered stays.
+    #[tokio::test]
+    async fn who_only_holds_a_connection_gives_way() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let (events, _kept) = mpsc::channel(16);
+        let mut streams = Streams::new(4, None, events);
+        let mut opened = Vec::new();
+        let registered = 2;
+        for host in 1..=6 {
+            let phone = TcpStream::connect(local).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let flow = Flow {
+                transport: Transport::Tcp,
+                interface: 0,
+                stream: 0,
+                peer: ([192, 0, 2, host], 5_060).into(),
+                local,
+            };
+            let evicted = streams.admit(stream, flow, |flow| flow.stream == registered);
+            opened.push((phone, evicted.map(|flow| flow.stream)));
+        }
+        let evicted: Vec<_> = opened.iter().map(|(_, evicted)| *evicted).collect();
+        assert_eq!(evicted, [None, None, None, None, Some(1), Some(3)]);
+        let mut live: Vec<_> = streams.live.keys().copied().collect();
+        live.sort();
+        assert_eq!((live, streams.from.len()), (vec![2, 4, 5, 6], 4));
+        // The one that had to go sees it.
+        assert!(matches!(opened[0].0.read(&mut [0]).await, Ok(0) | Err(_)));
+        // All are registered: the next one is refused, and so is a second one of an address.
+        let all = |_: &Flow| true;
+        for host in [7, 6] {
+            let _phone = TcpStream::connect(local).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let flow = Flow {
+                peer: ([192, 0, 2, host], 5_061).into(),
+                ..streams.live[&6].flow
+            };
+            assert_eq!(streams.admit(stream, flow, all), None);
+        }
+        assert_eq!((streams.len(), streams.counters().refused), (4, 2));
     }
 }
