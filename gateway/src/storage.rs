@@ -5,7 +5,9 @@ use sip::digest::Used;
 use sip::events;
 use sip::{pool, text, transaction};
 
-use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
+#[cfg(target_pointer_width = "32")]
+use crate::budget::STORAGE_MAX;
+use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, SOURCES, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 
@@ -41,6 +43,7 @@ pub struct BoxStorage {
     uplink: uplink::Memory,
 }
 
+#[cfg(target_pointer_width = "32")]
 const _: () = assert!(core::mem::size_of::<BoxStorage>() <= STORAGE_MAX);
 
 impl BoxStorage {
