@@ -17,5 +17,4 @@ mod remembered;
 mod restart;
 mod scanner;
 mod sites;
-mod size;
 mod transfer;
