@@ -137,7 +137,9 @@ impl Ads1115 {
         let (positive, negative) = INPUTS[usize::from(running.config >> 12 & 7)];
         running.sum += at(positive) - at(negative);
         running.frames += 1;
-        running.left = running.left.saturating_sub(RATES[usize::from(running.config >> 5 & 7)]);
+        running.left = running
+            .left
+            .saturating_sub(RATES[usize::from(running.config >> 5 & 7)]);
         if running.left > 0 {
             return;
         }
@@ -167,7 +169,10 @@ impl Ads1115 {
         let window = self.config & 0x10 != 0;
         let over = self.result > self.high || window && self.result < self.low;
         self.beyond = if over { self.beyond + 1 } else { 0 };
-        let needed = [1, 2, 4].get(usize::from(self.config & 3)).copied().unwrap_or(u32::MAX);
+        let needed = [1, 2, 4]
+            .get(usize::from(self.config & 3))
+            .copied()
+            .unwrap_or(u32::MAX);
         if self.beyond >= needed {
             self.alert = true;
         } else if !self.latching() && (window && !over || self.result < self.low) {

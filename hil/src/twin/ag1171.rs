@@ -11,7 +11,7 @@
 //! | SHK high: off hook, also while it rings | drivers in the field |
 //! | PD low: no feed and no SHK; 50 ms after it is let go SHK is good | report of a user of the part |
 //! | F/R has to be high 10 ms before RM goes low; here: else the feed is missing for 50 ms | the same kind; what happens else: unverified |
-//! | SHK: 10 mA on, 7 mA off, smoothed by 4 ms; while it rings 30 mA, by 12 ms | unverified |
+//! | SHK: 10 mA on, 7 mA off, smoothed by 1.5 ms; while it rings 30 mA, by 12 ms | unverified (short, so that bounces show) |
 //! | 200 Ω behind the feed, 900 Ω behind 66 V of ringing; 26 V/ms | unverified (fits the voltages above) |
 //! | in power-down its wires are open | unverified |
 //! | too hot: as in power-down until it is cool | unverified |
@@ -124,7 +124,7 @@ impl Ag1171 {
         let (on, off, seconds) = if self.pins.ring_mode {
             (0.030, 0.025, 0.012)
         } else {
-            (0.010, 0.007, 0.004)
+            (0.010, 0.007, 0.0015)
         };
         let sensed = smooth(&mut self.sensed, current.abs(), seconds);
         self.shk = self.wakes == 0 && sensed > if self.shk { off } else { on };

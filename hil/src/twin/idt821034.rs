@@ -207,14 +207,35 @@ impl Idt821034 {
             let gain = f64::from(channel.transmit.coefficient) / 1820.0;
             let filtered = channel.filter.next(analog);
             channel.sent.push_back(filtered * gain / PEAK[law] * FULL[law]);
-            let sample = channel.sent.pop_front().unwrap_or_default().round().clamp(-32_768.0, 32_767.0) as i16;
-            if let Some(octet) = channel.transmit.slot.and_then(|slot| up.get_mut(usize::from(slot))) {
-                *octet = if alaw { tone::to_alaw(sample) } else { tone::to_ulaw(sample) };
+            let sample = channel
+                .sent
+                .pop_front()
+                .unwrap_or_default()
+                .round()
+                .clamp(-32_768.0, 32_767.0) as i16;
+            if let Some(octet) = channel
+                .transmit
+                .slot
+                .and_then(|slot| up.get_mut(usize::from(slot)))
+            {
+                *octet = if alaw {
+                    tone::to_alaw(sample)
+                } else {
+                    tone::to_ulaw(sample)
+                };
             }
             let octet = channel.receive.slot.and_then(|slot| down.get(usize::from(slot)));
-            let sample = octet.map_or(0, |&octet| if alaw { tone::from_alaw(octet) } else { tone::from_ulaw(octet) });
+            let sample = octet.map_or(0, |&octet| {
+                if alaw {
+                    tone::from_alaw(octet)
+                } else {
+                    tone::from_ulaw(octet)
+                }
+            });
             let gain = f64::from(channel.receive.coefficient) / 2506.0;
-            channel.received.push_back(f64::from(sample) / FULL[law] * PEAK[law] * gain);
+            channel
+                .received
+                .push_back(f64::from(sample) / FULL[law] * PEAK[law] * gain);
             // A real output stage ends at its supply.
             *volts = channel.received.pop_front().unwrap_or_default().clamp(-2.4, 2.4);
         }

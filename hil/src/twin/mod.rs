@@ -10,7 +10,7 @@
 //! source, and what has none says so. The box's drivers are written without these models and share no table with them.
 //! Time is the box's: a frame of 125 µs goes by for each frame of its PCM.
 
-use crate::twin::pair::{Condition, Line, Pair, Terminals};
+use crate::twin::pair::{Condition, Drive, Line, Pair, Terminals};
 use ads1115::Ads1115;
 use ag1171::{Ag1171, Pins};
 use hil_wire::lines::{self, I2cFault, Octets, PORTS, Report, Request, input, output};
@@ -48,6 +48,20 @@ pub struct Faults {
     pub clock_stops: bool,
 }
 
+/// A port with its wires.
+#[derive(Debug)]
+pub struct Port {
+    /// The SLIC.
+    pub slic: Ag1171,
+    /// The wires.
+    pub pair: Pair,
+    /// What is plugged in.
+    pub set: Option<Telephone>,
+    /// What is on the wires.
+    pub line: Line,
+    terminals: Terminals,
+}
+
 /// The electronics of four lines, their wires and sets.
 #[derive(Debug)]
 pub struct Card {
@@ -55,19 +69,13 @@ pub struct Card {
     pub codec: Idt821034,
     /// The converter of the line test.
     pub adc: Ads1115,
-    /// The SLICs.
-    pub slics: [Ag1171; PORTS],
-    /// The wires.
-    pub pairs: [Pair; PORTS],
-    /// What is plugged in.
-    pub sets: [Option<Telephone>; PORTS],
+    /// The ports.
+    pub ports: [Port; PORTS],
     /// Faults.
     pub faults: Faults,
     outputs: u32,
     inputs: u32,
     edges: Vec<(u32, u32)>,
-    lines: [Line; PORTS],
-    terminals: [Terminals; PORTS],
 }
 
 impl Default for Card {
@@ -82,23 +90,25 @@ impl Card {
         Card {
             codec: Idt821034::new(),
             adc: Ads1115::default(),
-            slics: Default::default(),
-            pairs: std::array::from_fn(|port| Pair::new(Condition::default(), port as u64 + 1)),
-            sets: Default::default(),
+            ports: std::array::from_fn(|port| Port {
+                slic: Ag1171::default(),
+                pair: Pair::new(Condition::default(), port as u64 + 1),
+                set: None,
+                line: Line::default(),
+                terminals: Terminals::default(),
+            }),
             faults: Faults::default(),
             // Pull resistors: F/R and PD high, RM and the relays low.
             outputs: ports(output::FORWARD) | ports(output::POWER),
             inputs: input::ALERT,
             edges: Vec::new(),
-            lines: Default::default(),
-            terminals: Default::default(),
         }
     }
 
     /// Plugs a set in.
     pub fn plug(&mut self, port: usize, set: &Telephone) {
-        if let Some(place) = self.sets.get_mut(port) {
-            *place = Some(set.clone());
+        if let Some(port) = self.ports.get_mut(port) {
+            port.set = Some(set.clone());
         }
     }
 
@@ -106,17 +116,14 @@ impl Card {
     pub fn brown_out(&mut self) {
         self.codec = Idt821034::new();
         self.adc = Ads1115::default();
-        self.slics = Default::default();
+        for port in &mut self.ports {
+            port.slic = Ag1171::default();
+        }
     }
 
     /// Levels of the input pins now.
     pub fn inputs(&self) -> u32 {
         self.inputs
-    }
-
-    /// What is on the wires of a port.
-    pub fn line(&self, port: usize) -> Line {
-        self.lines.get(port).copied().unwrap_or_default()
     }
 
     /// Changes of the input pins since the last call: levels and frame.
@@ -202,34 +209,36 @@ impl Card {
     }
 
     fn frame(&mut self, down: &[u8; PORTS], number: u32) -> [u8; PORTS] {
-        let voices = self.lines.map(|line| line.voice);
+        let voices = self.ports.each_ref().map(|port| port.line.voice);
         let (up, volts) = self.codec.frame(down, &voices);
         // Half the supply is the reference of the measuring bus.
         let mut bus = [1.65; 4];
         let mut inputs = 0;
-        for port in 0..PORTS {
-            let on = |first: u32| self.outputs & first << port != 0;
-            let (pins, measured) = (
-                Pins {
-                    forward: on(output::FORWARD),
-                    ring_mode: on(output::RING_MODE),
-                    power: on(output::POWER),
-                },
-                on(output::TEST),
-            );
-            let feed = self.slics[port].feed(pins);
-            let drive = self.sets[port]
-                .as_ref()
-                .map(|set| set.set().frame(self.terminals[port]))
-                .unwrap_or_default();
-            let (line, terminals) = self.pairs[port].frame(feed, volts[port], drive, measured);
-            self.slics[port].sense(line.sensed);
-            (self.lines[port], self.terminals[port]) = (line, terminals);
-            if self.slics[port].shk() {
-                inputs |= input::SHK << port;
+        for (n, (port, vin)) in self.ports.iter_mut().zip(volts).enumerate() {
+            let on = |first: u32| self.outputs & first << n != 0;
+            let feed = port.slic.feed(Pins {
+                forward: on(output::FORWARD),
+                ring_mode: on(output::RING_MODE),
+                power: on(output::POWER),
+            });
+            let set = port.set.as_ref();
+            let drive = set.map_or_else(Drive::default, |set| set.set().frame(port.terminals));
+            let measured = on(output::TEST);
+            (port.line, port.terminals) = port.pair.frame(feed, vin, drive, measured);
+            port.slic.sense(port.line.sensed);
+            if port.slic.shk() {
+                inputs |= input::SHK << n;
             }
             if measured {
-                bus = [1.65 + line.tip / 101.0, 1.65 + line.ring / 101.0, 1.65 + 10.0 * line.current, 1.65];
+                let Line {
+                    tip, ring, current, ..
+                } = port.line;
+                bus = [
+                    1.65 + tip / 101.0,
+                    1.65 + ring / 101.0,
+                    1.65 + 10.0 * current,
+                    1.65,
+                ];
             }
         }
         self.adc.frame(bus);

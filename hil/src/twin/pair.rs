@@ -143,6 +143,15 @@ pub struct Drive {
     pub mouth: f64,
 }
 
+impl Impedance {
+    /// By how much more than 600 Ω it and 600 Ω are together, at 1 kHz: what a source behind it has to give.
+    fn surplus(self) -> f64 {
+        let w = 2.0 * PI * 1000.0 * self.r2 * self.c;
+        let (real, imaginary) = (self.r1 + self.r2 / (1.0 + w * w), self.r2 * w / (1.0 + w * w));
+        (real + HYBRID).hypot(imaginary) / HYBRID
+    }
+}
+
 /// What is at the set's terminals.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Terminals {
@@ -341,11 +350,23 @@ impl Pair {
         let farad = condition.cable.farad * length;
         // The set: off hook its impedance, on hook its bells.
         let (r1, r2, c) = if drive.closed {
-            (condition.impedance.r1, condition.impedance.r2, condition.impedance.c)
+            (
+                condition.impedance.r1,
+                condition.impedance.r2,
+                condition.impedance.c,
+            )
         } else {
-            (7_000.0 / condition.bells.max(1e-3), f64::INFINITY, 1e-6 * condition.bells)
+            (
+                7_000.0 / condition.bells.max(1e-3),
+                f64::INFINITY,
+                1e-6 * condition.bells,
+            )
         };
-        let source = if drive.closed { 2.0 * drive.mouth } else { 0.0 };
+        let source = if drive.closed {
+            drive.mouth * condition.impedance.surplus()
+        } else {
+            0.0
+        };
         let noise = amplitude(condition.noise) / 2f64.sqrt();
 
         // Conductances: of a node against ground, and to the one before it.
@@ -392,7 +413,8 @@ impl Pair {
         self.shunts[SECTIONS + 1].becomes(volts[SECTIONS + 1] - source, c);
         self.nodes = volts;
         let out = volts[0] - vin + noise * self.random.normal();
-        let ear = volts[SECTIONS] - if drive.closed { drive.mouth } else { 0.0 } + noise * self.random.normal();
+        let ear =
+            volts[SECTIONS] - if drive.closed { drive.mouth } else { 0.0 } + noise * self.random.normal();
         (out, ear)
     }
 }

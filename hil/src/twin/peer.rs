@@ -21,9 +21,16 @@ pub fn program() -> Result<PathBuf> {
         return Ok(program);
     }
     // Several tests may compile it at once: each its own, the last one stays.
-    let own = folder.join(format!("peer-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let own = folder.join(format!(
+        "peer-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     let mut compiler = Command::new("cc");
-    compiler.args(["-O2", "-Wall", "-Werror", "-o"]).arg(&own).arg(&source);
+    compiler
+        .args(["-O2", "-Wall", "-Werror", "-o"])
+        .arg(&own)
+        .arg(&source);
     compiler.args(["-lspandsp", "-ltiff", "-lm"]);
     let output = compiler.output().context("cc")?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -45,7 +52,10 @@ struct Peer {
 impl Peer {
     fn start(arguments: &[&str]) -> Result<Peer> {
         let mut command = Command::new(program()?);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         Ok(Peer {
             child: command.spawn()?,
             input: Vec::new(),
@@ -113,12 +123,20 @@ impl Display {
 
 /// The sound of a message with these fields, as spandsp's exchange sends it; silence for none.
 pub fn announcement(fields: &str) -> Result<Vec<i16>> {
-    let arguments: Vec<_> = ["announce"].into_iter().chain(fields.split_whitespace()).collect();
+    let arguments: Vec<_> = ["announce"]
+        .into_iter()
+        .chain(fields.split_whitespace())
+        .collect();
     if arguments.len() == 1 {
         return Ok(Vec::new());
     }
     let sound = once(&arguments, &[])?;
-    Ok(sound.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect())
+    Ok(sound
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|pair| i16::from_le_bytes(*pair))
+        .collect())
 }
 
 /// A FAX machine: T.30 with V.17, V.29, V.27ter and error correction.
@@ -153,8 +171,13 @@ impl Fax {
     pub fn frame(&mut self, sample: i16) -> i16 {
         if let Some(answer) = self.peer.frame(sample, Some(1 + 2 * BLOCK)) {
             let (state, sound) = answer.split_first().unwrap_or((&2, &[]));
-            self.sound
-                .extend(sound.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)));
+            self.sound.extend(
+                sound
+                    .as_chunks::<2>()
+                    .0
+                    .iter()
+                    .map(|pair| i16::from_le_bytes(*pair)),
+            );
             if *state > 0 {
                 self.outcome = Some(*state == 1);
             }
@@ -184,7 +207,10 @@ pub fn read_page(path: &Path) -> Result<Vec<[u8; 216]>> {
 
 fn once(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>> {
     let mut command = Command::new(program()?);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = command.spawn()?;
     child.stdin.take().context("no input")?.write_all(input)?;
     let output = child.wait_with_output()?;

@@ -92,7 +92,9 @@ impl Script {
                     }
                 }
                 Dialling::Pulse(rate) => {
-                    let Some(digit) = symbol.to_digit(10) else { continue };
+                    let Some(digit) = symbol.to_digit(10) else {
+                        continue;
+                    };
                     let period = frames(1000) / rate.max(1);
                     for _ in 0..if digit == 0 { 10 } else { digit } {
                         self.acts.push_back(Act::Contact(false, period * 2 / 3));
@@ -134,7 +136,8 @@ impl Script {
             }
         }
         self.left = self.left.saturating_sub(1);
-        let sine = |hertz: f64, dbm: f64| amplitude(dbm) * (2.0 * PI * hertz * self.frame as f64 / RATE).sin();
+        let sine =
+            |hertz: f64, dbm: f64| amplitude(dbm) * (2.0 * PI * hertz * self.frame as f64 / RATE).sin();
         let sound = self
             .pressed
             .map_or(0.0, |(low, high)| sine(low, -9.0) + sine(high, -7.0));

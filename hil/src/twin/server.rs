@@ -53,7 +53,10 @@ impl Lines {
         let listener = UnixListener::bind(socket).with_context(|| format!("{}", socket.display()))?;
         listener.set_nonblocking(true)?;
         let memory = Psram(File::options().read(true).write(true).open(psram)?);
-        let (card, stop) = (Arc::new(Mutex::new(Card::new())), Arc::new(AtomicBool::new(false)));
+        let (card, stop) = (
+            Arc::new(Mutex::new(Card::new())),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (theirs, ends) = (Arc::clone(&card), Arc::clone(&stop));
         let thread = std::thread::Builder::new().name("lines".into()).spawn(move || {
             let mut server = Server {

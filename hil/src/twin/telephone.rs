@@ -73,7 +73,11 @@ impl Set {
     pub fn frame(&mut self, at: Terminals) -> Drive {
         self.frame += 1;
         let (mut closed, keys) = self.script.frame();
-        let notice = if self.script.lifted() { None } else { self.bell.frame(at.volts) };
+        let notice = if self.script.lifted() {
+            None
+        } else {
+            self.bell.frame(at.volts)
+        };
         match notice {
             Some(Notice::Polarity(positive)) => self.polarity.push(positive),
             Some(Notice::Rung(burst)) => self.rings(burst),
@@ -88,7 +92,9 @@ impl Set {
             if let Some(hertz) = self.voice {
                 mouth += amplitude(VOICE) * (2.0 * PI * hertz * self.frame as f64 / RATE).sin();
             }
-            if self.script.idle() && let Some(fax) = &mut self.fax {
+            if self.script.idle()
+                && let Some(fax) = &mut self.fax
+            {
                 mouth += f64::from(fax.frame(sample)) / 32_768.0 * FULL_SCALE;
                 if let Some(outcome) = fax.outcome() {
                     (self.outcome, self.fax) = (Some(outcome), None);

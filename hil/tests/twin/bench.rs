@@ -116,7 +116,10 @@ impl Bench {
 
     /// What came up in a slot since it was forgotten, linear.
     pub fn heard(&self, slot: usize) -> Vec<i16> {
-        self.up[slot].iter().map(|&octet| tone::from_ulaw(octet)).collect()
+        self.up[slot]
+            .iter()
+            .map(|&octet| tone::from_ulaw(octet))
+            .collect()
     }
 
     /// Forgets edges and sound.
@@ -128,7 +131,10 @@ impl Bench {
     /// Changes of SHK of a port: level and frame.
     pub fn shk(&self, port: usize) -> Vec<(bool, u32)> {
         let mut last = None;
-        let levels = self.edges.iter().map(|&(levels, frame)| (levels & input::SHK << port != 0, frame));
+        let levels = self
+            .edges
+            .iter()
+            .map(|&(levels, frame)| (levels & input::SHK << port != 0, frame));
         levels
             .filter(|&(level, _)| last.replace(level) != Some(level))
             .collect()
@@ -148,7 +154,9 @@ impl Bench {
             read,
         };
         match self.card.request(request) {
-            Some(Report::I2c { result: Ok(octets), .. }) => octets.to_vec(),
+            Some(Report::I2c {
+                result: Ok(octets), ..
+            }) => octets.to_vec(),
             other => panic!("{other:?}"),
         }
     }

@@ -7,7 +7,7 @@ use hil_wire::lines::output;
 
 fn off_hook(condition: Condition) -> (Bench, Telephone) {
     let mut bench = Bench::new();
-    bench.card.pairs[0].condition = condition;
+    bench.card.ports[0].pair.condition = condition;
     let set = Telephone::new(3);
     bench.card.plug(0, &set);
     set.lift();
@@ -24,9 +24,12 @@ fn loop_current_by_length() {
             cable: Cable::half_millimetre(kilometres),
             ..Condition::default()
         });
-        let line = bench.card.line(0);
+        let line = bench.card.ports[0].line;
         let measured = line.sensed * 1000.0;
-        assert!((measured - milliamperes).abs() < 0.3, "{kilometres} km: {measured} mA");
+        assert!(
+            (measured - milliamperes).abs() < 0.3,
+            "{kilometres} km: {measured} mA"
+        );
         assert!((line.current - line.sensed).abs() < 1e-4);
         assert!(bench.off_hook(0));
     }
@@ -40,10 +43,10 @@ fn loop_current_by_length() {
 #[test]
 fn reversal_reverses_the_current() {
     let (mut bench, _) = off_hook(Condition::default());
-    assert!(bench.card.line(0).current > 0.029);
+    assert!(bench.card.ports[0].line.current > 0.029);
     bench.outputs(FED & !output::FORWARD);
     bench.silence(100);
-    assert!(bench.card.line(0).current < -0.029);
+    assert!(bench.card.ports[0].line.current < -0.029);
     assert!(bench.off_hook(0));
 }
 
@@ -51,7 +54,7 @@ fn reversal_reverses_the_current() {
 fn ringing_reaches_one_set_and_three_and_trips() {
     for (bells, least) in [(1.0, 55.0), (2.0, 45.0), (3.0, 40.0)] {
         let mut bench = Bench::new();
-        bench.card.pairs[0].condition.bells = bells;
+        bench.card.ports[0].pair.condition.bells = bells;
         let set = Telephone::new(1);
         bench.card.plug(0, &set);
         bench.silence(100);
@@ -64,7 +67,11 @@ fn ringing_reaches_one_set_and_three_and_trips() {
         assert_eq!(rung.len(), 2, "{rung:?}");
         for burst in rung {
             assert!((15.5..16.5).contains(&burst.hertz()), "{} Hz", burst.hertz());
-            assert!(burst.volts() > least && burst.volts() < 70.0, "{bells}: {} V", burst.volts());
+            assert!(
+                burst.volts() > least && burst.volts() < 70.0,
+                "{bells}: {} V",
+                burst.volts()
+            );
             assert!((930..1030).contains(&burst.milliseconds()), "{burst:?}");
         }
         assert_eq!(bench.shk(0), [], "bells are no answer");
@@ -80,7 +87,10 @@ fn ringing_reaches_one_set_and_three_and_trips() {
         }
         let begin = (bench.blocks - 60) * 40;
         let first = bench.shk(0)[0];
-        assert!(first.0 && first.1 > begin && first.1 - begin < 8 * 150, "{first:?} after {begin}");
+        assert!(
+            first.0 && first.1 > begin && first.1 - begin < 8 * 150,
+            "{first:?} after {begin}"
+        );
         set.hang_up();
     }
 }
@@ -128,14 +138,17 @@ fn the_hybrid_echoes() {
     for (impedance, kilometres, hertz, least, most) in table {
         let loss = return_loss(set(impedance, kilometres), hertz);
         println!("{kilometres} km, {hertz} Hz: {loss:.1} dB");
-        assert!((least..=most).contains(&loss), "{kilometres} km, {hertz} Hz: {loss} dB");
+        assert!(
+            (least..=most).contains(&loss),
+            "{kilometres} km, {hertz} Hz: {loss} dB"
+        );
     }
 }
 
 #[test]
 fn an_open_line_echoes_everything() {
     let mut bench = Bench::new();
-    bench.card.pairs[0].condition.noise = -90.0;
+    bench.card.ports[0].pair.condition.noise = -90.0;
     bench.run(100, sine(1000.0, -10.0));
     bench.forget();
     bench.run(500, sine(1000.0, -10.0));
@@ -155,7 +168,10 @@ fn speech_both_ways_at_its_level() {
     // The set speaks at -10 dBm and hears what is sent at -10 dBm0; 0.3 km takes some tenths of a dB.
     let up = dbm0(&bench.heard(0)[800..], 1209.0);
     let down = dbm0(&set.recording()[800..], 697.0);
-    assert!((up + 10.0).abs() < 0.8 && (down + 10.0).abs() < 0.8, "{up} {down}");
+    assert!(
+        (up + 10.0).abs() < 0.8 && (down + 10.0).abs() < 0.8,
+        "{up} {down}"
+    );
     // A long cable weakens high tones more.
     let (mut bench, set) = off_hook(Condition {
         impedance: Impedance::MATCHED,
@@ -223,7 +239,7 @@ fn the_line_test_sees_feed_leakage_and_foreign_voltage() {
     ];
     for (n, (condition, power, tip, ring, current, volts, micro)) in table.into_iter().enumerate() {
         let mut bench = Bench::new();
-        bench.card.pairs[1].condition = condition;
+        bench.card.ports[1].pair.condition = condition;
         if !power {
             bench.outputs(FED & !(output::POWER << 1));
         }
@@ -244,7 +260,7 @@ fn the_line_test_counts_bells_by_their_charge() {
     // A reversal pushes 2 · 48 V into 1 µF a bell; it flows in some 10 ms and 860 samples a second see it.
     for bells in [0.0, 1.0, 2.0, 3.0] {
         let mut bench = Bench::new();
-        bench.card.pairs[1].condition.bells = bells;
+        bench.card.ports[1].pair.condition.bells = bells;
         bench.silence(300);
         bench.outputs(FED & !(output::FORWARD << 1) | output::TEST << 1);
         let mut charge = 0.0;
@@ -258,14 +274,17 @@ fn the_line_test_counts_bells_by_their_charge() {
         }
         let microfarad = charge.abs() / 96.0 * 1e6;
         println!("{bells} bells: {microfarad:.2} µF");
-        assert!((microfarad - bells).abs() < 0.3 * bells.max(0.3), "{bells}: {microfarad}");
+        assert!(
+            (microfarad - bells).abs() < 0.3 * bells.max(0.3),
+            "{bells}: {microfarad}"
+        );
     }
 }
 
 #[test]
 fn mains_on_the_line_is_seen_at_its_frequency() {
     let mut bench = Bench::new();
-    bench.card.pairs[1].condition.foreign = Some(Foreign {
+    bench.card.ports[1].pair.condition.foreign = Some(Foreign {
         wire: Wire::Tip,
         volts: 60.0,
         hertz: 50.0,

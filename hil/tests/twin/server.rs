@@ -87,7 +87,10 @@ fn lines(name: &str) -> (Lines, PathBuf) {
     let folder = hil::run::target().join("hil-peer").join(name);
     std::fs::create_dir_all(&folder).unwrap();
     let psram = folder.join("nor.bin");
-    File::create(&psram).unwrap().set_len(hil_wire::PSRAM_SIZE.into()).unwrap();
+    File::create(&psram)
+        .unwrap()
+        .set_len(hil_wire::PSRAM_SIZE.into())
+        .unwrap();
     (Lines::start(&psram, &folder.join("lines.sock")).unwrap(), psram)
 }
 
@@ -114,7 +117,11 @@ fn registers_pins_and_audio_over_the_side_channel() {
         read: 2,
     };
     board.link.send(request).unwrap();
-    let Report::I2c { id: 9, result: Ok(octets) } = board.until("I2C", |report| matches!(report, Report::I2c { .. })) else {
+    let Report::I2c {
+        id: 9,
+        result: Ok(octets),
+    } = board.until("I2C", |report| matches!(report, Report::I2c { .. }))
+    else {
         panic!("no answer")
     };
     assert_eq!(octets, [0x85, 0x83]);
@@ -122,7 +129,8 @@ fn registers_pins_and_audio_over_the_side_channel() {
     set.lift();
     let begin = board.ring.blocks() * 40;
     board.blocks(20);
-    let off = |report: &Report| matches!(report, Report::Inputs { levels, .. } if levels & input::SHK << 1 != 0);
+    let off =
+        |report: &Report| matches!(report, Report::Inputs { levels, .. } if levels & input::SHK << 1 != 0);
     let Report::Inputs { frame, .. } = board.until("SHK", off) else {
         panic!()
     };

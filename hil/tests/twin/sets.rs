@@ -46,7 +46,9 @@ fn a_hook_bounces_and_settles() {
         assert!(first.0 && first.1 - begin < 100, "{edges:?}");
         assert!(!last.0, "{edges:?}");
         // Quiet from 20 ms after each move on.
-        let loud = |(_, at): &&(bool, u32)| !(begin..begin + 160).contains(at) && !(begin + 1600..begin + 1760).contains(at);
+        let loud = |(_, at): &&(bool, u32)| {
+            !(begin..begin + 160).contains(at) && !(begin + 1600..begin + 1760).contains(at)
+        };
         assert_eq!(edges.iter().find(loud), None, "{edges:?}");
         bounced += usize::from(edges.len() > 2);
     }
@@ -77,7 +79,10 @@ fn dial_pulses_at_both_speeds() {
         }
         let dialled: String = digits.iter().map(|count| (count % 10).to_string()).collect();
         assert_eq!(dialled, number);
-        assert!(breaks.iter().all(|(_, length)| lengths.contains(length)), "{breaks:?}");
+        assert!(
+            breaks.iter().all(|(_, length)| lengths.contains(length)),
+            "{breaks:?}"
+        );
     }
 }
 
@@ -101,7 +106,7 @@ fn a_flash_is_one_break() {
 fn keys_sound_as_their_frequencies() {
     let all = [697.0, 770.0, 852.0, 941.0, 1209.0, 1336.0, 1477.0, 1633.0];
     let mut bench = Bench::new();
-    bench.card.pairs[0].condition.noise = -90.0;
+    bench.card.ports[0].pair.condition.noise = -90.0;
     let set = plugged(&mut bench, 0);
     set.lift();
     bench.silence(300);
@@ -121,7 +126,10 @@ fn keys_sound_as_their_frequencies() {
             }
         }
         let quiet = &heard[800..1200];
-        assert!(all.iter().all(|&hertz| dbm0(quiet, hertz) < -50.0), "{symbol}: 80 ms, not more");
+        assert!(
+            all.iter().all(|&hertz| dbm0(quiet, hertz) < -50.0),
+            "{symbol}: 80 ms, not more"
+        );
     }
 }
 
@@ -160,7 +168,10 @@ fn announced(content: &str) -> (Option<String>, u32) {
     assert!(!bench.off_hook(0));
     bench.ring(500);
     bench.silence(500);
-    assert!(bench.off_hook(0), "the loop is closed without a hand: the number is awaited");
+    assert!(
+        bench.off_hook(0),
+        "the loop is closed without a hand: the number is awaited"
+    );
     bench.forget();
     let sound = peer::announcement(content).unwrap();
     let mut sound = sound.into_iter();
@@ -173,7 +184,10 @@ fn announced(content: &str) -> (Option<String>, u32) {
     if shown.is_none() {
         bench.silence(6000);
     }
-    let opened = bench.shk(0).last().map_or(0, |&(level, at)| if level { 0 } else { at });
+    let opened = bench
+        .shk(0)
+        .last()
+        .map_or(0, |&(level, at)| if level { 0 } else { at });
     assert!(!bench.off_hook(0), "it has opened the loop");
     // Then it is an ordinary set that rings.
     bench.ring(1000);
@@ -242,7 +256,10 @@ fn a_fax_page_from_line_to_line() {
     let mut seconds = 0;
     while calls.fax_ends(NOW).is_err() && seconds < 90 {
         for _ in 0..200 {
-            let up = bench.up.clone().map(|slot| slot.last_chunk::<40>().copied().unwrap_or([SILENCE; 40]));
+            let up = bench
+                .up
+                .clone()
+                .map(|slot| slot.last_chunk::<40>().copied().unwrap_or([SILENCE; 40]));
             bench.forget();
             bench.run(5, |frame| {
                 let n = (frame % 40) as usize;
@@ -256,5 +273,8 @@ fn a_fax_page_from_line_to_line() {
     bench.silence(2000);
     answers.fax_ends(NOW).unwrap();
     assert!(!bench.off_hook(0) && !bench.off_hook(1), "they have hung up");
-    assert!(peer::read_page(&received).unwrap() == page(), "the page has changed");
+    assert!(
+        peer::read_page(&received).unwrap() == page(),
+        "the page has changed"
+    );
 }
