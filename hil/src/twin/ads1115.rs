@@ -1,23 +1,24 @@
 //! ADS1115, a 16-bit converter with four inputs, as its I2C shows it.
 //!
-//! | row | value | source |
+//! | row | value | source (sections of SBAS444E) |
 //! |---|---|---|
-//! | pointer: 0 conversion, 1 config, 2 Lo_thresh, 3 Hi_thresh | kept between transfers | SBAS444, §8.1.1; ADS1115-Q1 p. 18 |
-//! | conversion: result, read only, 0 until the first is there | 0000h | §8.1.2; Linux: not in `writeable_ranges` |
-//! | config at reset | 8583h | §8.1.3 |
-//! | thresholds at reset | 8000h, 7FFFh | §8.1.4, tables 8-4, 8-5 |
-//! | OS (15): reads 1 when idle, 1 written starts one conversion in power-down, none while one runs | | §8.1.3 |
-//! | MUX (14:12): 0-1, 0-3, 1-3, 2-3, then each against ground | | Linux `ads1015_channels` |
+//! | pointer: 0 conversion, 1 config, 2 Lo_thresh, 3 Hi_thresh | kept between transfers | ADS1115-Q1 p. 18 |
+//! | conversion: result, read only, 0 until the first is there | 0000h | the same; Linux: not in `writeable_ranges` |
+//! | config at reset | 8583h | register map |
+//! | thresholds at reset | 8000h, 7FFFh | tables 8-4, 8-5 |
+//! | OS (15): 1 written in power-down starts one conversion, none while one runs; reads 0 then | | §7.4.2.1, register map |
+//! | MUX (14:12): 0-1, 0-3, 1-3, 2-3, then each against ground | | register map; Linux `ads1015_channels` |
 //! | PGA (11:9): 6.144, 4.096, 2.048, 1.024, 0.512, 0.256 V | | Linux `ads1015_fullscale_range` |
-//! | MODE (8): 1 single shot and power-down | | Linux `ADS1015_SINGLESHOT` |
+//! | MODE (8): 1 single shot and power-down | | §7.4.2.1; Linux `ADS1015_SINGLESHOT` |
 //! | DR (7:5): 8, 16, 32, 64, 128, 250, 475, 860 a second, within 10 % | here exact | Linux `ads1115_data_rate`, `ads1015_get_adc_result` |
 //! | a conversion that runs when the config changes ends with the old one | | the same (it waits for both) |
-//! | comparator: mode (4), polarity (3), latch (2), queue (1:0) | | Linux `ADS1015_CFG_COMP_*`; §7.3.8 |
-//! | a latched alert goes when the conversion register is read | | §7.3.8 |
-//! | Hi_thresh negative and Lo_thresh not: ALERT is conversion ready | low when ready | §7.3.8; the pulse of 8 µs in continuous mode is a frame here |
+//! | OS reads 1 in continuous mode | | unverified |
+//! | comparator: mode (4), polarity (3), latch (2), queue (1:0) | | §7.3.7; Linux `ADS1015_CFG_COMP_*` |
+//! | a latched alert goes when the conversion register is read | SMBus alert response: not here | §7.3.7 |
+//! | Hi_thresh negative and Lo_thresh not: ALERT is conversion ready | the pulse of 8 µs in continuous mode is a frame here | §7.3.8 |
 //! | general call 00h, 06h: reset | | §7.5.1.2 |
 //! | octets beyond the second of a register | read again, written in vain | unverified |
-//! | inputs end at ground and supply | 0 V, 3.3 V | absolute range, §6.3 |
+//! | inputs end at ground and supply | 0 V, 3.3 V | §5.1 (what lies beyond: unverified) |
 
 /// Volts per unit of full scale, by PGA.
 const FULL_SCALE: [f64; 8] = [6.144, 4.096, 2.048, 1.024, 0.512, 0.256, 0.256, 0.256];

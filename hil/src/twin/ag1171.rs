@@ -5,15 +5,17 @@
 //! | F/R high: ring is negative against tip; low: reversed | data sheet V1.0, §5.9 |
 //! | feed of 48 V, constant 30 mA into a short loop | §5.2 |
 //! | RM high: battery of 72 V; F/R toggled is the ringing signal, about 60 Vrms into one set | §5.3 |
-//! | more than 40 Vrms into three sets | maker's product page |
+//! | more than 40 Vrms into three sets | told of the data sheet by others |
 //! | gains 0 dB, two-wire and balance impedance 600 Ω | §5.6 to §5.8 |
 //! | on-hook transmission with 20 kΩ between tip and ring (which the board has) | §5.10 |
-//! | SHK high: off hook, also while it rings | drivers in the field |
-//! | PD low: no feed and no SHK; 50 ms after it is let go SHK is good | report of a user of the part |
-//! | F/R has to be high 10 ms before RM goes low; here: else the feed is missing for 50 ms | the same kind; what happens else: unverified |
+//! | SHK high: off hook | users' drivers |
+//! | SHK also while it rings | unverified |
+//! | PD low: no feed and no SHK; never driven high; 50 ms after it is let go SHK is good | a user's report |
+//! | F/R is high for 10 ms before RM goes low | users' drivers, of the data sheet |
+//! | else the feed is missing for 50 ms | unverified (something has to go wrong) |
 //! | SHK: 10 mA on, 7 mA off, smoothed by 1.5 ms; while it rings 30 mA, by 12 ms | unverified (short, so that bounces show) |
 //! | 200 Ω behind the feed, 900 Ω behind 66 V of ringing; 26 V/ms | unverified (fits the voltages above) |
-//! | in power-down its wires are open | unverified |
+//! | in power-down its wires are open but for the resistor | unverified |
 //! | too hot: as in power-down until it is cool | unverified |
 
 use super::filter::smooth;

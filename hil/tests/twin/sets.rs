@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, FED, dbm0, sine};
 use hil::tone;
+use hil::twin::pair::Impedance;
 use hil::twin::peer::{self, Display, Fax};
 use hil::twin::script::{Dialling, key};
 use hil::twin::telephone::Telephone;
@@ -247,6 +248,9 @@ fn a_fax_page_from_line_to_line() {
     peer::write_page(&sent, &page()).unwrap();
     let mut bench = Bench::new();
     let (calls, answers) = (plugged(&mut bench, 0), plugged(&mut bench, 1));
+    for port in &mut bench.card.ports {
+        port.pair.condition.impedance = Impedance::MATCHED;
+    }
     calls.fax(Fax::send(&sent).unwrap(), None);
     answers.fax(Fax::receive(&received).unwrap(), Some(0));
     calls.lift();

@@ -70,6 +70,22 @@ fn a_transfer_there_and_back() {
 }
 
 #[test]
+fn the_largest_message_fits_into_a_frame() {
+    let octets = Octets::from_slice(&[0xFF; hil_wire::lines::TRANSFER]).unwrap();
+    let mut board = Board::board(u16::MAX);
+    let request = Request::I2c {
+        id: 0xFF,
+        address: 0x7F,
+        write: octets,
+        read: 16,
+    };
+    board.send(request).unwrap();
+    let mut frame = [0; FRAME];
+    let length = board.transmit(0, &mut frame).map(<[u8]>::len);
+    assert!(length.is_some_and(|length| length > 28), "{length:?}");
+}
+
+#[test]
 fn a_board_that_starts_again_hears_nothing_of_its_past() {
     let (mut board, mut twin) = (Board::board(1), Twin::twin());
     board.send(Request::Outputs(1)).unwrap();
