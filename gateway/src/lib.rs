@@ -9,6 +9,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod analog;
 pub mod budget;
 mod calls;
 mod io;

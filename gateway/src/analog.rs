@@ -1,0 +1,5 @@
+//! The analog ports.
+mod bell;
+mod hook;
+mod line;
+mod line_test;
