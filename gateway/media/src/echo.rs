@@ -158,8 +158,10 @@ impl<const TAPS: usize> Canceller<TAPS> {
         let mut powers = [0.0; 3];
         for step in 0..STEPS {
             let at = step * STEP;
-            let (Some(new), Some(old)) = (window.get(TAPS + at - 1..TAPS + at + STEP), window.get(at..at + STEP + 1))
-            else {
+            let (Some(new), Some(old)) = (
+                window.get(TAPS + at - 1..TAPS + at + STEP),
+                window.get(at..at + STEP + 1),
+            ) else {
                 break;
             };
             correlation.slide(old, new);
@@ -190,7 +192,12 @@ impl<const TAPS: usize> Canceller<TAPS> {
             for e in &mut error {
                 (*e, last) = (gain * (*e - whitening * last), *e);
             }
-            update(&mut self.background, window.get(at..at + TAPS + STEP).unwrap_or_default(), &error, whitening);
+            update(
+                &mut self.background,
+                window.get(at..at + TAPS + STEP).unwrap_or_default(),
+                &error,
+                whitening,
+            );
         }
         powers
     }
@@ -207,10 +214,17 @@ impl<const TAPS: usize> Canceller<TAPS> {
         }
         // Louder than any echo (return loss below 0 dB): the near end speaks (Geigel).
         let peak = near.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
-        let far_peak = self.history.iter().fold(0u16, |peak, s| peak.max(s.unsigned_abs()));
+        let far_peak = self
+            .history
+            .iter()
+            .fold(0u16, |peak, s| peak.max(s.unsigned_abs()));
         let double_talk = peak > f32::from(far_peak);
         let better = control.background < 0.9 * control.foreground && control.background < control.near;
-        control.better_for = if better && !double_talk { control.better_for + 1 } else { 0 };
+        control.better_for = if better && !double_talk {
+            control.better_for + 1
+        } else {
+            0
+        };
         if control.better_for >= BETTER_FOR {
             control.settled_for = if control.background < 0.5 * control.foreground {
                 0
@@ -249,7 +263,9 @@ impl Correlation {
     /// Moves on by the samples after the first of `new`, out of which those of `old` but the last fall.
     fn slide(&mut self, old: &[f32], new: &[f32]) {
         for (old, new) in old.windows(2).zip(new.windows(2)) {
-            let ([old, old_next], [last, new]) = (old, new) else { return };
+            let ([old, old_next], [last, new]) = (old, new) else {
+                return;
+            };
             self.zero += new * new - old * old;
             self.one += new * last - old * old_next;
         }
@@ -281,7 +297,10 @@ fn residual(filter: &[f32], window: &[f32], near: &[f32; BLOCK], output: &mut [f
 #[inline(never)]
 fn subtract(filter: &[f32], x: &[f32], output: &mut [f32; STEP]) {
     let mut sums = [0.0; STEP];
-    for (h, x) in filter.chunks_exact(STEP).zip(x.windows(2 * STEP - 1).step_by(STEP)) {
+    for (h, x) in filter
+        .chunks_exact(STEP)
+        .zip(x.windows(2 * STEP - 1).step_by(STEP))
+    {
         let (Some(h), Some(x)) = (h.first_chunk::<STEP>(), x.first_chunk::<{ 2 * STEP - 1 }>()) else {
             break;
         };
@@ -301,7 +320,10 @@ fn subtract(filter: &[f32], x: &[f32], output: &mut [f32; STEP]) {
 fn update(filter: &mut [f32], x: &[f32], error: &[f32; STEP], whitening: f32) {
     let mut last = x.iter().zip(error).map(|(x, e)| x * e).sum::<f32>();
     let x = x.get(1..).unwrap_or_default();
-    for (h, x) in filter.chunks_exact_mut(STEP).zip(x.windows(2 * STEP - 1).step_by(STEP)) {
+    for (h, x) in filter
+        .chunks_exact_mut(STEP)
+        .zip(x.windows(2 * STEP - 1).step_by(STEP))
+    {
         let (Some(h), Some(x)) = (h.first_chunk_mut::<STEP>(), x.first_chunk::<{ 2 * STEP - 1 }>()) else {
             break;
         };

@@ -5,6 +5,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod chain;
 pub mod echo;
 pub mod g711;
 mod noise;

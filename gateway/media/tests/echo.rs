@@ -60,9 +60,21 @@ fn linear<const TAPS: usize>() -> Canceller<TAPS> {
 fn echo_is_30_db_down_after_a_second() {
     let lines = [
         OFFICE,
-        Loop { constants: PAIR_0_5, length: 5.0, telephone: RESISTIVE },
-        Loop { constants: PAIR_0_4, length: 0.1, telephone: JAPANESE },
-        Loop { constants: PAIR_0_4, length: 7.0, telephone: JAPANESE },
+        Loop {
+            constants: PAIR_0_5,
+            length: 5.0,
+            telephone: RESISTIVE,
+        },
+        Loop {
+            constants: PAIR_0_4,
+            length: 0.1,
+            telephone: JAPANESE,
+        },
+        Loop {
+            constants: PAIR_0_4,
+            length: 7.0,
+            telephone: JAPANESE,
+        },
     ];
     for line in lines {
         for loss in [6.0, 12.0] {
@@ -70,7 +82,13 @@ fn echo_is_30_db_down_after_a_second() {
             let far = noise(1, 12_000, -10.0);
             let short = run(&mut linear::<128>(), &echo, &far, &[]);
             let long = run(&mut linear::<256>(), &echo, &far, &[]);
-            println!("{line:?} {loss}: {:.1} {:.1} {:.1} {:.1}", short.erle(200, 100), short.erle(1_000, 250), long.erle(200, 100), long.erle(1_000, 250));
+            println!(
+                "{line:?} {loss}: {:.1} {:.1} {:.1} {:.1}",
+                short.erle(200, 100),
+                short.erle(1_000, 250),
+                long.erle(200, 100),
+                long.erle(1_000, 250)
+            );
             let want = if loss < 10.0 { 30.0 } else { 25.0 };
             assert!(short.erle(1_000, 250) > want && long.erle(1_000, 250) > want);
         }
@@ -83,7 +101,11 @@ fn speech_() {
     let far = speech(-15.0);
     let h = run(&mut linear::<128>(), &echo, &far, &[]);
     for t in 0..far.len() / 8000 {
-        print!("{:.0}/{:.0} ", level(&h.echo[t*8000..t*8000+8000-40]), h.erle(t * 1000, 990));
+        print!(
+            "{:.0}/{:.0} ",
+            level(&h.echo[t * 8000..t * 8000 + 8000 - 40]),
+            h.erle(t * 1000, 990)
+        );
     }
     println!();
 }

@@ -199,7 +199,11 @@ pub fn scaled(signal: &[f64], dbm0: f64) -> Vec<i16> {
     let size = (signal.iter().map(|s| s * s).sum::<f64>() / signal.len() as f64).sqrt();
     signal
         .iter()
-        .map(|s| (s * rms(dbm0) / size.max(1e-9)).round().clamp(-32_124.0, 32_124.0) as i16)
+        .map(|s| {
+            (s * rms(dbm0) / size.max(1e-9))
+                .round()
+                .clamp(-32_124.0, 32_124.0) as i16
+        })
         .collect()
 }
 
