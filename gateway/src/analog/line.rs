@@ -160,8 +160,12 @@ impl Line {
             .any(|(other, there)| *other == fault && there)
     }
 
-    /// Takes what the circuit tells. Everything that was due before is polled first.
+    /// Takes what the circuit tells, and when it was so.
     pub fn handle(&mut self, at: Instant, sense: Sense) {
+        // What was done before.
+        while let Some(did) = self.hook.poll(at) {
+            self.did(at, did);
+        }
         match sense {
             Sense::Loop { closed } => self.hook.edge(at, closed),
             Sense::Measured(measured) => {
