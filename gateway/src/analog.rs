@@ -21,12 +21,12 @@ mod port;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
+use shared::analog::LineTestResult;
 use shared::date::{Date, Local};
 use shared::dial::complete;
 use shared::id::{IdKey, IdSet};
 use shared::site::Site;
 use shared::sync::{Alarm, EventBody, TestLine};
-use shared::analog::LineTestResult;
 use sip::{Flow, Instant, Message, Transport};
 
 use crate::Gateway;
@@ -35,8 +35,8 @@ use crate::io::{LineEvent, LineOrder};
 use agent::Own;
 pub use line::{Measured, Sense, Signal};
 pub use line_test::WINDOW as MEASURING;
-pub use port::{Port, Shown};
 use port::Output;
+pub use port::{Port, Shown};
 
 /// [`Flow::interface`] of the ports.
 const INTERFACE: u8 = u8::MAX - 1;
@@ -102,7 +102,11 @@ impl<'s> Analog<'s> {
     }
 
     pub fn next_deadline(&self) -> Instant {
-        let look = if self.ports.is_empty() { Instant::NEVER } else { self.look };
+        let look = if self.ports.is_empty() {
+            Instant::NEVER
+        } else {
+            self.look
+        };
         let ports = self.ports.iter().map(Port::next_deadline);
         ports.min().unwrap_or(Instant::NEVER).min(look)
     }
@@ -110,7 +114,10 @@ impl<'s> Analog<'s> {
 
 /// The index of the port a flow belongs to.
 pub(crate) fn line(flow: Flow) -> Option<u8> {
-    let index = flow.stream.checked_sub(1).filter(|_| flow.interface == INTERFACE)?;
+    let index = flow
+        .stream
+        .checked_sub(1)
+        .filter(|_| flow.interface == INTERFACE)?;
     u8::try_from(index).ok()
 }
 
@@ -168,7 +175,9 @@ impl Gateway<'_> {
             self.counters.lines += 1;
             return;
         };
-        let answer = self.with_port(line, |port, own, _| port.receive(now, own, &message, room)).flatten();
+        let answer = self
+            .with_port(line, |port, own, _| port.receive(now, own, &message, room))
+            .flatten();
         if let Some(answer) = answer.and_then(|len| room.get(..len)) {
             self.on_stream(now, flow, answer);
         }
@@ -195,7 +204,9 @@ impl Gateway<'_> {
             self.look_at_night(now);
         }
         for line in 0..self.analog.ports.len() as u8 {
-            let output = self.with_port(line, |port, own, _| port.poll(now, own, buffer)).flatten();
+            let output = self
+                .with_port(line, |port, own, _| port.poll(now, own, buffer))
+                .flatten();
             let order = match output {
                 None => continue,
                 Some(Output::Signal(signal)) => LineOrder::Circuit(signal),

@@ -6,7 +6,9 @@ use sip::events;
 use sip::{pool, text, transaction};
 
 use crate::analog::Port;
-use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, LINES, SOURCES, STORAGE_MAX, TRANSACTIONS};
+use crate::budget::{
+    BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, LINES, SOURCES, STORAGE_MAX, TRANSACTIONS,
+};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 

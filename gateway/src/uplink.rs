@@ -20,7 +20,9 @@ use shared::BoxId;
 use shared::factory::Factory;
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::{AppAck, Chunk, Down, EventBody, Hello, MAX_MESSAGE, Message, PROTOCOL, TestLine, Topic, Up};
+use shared::sync::{
+    AppAck, Chunk, Down, EventBody, Hello, MAX_MESSAGE, Message, PROTOCOL, TestLine, Topic, Up,
+};
 use sip::Instant;
 use sip::pool::Room;
 

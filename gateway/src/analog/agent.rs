@@ -126,7 +126,10 @@ impl Agent {
     }
 
     fn free(&self) -> Option<Slot> {
-        let at = self.dialogs.iter().position(|dialog| dialog.state == State::Free)?;
+        let at = self
+            .dialogs
+            .iter()
+            .position(|dialog| dialog.state == State::Free)?;
         u8::try_from(at).ok().map(Slot)
     }
 
@@ -196,9 +199,9 @@ impl Agent {
     /// Connects the other sides of two dialogs, of which the second may still ring. False: there is nobody yet who could be
     /// named.
     pub fn transfer(&mut self, now: Instant, slot: Slot, to: Slot) -> bool {
-        let named = self
-            .get(to)
-            .is_some_and(|dialog| !dialog.theirs.is_empty() && matches!(dialog.state, State::Calling | State::Up));
+        let named = self.get(to).is_some_and(|dialog| {
+            !dialog.theirs.is_empty() && matches!(dialog.state, State::Calling | State::Up)
+        });
         if !named || !self.is_up(slot) {
             return false;
         }
@@ -268,7 +271,10 @@ impl Agent {
         if message.to().is_none_or(|to| to.tag().is_some()) {
             return Err(481);
         }
-        let slot = self.free().filter(|_| self.waiting.slot.is_none()).ok_or(486u16)?;
+        let slot = self
+            .free()
+            .filter(|_| self.waiting.slot.is_none())
+            .ok_or(486u16)?;
         let mut dialog = Dialog::called(message, random as u32).ok_or(500u16)?;
         let mut waiting = Waiting {
             slot: Some(slot),
@@ -448,7 +454,9 @@ impl Agent {
 
     /// Does another dialog's transfer wait for this one?
     fn is_replacing(&self, slot: Slot) -> bool {
-        self.dialogs.iter().any(|dialog| dialog.replaced_by == Some(slot.0))
+        self.dialogs
+            .iter()
+            .any(|dialog| dialog.replaced_by == Some(slot.0))
     }
 
     /// Writes the next message to the box: its length.

@@ -176,7 +176,10 @@ impl Port {
 
     fn random(&mut self) -> u64 {
         // Knuth's MMIX; names that must differ, not be secret.
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         self.random ^ self.random >> 29
     }
 
@@ -198,7 +201,13 @@ impl Port {
     }
 
     /// Takes a message of the box; a request is answered in `out`: the answer's length.
-    pub fn receive(&mut self, now: Instant, own: &Own<'_>, message: &Message<'_>, out: &mut [u8]) -> Option<usize> {
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        own: &Own<'_>,
+        message: &Message<'_>,
+        out: &mut [u8],
+    ) -> Option<usize> {
         let random = self.random();
         let (answer, event) = self.agent.receive(now, own, message, random, out);
         if let Some(event) = event {
@@ -219,7 +228,11 @@ impl Port {
         }
         match progress {
             Progress::Incomplete { already } => {
-                let wait = if already.is_some() { NEXT_DIGIT } else { MORE_DIGITS };
+                let wait = if already.is_some() {
+                    NEXT_DIGIT
+                } else {
+                    MORE_DIGITS
+                };
                 self.state = State::Dials(now + wait);
             }
             Progress::Complete(meaning) => {
@@ -343,7 +356,9 @@ impl Port {
                 }
                 self.held = Some(slot);
             }
-            State::Dials(_) | State::Over(..) | State::Silent | State::Calls { .. } if self.held.is_some() => {
+            State::Dials(_) | State::Over(..) | State::Silent | State::Calls { .. }
+                if self.held.is_some() =>
+            {
                 if let Some(slot) = self.active.take() {
                     self.agent.hang_up(now, slot);
                 }
@@ -394,7 +409,14 @@ impl Port {
             }
             agent::Event::Failed(slot, status) if self.active == Some(slot) => {
                 self.active = None;
-                self.over(now, if matches!(status, 486 | 600 | 603) { Tone::Busy } else { Tone::Congestion });
+                self.over(
+                    now,
+                    if matches!(status, 486 | 600 | 603) {
+                        Tone::Busy
+                    } else {
+                        Tone::Congestion
+                    },
+                );
             }
             agent::Event::Gone(slot) => self.gone(now, slot),
             agent::Event::NotTransferred(slot) => {
@@ -405,7 +427,10 @@ impl Port {
                     self.agent.hang_up(now, slot);
                 }
             }
-            agent::Event::Progress(_) | agent::Event::Answered(_) | agent::Event::Failed(..) | agent::Event::Changed(_) => {}
+            agent::Event::Progress(_)
+            | agent::Event::Answered(_)
+            | agent::Event::Failed(..)
+            | agent::Event::Changed(_) => {}
         }
     }
 
@@ -454,7 +479,9 @@ impl Port {
         loop {
             match self.line.poll(now) {
                 Some(line::Output::Signal(signal)) => return Some(Output::Signal(signal)),
-                Some(line::Output::Event(line::Event::Tested(result))) => return Some(Output::Tested(result)),
+                Some(line::Output::Event(line::Event::Tested(result))) => {
+                    return Some(Output::Tested(result));
+                }
                 Some(line::Output::Event(line::Event::Fault(fault, is_there))) => {
                     if is_there && fault == LineFault::OverTemperature {
                         self.drop_calls(now);
@@ -518,7 +545,9 @@ impl Port {
         }
         if self.told != command {
             let connected = |command| matches!(command, Command::Connect(_));
-            self.fax = connected(command) && !connected(self.told) && self.id.is_some_and(|(_, setting)| setting.fax);
+            self.fax = connected(command)
+                && !connected(self.told)
+                && self.id.is_some_and(|(_, setting)| setting.fax);
             self.told = command;
             return Some(Output::Audio(command));
         }
@@ -565,6 +594,8 @@ impl Port {
             State::Dials(until) | State::Over(_, until) | State::Recalls(until) => until,
             State::Idle | State::Rings | State::Calls { .. } | State::Talks | State::Silent => Instant::NEVER,
         };
-        state.min(self.line.next_deadline()).min(self.agent.next_deadline())
+        state
+            .min(self.line.next_deadline())
+            .min(self.agent.next_deadline())
     }
 }

@@ -182,9 +182,15 @@ impl Gateway<'_> {
             }
         }
         // A GRUU names a phone that has registered.
-        let ports = IdSet(if gruu.is_none() { new.0 & self.analog.attached().0 } else { 0 });
+        let ports = IdSet(if gruu.is_none() {
+            new.0 & self.analog.attached().0
+        } else {
+            0
+        });
         for key in ports.iter() {
-            let Some(line) = self.analog.line_of(key) else { continue };
+            let Some(line) = self.analog.line_of(key) else {
+                continue;
+            };
             let mut uri: String<32> = String::new();
             // It fits.
             let _ = write!(uri, "sip:line{}@127.0.0.1", line + 1);

@@ -154,11 +154,13 @@ impl Dialog {
             true => (message.to(), message.from()),
             false => (message.from(), message.to()),
         };
-        let tag = |address: Option<sip::NameAddr<'_>>| address.and_then(|address| text::<NAME_MAX>(address.tag()?));
+        let tag =
+            |address: Option<sip::NameAddr<'_>>| address.and_then(|address| text::<NAME_MAX>(address.tag()?));
         let ours = tag(own).is_some_and(|tag| tag == self.tag());
         // A CANCEL has no tag of ours yet.
         let cancels = message.method() == Method::Cancel && message.is_request();
-        let theirs = self.theirs.is_empty() || !message.is_request() || tag(other).as_ref() == Some(&self.theirs);
+        let theirs =
+            self.theirs.is_empty() || !message.is_request() || tag(other).as_ref() == Some(&self.theirs);
         self.state != State::Free
             && message.call_id() == Some(self.call_id.as_bytes())
             && (ours || cancels && self.state == State::Called)
@@ -249,7 +251,13 @@ impl Dialog {
     }
 
     /// Writes a request.
-    pub fn write(&mut self, ask: Ask, own: &Own<'_>, by: Option<&Dialog>, out: &mut [u8]) -> Result<usize, Full> {
+    pub fn write(
+        &mut self,
+        ask: Ask,
+        own: &Own<'_>,
+        by: Option<&Dialog>,
+        out: &mut [u8],
+    ) -> Result<usize, Full> {
         let (method, cseq) = match ask {
             Ask::Invite => (Method::Invite, self.cseq + 1),
             Ask::Cancel => (Method::Cancel, self.invite),
@@ -299,7 +307,8 @@ impl Dialog {
 
     fn write_head(&self, w: &mut Writer<'_>, own: &Own<'_>, method: Method<'_>, cseq: u32, branch: u32) {
         let Own { realm, user, .. } = *own;
-        let first = self.theirs.is_empty() || matches!(method, Method::Cancel) && self.state == State::Calling;
+        let first =
+            self.theirs.is_empty() || matches!(method, Method::Cancel) && self.state == State::Calling;
         // What belongs to the first INVITE goes where that went (RFC 3261 §9.1, §17.1.1.3).
         let refused = method == Method::Ack && self.state != State::Up && branch == cseq;
         w.raw(method.as_bytes()).raw(b" ");
@@ -311,7 +320,10 @@ impl Dialog {
         let ours = self.ours;
         w.header(
             Name::Via,
-            format_args!("SIP/2.0/TCP {};branch=z9hG4bK{ours:08x}{branch:x};rport", super::HOST),
+            format_args!(
+                "SIP/2.0/TCP {};branch=z9hG4bK{ours:08x}{branch:x};rport",
+                super::HOST
+            ),
         );
         w.header(Name::MaxForwards, 70);
         w.raw(b"From: <");

@@ -101,7 +101,13 @@ impl Ours {
     }
 
     /// The answer to an offer of which [`Remote::read`] has made `remote`; all its other media are refused.
-    pub fn answer(&self, offer: &[u8], remote: &Remote, on_hold: bool, out: &mut [u8]) -> Result<usize, Full> {
+    pub fn answer(
+        &self,
+        offer: &[u8],
+        remote: &Remote,
+        on_hold: bool,
+        out: &mut [u8],
+    ) -> Result<usize, Full> {
         let offer = Sdp::parse(offer).ok_or(Full)?;
         let direction = match remote.direction.mirrored() {
             Direction::SendRecv if on_hold => Direction::SendOnly,
@@ -147,7 +153,10 @@ mod tests {
     const OURS: Ours = Ours {
         session: 7,
         version: 3,
-        at: SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 16_392),
+        at: SocketAddr::new(
+            core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)),
+            16_392,
+        ),
     };
 
     fn answer(offer: &[u8], remote: &Remote, on_hold: bool) -> String {
@@ -196,7 +205,10 @@ mod tests {
     fn our_offer() {
         let text = std::format!("{}", OURS.offer(false));
         assert!(text.contains("m=audio 16392 RTP/AVP 0 8 101 121\r\n"), "{text}");
-        assert!(text.contains("a=rtpmap:121 red/8000\r\na=fmtp:121 0/0\r\n"), "{text}");
+        assert!(
+            text.contains("a=rtpmap:121 red/8000\r\na=fmtp:121 0/0\r\n"),
+            "{text}"
+        );
         assert!(std::format!("{}", OURS.offer(true)).contains("a=sendonly"));
     }
 
