@@ -67,8 +67,8 @@ pub struct Slot(u8);
 pub enum Event {
     /// Somebody calls: [`Agent::ring`] or [`Agent::refuse`].
     Invited(Slot),
-    /// The called telephone rings; with a description its sound is heard already.
-    Progress(Slot),
+    /// The called side has said so much (101 to 199); with a description its sound is heard already.
+    Progress(Slot, u16),
     /// The call we made is answered.
     Answered(Slot),
     /// The call we made is refused.
@@ -407,7 +407,7 @@ impl Agent {
             }
             dialog.learn_tag(message);
             dialog.remote = described.or(dialog.remote);
-            return (!left).then_some(Event::Progress(slot));
+            return (!left).then_some(Event::Progress(slot, status));
         }
         if first {
             dialog.learn_tag(message);

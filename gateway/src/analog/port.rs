@@ -400,7 +400,7 @@ impl Port {
     fn called(&mut self, now: Instant, event: agent::Event) {
         match event {
             agent::Event::Invited(slot) => self.invited(now, slot),
-            agent::Event::Progress(slot) if self.active == Some(slot) => {
+            agent::Event::Progress(slot, 180) if self.active == Some(slot) => {
                 self.state = State::Calls { rings: true };
             }
             agent::Event::Answered(slot) if self.active == Some(slot) => {
@@ -427,7 +427,7 @@ impl Port {
                     self.agent.hang_up(now, slot);
                 }
             }
-            agent::Event::Progress(_)
+            agent::Event::Progress(..)
             | agent::Event::Answered(_)
             | agent::Event::Failed(..)
             | agent::Event::Changed(_) => {}

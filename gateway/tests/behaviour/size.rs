@@ -27,6 +27,7 @@ fn of_the_box() {
         ("one leg", size_of::<pool::Slot<Leg>>()),
         ("one transaction", size_of::<transaction::Slot>()),
         ("one binding", size_of::<registrar::Place>()),
+        ("one analog port", size_of::<gateway::Port>()),
         ("Output", size_of::<Output<'static>>()),
         ("Op", size_of::<Op>()),
         ("Done", size_of::<Done>()),

@@ -85,13 +85,15 @@ impl Office {
                 b'0' => 10,
                 digit => digit - b'0',
             };
+            // The pause of a dial is 450 ms or more.
+            self.wait(450);
             for _ in 0..pulses {
                 self.edge(line, false);
                 self.wait(67);
                 self.edge(line, true);
                 self.wait(33);
             }
-            self.wait(700);
+            self.wait(250);
         }
     }
 
