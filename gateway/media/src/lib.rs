@@ -5,7 +5,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod chain;
+pub mod echo;
 pub mod g711;
+mod noise;
 pub mod player;
 pub mod prompt;
 pub mod relay;
@@ -14,3 +17,6 @@ pub mod tone;
 
 /// Samples per second of all narrow-band audio here (ITU-T G.711 §2).
 pub const SAMPLE_RATE: u32 = 8_000;
+
+/// Samples of a block of a line's audio: 5 ms.
+pub const BLOCK: usize = 40;

@@ -75,6 +75,8 @@ pub enum Tone {
     Busy,
     /// Congestion: 400 Hz, 0.5 s on and 0.5 s off (Japan has no other cadence for it than that of busy).
     Congestion,
+    /// ハウラー音, to who has not hung up: 400 Hz modulated with 16 Hz, continuous.
+    Howler,
     /// A plain continuous sine of this many hertz, for measuring.
     Test(u16),
 }
@@ -83,7 +85,7 @@ impl Tone {
     /// `(on, off)` in milliseconds; off is zero for a continuous tone.
     pub const fn cadence_ms(self) -> (u32, u32) {
         match self {
-            Tone::Dial | Tone::Test(_) => (1_000, 0),
+            Tone::Dial | Tone::Howler | Tone::Test(_) => (1_000, 0),
             Tone::Ringback => (1_000, 2_000),
             Tone::Busy | Tone::Congestion => (500, 500),
         }
@@ -116,7 +118,7 @@ impl Generator {
         let (on, off) = tone.cadence_ms();
         Generator {
             carrier: Sine::new(tone.hertz()),
-            modulator: if matches!(tone, Tone::Ringback) {
+            modulator: if matches!(tone, Tone::Ringback | Tone::Howler) {
                 Some(Sine::new(16))
             } else {
                 None

@@ -3,6 +3,7 @@
 #[path = "../office/mod.rs"]
 mod office;
 
+mod analog;
 mod announcements;
 mod bad_input;
 mod emergency;
