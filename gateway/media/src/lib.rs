@@ -10,6 +10,7 @@ pub mod echo;
 pub mod g711;
 mod noise;
 pub mod player;
+pub mod plc;
 pub mod prompt;
 pub mod relay;
 pub mod rtp;

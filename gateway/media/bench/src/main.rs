@@ -1,6 +1,9 @@
 //! Figures of the audio of a line: see the README.
 #![forbid(unsafe_code)]
 
+mod concealment;
+#[path = "../../tests/line/mod.rs"]
+mod line;
 mod peer;
 
 /// Prints the figures of the part that is named.
@@ -12,6 +15,7 @@ fn main() -> anyhow::Result<()> {
             println!("{}", peer.ask(&[0; 800])?);
             Ok(())
         }
+        ["media"] => concealment::print(),
         _ => anyhow::bail!("line"),
     }
 }
