@@ -5,6 +5,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod band;
+pub mod dtmf;
 pub mod g711;
 pub mod player;
 pub mod prompt;
