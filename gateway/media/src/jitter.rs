@@ -14,12 +14,14 @@ pub const CAPACITY: usize = 1_600;
 const SPEECH: (f32, f32) = (160.0, 640.0);
 /// Delay of a stream whose lateness is not known yet: 40 ms.
 const FIRST: f32 = 320.0;
-/// The shortest and the longest delay of modems: 60 and 100 ms.
-const MODEM: (f32, f32) = (480.0, 800.0);
+/// The shortest and the longest delay of modems: 70 and 100 ms. A clock that is 100 ppm off takes some 8 ms of it.
+const MODEM: (f32, f32) = (560.0, 800.0);
 /// By how much a delay grows for modems at once: what a gap of theirs is filled with fits together again.
 const MODEM_GROWS: u32 = 160;
 /// Samples before its time at which the latest packet should come: a block, as the clock here is blocks.
 const MARGIN: f32 = 40.0;
+/// The delay changes at once by whole blocks only, so that packets and blocks begin together.
+const STEP: u32 = BLOCK as u32;
 /// A packet so much too late is of another time: 1 s.
 const ANCIENT: i32 = -8_000;
 
@@ -108,24 +110,31 @@ impl Buffer {
 
     /// Takes the octets of a packet, one for each sample. A source is changed by two packets of another in a row.
     pub fn receive(&mut self, header: &Repr, octets: &[u8]) {
-        let Some(offset) = self.place(header, octets.len()) else { return };
-        let newest = self.end.wrapping_sub(self.position) as i32 <= 0 || offset >= self.end.wrapping_sub(self.position) as i32;
+        let Some(offset) = self.place(header, octets.len()) else {
+            return;
+        };
+        let newest = offset >= (self.end.wrapping_sub(self.position) as i32).min(0);
         let mut offset = offset;
         if offset < 0 && newest && self.fixed.is_none() {
             // Nothing else is there: the delay is too short, and the gap that it has made is the time to grow.
-            let room = (SPEECH.1 - self.delay()).max(0.0) as u32;
-            let grows = offset.unsigned_abs().min(room);
+            let room = (SPEECH.1 - self.delay()).max(0.0) as u32 / STEP;
+            let grows = STEP * offset.unsigned_abs().div_ceil(STEP).min(room);
             self.step_back(grows);
             offset += grows as i32;
         }
-        if offset + octets.len() as i32 <= 0 {
+        let late = offset + octets.len() as i32 <= 0;
+        if late {
             self.counters.late += 1;
         }
         if let Some(source) = &mut self.source {
-            // Of the last second or two; the latest is forgotten in five.
-            source.mean += (offset as f32 - source.mean) / 64.0;
-            let late = offset as f32 - source.latest;
-            source.latest += if late < 0.0 { late } else { late / 256.0 };
+            if !late {
+                // Of the last second or two.
+                source.mean += (offset as f32 - source.mean) / 64.0;
+            }
+            let later = offset as f32 - source.latest;
+            // Forgotten in some five seconds, and no worse than can be helped.
+            source.latest += if later < 0.0 { later } else { later / 256.0 };
+            source.latest = source.latest.max(-SPEECH.1);
         }
         if self.put(header.timestamp, octets) == 0 && offset >= 0 && !octets.is_empty() {
             self.counters.doubles += 1;
@@ -217,7 +226,8 @@ impl Buffer {
 
     /// Mean delay of the packets, in samples; that of the next stream if none has come.
     pub fn delay(&self) -> f32 {
-        self.source.map_or(self.fixed.unwrap_or(FIRST), |source| source.mean)
+        self.source
+            .map_or(self.fixed.unwrap_or(FIRST), |source| source.mean)
     }
 
     /// What became of the packets so far.
