@@ -13,6 +13,7 @@
 use heapless::Deque;
 
 use crate::BLOCK;
+use crate::dtmf::Digit;
 use crate::g711::Law;
 use crate::player::{FRAME, Start};
 use crate::rtp::{HEADER_LEN, Repr};
@@ -58,9 +59,8 @@ pub enum Command {
 /// What a line has to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The telephone sent this DTMF digit, `0` to `9`, `*`, `#`, `A` to `D`, in ASCII. One that went out as telephone-event is
-    /// told as well.
-    Digit(u8),
+    /// The telephone sends this DTMF digit. It is told of one that goes out as telephone-event as well.
+    Digit(Digit),
     /// The caller's number was sent to the telephone.
     CallerIdSent,
     /// A FAX or modem was heard, in either direction: the connection is in modem mode.

@@ -22,9 +22,12 @@ const fn round(x: f64) -> i16 {
 }
 
 /// Taylor series around zero: exact to 1e-12 for |x| up to π, to which the argument is reduced.
-const fn sin(mut x: f64) -> f64 {
+pub(crate) const fn sin(mut x: f64) -> f64 {
     while x > core::f64::consts::PI {
         x -= core::f64::consts::TAU;
+    }
+    while x < -core::f64::consts::PI {
+        x += core::f64::consts::TAU;
     }
     let (mut term, mut sum, mut n) = (x, x, 1.0);
     while n < 30.0 {
@@ -35,8 +38,26 @@ const fn sin(mut x: f64) -> f64 {
     sum
 }
 
+pub(crate) const fn cos(x: f64) -> f64 {
+    sin(x + core::f64::consts::FRAC_PI_2)
+}
+
 /// Peak of a sine of 0 dBm0 on the 16-bit scale: 3.17 dB below µ-law's largest value 32,124.
 pub const PEAK_0_DBM0: i16 = 22_301;
+
+/// Peak of a sine of so many dBm0; the largest sample from 3.34 dBm0 on.
+pub const fn peak(dbm0: i8) -> i16 {
+    // A step of 1 dB is this factor.
+    let factor = if dbm0 < 0 { 0.891_250_94 } else { 1.122_018_5 };
+    let mut peak = PEAK_0_DBM0 as f32;
+    let mut n = 0;
+    while n < dbm0.unsigned_abs() {
+        peak *= factor;
+        n += 1;
+    }
+    // Beyond the largest sample a cast gives the largest.
+    (peak + 0.5) as i16
+}
 
 /// An integer sine generator: a 32-bit phase, a table of 256 steps and linear interpolation (error below -80 dB).
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +181,7 @@ impl Goertzel {
     /// A filter for `hertz` (below half the sample rate).
     pub fn new(hertz: u16) -> Self {
         let w = core::f64::consts::TAU * f64::from(hertz) / f64::from(SAMPLE_RATE);
-        let cosine = sin(w + core::f64::consts::FRAC_PI_2);
+        let cosine = cos(w);
         Goertzel {
             coefficient: 2.0 * cosine as f32,
             s1: 0.0,
