@@ -1,0 +1,89 @@
+//! Driver of the IDT821034 codec: see the README.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod words;
+
+use embedded_hal::digital::OutputPin;
+use embedded_hal_async::spi::SpiBus;
+
+pub use words::{CHANNELS, Direction, Law};
+
+/// Why the codec cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error<B, P> {
+    /// The bus fails.
+    Bus(B),
+    /// The pin for CS fails.
+    Pin(P),
+    /// What was written is not read back: no chip is there, or octets are changed on the way.
+    Absent,
+}
+
+/// The codec: mode 0 of SPI, CCLK at most 8.192 MHz.
+pub struct Idt821034<B, P> {
+    bus: B,
+    select: P,
+}
+
+impl<B: SpiBus, P: OutputPin> Idt821034<B, P> {
+    /// The codec on this bus, with this pin at its CS (low selects).
+    pub const fn new(bus: B, select: P) -> Self {
+        Idt821034 { bus, select }
+    }
+
+    /// Looks whether the chip is there, and brings all channels up: channel `n` in time slot `n` of both directions, with 0 dB.
+    /// The octets of a channel are good some 5 ms later.
+    pub async fn start(&mut self, law: Law) -> Result<(), Error<B::Error, P::Error>> {
+        self.probe().await?;
+        for channel in 0..CHANNELS {
+            self.write(words::power_down(channel, law)).await?;
+            // The receive path comes first: nothing is heard of what the transmit path does when it comes up.
+            for direction in [Direction::Receive, Direction::Transmit] {
+                for word in words::unity_gain(channel, direction) {
+                    self.write(word).await?;
+                }
+                self.write(words::power_up(channel, direction, law, channel))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is the chip there? Its output pins, which are not connected, are set and read back.
+    pub async fn probe(&mut self) -> Result<(), Error<B::Error, P::Error>> {
+        for outputs in [0b101, 0b010, 0b000] {
+            self.write(words::pins(0, outputs)).await?;
+            let [what, data] = words::pins(0, outputs);
+            self.transfer(what).await?;
+            if words::read_back(self.transfer(data).await?) != outputs {
+                return Err(Error::Absent);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, word: [u8; 2]) -> Result<(), Error<B::Error, P::Error>> {
+        for octet in word {
+            self.transfer(octet).await?;
+        }
+        Ok(())
+    }
+
+    /// An octet each way, and the eight clocks without CS in which the chip does what it was told.
+    async fn transfer(&mut self, octet: u8) -> Result<u8, Error<B::Error, P::Error>> {
+        let mut read = [0];
+        self.select.set_low().map_err(Error::Pin)?;
+        let selected = async {
+            self.bus.transfer(&mut read, &[octet]).await?;
+            self.bus.flush().await
+        };
+        let done = selected.await;
+        self.select.set_high().map_err(Error::Pin)?;
+        done.map_err(Error::Bus)?;
+        self.bus.write(&[octet]).await.map_err(Error::Bus)?;
+        self.bus.flush().await.map_err(Error::Bus)?;
+        let [read] = read;
+        Ok(read)
+    }
+}
