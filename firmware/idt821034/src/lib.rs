@@ -16,9 +16,12 @@ pub enum Error<B, P> {
     Bus(B),
     /// The pin for CS fails.
     Pin(P),
-    /// What was written is not read back: no chip is there, or octets are changed on the way.
+    /// What was written is not read back: no chip is there, or it has forgotten it, or octets are changed on the way.
     Absent,
 }
+
+/// What is left at the output pins of channel 0.
+const MARK: u8 = 0b101;
 
 /// The codec: mode 0 of SPI, CCLK at most 8.192 MHz.
 pub struct Idt821034<B, P> {
@@ -33,9 +36,12 @@ impl<B: SpiBus, P: OutputPin> Idt821034<B, P> {
     }
 
     /// Looks whether the chip is there, and brings all channels up: channel `n` in time slot `n` of both directions, with 0 dB.
-    /// The octets of a channel are good some 5 ms later.
     pub async fn start(&mut self, law: Law) -> Result<(), Error<B::Error, P::Error>> {
-        self.probe().await?;
+        // Its output pins are not connected: what is written there stands for the whole chip.
+        for mark in [!MARK, MARK] {
+            self.write(words::pins(0, mark)).await?;
+            self.expect(mark).await?;
+        }
         for channel in 0..CHANNELS {
             self.write(words::power_down(channel, law)).await?;
             // The receive path comes first: nothing is heard of what the transmit path does when it comes up.
@@ -50,17 +56,18 @@ impl<B: SpiBus, P: OutputPin> Idt821034<B, P> {
         Ok(())
     }
 
-    /// Is the chip there? Its output pins, which are not connected, are set and read back.
-    pub async fn probe(&mut self) -> Result<(), Error<B::Error, P::Error>> {
-        for outputs in [0b101, 0b010, 0b000] {
-            self.write(words::pins(0, outputs)).await?;
-            let [what, data] = words::pins(0, outputs);
-            self.transfer(what).await?;
-            if words::read_back(self.transfer(data).await?) != outputs {
-                return Err(Error::Absent);
-            }
+    /// Is it still as it was started? A chip whose supply was too low for a moment has forgotten everything.
+    pub async fn check(&mut self) -> Result<(), Error<B::Error, P::Error>> {
+        self.expect(MARK).await
+    }
+
+    async fn expect(&mut self, mark: u8) -> Result<(), Error<B::Error, P::Error>> {
+        let [what, data] = words::pins(0, mark);
+        self.transfer(what).await?;
+        match words::read_back(self.transfer(data).await?) == mark & 0b111 {
+            true => Ok(()),
+            false => Err(Error::Absent),
         }
-        Ok(())
     }
 
     async fn write(&mut self, word: [u8; 2]) -> Result<(), Error<B::Error, P::Error>> {

@@ -16,19 +16,15 @@ fn transfer(out: u8, back: u8) -> [Octets<u8>; 4] {
 }
 
 /// The chip is told what its output pins shall be, and asked what they are: O_2 in bit 5, O_3 in bit 4, O_4 in bit 3.
-const PROBE: [(u8, u8); 12] = [
-    (0xD3, 0),
-    (0x14, 0),
-    (0xD3, 0),
-    (0x14, 0b0010_1000),
+const MARKS: [(u8, u8); 8] = [
     (0xD3, 0),
     (0x08, 0),
     (0xD3, 0),
     (0x08, 0b0001_0000),
     (0xD3, 0),
-    (0x00, 0),
+    (0x14, 0),
     (0xD3, 0),
-    (0x00, 0),
+    (0x14, 0b0010_1000),
 ];
 
 fn run(
@@ -72,7 +68,7 @@ fn channel(n: u8, law: u8) -> Vec<(u8, u8)> {
 #[test]
 fn all_channels_come_up_in_their_slots() {
     for (law, bit) in [(Law::Mu, 0), (Law::A, 0x20)] {
-        let mut octets = PROBE.to_vec();
+        let mut octets = MARKS.to_vec();
         octets.extend((0..4).flat_map(|n| channel(n, bit)));
         assert_eq!(run(&octets, law), Ok(()));
     }
@@ -82,8 +78,21 @@ fn all_channels_come_up_in_their_slots() {
 fn a_chip_that_is_not_there_is_noticed() {
     // Nothing pulls CO: all ones, or all zeros.
     for back in [0xFF, 0x00] {
-        let mut octets = PROBE[..4].to_vec();
+        let mut octets = MARKS[..4].to_vec();
         octets[3].1 = back;
         assert_eq!(run(&octets, Law::Mu), Err(Error::Absent));
+    }
+}
+
+#[test]
+fn a_chip_that_has_forgotten_is_noticed() {
+    for (back, is_well) in [(0b1110_1000, true), (0b1100_0000, false)] {
+        let on_bus = [transfer(0xD3, 0), transfer(0x14, back)].concat();
+        let levels = [State::Low, State::High, State::Low, State::High].map(Level::set);
+        let (mut bus, mut pin) = (Bus::new(&on_bus), Pin::new(&levels));
+        let checked = block_on(Idt821034::new(bus.clone(), pin.clone()).check());
+        assert_eq!(checked.is_ok(), is_well);
+        bus.done();
+        pin.done();
     }
 }
