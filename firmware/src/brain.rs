@@ -20,7 +20,7 @@ use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
 use crate::net::{address_of, endpoint};
-use crate::{log, player, trunk, uplink, watchdog, work};
+use crate::{lines, log, player, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
 const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
@@ -62,9 +62,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, and the brain itself, which has the SIP
-/// socket.
-const TELLERS: usize = 5 + budget::PLAYERS;
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
+/// audio; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -119,11 +119,17 @@ struct Lost {
     publications: u32,
     trunk: u32,
     too_long: u32,
+    lines: u32,
 }
 
 /// The time as the brain has it.
 pub fn now() -> Instant {
-    Instant(embassy_time::Instant::now().as_millis())
+    moment(embassy_time::Instant::now())
+}
+
+/// A moment as the brain has it.
+pub fn moment(at: embassy_time::Instant) -> Instant {
+    Instant(at.as_millis())
 }
 
 /// Owns the SIP socket, and does what the gateway says.
@@ -302,6 +308,11 @@ impl Outside<'_> {
                         times,
                     },
                 );
+            }
+            Output::Line { line, order } => {
+                if !lines::order(line, order) {
+                    self.lost.lines += 1;
+                }
             }
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),
         }
