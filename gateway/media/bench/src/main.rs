@@ -4,6 +4,8 @@
 
 #[cfg(not(target_os = "none"))]
 mod concealment;
+#[cfg(not(target_os = "none"))]
+mod echo;
 #[cfg(target_os = "none")]
 mod instructions;
 #[cfg(not(target_os = "none"))]
@@ -22,7 +24,10 @@ fn main() -> anyhow::Result<()> {
             println!("{}", peer.ask(&[0; 800])?);
             Ok(())
         }
-        ["media"] => concealment::print(),
+        ["media"] => {
+            echo::print()?;
+            concealment::print()
+        }
         _ => anyhow::bail!("line"),
     }
 }

@@ -46,8 +46,8 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It ends at the end of its input.
-        self.questions = None;
+        // It may be in the middle of an answer that nobody reads.
+        let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
