@@ -6,11 +6,15 @@
 mod concealment;
 #[cfg(not(target_os = "none"))]
 mod echo;
+#[cfg(not(target_os = "none"))]
+mod fax;
 #[cfg(target_os = "none")]
 mod instructions;
 #[cfg(not(target_os = "none"))]
 #[path = "../../tests/line/mod.rs"]
 mod line;
+#[cfg(not(target_os = "none"))]
+mod page;
 #[cfg(not(target_os = "none"))]
 mod peer;
 
@@ -26,8 +30,10 @@ fn main() -> anyhow::Result<()> {
         }
         ["media"] => {
             echo::print()?;
-            concealment::print()
+            concealment::print()?;
+            fax::print()
         }
+        ["fax"] => fax::print(),
         _ => anyhow::bail!("line"),
     }
 }
