@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
         };
         let mut cc = Command::new("cc");
         cc.args(["-O2", "-Wall", "-Werror", "-o"]).arg(out.join(name));
-        let compiled = cc.arg(&source).args(["-lspandsp", "-lm"]).status();
+        let compiled = cc.arg(&source).args(["-lspandsp", "-ltiff", "-lm"]).status();
         if !compiled.is_ok_and(|status| status.success()) {
             println!(
                 "cargo::error={}: {cc:?} failed: is libspandsp-dev there?",

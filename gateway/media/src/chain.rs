@@ -13,16 +13,23 @@
 use heapless::Deque;
 
 use crate::BLOCK;
-use crate::dtmf::Digit;
+use crate::band::MILLISECOND;
+use crate::dtmf::{self, Digit};
+use crate::echo::{Canceller, Mode};
 use crate::g711::Law;
+use crate::jitter;
 use crate::player::{FRAME, Start};
-use crate::rtp::{HEADER_LEN, Repr};
+use crate::receiver::Receiver;
+use crate::redundancy;
+use crate::rtp::{HEADER_LEN, Packet, Repr};
 use crate::tone::{Generator, Tone};
 
 /// The law of the codec's octets.
 pub const CODEC: Law = Law::Pcmu;
 /// Octets of the longest packet that is sent: header, RFC 2198 headers and two frames of 20 ms.
 pub const PACKET_LEN: usize = HEADER_LEN + 5 + 2 * FRAME;
+/// Echo canceller of 16 ms: the hybrid of a line in the same house.
+const TAIL: usize = 128;
 /// Events that wait to be taken; more are dropped.
 const EVENTS: usize = 8;
 
@@ -88,11 +95,15 @@ enum State {
 #[derive(Clone, Debug)]
 pub struct Chain {
     state: State,
+    modem: bool,
+    canceller: Canceller<TAIL>,
+    /// What went to the line last, as the telephone hears it.
+    far: [i16; BLOCK],
+    digits: dtmf::Detector,
+    receiver: Receiver,
+    sender: Sender,
     events: Deque<Event, EVENTS>,
     counters: Counters,
-    frame: heapless::Vec<u8, FRAME>,
-    stream: Start,
-    marker: bool,
 }
 
 impl Default for Chain {
@@ -106,41 +117,65 @@ impl Chain {
     pub const fn new() -> Self {
         Chain {
             state: State::Stopped,
+            modem: false,
+            canceller: Canceller::new(),
+            far: [0; BLOCK],
+            digits: dtmf::Detector::new(),
+            receiver: Receiver::new(CODEC, None),
+            sender: Sender::NEW,
             events: Deque::new(),
-            counters: Counters {
-                unknown: 0,
-                untold: 0,
-            },
-            frame: heapless::Vec::new(),
-            stream: Start {
-                ssrc: 0,
-                sequence: 0,
-                timestamp: 0,
-            },
-            marker: true,
+            counters: Counters { unknown: 0, untold: 0 },
         }
     }
 
     /// Does what it is told from the next block on.
     pub fn command(&mut self, command: Command) {
-        self.state = match command {
-            Command::Stop => State::Stopped,
-            Command::Listen => State::Listening,
-            Command::Tone(tone) => State::Sounding(Generator::new(tone)),
-            Command::Connect(stream) => {
-                if self.stream.ssrc != stream.start.ssrc {
-                    self.stream = stream.start;
-                    self.marker = true;
-                    self.frame.clear();
-                }
-                State::Connected(stream)
+        match command {
+            Command::Stop => {
+                self.state = State::Stopped;
+                self.modem = false;
+                self.canceller.reset();
+                self.digits = dtmf::Detector::new();
             }
-            Command::Modem => return,
-        };
+            Command::Listen => self.state = State::Listening,
+            Command::Tone(tone) => self.state = State::Sounding(Generator::new(tone)),
+            Command::Connect(stream) => self.connect(stream),
+            Command::Modem => self.hear_modem(),
+        }
+    }
+
+    fn connect(&mut self, stream: Stream) {
+        if self.sender.stream.ssrc == stream.start.ssrc {
+            self.receiver.agree(stream.law, stream.redundancy);
+        } else {
+            self.receiver = Receiver::new(stream.law, stream.redundancy);
+            self.sender = Sender {
+                stream: stream.start,
+                ..Sender::NEW
+            };
+            if self.modem {
+                self.receiver.modem();
+            }
+        }
+        self.state = State::Connected(stream);
+    }
+
+    fn hear_modem(&mut self) {
+        if !self.modem {
+            self.modem = true;
+            self.canceller.set_mode(Mode::Linear);
+            self.receiver.modem();
+            self.tell(Event::Modem);
+        }
     }
 
     /// Takes a packet that came from the far end.
-    pub fn receive(&mut self, _packet: &[u8]) {}
+    pub fn receive(&mut self, packet: &[u8]) {
+        let State::Connected(_) = &self.state else { return };
+        if !Packet::parse(packet).is_ok_and(|packet| self.receiver.receive(&packet)) {
+            self.counters.unknown = self.counters.unknown.saturating_add(1);
+        }
+    }
 
     /// One block of 5 ms: takes what was sampled from the line, gives what goes to the line next and, every fourth time while
     /// connected, the length of a packet to send. The echo of what is given here is looked for from the next call on, and
@@ -151,40 +186,51 @@ impl Chain {
         to_line: &mut [u8; BLOCK],
         packet: &mut [u8; PACKET_LEN],
     ) -> Option<usize> {
-        to_line.fill(CODEC.silence());
-        match &mut self.state {
-            State::Stopped | State::Listening => None,
-            State::Sounding(generator) => {
-                to_line.fill_with(|| CODEC.encode(generator.next_sample()));
-                None
+        let mut near = from_line.map(|code| CODEC.decode(code));
+        let sent = match &self.state {
+            State::Stopped => None,
+            _ => {
+                self.canceller.process(&self.far, &mut near);
+                self.listen(&near);
+                self.send(&near, packet)
             }
-            State::Connected(stream) => {
-                let law = stream.law;
-                self.frame
-                    .extend(from_line.iter().map(|code| law.encode(CODEC.decode(*code))));
-                if self.frame.len() < FRAME {
-                    return None;
-                }
-                self.send(law.payload_type(), packet)
+        };
+        match &mut self.state {
+            State::Stopped | State::Listening => self.far.fill(0),
+            State::Sounding(generator) => self.far.fill_with(|| generator.next_sample()),
+            State::Connected(_) => self.receiver.read(&mut self.far),
+        }
+        for (code, sample) in to_line.iter_mut().zip(&mut self.far) {
+            *code = CODEC.encode(*sample);
+            *sample = CODEC.decode(*code);
+        }
+        sent
+    }
+
+    /// What the telephone says besides speech.
+    fn listen(&mut self, near: &[i16; BLOCK]) {
+        if self.modem {
+            return;
+        }
+        for millisecond in near.as_chunks::<MILLISECOND>().0 {
+            if let Some(dtmf::Event::Begun(digit)) = self.digits.push(millisecond) {
+                self.tell(Event::Digit(digit));
             }
         }
     }
 
-    fn send(&mut self, payload_type: u8, packet: &mut [u8; PACKET_LEN]) -> Option<usize> {
-        let repr = Repr {
-            marker: core::mem::take(&mut self.marker),
-            payload_type,
-            sequence: self.stream.sequence,
-            timestamp: self.stream.timestamp,
-            ssrc: self.stream.ssrc,
+    fn send(&mut self, near: &[i16; BLOCK], packet: &mut [u8; PACKET_LEN]) -> Option<usize> {
+        let State::Connected(stream) = &self.state else {
+            return None;
         };
-        let payload = repr.emit(packet).ok()?.get_mut(..self.frame.len())?;
-        payload.copy_from_slice(&self.frame);
-        self.stream.sequence = self.stream.sequence.wrapping_add(1);
-        self.stream.timestamp = self.stream.timestamp.wrapping_add(FRAME as u32);
-        let length = HEADER_LEN + self.frame.len();
-        self.frame.clear();
-        Some(length)
+        let redundancy = stream.redundancy.filter(|_| self.modem);
+        self.sender.send(stream, redundancy, near, packet)
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.events.push_back(event).is_err() {
+            self.counters.untold = self.counters.untold.saturating_add(1);
+        }
     }
 
     /// What happened since the last time.
@@ -195,5 +241,91 @@ impl Chain {
     /// What went wrong so far.
     pub const fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What became of the packets of this connection.
+    pub const fn received(&self) -> jitter::Counters {
+        self.receiver.counters()
+    }
+}
+
+/// Makes packets of 20 ms.
+#[derive(Clone, Debug)]
+struct Sender {
+    stream: Start,
+    /// What is being filled, so far, and what was sent before it.
+    frame: [u8; FRAME],
+    filled: usize,
+    before: [u8; FRAME],
+    /// The first packet of a talk spurt, with nothing before it.
+    first: bool,
+}
+
+impl Sender {
+    const NEW: Self = Sender {
+        stream: Start {
+            ssrc: 0,
+            sequence: 0,
+            timestamp: 0,
+        },
+        frame: [0; FRAME],
+        filled: 0,
+        before: [0; FRAME],
+        first: true,
+    };
+
+    fn send(
+        &mut self,
+        stream: &Stream,
+        redundancy: Option<u8>,
+        samples: &[i16; BLOCK],
+        packet: &mut [u8; PACKET_LEN],
+    ) -> Option<usize> {
+        for (code, sample) in self.frame.iter_mut().skip(self.filled).zip(samples) {
+            *code = stream.law.encode(*sample);
+        }
+        self.filled += BLOCK;
+        if self.filled < FRAME {
+            return None;
+        }
+        self.filled = 0;
+        let first = core::mem::replace(&mut self.first, !stream.sending);
+        let length = if stream.sending {
+            self.write(stream, redundancy, first, packet)
+        } else {
+            None
+        };
+        self.before = self.frame;
+        self.stream.timestamp = self.stream.timestamp.wrapping_add(FRAME as u32);
+        length
+    }
+
+    fn write(
+        &mut self,
+        stream: &Stream,
+        redundancy: Option<u8>,
+        first: bool,
+        packet: &mut [u8; PACKET_LEN],
+    ) -> Option<usize> {
+        let repr = Repr {
+            marker: first,
+            payload_type: redundancy.unwrap_or(stream.law.payload_type()),
+            sequence: self.stream.sequence,
+            timestamp: self.stream.timestamp,
+            ssrc: self.stream.ssrc,
+        };
+        let payload = repr.emit(packet).ok()?;
+        let length = match redundancy {
+            Some(_) => {
+                let before = if first { &[][..] } else { &self.before };
+                redundancy::write(stream.law, before, &self.frame, payload).ok()?
+            }
+            None => {
+                payload.first_chunk_mut().map(|payload| *payload = self.frame)?;
+                FRAME
+            }
+        };
+        self.stream.sequence = self.stream.sequence.wrapping_add(1);
+        Some(HEADER_LEN + length)
     }
 }

@@ -4,11 +4,17 @@
 
 #[cfg(not(target_os = "none"))]
 mod concealment;
+#[cfg(not(target_os = "none"))]
+mod echo;
+#[cfg(not(target_os = "none"))]
+mod fax;
 #[cfg(target_os = "none")]
 mod instructions;
 #[cfg(not(target_os = "none"))]
 #[path = "../../tests/line/mod.rs"]
 mod line;
+#[cfg(not(target_os = "none"))]
+mod page;
 #[cfg(not(target_os = "none"))]
 mod peer;
 
@@ -22,7 +28,12 @@ fn main() -> anyhow::Result<()> {
             println!("{}", peer.ask(&[0; 800])?);
             Ok(())
         }
-        ["media"] => concealment::print(),
+        ["media"] => {
+            echo::print()?;
+            concealment::print()?;
+            fax::print()
+        }
+        ["fax"] => fax::print(),
         _ => anyhow::bail!("line"),
     }
 }
