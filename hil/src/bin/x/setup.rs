@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-/// A program that a Debian package brings.
+/// A program that a Debian package brings, or any file by its path.
 struct Tool {
     program: &'static str,
     package: &'static str,
@@ -19,7 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 11] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
@@ -34,6 +34,11 @@ const TOOLS: [Tool; 10] = [
         "the second MQTT broker that the cloud is tested with",
     ),
     tool("setpriv", "util-linux", "lets nothing outlive a run"),
+    tool(
+        "/usr/include/spandsp.h",
+        "libspandsp-dev",
+        "FAX machines and displays at the analog lines",
+    ),
 ];
 
 /// Only for `cargo x test` and `cargo x bench gateway`.

@@ -1,0 +1,273 @@
+//! Telephones and FAX machines of the old kind at the box's line sockets, played by the twins.
+
+use super::stage::{Id, Stage, TONES, text};
+use crate::run::{Run, figure};
+use crate::tone;
+use crate::twin::pair::{Cable, Impedance};
+use crate::twin::peer::{self, Display, Fax};
+use crate::twin::script::Dialling;
+use crate::twin::telephone::Telephone;
+use crate::wait::{s, wait_for};
+use anyhow::{Context, Result, ensure};
+use std::time::Instant;
+
+/// The tone of the telephone that speaks, Hz; no harmonic of a desk phone's.
+const TONE: f64 = 1477.0;
+/// Tone of the exchange: dial tone, ring-back and busy tone are made of it, Hz.
+const EXCHANGE: f64 = 400.0;
+
+/// The line sockets, from 0.
+const PUSH_BUTTON: usize = 0;
+const DISPLAY: usize = 1;
+const FAX: [usize; 2] = [2, 3];
+
+/// The sets and the IDs of their sockets.
+struct Sets {
+    push_button: Telephone,
+    display: Telephone,
+    fax: [Telephone; 2],
+    ids: Vec<Id>,
+}
+
+/// Tells it.
+pub fn tell(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    let sets = plug(&mut stage).context("plugging in")?;
+    run.say("in the line sockets: a push-button telephone (204), one with a number display (205), two FAX machines (206, 207)");
+    stage.board.on()?;
+    stage.configured(Instant::now(), s(20))?;
+    stage.start_desk_phones()?;
+    calls_a_desk_phone(&mut stage, &sets).context("the push-button telephone calls phone A")?;
+    calls_by_pulses(&mut stage, &sets).context("the same telephone dials with pulses")?;
+    is_called(&mut stage, &sets).context("phone B calls the telephone with the display")?;
+    faxes(&mut stage, &sets).context("a FAX page")?;
+    run.say("every step was verified");
+    Ok(())
+}
+
+/// Four IDs at four sockets, and what is plugged into them.
+fn plug(stage: &mut Stage) -> Result<Sets> {
+    let mut ids = Vec::new();
+    for (socket, (direct, label)) in [
+        ("0312340004", "電話"),
+        ("0312340005", "表示付き電話"),
+        ("0312340006", "FAX"),
+        ("0312340007", "FAX 2"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let extension = format!("{}", 204 + socket);
+        let answer = stage.cloud.order(&[
+            "id",
+            "add",
+            "--contract",
+            &stage.contract,
+            "--direct",
+            direct,
+            "--extension",
+            &extension,
+            "--label",
+            label,
+        ])?;
+        let user = text(&answer, "user")?;
+        let port = format!("{}", socket + 1);
+        let mut order = vec![
+            "port",
+            "set",
+            "--contract",
+            &stage.contract,
+            "--id",
+            &user,
+            "--port",
+            &port,
+        ];
+        match socket {
+            DISPLAY => order.push("--number-display"),
+            socket if FAX.contains(&socket) => order.push("--fax"),
+            _ => {}
+        }
+        stage.cloud.order(&order)?;
+        ids.push(Id {
+            user,
+            extension,
+            password: text(&answer, "password")?,
+        });
+    }
+    stage.board.plug_lines()?;
+    let sets = Sets {
+        push_button: Telephone::new(1),
+        display: Telephone::with_display(2, Display::new()?),
+        fax: [Telephone::new(3), Telephone::new(4)],
+        ids,
+    };
+    let mut card = stage.board.lines()?.card();
+    card.plug(PUSH_BUTTON, &sets.push_button);
+    card.plug(DISPLAY, &sets.display);
+    // The display hangs at the end of a long house; FAX machines are 600 Ω.
+    card.ports[DISPLAY].pair.condition.cable = Cable::half_millimetre(1.0);
+    for (socket, set) in FAX.into_iter().zip(&sets.fax) {
+        card.plug(socket, set);
+        card.ports[socket].pair.condition.impedance = Impedance::MATCHED;
+    }
+    drop(card);
+    Ok(sets)
+}
+
+/// It dials by DTMF, both hear each other, and little of A's tone comes back to A.
+fn calls_a_desk_phone(stage: &mut Stage, sets: &Sets) -> Result<()> {
+    let set = &sets.push_button;
+    stage.erase_recordings()?;
+    set.lift();
+    let dial_tone = set.hears(EXCHANGE, &[], s(5)).context("dial tone")?;
+    let extension = stage.ids[0].extension.clone();
+    let mark = stage.a()?.mark();
+    set.dial(&extension, Dialling::Tone);
+    stage.a()?.wait(mark, "CALL_INCOMING", s(10)).context("A rings")?;
+    set.hears(EXCHANGE, &[], s(5)).context("ring-back tone")?;
+    stage.a()?.answer()?;
+    stage.a()?.wait(mark, "CALL_ESTABLISHED", s(5))?;
+    let at_set = set
+        .hears(TONES[0], &[EXCHANGE, TONES[1]], s(5))
+        .context("it hears A")?;
+    // Alone for two seconds, A's tone has taught the canceller what it needs.
+    let window = tone::RATE as usize / 2;
+    let recorded = stage.a()?.recording().map_or(0, |heard| heard.len());
+    let heard = wait_for("two seconds of sound at A", s(5), || {
+        let heard = stage.a.as_ref()?.recording().ok()?;
+        (heard.len() >= recorded + 4 * window).then_some(heard)
+    })?;
+    let echo = tone::level(&heard[heard.len() - window..], TONES[0]);
+    set.speak(Some(TONE));
+    let at_a = stage
+        .a()?
+        .hears(TONE, &[TONES[1], EXCHANGE], s(5))
+        .context("A hears it")?;
+    set.speak(None);
+    stage.run.say(format!(
+        "the push-button telephone calls A by DTMF: dial tone at {dial_tone:.1} dBFS; it hears A at {at_set:.1} dBFS, A hears \
+         it at {at_a:.1} dBFS; A's echo is at {echo:.1} dBFS"
+    ));
+    figure("demo.analog.echo.dbfs", format!("{echo:.1}"), "dBFS");
+    ensure!(echo < -45.0, "A hears itself at {echo:.1} dBFS");
+    stage.a()?.hang_up()?;
+    set.hears(EXCHANGE, &[TONES[0]], s(5)).context("busy tone")?;
+    hang_up(stage, set, PUSH_BUTTON)
+}
+
+/// A dial with pulses, 10 a second.
+fn calls_by_pulses(stage: &mut Stage, sets: &Sets) -> Result<()> {
+    let set = &sets.push_button;
+    set.lift();
+    set.hears(EXCHANGE, &[], s(5)).context("dial tone")?;
+    let extension = stage.ids[1].extension.clone();
+    let mark = stage.b()?.mark();
+    set.dial(&extension, Dialling::Pulse(10));
+    stage.b()?.wait(mark, "CALL_INCOMING", s(15)).context("B rings")?;
+    set.hang_up();
+    stage
+        .b()?
+        .wait(mark, "CALL_CLOSED", s(10))
+        .context("B rings no more")?;
+    stage
+        .run
+        .say("the same telephone dials B with pulses, 10 a second, and gives up");
+    stage.all_quiet(s(5))
+}
+
+/// The number comes before it rings.
+fn is_called(stage: &mut Stage, sets: &Sets) -> Result<()> {
+    let set = &sets.display;
+    stage.erase_recordings()?;
+    let caller = stage.ids[1].extension.clone();
+    let mark = stage.b()?.mark();
+    stage.b()?.dial(&sets.ids[DISPLAY].extension)?;
+    let shown = set.shows(1, s(10)).context("its display")?;
+    ensure!(
+        shown.split(' ').any(|field| field == format!("02={caller}")),
+        "it shows {shown:?}, not {caller}"
+    );
+    wait_for("it rings for a person", s(10), || {
+        (!set.rung().is_empty()).then_some(())
+    })?;
+    let rung = set.rung();
+    let burst = rung.first().context("no ring")?;
+    ensure!(
+        (15.0..17.0).contains(&burst.hertz()) && (900..1100).contains(&burst.milliseconds()),
+        "ringing of {:.1} Hz for {} ms",
+        burst.hertz(),
+        burst.milliseconds()
+    );
+    set.forget();
+    set.lift();
+    stage
+        .b()?
+        .wait(mark, "CALL_ESTABLISHED", s(5))
+        .context("it answers")?;
+    set.speak(Some(TONE));
+    let at_set = set.hears(TONES[1], &[EXCHANGE, TONES[0]], s(5))?;
+    let at_b = stage.b()?.hears(TONE, &[TONES[0], EXCHANGE], s(5))?;
+    set.speak(None);
+    stage.run.say(format!(
+        "B calls the telephone with the display: it shows {shown}, rings with {:.1} Hz and {:.0} V; it hears B at \
+         {at_set:.1} dBFS, B hears it at {at_b:.1} dBFS",
+        burst.hertz(),
+        burst.volts()
+    ));
+    hang_up(stage, set, DISPLAY)?;
+    stage.b()?.wait(mark, "CALL_CLOSED", s(5)).map(drop)
+}
+
+/// A page from socket to socket, through the box's G.711.
+fn faxes(stage: &mut Stage, sets: &Sets) -> Result<()> {
+    let [calls, answers] = &sets.fax;
+    let (sent, received) = (
+        stage.run.folder.join("sent.tif"),
+        stage.run.folder.join("received.tif"),
+    );
+    let page = page();
+    peer::write_page(&sent, &page)?;
+    let start = Instant::now();
+    answers.fax(Fax::receive(&received)?, Some(1));
+    calls.lift();
+    calls.hears(EXCHANGE, &[], s(5)).context("dial tone")?;
+    calls.dial(&sets.ids[FAX[1]].extension, Dialling::Tone);
+    calls.fax(Fax::send(&sent)?, None);
+    calls.fax_ends(s(120)).context("the sender")?;
+    answers.fax_ends(s(30)).context("the receiver")?;
+    ensure!(peer::read_page(&received)? == page, "the page has changed");
+    stage.run.say(format!(
+        "a FAX page of {} rows went from line socket to line socket in {:.0} s, unchanged",
+        page.len(),
+        start.elapsed().as_secs_f64()
+    ));
+    figure(
+        "demo.analog.fax.s",
+        format!("{:.1}", start.elapsed().as_secs_f64()),
+        "s",
+    );
+    stage.all_quiet(s(5))
+}
+
+/// A third of an A4 page, no two rows alike.
+fn page() -> Vec<[u8; 216]> {
+    let row = |n: usize| {
+        std::array::from_fn(|at| match at {
+            8 => n as u8,
+            9 => (n >> 8) as u8,
+            _ if (at + n / 4).is_multiple_of(13) => 0x3C,
+            _ => 0,
+        })
+    };
+    (0..380).map(row).collect()
+}
+
+/// The handset is put down and the line is at rest.
+fn hang_up(stage: &mut Stage, set: &Telephone, socket: usize) -> Result<()> {
+    set.hang_up();
+    wait_for("a line at rest", s(5), || {
+        let card = stage.board.lines().ok()?.card();
+        (card.ports[socket].line.sensed.abs() < 0.001).then_some(())
+    })?;
+    stage.all_quiet(s(5))
+}

@@ -1,0 +1,7 @@
+//! The twins on the host, without QEMU: registers, the line, the sets, the server.
+
+mod bench;
+mod chips;
+mod line;
+mod server;
+mod sets;
