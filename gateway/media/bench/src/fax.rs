@@ -96,7 +96,10 @@ impl End {
 fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) -> Result<(bool, f64)> {
     let _ = std::fs::remove_file(received);
     let mut random = Random::new(seed);
-    let mut ends = [End::new(true, page, between)?, End::new(false, received, between)?];
+    let mut ends = [
+        End::new(true, page, between)?,
+        End::new(false, received, between)?,
+    ];
     let (mut time, mut after) = (0, 0);
     while time < LONGEST && after < AFTER && ends.iter().any(|end| end.ended.is_none()) {
         time += 1;
@@ -107,7 +110,8 @@ fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) ->
             for (end, said) in ends.iter_mut().zip(said.iter().rev()) {
                 end.heard.clear();
                 if random.unit() >= loss {
-                    end.heard.extend(said.map(|sample| CODEC.decode(CODEC.encode(sample))));
+                    end.heard
+                        .extend(said.map(|sample| CODEC.decode(CODEC.encode(sample))));
                 }
             }
             continue;
@@ -151,12 +155,19 @@ fn print_all(page: &Path, received: &Path) -> Result<()> {
     let plain = Between::Lines { redundancy: false };
     let (perfect, air) = send(page, received, plain, 0.0, 0)?;
     ensure!(perfect, "a page is not perfect without any loss");
-    println!("fax: a page of {air:.1} s by V.17 with error correction, 20 ms packets, lost at random both ways");
+    println!(
+        "fax: a page of {air:.1} s by V.17 with error correction, 20 ms packets, lost at random both ways"
+    );
     let rows = [
         ("fax.g711.pages_ok.loss0_1", plain, 0.001, 100),
         ("fax.g711.pages_ok.loss0_5", plain, 0.005, 100),
         ("fax.g711.pages_ok.loss1", plain, 0.01, 100),
-        ("fax.g711.redundant.pages_ok.loss1", Between::Lines { redundancy: true }, 0.01, 100),
+        (
+            "fax.g711.redundant.pages_ok.loss1",
+            Between::Lines { redundancy: true },
+            0.01,
+            100,
+        ),
         ("fax.g711.spandsp.pages_ok.loss0_1", Between::Spandsp, 0.001, 100),
         ("fax.g711.spandsp.pages_ok.loss0_5", Between::Spandsp, 0.005, 100),
         ("fax.g711.spandsp.pages_ok.loss1", Between::Spandsp, 0.01, 100),
