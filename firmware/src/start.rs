@@ -3,7 +3,7 @@
 use embassy_executor::SpawnToken;
 use embassy_futures::block_on;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-use embassy_sync::zerocopy_channel::{Channel, Receiver, Sender};
+use embassy_sync::zerocopy_channel::Channel;
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use gateway::storage::BoxStorage;
 use gateway::store::{Key, Store, map};
@@ -15,7 +15,9 @@ use shared::sync::{BootReason, PanicNote};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::retained::{self, LastRun, Reset};
+use crate::brain::Brain;
 use crate::net::Resolver;
+use crate::uplink::Outgoing;
 use crate::{board, brain, log, net, player, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
@@ -131,6 +133,8 @@ async fn factory(store: &mut Store<board::Flash>) -> Result<Factory, &'static st
 #[embassy_executor::task]
 async fn network(setup: Setup) {
     static RESOLVER: StaticCell<Resolver> = StaticCell::new();
+    static BRAIN: StaticCell<Brain> = StaticCell::new();
+    static CHANNEL: StaticCell<Channel<'static, NoopRawMutex, Outgoing>> = StaticCell::new();
     let Setup {
         mac,
         gateway,
@@ -148,33 +152,21 @@ async fn network(setup: Setup) {
     let (stack, runner, shared) = net::stack(mac, lease.clone(), stack_seed);
     let resolver = RESOLVER.init(Resolver::new(stack));
 
-    let (trunk_out, trunk_in) = queue(once!([trunk::Slot; 2] = [trunk::Slot::NEW; 2]), {
-        static CHANNEL: StaticCell<Queue<trunk::Slot>> = StaticCell::new();
-        &CHANNEL
-    });
-    let (up_to_brain, brain_from_up) = queue(once!([uplink::Incoming; 1] = [uplink::Incoming::NEW; 1]), {
-        static CHANNEL: StaticCell<Queue<uplink::Incoming>> = StaticCell::new();
-        &CHANNEL
-    });
-    let (brain_to_up, up_from_brain) = queue(once!([uplink::Outgoing; 2] = [uplink::Outgoing::NEW; 2]), {
-        static CHANNEL: StaticCell<Queue<uplink::Outgoing>> = StaticCell::new();
-        &CHANNEL
-    });
+    let brain = BRAIN.init(Brain::new(gateway));
+    let (to_uplink, from_brain) = CHANNEL
+        .init(Channel::new(once!([Outgoing; 2] = [Outgoing::NEW; 2])))
+        .split();
 
     spawner.spawn(token(net::run(runner)));
-    spawner.spawn(token(net::address(stack, shared, lease)));
+    spawner.spawn(token(net::address(stack, shared, lease, brain)));
     spawner.spawn(token(net::report(shared)));
-    let links = brain::Links {
-        trunk: trunk_in,
-        from_uplink: brain_from_up,
-        to_uplink: brain_to_up,
-    };
-    spawner.spawn(token(brain::run(stack, gateway, brain::memory(), links)));
+    spawner.spawn(token(work::report(brain)));
+    spawner.spawn(token(brain::run(stack, brain, brain::memory(), to_uplink)));
     let buffers = (
         &mut once!([u8; 2048] = [0; 2048])[..],
         &mut once!([u8; 2048] = [0; 2048])[..],
     );
-    spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, trunk_out)));
+    spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, brain)));
     let memory = uplink::Memory {
         tcp: (once!([u8; 2048] = [0; 2048]), once!([u8; 1460] = [0; 1460])),
         mqtt: (
@@ -183,12 +175,7 @@ async fn network(setup: Setup) {
         ),
     };
     spawner.spawn(token(uplink::run(
-        stack,
-        resolver,
-        factory,
-        memory,
-        up_to_brain,
-        up_from_brain,
+        stack, resolver, factory, memory, brain, from_brain,
     )));
     for (index, memory) in (0..).zip(player::memory()) {
         // Streams that start far apart (RFC 3550 §5.1).
@@ -197,18 +184,8 @@ async fn network(setup: Setup) {
             sequence: u16::from_le_bytes([d[0], d[1]]).wrapping_add(u16::from(index) << 12),
             timestamp: u32::from_le_bytes(e),
         };
-        spawner.spawn(token(player::run(stack, index, memory, start)));
+        spawner.spawn(token(player::run(stack, brain, index, memory, start)));
     }
-}
-
-type Queue<T> = Channel<'static, NoopRawMutex, T>;
-type Ends<T> = (
-    Sender<'static, NoopRawMutex, T>,
-    Receiver<'static, NoopRawMutex, T>,
-);
-
-fn queue<T>(slots: &'static mut [T], cell: &'static StaticCell<Queue<T>>) -> Ends<T> {
-    cell.init_with(|| Channel::new(slots)).split()
 }
 
 /// A task's token. Every task is spawned once, and each pool has its size: anything else is a fault of the program.

@@ -5,6 +5,7 @@ use media::{g711::Law, prompt::Prompt};
 use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
+use crate::analog::{Sense, Shown, Signal};
 use crate::store;
 
 /// Something that happened in the world.
@@ -48,6 +49,13 @@ pub enum Input<'a> {
     Played {
         /// Which player.
         player: u8,
+    },
+    /// Something at an analog line.
+    Line {
+        /// Index of its port, below [`crate::budget::LINES`].
+        line: u8,
+        /// What.
+        event: LineEvent,
     },
     /// What time it is; calls never depend on it.
     WallClock {
@@ -141,6 +149,40 @@ pub enum Output<'a> {
     Store(store::Token, store::Op),
     /// For the announcement players.
     Media(MediaOutput),
+    /// For an analog line.
+    Line {
+        /// Index of its port, below [`crate::budget::LINES`].
+        line: u8,
+        /// What.
+        order: LineOrder,
+    },
+}
+
+/// What an analog line tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEvent {
+    /// Its circuit.
+    Circuit {
+        /// When it was so: a late word of a dial's pulse is no longer one.
+        at: sip::Instant,
+        /// What.
+        sense: Sense,
+    },
+    /// Its audio chain.
+    Audio(media::chain::Event),
+}
+
+/// What an analog line is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineOrder {
+    /// Its circuit.
+    Circuit(Signal),
+    /// Its audio chain.
+    Audio(media::chain::Command),
+    /// Its chain is to send the caller's number to the telephone.
+    Number(Shown),
+    /// Where the packets of the next connection go, from UDP port [`crate::budget::line_port`].
+    Peer(SocketAddr),
 }
 
 /// For the TCP connection to the cloud's SIP.

@@ -9,6 +9,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod analog;
 pub mod budget;
 mod calls;
 mod io;
@@ -37,10 +38,14 @@ use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
 
+pub use analog::{MEASURING, Measured, Port, Sense, Shown, Signal};
 pub use calls::Meta;
-pub use io::{Boot, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput};
+pub use io::{
+    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput,
+};
 pub use storage::Storage;
 
+use analog::{Analog, Found};
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
@@ -76,6 +81,8 @@ pub struct Counters {
     pub unheld: u32,
     /// Datagrams that were too long.
     pub oversized: u32,
+    /// Words of or about analog lines that are not there, and messages to them that cannot be read.
+    pub lines: u32,
 }
 
 /// The box.
@@ -84,6 +91,7 @@ pub struct Gateway<'s> {
     pub(crate) registrar: Registrar<'s>,
     pub(crate) keeper: Keeper<'s>,
     pub(crate) lamps: Lamps<'s>,
+    pub(crate) analog: Analog<'s>,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -135,6 +143,7 @@ impl<'s> Gateway<'s> {
             lamps,
             trunk,
             uplink,
+            ports,
         } = storage;
         let mut calls = Calls::new(calls, [word(0), word(1)], config);
         calls.reserve(
@@ -147,6 +156,7 @@ impl<'s> Gateway<'s> {
             registrar: Registrar::new(registrar, [word(1), word(2)]),
             keeper: Keeper::new(held),
             lamps: Lamps::new(lamps, [word(2), word(0)]),
+            analog: Analog::new(ports, word(1) ^ word(3)),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -186,7 +196,8 @@ impl<'s> Gateway<'s> {
             })
             .await?;
         registrar.retain(|key| site.credential(key).is_some());
-        self.told = self.registrar.registered();
+        self.analog.configure(now, &self.site);
+        self.told = self.reachable();
         self.trunk.set_boot(loaded.boot);
         let at = self.stamp(now);
         self.uplink.start(now, at, &loaded);
@@ -225,11 +236,14 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
-                self.uplink.message(now, topic, payload)
+                if let Some(order) = self.uplink.message(now, topic, payload) {
+                    self.on_test_line(now, order);
+                }
             }
             Input::Stored(done) => self.on_stored(now, done),
             Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
+            Input::Line { line, event } => self.on_line(now, line, event),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
     }
@@ -250,6 +264,7 @@ impl<'s> Gateway<'s> {
             Ready::TrunkConnect => Output::Trunk(TrunkOutput::Connect),
             Ready::TrunkClose => Output::Trunk(TrunkOutput::Close),
             Ready::Media(media) => Output::Media(media),
+            Ready::Line(line, order) => Output::Line { line, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
             Ready::Uplink => match self.uplink.output()? {
                 uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
@@ -264,15 +279,17 @@ impl<'s> Gateway<'s> {
             if let Some(flow) = self.reply_to.take()
                 && (!self.is_trunk(flow) || self.trunk.carries(flow))
             {
-                match buffer.get_mut(..self.reply.len()) {
-                    Some(room) => {
+                let len = self.reply.len();
+                match (buffer.get_mut(..len), analog::line(flow)) {
+                    (Some(room), line) => {
                         room.copy_from_slice(&self.reply);
-                        return Some(Ready::Sent {
-                            flow,
-                            len: self.reply.len(),
-                        });
+                        match line {
+                            Some(line) => self.deliver(now, line, len, buffer),
+                            None => return Some(Ready::Sent { flow, len }),
+                        }
+                        continue;
                     }
-                    None => self.counters.overflow += 1,
+                    (None, _) => self.counters.overflow += 1,
                 }
             }
             if let Some(media) = self.media.pop_front() {
@@ -288,12 +305,23 @@ impl<'s> Gateway<'s> {
                 {
                     continue;
                 }
-                Some(b2bua::Output::Transmit { flow, len }) => return Some(Ready::Sent { flow, len }),
+                Some(b2bua::Output::Transmit { flow, len }) => match analog::line(flow) {
+                    Some(line) => {
+                        self.deliver(now, line, len, buffer);
+                        continue;
+                    }
+                    None => return Some(Ready::Sent { flow, len }),
+                },
                 Some(b2bua::Output::Event(event)) => {
                     self.on_call_event(now, event);
                     self.lamps.is_due = true;
                     continue;
                 }
+                None => {}
+            }
+            match self.poll_analog(now, buffer) {
+                Some(Found::Order(line, order)) => return Some(Ready::Line(line, order)),
+                Some(Found::Done) => continue,
                 None => {}
             }
             match self.trunk.next_message(now, buffer) {
@@ -358,6 +386,7 @@ impl<'s> Gateway<'s> {
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
+            Some(self.analog.next_deadline()),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -372,6 +401,7 @@ impl<'s> Gateway<'s> {
             let site = &self.site;
             self.registrar.retain(|key| site.credential(key).is_some());
             self.keeper.retain(|key| site.credential(key).is_some());
+            self.configure_ports(now);
         }
     }
 
@@ -504,9 +534,9 @@ impl<'s> Gateway<'s> {
         self.busy.set().iter()
     }
 
-    /// IDs that have a registered phone.
+    /// IDs that have a registered phone, or a telephone at a port.
     pub fn registered(&self) -> impl Iterator<Item = IdKey> {
-        self.registrar.registered().iter()
+        self.reachable().iter()
     }
 }
 
@@ -521,6 +551,7 @@ enum Ready {
     TrunkConnect,
     TrunkClose,
     Media(MediaOutput),
+    Line(u8, LineOrder),
     Put(store::Op),
     Uplink,
 }

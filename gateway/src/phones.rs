@@ -1,6 +1,6 @@
 //! The phones' side: what they send, who they are, where they are.
 
-use shared::id::IdKey;
+use shared::id::{IdKey, IdSet};
 use shared::site::Site;
 use shared::sync::{Alarm, EventBody};
 use sip::b2bua::{self, Receive};
@@ -8,7 +8,7 @@ use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
 
 use crate::registrar::{Account, Accounts, Answer, Caller, Kind};
-use crate::{AGENT, Gateway, REPLY_MAX, budget};
+use crate::{AGENT, Gateway, REPLY_MAX, analog, budget};
 
 /// The site configuration as the registrar wants it.
 struct Office<'a>(&'a Site);
@@ -20,6 +20,10 @@ impl Accounts for Office<'_> {
 
     fn account(&self, user: &[u8]) -> Option<Account> {
         let id = self.0.by_user(core::str::from_utf8(user).ok()?)?;
+        // A telephone at a port of the box needs no password, and nobody else has its ID (R6).
+        if id.port.is_some() {
+            return None;
+        }
         let credential = self.0.credential(id.key)?;
         let ha1 = Ha1 {
             md5: credential.ha1_md5,
@@ -59,7 +63,8 @@ impl Gateway<'_> {
     /// Whether a request outside of calls is looked at, or its source sends too many (RFC 3261 §21.5.4). A datagram is dropped
     /// without a word: whoever means it sends it again. On a connection nothing is sent again by itself.
     fn admit(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> bool {
-        let admitted = self.is_trunk(flow) || self.registrar.admit(now, flow.peer.ip());
+        let ours = self.is_trunk(flow) || analog::line(flow).is_some();
+        let admitted = ours || self.registrar.admit(now, flow.peer.ip());
         if !admitted && flow.is_reliable() {
             self.reply(flow, message, 503, |w| {
                 _ = w.header(Name::RetryAfter, b2bua::RETRY_AFTER)
@@ -174,6 +179,9 @@ impl Gateway<'_> {
 
     /// Whose phone this request comes from; if nobody's, the challenge or refusal is on its way.
     pub(crate) fn authenticate(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Option<IdKey> {
+        if let Some(line) = analog::line(flow) {
+            return self.analog.key_of(line);
+        }
         let random = self.random();
         let _ = self.reply.resize(REPLY_MAX, 0);
         let accounts = Office(&self.site);
@@ -211,19 +219,22 @@ impl Gateway<'_> {
         if matches!(change.kind, Kind::Removed | Kind::Expired) {
             self.on_phone_gone(change.place);
         }
-        let registered = self.registrar.registered().contains(change.key);
-        if registered != self.told.contains(change.key) {
-            self.told.set(change.key, registered);
-            self.tell(
-                now,
-                EventBody::Registration {
-                    terminal: change.key,
-                    registered,
-                },
-            );
+        self.tell_reachable(now);
+        true
+    }
+
+    /// Tells the cloud who can be reached now and could not before, or cannot any more.
+    pub(crate) fn tell_reachable(&mut self, now: Instant) {
+        let reachable = self.reachable();
+        let changed = IdSet(reachable.0 ^ self.told.0);
+        self.told = reachable;
+        for terminal in changed.iter() {
+            let registered = reachable.contains(terminal);
+            self.tell(now, EventBody::Registration { terminal, registered });
+        }
+        if !changed.is_empty() {
             self.offer_again(now);
         }
-        true
     }
 
     /// A write of a binding has ended.

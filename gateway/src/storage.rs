@@ -5,7 +5,10 @@ use sip::digest::Used;
 use sip::events;
 use sip::{pool, text, transaction};
 
-use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, SOURCES, STORAGE_MAX, TRANSACTIONS};
+use crate::analog::Port;
+#[cfg(target_pointer_width = "32")]
+use crate::budget::STORAGE_MAX;
+use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, LINES, SOURCES, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 
@@ -23,6 +26,8 @@ pub struct Storage<'s> {
     pub trunk: &'s mut [u8],
     /// The configuration that is coming, and events on their way.
     pub uplink: &'s mut uplink::Memory,
+    /// The analog ports there are; none for a box without.
+    pub ports: &'s mut [Port],
 }
 
 /// The box's own room, by the budget.
@@ -39,8 +44,10 @@ pub struct BoxStorage {
     lamp_blocks: [text::Block; LAMP_BLOCKS],
     trunk: [u8; trunk::BUFFER],
     uplink: uplink::Memory,
+    ports: [Port; LINES],
 }
 
+#[cfg(target_pointer_width = "32")]
 const _: () = assert!(core::mem::size_of::<BoxStorage>() <= STORAGE_MAX);
 
 impl BoxStorage {
@@ -59,6 +66,7 @@ impl BoxStorage {
             lamp_blocks: [text::Block::EMPTY; LAMP_BLOCKS],
             trunk: [0; trunk::BUFFER],
             uplink: uplink::Memory::new(),
+            ports: [const { Port::new() }; LINES],
         }
     }
 
@@ -83,6 +91,7 @@ impl BoxStorage {
             },
             trunk: &mut self.trunk,
             uplink: &mut self.uplink,
+            ports: &mut self.ports,
         }
     }
 }

@@ -20,7 +20,9 @@ use shared::BoxId;
 use shared::factory::Factory;
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::{AppAck, Chunk, Down, EventBody, Hello, MAX_MESSAGE, Message, PROTOCOL, Topic, Up};
+use shared::sync::{
+    AppAck, Chunk, Down, EventBody, Hello, MAX_MESSAGE, Message, PROTOCOL, TestLine, Topic, Up,
+};
 use sip::Instant;
 use sip::pool::Room;
 
@@ -225,12 +227,16 @@ impl<'s> Uplink<'s> {
         }
     }
 
-    /// A message came.
-    pub fn message(&mut self, now: Instant, topic: &str, payload: &[u8]) {
+    /// A message came. One that is not for the uplink itself is returned.
+    pub fn message(&mut self, now: Instant, topic: &str, payload: &[u8]) -> Option<TestLine> {
         let leaf = match Topic::parse(topic) {
             Some(Topic::Down(to, leaf)) if to == self.box_id && self.started => leaf,
-            _ => return self.counters.ignored += 1,
+            _ => {
+                self.counters.ignored += 1;
+                return None;
+            }
         };
+        let mut order = None;
         let known = match leaf {
             Down::AppAck => AppAck::decode(payload).map(|ack| self.app_ack(now, ack)).is_ok(),
             Down::Manifest => {
@@ -242,10 +248,15 @@ impl<'s> Uplink<'s> {
                 Ok(chunk) => self.config.chunk(&chunk, &mut self.memory.chunk),
                 Err(_) => false,
             },
+            Down::TestLine => {
+                order = TestLine::decode(payload).ok();
+                order.is_some()
+            }
         };
         if !known {
             self.counters.ignored += 1;
         }
+        order
     }
 
     fn app_ack(&mut self, now: Instant, ack: AppAck) {

@@ -9,6 +9,7 @@
     clippy::panic
 )]
 
+pub mod analog;
 pub mod caller_id;
 pub mod channels;
 pub mod date;

@@ -12,6 +12,7 @@ mod validate;
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
+use crate::analog::Port;
 use crate::id::{ContractId, Extension, IdKey, IdSet, SiteId};
 use crate::number::{Digits, Number};
 
@@ -97,6 +98,8 @@ pub struct Id {
     pub outgoing: Number,
     /// The site its terminal belongs to.
     pub site: SiteId,
+    /// The port of the site's box its terminal is plugged into; of an adapter only, if it is no adapter of its own.
+    pub port: Option<Port>,
 }
 
 impl Id {

@@ -7,6 +7,7 @@
 //! | `c/<box>/m` | [`SignedManifest`] | the box's configuration differs |
 //! | `b/<box>/get`, `c/<box>/s` | [`Get`], [`Chunk`] | the box pulls the sections it lacks |
 //! | `b/<box>/ack`, `b/<box>/nack` | [`Ack`], [`Nack`] | the result |
+//! | `c/<box>/t` | [`TestLine`] | an analog line is to be tested; lost if the box is away |
 //! | `b/<box>/ev` | [`BatchWriter`] | events, repeated until acknowledged |
 //! | `b/<box>/lw` | empty | the box's will: it is gone |
 //!
@@ -67,6 +68,8 @@ impl core::error::Error for MessageError {}
 pub trait Message<'a>: Serialize + Deserialize<'a> {
     /// Its schema number.
     const SCHEMA: u8 = 1;
+    /// The first schema number whose messages can be read as if they were of [`Self::SCHEMA`].
+    const SINCE: u8 = Self::SCHEMA;
 
     /// Writes the message and returns its bytes.
     fn encode<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], MessageError> {
@@ -87,7 +90,7 @@ pub trait Message<'a>: Serialize + Deserialize<'a> {
             return Err(MessageError::TooBig);
         }
         let (schema, body) = bytes.split_first().ok_or(MessageError::Malformed)?;
-        if *schema != Self::SCHEMA {
+        if !(Self::SINCE..=Self::SCHEMA).contains(schema) {
             return Err(MessageError::Schema);
         }
         match postcard::take_from_bytes(body) {
@@ -125,6 +128,13 @@ pub struct AppAck {
     pub up_to: Option<EventId>,
     /// The cloud's clock: milliseconds since 1970.
     pub unix: u64,
+}
+
+/// Cloud to box: test an analog line now. What comes of it is an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestLine {
+    /// Number of its port, 1 to [`crate::analog::PORTS`].
+    pub port: u8,
 }
 
 /// Box to cloud: send me a part of a section.
@@ -212,4 +222,10 @@ impl<'a> Message<'a> for Chunk<'a> {}
 impl Message<'_> for Ack {}
 impl Message<'_> for Nack {}
 impl<'a> Message<'a> for SignedManifest<'a> {}
-impl Message<'_> for Event {}
+impl Message<'_> for TestLine {}
+
+/// 2: a line's test and faults are told. Nothing that was before has changed.
+impl Message<'_> for Event {
+    const SCHEMA: u8 = 2;
+    const SINCE: u8 = 1;
+}

@@ -22,9 +22,12 @@ const fn round(x: f64) -> i16 {
 }
 
 /// Taylor series around zero: exact to 1e-12 for |x| up to π, to which the argument is reduced.
-const fn sin(mut x: f64) -> f64 {
+pub(crate) const fn sin(mut x: f64) -> f64 {
     while x > core::f64::consts::PI {
         x -= core::f64::consts::TAU;
+    }
+    while x < -core::f64::consts::PI {
+        x += core::f64::consts::TAU;
     }
     let (mut term, mut sum, mut n) = (x, x, 1.0);
     while n < 30.0 {
@@ -35,8 +38,26 @@ const fn sin(mut x: f64) -> f64 {
     sum
 }
 
+pub(crate) const fn cos(x: f64) -> f64 {
+    sin(x + core::f64::consts::FRAC_PI_2)
+}
+
 /// Peak of a sine of 0 dBm0 on the 16-bit scale: 3.17 dB below µ-law's largest value 32,124.
 pub const PEAK_0_DBM0: i16 = 22_301;
+
+/// Peak of a sine of so many dBm0; the largest sample from 3.34 dBm0 on.
+pub const fn peak(dbm0: i8) -> i16 {
+    // A step of 1 dB is this factor.
+    let factor = if dbm0 < 0 { 0.891_250_94 } else { 1.122_018_5 };
+    let mut peak = PEAK_0_DBM0 as f32;
+    let mut n = 0;
+    while n < dbm0.unsigned_abs() {
+        peak *= factor;
+        n += 1;
+    }
+    // Beyond the largest sample a cast gives the largest.
+    (peak + 0.5) as i16
+}
 
 /// An integer sine generator: a 32-bit phase, a table of 256 steps and linear interpolation (error below -80 dB).
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +96,8 @@ pub enum Tone {
     Busy,
     /// Congestion: 400 Hz, 0.5 s on and 0.5 s off (Japan has no other cadence for it than that of busy).
     Congestion,
+    /// ハウラー音, to who has not hung up: 400 Hz modulated with 16 Hz, continuous.
+    Howler,
     /// A plain continuous sine of this many hertz, for measuring.
     Test(u16),
 }
@@ -83,7 +106,7 @@ impl Tone {
     /// `(on, off)` in milliseconds; off is zero for a continuous tone.
     pub const fn cadence_ms(self) -> (u32, u32) {
         match self {
-            Tone::Dial | Tone::Test(_) => (1_000, 0),
+            Tone::Dial | Tone::Howler | Tone::Test(_) => (1_000, 0),
             Tone::Ringback => (1_000, 2_000),
             Tone::Busy | Tone::Congestion => (500, 500),
         }
@@ -116,7 +139,7 @@ impl Generator {
         let (on, off) = tone.cadence_ms();
         Generator {
             carrier: Sine::new(tone.hertz()),
-            modulator: if matches!(tone, Tone::Ringback) {
+            modulator: if matches!(tone, Tone::Ringback | Tone::Howler) {
                 Some(Sine::new(16))
             } else {
                 None
@@ -158,7 +181,7 @@ impl Goertzel {
     /// A filter for `hertz` (below half the sample rate).
     pub fn new(hertz: u16) -> Self {
         let w = core::f64::consts::TAU * f64::from(hertz) / f64::from(SAMPLE_RATE);
-        let cosine = sin(w + core::f64::consts::FRAC_PI_2);
+        let cosine = cos(w);
         Goertzel {
             coefficient: 2.0 * cosine as f32,
             s1: 0.0,

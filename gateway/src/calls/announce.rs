@@ -147,6 +147,7 @@ pub(super) fn answer_of_ours(
         target: ours,
         codecs: &[codec],
         telephone_event: None,
+        redundancy: None,
         direction: direction.unwrap_or(medium.direction.mirrored()),
     };
     let mut sdp = Vec::new();

@@ -74,7 +74,7 @@ impl Gateway<'_> {
     }
 
     /// The day in Japan, once the clock is set.
-    fn today(&self, now: Instant) -> Option<Date> {
+    pub(crate) fn today(&self, now: Instant) -> Option<Date> {
         let unix_ms = self.stamp(now).unix?;
         Some(Local::from_unix(unix_ms / 1_000).date)
     }

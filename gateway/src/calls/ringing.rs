@@ -6,7 +6,7 @@ use core::time::Duration;
 use heapless::String;
 use shared::channels::Use;
 use shared::guard::ALONE_MS;
-use shared::id::{Extension, IdKey};
+use shared::id::{Extension, IdKey, IdSet};
 use shared::number::Number;
 use shared::ring::{Call, Facts, Reason, Ringing, To, ring};
 use shared::site::Called;
@@ -181,6 +181,32 @@ impl Gateway<'_> {
                 Err(_) => {}
             }
         }
+        // A GRUU names a phone that has registered.
+        let ports = IdSet(if gruu.is_none() {
+            new.0 & self.analog.attached().0
+        } else {
+            0
+        });
+        for key in ports.iter() {
+            let Some(line) = self.analog.line_of(key) else {
+                continue;
+            };
+            let mut uri: String<32> = String::new();
+            // It fits.
+            let _ = write!(uri, "sip:line{}@127.0.0.1", line + 1);
+            let target = Target {
+                flow: self.flow_of(line),
+                uri: uri.as_bytes(),
+                route: b"",
+                priority: Priority::Normal,
+                user: u32::from(u16::from(key)),
+            };
+            match self.calls.dial(now, call, target) {
+                Ok(_) => offer = Offer::Rings,
+                Err(why) if offer == Offer::Nobody => offer = Offer::Refused(why),
+                Err(_) => {}
+            }
+        }
         if offer == Offer::Rings {
             self.lamps.is_due = true;
             let limit = if alone { ALONE_MS } else { RING_MS };
@@ -209,7 +235,7 @@ impl Gateway<'_> {
 
     /// What is known of the terminals at this moment.
     fn facts(&self) -> Facts {
-        Facts::of_box(&self.site, self.registrar.registered(), self.busy.set())
+        Facts::of_box(&self.site, self.reachable(), self.busy.set())
     }
 }
 

@@ -3,6 +3,7 @@
 #[path = "../office/mod.rs"]
 mod office;
 
+mod analog;
 mod announcements;
 mod bad_input;
 mod emergency;
@@ -17,5 +18,4 @@ mod remembered;
 mod restart;
 mod scanner;
 mod sites;
-mod size;
 mod transfer;

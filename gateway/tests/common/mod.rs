@@ -38,6 +38,7 @@ pub fn site(ids: u16, variant: u8) -> Site {
                 kind: TerminalKind::Fixed,
                 outgoing: direct,
                 site: site.sys.site,
+                port: None,
             })
             .unwrap();
         site.credentials

@@ -7,6 +7,7 @@ mod cloud;
 mod common;
 mod mqtt;
 mod phone;
+mod telephone;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
 use gateway::store::{Done, Fault, Op, Reply, Store, Token};
-use gateway::{Boot, Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput};
+use gateway::{Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput};
 use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};
@@ -27,6 +28,7 @@ pub use sip::b2bua::Usage;
 
 pub use cloud::{Cloud, carrier};
 pub use phone::{Dialog, OFFER, Phone, Seen, answer, offer};
+pub use telephone::plug;
 
 /// The realm of the office.
 pub const REALM: &str = "office.example";
@@ -92,6 +94,7 @@ pub fn site(phones: u16, channels: u8) -> Site {
             kind: TerminalKind::Fixed,
             outgoing: rep,
             site: site.sys.site,
+            port: None,
         };
         site.ids.push(id).unwrap();
         let credential = Credential {
@@ -124,6 +127,8 @@ pub struct Office {
     /// Messages that left the box and that nobody expected yet.
     pub seen: VecDeque<Seen>,
     pub media: VecDeque<MediaOutput>,
+    /// What the analog lines were told, and when: time, index of the line, what.
+    pub lines: VecDeque<(u64, u8, LineOrder)>,
     /// What was written down for the cloud, by identity.
     pub events: Vec<EventBody>,
     pub cloud: Cloud,
@@ -192,6 +197,7 @@ impl Office {
             store,
             seen: VecDeque::new(),
             media: VecDeque::new(),
+            lines: VecDeque::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
             slow: false,
@@ -251,6 +257,7 @@ impl Office {
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),
                 Some(Output::Trunk(TrunkOutput::Close)) => trunk = Some(TrunkDid::Close),
                 Some(Output::Media(media)) => self.media.push_back(media),
+                Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
                 Some(Output::Publish { topic, payload }) => {
                     self.published.push((topic.as_str().into(), payload.to_vec()));
                 }

@@ -44,8 +44,8 @@ impl SectionKind {
     /// The schema number this program writes.
     pub const fn schema(self) -> u16 {
         match self {
-            // 2: an ID names its site.
-            Self::Ids => 2,
+            // 2: an ID names its site. 3: and the port of its box.
+            Self::Ids => 3,
             Self::Sys | Self::Credentials | Self::Reps => 1,
         }
     }
@@ -214,9 +214,13 @@ impl Id1 {
             kind,
             outgoing,
             site,
+            port: None,
         }
     }
 }
+
+/// [`Id`] of schema 2, with the site behind it: boxes had no ports.
+type Id2 = (Id1, SiteId);
 
 /// Reads a section into a site from pieces of any size, holding no more than one item at a time.
 pub struct SectionDecoder {
@@ -300,6 +304,7 @@ impl SectionDecoder {
                 }),
                 SectionKind::Ids => match self.schema {
                     1 => take::<Id1>(window)?.map(|(item, rest)| (item.at(site.sys.site), rest)),
+                    2 => take::<Id2>(window)?.map(|((item, site), rest)| (item.at(site), rest)),
                     _ => take::<Id>(window)?,
                 }
                 .map(|(item, rest)| site.ids.push(item).map(|()| rest).map_err(drop)),

@@ -4,7 +4,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SectionKind, Site};
+use super::{Id, SectionKind, Site, TerminalKind};
+use crate::analog::PORTS;
 use crate::caller_id;
 use crate::id::IdSet;
 
@@ -44,10 +45,14 @@ pub enum Rule {
     RepCap = 15,
     /// A4: the cap of a number is at least 1 and at most the channels.
     SubCap = 16,
+    /// R41: only an adapter's ID is plugged into a port, which the box has.
+    Port = 17,
+    /// R5, A14: every port is a terminal with an ID of its own.
+    PortTwice = 18,
 }
 
 impl Rule {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::Channels,
         Self::Realm,
         Self::OutsidePrefix,
@@ -64,6 +69,8 @@ impl Rule {
         Self::NeedsMultipleIds,
         Self::RepCap,
         Self::SubCap,
+        Self::Port,
+        Self::PortTwice,
     ];
 }
 
@@ -103,6 +110,8 @@ impl fmt::Display for Rule {
             Self::NeedsMultipleIds => "a representative number needs two IDs (R12)",
             Self::RepCap => "more representative numbers than IDs (R13)",
             Self::SubCap => "cap of the number is 0 or above the channels (R15)",
+            Self::Port => "not an adapter's, or not a port of the box (R41)",
+            Self::PortTwice => "port used twice (R5, A14)",
         })
     }
 }
@@ -212,6 +221,14 @@ impl Site {
                 !prefix.is_some_and(|digit| id.extension.begins_with(digit)),
                 Rule::ExtensionShadowed,
             )?;
+            if let Some(port) = id.port {
+                let is_one = (1..=PORTS).contains(&port.number) && id.kind == TerminalKind::Adapter;
+                check(is_one, Rule::Port)?;
+                let same = |other: &Id| {
+                    other.site == id.site && other.port.is_some_and(|other| other.number == port.number)
+                };
+                check(!earlier.iter().any(same), Rule::PortTwice)?;
+            }
             check(printable(&id.label), Rule::Label)?;
             check(caller_id::check(self, id, id.outgoing).is_ok(), Rule::Outgoing)?;
         }

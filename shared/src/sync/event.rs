@@ -4,6 +4,7 @@ use heapless::String;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_MESSAGE, Message, MessageError};
+use crate::analog::{LineFault, LineTestResult};
 use crate::id::IdKey;
 use crate::record::{CallLeg, Stamp};
 use crate::site::Rule;
@@ -27,7 +28,7 @@ pub struct EventId {
     pub seq: u32,
 }
 
-/// Something that happened. Schema 1.
+/// Something that happened. Schema 2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its identity.
@@ -66,6 +67,13 @@ pub enum EventBody {
     },
     /// The firmware panicked before this start.
     Panic(PanicNote),
+    /// An analog line was tested. Since schema 2.
+    LineTest {
+        /// Number of its port, from 1.
+        port: u8,
+        /// What came of it.
+        result: LineTestResult,
+    },
 }
 
 /// Why the box started.
@@ -100,6 +108,8 @@ pub enum Alarm {
     EmergencyUnroutable(IdKey),
     /// Somebody failed to authenticate as this ID.
     Intruder(IdKey),
+    /// The circuit of an analog line has a fault; the number of its port, from 1. Since schema 2.
+    Line(u8, LineFault),
 }
 
 /// What the panic handler kept.

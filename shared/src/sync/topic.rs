@@ -35,6 +35,8 @@ pub enum Down {
     Chunk,
     /// [`super::AppAck`]
     AppAck,
+    /// [`super::TestLine`]
+    TestLine,
 }
 
 /// A topic of the protocol.
@@ -71,6 +73,7 @@ impl Topic {
             ("c", "m") => Self::Down(box_id, Down::Manifest),
             ("c", "s") => Self::Down(box_id, Down::Chunk),
             ("c", "k") => Self::Down(box_id, Down::AppAck),
+            ("c", "t") => Self::Down(box_id, Down::TestLine),
             _ => return None,
         };
         levels.next().is_none().then_some(topic)
@@ -97,6 +100,7 @@ impl fmt::Display for Topic {
             Self::Down(box_id, Down::Manifest) => ('c', box_id, "m"),
             Self::Down(box_id, Down::Chunk) => ('c', box_id, "s"),
             Self::Down(box_id, Down::AppAck) => ('c', box_id, "k"),
+            Self::Down(box_id, Down::TestLine) => ('c', box_id, "t"),
         };
         write!(f, "{side}/{box_id}/{leaf}")
     }

@@ -229,6 +229,7 @@ fn audio(target: SocketAddr, version: u64) -> Audio<'static> {
         target,
         codecs: &[Codec::Pcmu, Codec::Pcma],
         telephone_event: Some(101),
+        redundancy: None,
         direction: MediaDirection::SendRecv,
     }
 }

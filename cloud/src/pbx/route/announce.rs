@@ -27,6 +27,7 @@ impl<R: Relays> Pbx<R> {
             target,
             codecs: &[codec],
             telephone_event: None,
+            redundancy: None,
             direction: medium.direction.mirrored(),
         };
         let mut sdp = [0; SDP_MAX];

@@ -375,7 +375,8 @@ pub struct Leg {
     pub(super) user: u32,
     /// Our tag: the handle of the leg that the tag was made for, and randomness.
     pub(super) tag: (u32, u32),
-    pub(super) call_id: u64,
+    /// A number of 64 bits, in words.
+    pub(super) call_id: [u32; 2],
     /// The other side's tag, where its requests go, and by which way.
     pub(super) names: Text<3>,
     pub(super) invite: Option<TxId>,
@@ -414,6 +415,11 @@ pub struct Leg {
 }
 
 impl Leg {
+    pub(super) fn call_id(&self) -> u64 {
+        let [high, low] = self.call_id;
+        u64::from(high) << 32 | u64::from(low)
+    }
+
     /// A branch that failed and only waits for repetitions of its answer.
     pub(super) fn is_lingering(&self) -> bool {
         self.side == Side::Callee && self.state == State::Over

@@ -92,7 +92,7 @@ impl<M> Calls<'_, M> {
         let id = message.call_id()?;
         let same_call = match leg.side {
             Side::Caller => self.texts.is(&call.names, CALL_ID, id),
-            Side::Callee => parse_hex(id) == Some(leg.call_id),
+            Side::Callee => parse_hex(id) == Some(leg.call_id()),
         };
         let same_way = leg.path.is_like(&Path::new(flow));
         // A branch is no dialog before its answer: it has no tag of the other side that a request could show.

@@ -148,8 +148,6 @@ pub struct Counters {
 #[derive(Debug)]
 struct Subscription {
     user: u32,
-    /// With its handle, our tag.
-    nonce: u32,
     /// CSeq of the last NOTIFY.
     seq: u32,
     remote_cseq: u32,
@@ -165,8 +163,6 @@ pub struct Subscriptions<'s> {
     table: Table<'s>,
     texts: Texts<'s>,
     secret: [u64; 2],
-    /// How many tags were made here.
-    made: u64,
     config: Config,
     /// No NOTIFY before.
     paced: Instant,
@@ -180,7 +176,6 @@ impl<'s> Subscriptions<'s> {
             table: Table::new(storage.subscriptions),
             texts: Texts::new(storage.texts),
             secret,
-            made: 0,
             config,
             paced: Instant::ZERO,
             counters: Counters::default(),
@@ -219,11 +214,17 @@ impl<'s> Subscriptions<'s> {
         }
     }
 
+    /// With its handle, our tag of a subscription.
+    fn nonce(&self, key: Key) -> u32 {
+        let mut hash = SipHash::new(self.secret);
+        hash.byte(0).word(key.to_bits().into()).finish() as u32
+    }
+
     fn by_tag(&self, tag: &[u8]) -> Option<(Key, &Subscription)> {
         let (key, nonce) = crate::b2bua::parse_tag(tag)?;
         let key = Key::from_bits(key);
         let sub = self.table.get(key)?;
-        (sub.nonce == nonce).then_some((key, sub))
+        (self.nonce(key) == nonce).then_some((key, sub))
     }
 
     /// Takes the subscription that a SUBSCRIBE asks for; its first NOTIFY is due. `user` is what the owner knows it by.
@@ -250,12 +251,9 @@ impl<'s> Subscriptions<'s> {
         if names.iter().map(|name| name.len()).sum::<usize>() > TEXT_MAX {
             return Err(Refusal::TooLarge);
         }
-        self.made = self.made.wrapping_add(1);
-        let nonce = SipHash::new(self.secret).byte(0).word(self.made).finish() as u32;
         let taken = self.texts.store(names).map_err(|_| None).and_then(|names| {
             let sub = Subscription {
                 user,
-                nonce,
                 seq: 0,
                 remote_cseq: cseq.seq,
                 expires: Tick::at(now + expires),

@@ -70,7 +70,10 @@ impl Subscriptions<'_> {
             ),
         );
         w.header(Name::MaxForwards, 70);
-        w.header(Name::From, format_args!("<{entity}>;tag={}", Tag(key, sub.nonce)));
+        w.header(
+            Name::From,
+            format_args!("<{entity}>;tag={}", Tag(key, self.nonce(key))),
+        );
         let _ = write!(w, "To: <{subscriber}>;tag=");
         w.pieces(self.texts.part(&sub.names, TAG));
         let call_id = self.texts.part(&sub.names, CALL_ID);
@@ -122,7 +125,7 @@ impl Subscriptions<'_> {
         let mut tag = heapless::String::<16>::new();
         let sub = self.table.get(key);
         // Sixteen digits.
-        let _ = write!(tag, "{}", Tag(key, sub.map_or(0, |sub| sub.nonce)));
+        let _ = write!(tag, "{}", Tag(key, self.nonce(key)));
         write_response_head(&mut w, message, 200, Some(&tag), flow.peer);
         w.header(Name::Contact, crate::b2bua::Contact(flow));
         let left = sub.filter(|sub| sub.phase.over.is_none());

@@ -151,6 +151,7 @@ fn what_is_written_is_read_back() {
         target: at("192.0.2.9:30000"),
         codecs: &[Codec::Pcmu, Codec::Pcma],
         telephone_event: Some(101),
+        redundancy: None,
         direction: Direction::RecvOnly,
     };
     let text = audio.to_string();
@@ -171,6 +172,7 @@ fn what_is_written_is_read_back() {
     let six = Audio {
         target: at("[2001:db8::5]:4"),
         telephone_event: None,
+        redundancy: None,
         ..audio
     }
     .to_string();

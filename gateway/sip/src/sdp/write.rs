@@ -26,6 +26,8 @@ pub struct Audio<'a> {
     pub codecs: &'a [Codec],
     /// Payload type for telephone events (RFC 4733), usually 101.
     pub telephone_event: Option<u8>,
+    /// Payload type for redundancy (RFC 2198): the first codec, twice.
+    pub redundancy: Option<u8>,
     /// Direction.
     pub direction: Direction,
 }
@@ -38,7 +40,7 @@ impl Audio<'_> {
             for codec in self.codecs {
                 write!(f, " {}", codec.payload_type())?;
             }
-            if let Some(pt) = self.telephone_event {
+            for pt in self.telephone_event.into_iter().chain(self.redundancy) {
                 write!(f, " {pt}")?;
             }
             f.write_str("\r\n")?;
@@ -47,6 +49,10 @@ impl Audio<'_> {
             }
             if let Some(pt) = self.telephone_event {
                 write!(f, "a=rtpmap:{pt} telephone-event/8000\r\na=fmtp:{pt} 0-15\r\n")?;
+            }
+            if let (Some(pt), Some(codec)) = (self.redundancy, self.codecs.first()) {
+                let codec = codec.payload_type();
+                write!(f, "a=rtpmap:{pt} red/8000\r\na=fmtp:{pt} {codec}/{codec}\r\n")?;
             }
             write!(f, "a=ptime:20\r\na={}\r\n", self.direction.as_str())
         })

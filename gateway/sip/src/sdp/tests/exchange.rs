@@ -84,6 +84,7 @@ fn our_answer_takes_one_medium_and_refuses_the_others() {
         target: at("10.0.0.2:30000"),
         codecs: &[codec],
         telephone_event: None,
+        redundancy: None,
         direction: medium.direction.mirrored(),
     };
     let mut out = [0; 400];

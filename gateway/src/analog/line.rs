@@ -1,0 +1,402 @@
+//! One line: its wires, its bell and the switch hook at its end.
+//!
+//! Edges and measurements come in, orders for the line's circuit and what somebody did at the telephone go out. It knows
+//! nothing of calls.
+
+use core::time::Duration;
+
+use shared::analog::{LineFault, LineTestResult};
+use sip::Instant;
+
+use super::bell::{Bell, Wants};
+use super::hook::{Did, FLASH_MAX, Hook, RECEIVED};
+use super::line_test::{self, LineTester};
+
+/// How long the feed is taken away to say that the other side is gone: telephone exchanges take 350 to 800 ms.
+const OPEN_LOOP: Duration = Duration::from_millis(500);
+/// From feed to a loop that says the truth.
+const FED: Duration = Duration::from_millis(100);
+/// A circuit that was too hot is fed again so long after it has cooled down.
+const COOLED: Duration = Duration::from_millis(10_000);
+
+/// What the circuit of a line tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sense {
+    /// The loop has closed, or opened; bounces and all.
+    Loop {
+        /// It is closed now.
+        closed: bool,
+    },
+    /// What [`Signal::Measure`] asked for; nothing if the converter does not answer.
+    Measured(Option<Measured>),
+    /// A fault has come, or is gone.
+    Fault {
+        /// Which.
+        fault: LineFault,
+        /// It has come.
+        is_there: bool,
+    },
+}
+
+/// Means over [`line_test::WINDOW`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Tip against ground, millivolts.
+    pub tip_mv: i32,
+    /// Ring against ground, millivolts.
+    pub ring_mv: i32,
+    /// What alternates on the wire that has more of it, against ground, millivolts root mean square.
+    pub ac_mv: u32,
+    /// Current in the loop, microamperes.
+    pub loop_ua: i32,
+}
+
+/// An order for the circuit of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ringing voltage of 16 Hz on the line, or none.
+    Ring(bool),
+    /// Polarity reversed (ring positive), or as usual.
+    Reverse(bool),
+    /// The line is fed, or dead.
+    Feed(bool),
+    /// Measure, and answer with [`Sense::Measured`].
+    Measure {
+        /// Reverse the polarity at the moment at which the measurement begins.
+        reverse: bool,
+    },
+}
+
+/// What happened at the telephone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The handset was lifted to call somebody.
+    OffHook,
+    /// The handset was lifted while it rang.
+    Answered,
+    /// A digit was dialled with pulses.
+    Digit(u8),
+    /// The hook was pressed for a moment.
+    Flash,
+    /// It hung up.
+    OnHook,
+    /// It waits for the caller's number; [`Line::sent`] says that it has it.
+    WaitsForNumber,
+    /// A fault has come, or is gone.
+    Fault(LineFault, bool),
+    /// The test of the line has ended.
+    Tested(LineTestResult),
+}
+
+/// What [`Line::poll`] gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For the circuit.
+    Signal(Signal),
+    /// For the port.
+    Event(Event),
+}
+
+/// What is on the wires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wires {
+    ring: bool,
+    reversed: bool,
+    feed: bool,
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub struct Line {
+    hook: Hook,
+    bell: Bell,
+    /// As they are to be, and as the circuit was told.
+    wires: Wires,
+    told: Wires,
+    /// The bell is to be rung; not while its supply is low.
+    rings: bool,
+    /// The feed comes back.
+    fed_at: Instant,
+    test: Option<LineTester>,
+    faults: [bool; 3],
+    /// What is to be told, once the circuit has its orders.
+    events: heapless::Deque<Event, 4>,
+}
+
+const FAULTS: [LineFault; 3] = [LineFault::OverTemperature, LineFault::BrownOut, LineFault::Codec];
+
+impl Line {
+    /// A line on hook, as the circuit is when power comes.
+    pub const fn new() -> Self {
+        let wires = Wires {
+            ring: false,
+            reversed: false,
+            feed: true,
+        };
+        Self {
+            hook: Hook::new(),
+            bell: Bell::Silent,
+            wires,
+            // The first order of a start: whatever the circuit was told before.
+            told: Wires { feed: false, ..wires },
+            rings: false,
+            fed_at: Instant::NEVER,
+            test: None,
+            faults: [false; 3],
+            events: heapless::Deque::new(),
+        }
+    }
+
+    /// Is the handset lifted?
+    pub const fn is_off_hook(&self) -> bool {
+        self.hook.is_off()
+    }
+
+    /// Is this fault there?
+    pub fn has(&self, fault: LineFault) -> bool {
+        FAULTS
+            .iter()
+            .zip(self.faults)
+            .any(|(other, there)| *other == fault && there)
+    }
+
+    /// Takes what the circuit tells, and when it was so.
+    pub fn handle(&mut self, at: Instant, sense: Sense) {
+        // What was done before.
+        while let Some(did) = self.hook.poll(at) {
+            self.did(at, did);
+        }
+        match sense {
+            Sense::Loop { closed } => self.hook.edge(at, closed),
+            Sense::Measured(measured) => {
+                if let Some(test) = &mut self.test {
+                    test.measured(at, measured);
+                }
+            }
+            Sense::Fault { fault, is_there } => self.fault(at, fault, is_there),
+        }
+    }
+
+    fn fault(&mut self, now: Instant, fault: LineFault, is_there: bool) {
+        let Some((_, known)) = FAULTS
+            .iter()
+            .zip(&mut self.faults)
+            .find(|(other, _)| **other == fault)
+        else {
+            return;
+        };
+        if core::mem::replace(known, is_there) == is_there {
+            return;
+        }
+        self.end_test(now, LineTestResult::Failed);
+        self.tell(Event::Fault(fault, is_there));
+        if fault == LineFault::OverTemperature {
+            self.stop(now);
+            match is_there {
+                true => self.open(Instant::NEVER),
+                false => self.open(now + COOLED),
+            }
+        }
+        self.ring(now);
+    }
+
+    /// Takes the feed away until then.
+    fn open(&mut self, until: Instant) {
+        self.wires.feed = false;
+        self.fed_at = until;
+        self.hook.deafen(Instant::NEVER);
+    }
+
+    fn feed(&mut self, now: Instant) {
+        if !core::mem::replace(&mut self.wires.feed, true) {
+            self.hook.deafen(now + FED);
+        }
+    }
+
+    /// Rings, after the caller's number if there is one to be sent.
+    pub fn begin(&mut self, now: Instant, number: bool) {
+        self.end_test(now, LineTestResult::InUse);
+        self.bell = Bell::begin(now, number);
+        self.wires.reversed = true;
+        self.expect();
+    }
+
+    /// Rings no more: nobody is to answer.
+    pub fn stop(&mut self, now: Instant) {
+        self.bell = Bell::Silent;
+        self.rings = false;
+        self.ring(now);
+        self.wires.reversed = false;
+        self.expect();
+    }
+
+    /// The caller's number was sent.
+    pub fn sent(&mut self, now: Instant) {
+        self.bell.sent(now);
+    }
+
+    /// Reverses the polarity, or takes that back: whom this telephone has called answers, or is gone.
+    pub fn reverse(&mut self, reversed: bool) {
+        self.wires.reversed = reversed;
+    }
+
+    /// Opens the loop for a moment: the other side is gone.
+    pub fn disconnect(&mut self, now: Instant) {
+        self.wires.reversed = false;
+        if self.wires.feed {
+            self.open(now + OPEN_LOOP);
+        }
+    }
+
+    /// Begins a test. False: the line is in use, or has a fault.
+    pub fn test(&mut self, now: Instant) -> bool {
+        let idle = self.bell == Bell::Silent && !self.hook.is_off() && self.wires.feed && self.test.is_none();
+        if !idle || self.has(LineFault::OverTemperature) {
+            return false;
+        }
+        self.test = Some(LineTester::new(now));
+        true
+    }
+
+    fn end_test(&mut self, now: Instant, result: LineTestResult) {
+        if self.test.take().is_some() {
+            self.wires.reversed = false;
+            self.feed(now);
+            self.tell(Event::Tested(result));
+        }
+    }
+
+    /// What a break of the loop means now.
+    fn expect(&mut self) {
+        let received = self.bell.is_for_number();
+        self.hook.set_clears(if received { RECEIVED } else { FLASH_MAX });
+    }
+
+    /// Ringing voltage as the bell wants it and the circuit can.
+    fn ring(&mut self, now: Instant) {
+        let on = self.rings && self.wires.feed && !self.has(LineFault::BrownOut);
+        if self.wires.ring != on {
+            self.wires.ring = on;
+            self.hook.set_ringing(now, on);
+        }
+    }
+
+    /// What is to be done, or has happened; call until nothing is left.
+    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+        loop {
+            if let Some(signal) = self.signal() {
+                return Some(Output::Signal(signal));
+            }
+            if let Some(event) = self.events.pop_front() {
+                return Some(Output::Event(event));
+            }
+            if now >= self.fed_at && self.fed_at != Instant::NEVER {
+                self.fed_at = Instant::NEVER;
+                self.feed(now);
+                continue;
+            }
+            if let Some(did) = self.hook.poll(now) {
+                self.did(now, did);
+                continue;
+            }
+            if let Some(wants) = self.bell.poll(now) {
+                self.wanted(now, wants);
+                continue;
+            }
+            match self.test.as_mut()?.poll(now)? {
+                line_test::Step::Feed(true) => self.feed(now),
+                line_test::Step::Feed(false) => self.open(Instant::NEVER),
+                line_test::Step::Measure { reverse } => {
+                    // The circuit does it itself, and is told to take it back.
+                    self.wires.reversed = false;
+                    self.told.reversed = reverse;
+                    return Some(Output::Signal(Signal::Measure { reverse }));
+                }
+                line_test::Step::Done(result) => self.end_test(now, result),
+            }
+        }
+    }
+
+    /// The next order that makes the wires what they are to be. Ringing ends before anything else changes, and begins last.
+    fn signal(&mut self) -> Option<Signal> {
+        let Self {
+            wires, told, test, ..
+        } = self;
+        if told.ring && !wires.ring {
+            told.ring = false;
+            return Some(Signal::Ring(false));
+        }
+        if told.feed != wires.feed {
+            told.feed = wires.feed;
+            return Some(Signal::Feed(wires.feed));
+        }
+        // While a measurement with a reversal is under way, that is not taken back.
+        let measures = test.as_ref().is_some_and(LineTester::is_measuring);
+        if told.reversed != wires.reversed && !measures {
+            told.reversed = wires.reversed;
+            return Some(Signal::Reverse(wires.reversed));
+        }
+        if wires.ring && !told.ring {
+            told.ring = true;
+            return Some(Signal::Ring(true));
+        }
+        None
+    }
+
+    /// There is room: each poll tells what there is before it looks for more, and no moment brings more than three.
+    fn tell(&mut self, event: Event) {
+        let _ = self.events.push_back(event);
+    }
+
+    fn did(&mut self, now: Instant, did: Did) {
+        if did == Did::OffHook {
+            self.end_test(now, LineTestResult::InUse);
+        }
+        if self.bell != Bell::Silent {
+            if let Some(wants) = self.bell.hook(now, did) {
+                self.wanted(now, wants);
+            }
+            return self.expect();
+        }
+        self.tell(match did {
+            Did::OffHook => Event::OffHook,
+            Did::OnHook => Event::OnHook,
+            Did::Flash => Event::Flash,
+            Did::Pulses(10) => Event::Digit(b'0'),
+            Did::Pulses(n @ 1..=9) => Event::Digit(b'0' + n),
+            // No dial has so many holes.
+            Did::Pulses(_) => return,
+        });
+    }
+
+    fn wanted(&mut self, now: Instant, wants: Wants) {
+        match wants {
+            Wants::Ring(on) => {
+                self.rings = on;
+                self.ring(now);
+                self.expect();
+            }
+            Wants::Number => self.tell(Event::WaitsForNumber),
+            Wants::Answered => {
+                self.stop(now);
+                self.tell(Event::Answered);
+            }
+        }
+    }
+
+    /// When to poll again.
+    pub fn next_deadline(&self) -> Instant {
+        let test = self
+            .test
+            .as_ref()
+            .map_or(Instant::NEVER, LineTester::next_deadline);
+        self.hook
+            .next_deadline()
+            .min(self.bell.next_deadline())
+            .min(self.fed_at)
+            .min(test)
+    }
+}
+
+#[cfg(test)]
+mod tests;

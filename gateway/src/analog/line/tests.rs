@@ -1,0 +1,445 @@
+//! Tables: what comes in when, and what goes out when.
+
+use std::vec::Vec;
+
+use shared::analog::{LineFault, LineLoad, LineTest, LineTestResult};
+use sip::Instant;
+
+use super::Event::*;
+use super::Output::{Event as E, Signal as S};
+use super::Signal::*;
+use super::*;
+
+#[derive(Clone, Copy, Debug)]
+enum In {
+    Close,
+    Open,
+    Begin { number: bool },
+    Stop,
+    Sent,
+    Polarity(bool),
+    Disconnect,
+    Check { begins: bool },
+    Reading(i32, i32, u32, i32),
+    NotMeasured,
+    Trouble(LineFault, bool),
+}
+use In::*;
+
+/// What a line does by `end`; the feed of its start is left out.
+fn run(script: &[(u64, In)], end: u64) -> Vec<(u64, Output)> {
+    let mut line = Line::new();
+    let mut out = Vec::new();
+    let wait = |line: &mut Line, out: &mut Vec<(u64, Output)>, until: u64| {
+        loop {
+            let at = line.next_deadline().as_millis();
+            if at > until {
+                return;
+            }
+            while let Some(output) = line.poll(Instant(at)) {
+                out.push((at, output));
+            }
+            assert!(
+                line.next_deadline().as_millis() > at,
+                "a deadline in the past: {line:?}"
+            );
+        }
+    };
+    assert_eq!(line.poll(Instant(0)), Some(S(Feed(true))));
+    for &(at, what) in script {
+        wait(&mut line, &mut out, at);
+        let now = Instant(at);
+        match what {
+            Close => line.handle(now, Sense::Loop { closed: true }),
+            Open => line.handle(now, Sense::Loop { closed: false }),
+            Begin { number } => line.begin(now, number),
+            Stop => line.stop(now),
+            Sent => line.sent(now),
+            Polarity(reversed) => line.reverse(reversed),
+            Disconnect => line.disconnect(now),
+            Check { begins } => assert_eq!(line.test(now), begins),
+            Reading(tip_mv, ring_mv, ac_mv, loop_ua) => {
+                let measured = Measured {
+                    tip_mv,
+                    ring_mv,
+                    ac_mv,
+                    loop_ua,
+                };
+                line.handle(now, Sense::Measured(Some(measured)));
+            }
+            NotMeasured => line.handle(now, Sense::Measured(None)),
+            Trouble(fault, is_there) => line.handle(now, Sense::Fault { fault, is_there }),
+        }
+        while let Some(output) = line.poll(now) {
+            out.push((at, output));
+        }
+    }
+    wait(&mut line, &mut out, end);
+    out
+}
+
+#[test]
+fn a_call_out() {
+    let script = [(100, Close), (5_000, Polarity(true)), (60_000, Open)];
+    assert_eq!(
+        run(&script, 70_000),
+        [(120, E(OffHook)), (5_000, S(Reverse(true))), (61_000, E(OnHook)),]
+    );
+}
+
+#[test]
+fn rings_in_japans_cadence() {
+    assert_eq!(
+        run(&[(0, Begin { number: false }), (8_000, Stop)], 20_000),
+        [
+            (0, S(Reverse(true))),
+            (0, S(Ring(true))),
+            (1_000, S(Ring(false))),
+            (3_000, S(Ring(true))),
+            (4_000, S(Ring(false))),
+            (6_000, S(Ring(true))),
+            (7_000, S(Ring(false))),
+            (8_000, S(Reverse(false))),
+        ]
+    );
+}
+
+#[test]
+fn answered_within_a_ring_and_between_two() {
+    // The bell's voltage is gone and the polarity back within 150 ms of lifting the handset.
+    let ringing = [(0, S(Reverse(true))), (0, S(Ring(true)))];
+    let within = run(&[(0, Begin { number: false }), (400, Close)], 20_000);
+    assert_eq!(within[..2], ringing);
+    assert_eq!(
+        within[2..],
+        [
+            (480, S(Ring(false))),
+            (480, S(Reverse(false))),
+            (480, E(Answered)),
+        ]
+    );
+    let between = run(&[(0, Begin { number: false }), (1_700, Close)], 20_000);
+    assert_eq!(
+        between[2..],
+        [
+            (1_000, S(Ring(false))),
+            (1_720, S(Reverse(false))),
+            (1_720, E(Answered)),
+        ]
+    );
+    // Lifted at the end of a ring: it does not ring again.
+    let end = run(&[(0, Begin { number: false }), (990, Close)], 20_000);
+    assert_eq!(
+        end[2..],
+        [
+            (1_000, S(Ring(false))),
+            (1_020, S(Reverse(false))),
+            (1_020, E(Answered)),
+        ]
+    );
+}
+
+/// The signals of a CAR that begins with the reversal at 0, until `end`.
+fn car(end: u64) -> Vec<(u64, Output)> {
+    let mut out = Vec::from([(0, S(Reverse(true)))]);
+    for n in 0..6 {
+        out.extend([
+            (100 + 1_000 * n, S(Ring(true))),
+            (600 + 1_000 * n, S(Ring(false))),
+        ]);
+    }
+    out.retain(|(at, _)| *at <= end);
+    out
+}
+
+#[test]
+fn the_number_is_displayed() {
+    let script = [
+        (0, Begin { number: true }),
+        (1_200, Close),
+        (1_930, Sent),
+        (2_100, Open),
+        (8_500, Close),
+    ];
+    let mut expected = car(1_200);
+    expected.extend([
+        // A primary answer, while it rings.
+        (1_280, S(Ring(false))),
+        (1_480, E(WaitsForNumber)),
+        (2_200, S(Ring(true))),
+        (3_200, S(Ring(false))),
+        (5_200, S(Ring(true))),
+        (6_200, S(Ring(false))),
+        (8_200, S(Ring(true))),
+        (8_580, S(Ring(false))),
+        (8_580, S(Reverse(false))),
+        (8_580, E(Answered)),
+    ]);
+    assert_eq!(run(&script, 60_000), expected);
+}
+
+#[test]
+fn without_a_primary_answer_it_rings_plainly() {
+    let mut expected = car(10_000);
+    expected.extend([
+        (6_100, S(Ring(true))),
+        (7_100, S(Ring(false))),
+        (9_100, S(Ring(true))),
+        (10_000, S(Ring(false))),
+        (10_000, S(Reverse(false))),
+    ]);
+    assert_eq!(
+        run(&[(0, Begin { number: true }), (10_000, Stop)], 60_000),
+        expected
+    );
+}
+
+#[test]
+fn who_does_not_hang_up_after_the_number_has_answered() {
+    let lifted = [(0, Begin { number: true }), (700, Close)];
+    let mut expected = car(700);
+    expected.push((920, E(WaitsForNumber)));
+    let answered = |at| [(at, S(Reverse(false))), (at, E(Answered))];
+    // Sent at 1,400; and a chain that never says so.
+    for (sent, at) in [(Some((1_400, Sent)), 3_400), (None, 5_920)] {
+        let script: Vec<_> = lifted.into_iter().chain(sent).collect();
+        let expected: Vec<_> = expected.iter().copied().chain(answered(at)).collect();
+        assert_eq!(run(&script, 60_000), expected);
+    }
+    // Hung up before the number was sent: it has rung all the same.
+    let given_up = run(
+        &[
+            (0, Begin { number: true }),
+            (700, Close),
+            (800, Open),
+            (2_000, Stop),
+        ],
+        60_000,
+    );
+    assert_eq!(
+        given_up[3..],
+        [
+            (900, S(Ring(true))),
+            (1_900, S(Ring(false))),
+            (2_000, S(Reverse(false)))
+        ]
+    );
+    // The caller gives up while the number is sent: the terminal hangs up by itself.
+    let gone = run(
+        &[
+            (0, Begin { number: true }),
+            (700, Close),
+            (1_000, Stop),
+            (1_500, Open),
+        ],
+        60_000,
+    );
+    assert_eq!(
+        gone[3..],
+        [
+            (920, E(WaitsForNumber)),
+            (1_000, S(Reverse(false))),
+            (2_500, E(OnHook))
+        ]
+    );
+}
+
+#[test]
+fn the_other_side_is_gone() {
+    // The feed is off for half a second; nobody takes that for hanging up or for a flash.
+    let script = [
+        (100, Close),
+        (200, Polarity(true)),
+        (5_000, Disconnect),
+        (5_005, Open),
+        (5_510, Close),
+        (9_000, Open),
+    ];
+    assert_eq!(
+        run(&script, 20_000)[1..],
+        [
+            (200, S(Reverse(true))),
+            (5_000, S(Feed(false))),
+            (5_000, S(Reverse(false))),
+            (5_500, S(Feed(true))),
+            (10_000, E(OnHook)),
+        ]
+    );
+    // A FAX machine hangs up when it sees it.
+    let script = [(100, Close), (5_000, Disconnect), (5_005, Open)];
+    assert_eq!(
+        run(&script, 20_000)[1..],
+        [
+            (5_000, S(Feed(false))),
+            (5_500, S(Feed(true))),
+            (6_600, E(OnHook)),
+        ]
+    );
+}
+
+#[test]
+fn pulses_and_flash() {
+    let mut script = Vec::from([(100, Close)]);
+    for n in 0..10 {
+        script.extend([(1_000 + 100 * n, Open), (1_067 + 100 * n, Close)]);
+    }
+    script.extend([(4_000, Open), (4_033, Close), (6_000, Open), (6_500, Close)]);
+    assert_eq!(
+        run(&script, 9_000)[1..],
+        [
+            (2_167, E(Digit(b'0'))),
+            (4_233, E(Digit(b'1'))),
+            (6_508, E(Flash)),
+        ]
+    );
+    // Eleven pulses are no digit.
+    let mut script = Vec::from([(100, Close)]);
+    for n in 0..11 {
+        script.extend([(1_000 + 100 * n, Open), (1_067 + 100 * n, Close)]);
+    }
+    assert_eq!(run(&script, 9_000)[1..], []);
+}
+
+#[test]
+fn too_hot() {
+    use LineFault::OverTemperature;
+    let script = [
+        (0, Begin { number: false }),
+        (500, Trouble(OverTemperature, true)),
+        // Told again.
+        (600, Trouble(OverTemperature, true)),
+        (20_000, Trouble(OverTemperature, false)),
+        (40_000, Close),
+    ];
+    assert_eq!(
+        run(&script, 60_000)[2..],
+        [
+            (500, S(Ring(false))),
+            (500, S(Feed(false))),
+            (500, S(Reverse(false))),
+            (500, E(Event::Fault(OverTemperature, true))),
+            (20_000, E(Event::Fault(OverTemperature, false))),
+            (30_000, S(Feed(true))),
+            (40_020, E(OffHook)),
+        ]
+    );
+}
+
+#[test]
+fn the_bell_pauses_while_the_supply_is_low() {
+    use LineFault::BrownOut;
+    let script = [
+        (0, Begin { number: false }),
+        (500, Trouble(BrownOut, true)),
+        (6_500, Trouble(BrownOut, false)),
+        (9_700, Close),
+    ];
+    assert_eq!(
+        run(&script, 10_000)[2..],
+        [
+            (500, S(Ring(false))),
+            (500, E(Event::Fault(BrownOut, true))),
+            (6_500, S(Ring(true))),
+            (6_500, E(Event::Fault(BrownOut, false))),
+            (7_000, S(Ring(false))),
+            (9_000, S(Ring(true))),
+            (9_780, S(Ring(false))),
+            (9_780, S(Reverse(false))),
+            (9_780, E(Answered)),
+        ]
+    );
+}
+
+const BEGIN: [(u64, Output); 2] = [(0, S(Feed(false))), (300, S(Measure { reverse: false }))];
+
+#[test]
+fn a_test_of_the_line() {
+    let script = [
+        (0, Check { begins: true }),
+        (10, Check { begins: false }),
+        (400, Reading(120, -80, 300, 0)),
+        // 48 V through 1 MΩ.
+        (1_000, Reading(-1_000, -49_000, 0, 48)),
+        // 2 µF from -48 V to 48 V are 192 µC.
+        (1_100, Reading(0, 0, 0, -1_968)),
+        (5_000, Check { begins: true }),
+    ];
+    let found = LineTest {
+        foreign_dc_mv: 120,
+        foreign_ac_mv: 300,
+        load: Some(LineLoad {
+            feed_mv: 48_000,
+            leakage_ohm: 1_000_000,
+            ringer_nf: 2_000,
+        }),
+    };
+    let mut expected = Vec::from(BEGIN);
+    expected.extend([
+        (400, S(Feed(true))),
+        (900, S(Measure { reverse: false })),
+        (1_000, S(Measure { reverse: true })),
+        (1_100, S(Reverse(false))),
+        (1_100, E(Tested(LineTestResult::Measured(found)))),
+        (5_000, S(Feed(false))),
+    ]);
+    assert_eq!(run(&script, 5_100), expected);
+    let load = found.load.unwrap();
+    assert!(!found.is_foreign() && !load.leaks() && load.ringers() == 2);
+}
+
+#[test]
+fn a_test_that_ends_early() {
+    let test = (0, Check { begins: true });
+    let done = |script: &[(u64, In)]| {
+        let script: Vec<_> = core::iter::once(test).chain(script.iter().copied()).collect();
+        let out = run(&script, 30_000);
+        assert_eq!(out[..2], BEGIN);
+        Vec::from(&out[2..])
+    };
+    // Somebody else's voltage: the line is fed again and nothing more is asked of it.
+    let foreign = LineTest {
+        foreign_dc_mv: -24_000,
+        foreign_ac_mv: 7,
+        load: None,
+    };
+    assert_eq!(
+        done(&[(400, Reading(3, -24_000, 7, 0))]),
+        [
+            (400, S(Feed(true))),
+            (400, E(Tested(LineTestResult::Measured(foreign)))),
+        ]
+    );
+    let failed = |at| [(at, S(Feed(true))), (at, E(Tested(LineTestResult::Failed)))];
+    assert_eq!(done(&[(400, NotMeasured)]), failed(400));
+    assert_eq!(done(&[]), failed(2_300), "the converter never answers");
+    // Somebody calls, or is called.
+    let in_use = E(Tested(LineTestResult::InUse));
+    assert_eq!(
+        done(&[(400, Reading(0, 0, 0, 0)), (700, Close)]),
+        [(400, S(Feed(true))), (720, in_use), (720, E(OffHook))]
+    );
+    let mut called = done(&[(350, Begin { number: false }), (1_000, Stop)]);
+    called.truncate(4);
+    assert_eq!(
+        called,
+        [
+            (350, S(Feed(true))),
+            (350, S(Reverse(true))),
+            (350, in_use),
+            (350, S(Ring(true)))
+        ]
+    );
+}
+
+#[test]
+fn no_test_where_there_is_no_quiet_line() {
+    let refused = Check { begins: false };
+    for before in [
+        Begin { number: false },
+        Close,
+        Trouble(LineFault::OverTemperature, true),
+    ] {
+        run(&[(0, before), (100, refused)], 200);
+    }
+    run(&[(0, Close), (100, Disconnect), (200, refused)], 300);
+}
