@@ -9,7 +9,7 @@ const WIDTH: usize = 1_728;
 /// Rows: 297 mm at 7.7 a millimetre.
 const ROWS: usize = 2_287;
 /// Rows of a line of text, and of a letter in it. A letter is made of dots of 5 rows, 5 in a row and 7 high, one more for the space.
-const LINE: usize = 54;
+const LINE: usize = 100;
 const DOT: usize = 5;
 const LETTER: usize = 6 * DOT;
 const MARGIN: usize = 120;
