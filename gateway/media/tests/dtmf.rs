@@ -5,6 +5,7 @@ mod signal;
 use signal::{Dice, Push, digits};
 
 #[test]
+#[test]
 fn sweep() {
     let mut dice = Dice::new(1);
     for off in [0.0, 0.010, 0.015, 0.018, 0.021, 0.024, 0.027, 0.030, 0.035] {
