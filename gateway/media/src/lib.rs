@@ -6,7 +6,10 @@
 #![forbid(unsafe_code)]
 
 pub mod band;
+pub mod caller_id;
 pub mod dtmf;
+pub mod event;
+pub mod fax;
 pub mod g711;
 pub mod player;
 pub mod prompt;
