@@ -1,8 +1,8 @@
 //! FAX over G.711: two of spandsp's terminals, each on a line of ours, and a network that loses packets between them.
 
-use crate::line::Random;
 use crate::page;
 use crate::peer::Peer;
+use crate::signal::Dice;
 use anyhow::{Context, Result, ensure};
 use media::BLOCK;
 use media::chain::{CODEC, Chain, Command, PACKET_LEN, Stream};
@@ -69,6 +69,7 @@ impl End {
                 timestamp: 0xFFFF_F000,
             },
         }));
+        chain.command(Command::Modem);
         Ok(End {
             terminal: Peer::start_with("fax", &[what, file.as_os_str()])?,
             chain,
@@ -95,7 +96,7 @@ impl End {
 /// Sends a page. True: it is perfect at the other end, and the caller knows.
 fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) -> Result<(bool, f64)> {
     let _ = std::fs::remove_file(received);
-    let mut random = Random::new(seed);
+    let mut dice = Dice::new(seed);
     let mut ends = [
         End::new(true, page, between)?,
         End::new(false, received, between)?,
@@ -109,7 +110,7 @@ fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) ->
         if between == Between::Spandsp {
             for (end, said) in ends.iter_mut().zip(said.iter().rev()) {
                 end.heard.clear();
-                if random.unit() >= loss {
+                if dice.between(0.0, 1.0) >= loss {
                     end.heard
                         .extend(said.map(|sample| CODEC.decode(CODEC.encode(sample))));
                 }
@@ -129,7 +130,7 @@ fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) ->
                 end.heard.extend(to.map(|code| CODEC.decode(code)));
             }
             for (end, packet) in ends.iter_mut().zip(packets.into_iter().rev()) {
-                if let Some(packet) = packet.filter(|_| random.unit() >= loss) {
+                if let Some(packet) = packet.filter(|_| dice.between(0.0, 1.0) >= loss) {
                     end.chain.receive(&packet);
                 }
             }

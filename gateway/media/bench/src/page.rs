@@ -1,6 +1,6 @@
 //! A page to send by FAX: dense lines of letters that nobody can read, the same every time.
 
-use crate::line::Random;
+use crate::signal::Dice;
 use std::path::Path;
 use std::{fs, io};
 
@@ -9,7 +9,7 @@ const WIDTH: usize = 1_728;
 /// Rows: 297 mm at 7.7 a millimetre.
 const ROWS: usize = 2_287;
 /// Rows of a line of text, and of a letter in it. A letter is made of dots of 5 rows, 5 in a row and 7 high, one more for the space.
-const LINE: usize = 54;
+const LINE: usize = 100;
 const DOT: usize = 5;
 const LETTER: usize = 6 * DOT;
 const MARGIN: usize = 120;
@@ -19,27 +19,28 @@ const ALPHABET: usize = 26;
 
 /// Writes it as TIFF, uncompressed.
 pub fn draw(file: &Path) -> io::Result<()> {
-    let mut random = Random::new(20);
+    let mut dice = Dice::new(20);
     let alphabet: Vec<[u8; 7]> = (0..ALPHABET)
         .map(|_| {
             std::array::from_fn(|_| {
-                (random.unit() * 32.0) as u8 & (random.unit() * 32.0) as u8 | 1 << (random.unit() * 5.0) as u8
+                (dice.between(0.0, 1.0) * 32.0) as u8 & (dice.between(0.0, 1.0) * 32.0) as u8
+                    | 1 << (dice.between(0.0, 1.0) * 5.0) as u8
             })
         })
         .collect();
     let mut rows = vec![[0u8; WIDTH / 8]; ROWS];
     for top in (MARGIN..ROWS - MARGIN - LINE).step_by(LINE) {
         // The last line of a paragraph is short.
-        let end = if random.unit() < 0.2 {
+        let end = if dice.between(0.0, 1.0) < 0.2 {
             WIDTH / 2
         } else {
             WIDTH - MARGIN
         };
         for left in (MARGIN..end - LETTER).step_by(LETTER) {
-            if random.unit() < 0.16 {
+            if dice.between(0.0, 1.0) < 0.16 {
                 continue;
             }
-            let letter = alphabet[(random.unit() * ALPHABET as f64) as usize];
+            let letter = alphabet[(dice.between(0.0, 1.0) * ALPHABET as f64) as usize];
             for (y, dots) in letter.iter().enumerate() {
                 for x in (0..5).filter(|x| dots & 1 << x != 0) {
                     for row in &mut rows[top + y * DOT..top + (y + 1) * DOT] {
