@@ -20,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use contract::Lang;
 use serde::Serialize;
 use serde_json::json;
+use shared::analog::PORTS;
 use shared::id::{BoxId, SiteId};
 
 use self::area::AreaCommand;
@@ -186,6 +187,15 @@ enum BoxCommand {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Test the analog line at a port now; asks the running server. What comes of it is in `show events`.
+    TestLine {
+        /// Box id, see `show boxes`.
+        #[arg(long = "box", value_name = "ID")]
+        id: BoxId,
+        /// Number of the port, from 1.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(PORTS)))]
+        port: u8,
+    },
     /// Remove a box, for example a broken one that another replaces; its events and call records stay.
     Remove {
         /// Box id, see `show boxes`.
@@ -309,6 +319,26 @@ async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
                 json,
                 json!({ "box": id, "site": site, "out": out }),
                 &format!("box {id} for site {site}; factory data in {}", out.display()),
+            )?;
+        }
+        BoxCommand::TestLine { id, port } => {
+            let boxes = db.boxes().await?;
+            let online = boxes
+                .iter()
+                .any(|row| row.r#box == id.to_string() && row.online == Some(true));
+            let asked = control::test_line(db, id, port).await?;
+            if asked.is_none() || !online {
+                return Err(Refusal::new(
+                    "server",
+                    format!("box {id} is not connected to a running server"),
+                    "See `show boxes`, and start the server with `serve`.",
+                )
+                .into());
+            }
+            print::done(
+                json,
+                json!({ "box": id.to_string(), "port": port }),
+                &format!("port {port} of box {id} is being tested; see `show events`"),
             )?;
         }
         BoxCommand::Remove { id } => {

@@ -14,6 +14,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
+use shared::id::BoxId;
+
 use crate::db::Db;
 
 /// Longest line from a command.
@@ -29,6 +31,14 @@ pub enum Ask {
     Changed,
     /// Which calls are there?
     Calls,
+    /// Have the analog line at this port of this box tested.
+    #[serde(rename = "test_line")]
+    TestLine {
+        /// The box.
+        r#box: BoxId,
+        /// Number of the port, from 1.
+        port: u8,
+    },
 }
 
 /// What the server answers.
@@ -180,6 +190,14 @@ pub async fn is_served(db: &Db) -> bool {
         Ok(place) => UnixStream::connect(&place.path).await.is_ok(),
         Err(_) => false,
     }
+}
+
+/// Has the running server order the test of a line; nothing if none runs. What comes of it is an event of the box.
+pub async fn test_line(db: &Db, r#box: BoxId, port: u8) -> anyhow::Result<Option<()>> {
+    let answer = tokio::time::timeout(PATIENCE, ask(db, Ask::TestLine { r#box, port }))
+        .await
+        .context("the server does not answer")??;
+    Ok(answer.map(drop))
 }
 
 /// The live calls of the running server; nothing if none runs.

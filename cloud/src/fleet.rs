@@ -17,6 +17,8 @@ use crate::sync::{Engine, Outgoing, SyncError};
 pub enum FleetEvent {
     /// The database changed: boxes are offered what is new for them.
     Changed,
+    /// The line at a port of a box is to be tested; lost if the box is away.
+    TestLine(BoxId, u8),
 }
 
 /// Runs until `events` is closed. `up` is told when the broker link is there for the first time.
@@ -71,6 +73,7 @@ impl Fleet {
             tokio::select! {
                 event = events.recv() => match event {
                     Some(FleetEvent::Changed) => self.changed().await,
+                    Some(FleetEvent::TestLine(id, port)) => self.publish("order", self.engine.test_line(id, port)),
                     None => break,
                 },
                 message = self.inbox.recv() => match message {

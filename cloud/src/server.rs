@@ -160,6 +160,10 @@ async fn answer(
             let _ = fleet.send(FleetEvent::Changed).await;
             Answer::Done
         }
+        Ask::TestLine { r#box, port } => {
+            let _ = fleet.send(FleetEvent::TestLine(r#box, port)).await;
+            Answer::Done
+        }
         Ask::Calls => {
             let (sender, receiver) = oneshot::channel();
             let _ = edge.send(EdgeEvent::Calls(sender)).await;

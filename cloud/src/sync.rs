@@ -18,7 +18,7 @@ use shared::BoxId;
 use shared::site::{Invalid, MAX_SECTION, Section, SectionKind, Site, root_hash};
 use shared::sync::{
     Ack, AppAck, BatchReader, Chunk, Down, EventId, Get, Hello, MAX_CHUNK, MAX_MANIFEST, MAX_MESSAGE,
-    Manifest, Message, MessageError, Nack, NackCode, SignedManifest, Topic, Up,
+    Manifest, Message, MessageError, Nack, NackCode, SignedManifest, TestLine, Topic, Up,
 };
 
 pub use memory::{Failed, Fault, MemoryStore, When};
@@ -195,6 +195,16 @@ impl<S: SyncStore> Engine<S> {
             Some(desired) => self.offer(now, to, &desired),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// The line at a port of a box is to be tested: what to send. It is not repeated.
+    pub fn test_line(&self, to: BoxId, port: u8) -> Result<Vec<Outgoing>, SyncError<S::Error>> {
+        let mut buffer = [0; 8];
+        let payload = TestLine { port }.encode(&mut buffer)?.to_vec();
+        Ok(vec![Outgoing {
+            topic: Topic::Down(to, Down::TestLine),
+            payload,
+        }])
     }
 
     /// Time has passed: manifests that were not answered are sent again.

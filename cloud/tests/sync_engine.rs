@@ -35,6 +35,7 @@ fn site(ids: u16) -> Site {
                 kind: TerminalKind::Fixed,
                 outgoing: direct,
                 site: site.sys.site,
+                port: None,
             })
             .unwrap();
     }

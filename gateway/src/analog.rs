@@ -90,6 +90,11 @@ impl<'s> Analog<'s> {
         }
     }
 
+    /// Ports that do nothing.
+    pub fn idle(&self) -> usize {
+        self.ports.iter().filter(|port| port.is_idle()).count()
+    }
+
     /// Whose telephone is at a port.
     pub fn key_of(&self, line: u8) -> Option<IdKey> {
         self.ports.get(usize::from(line))?.key()

@@ -24,7 +24,7 @@ pub const EMERGENCY_CALLS: usize = 2;
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
-/// One leg a caller, one a branch: 290, 168 bytes each, 48 KiB, without their texts.
+/// One leg a caller, one a branch: 290, 160 bytes each, 45 KiB, without their texts.
 pub const LEGS: usize = CALLS + BRANCHES;
 /// Blocks of 62 bytes for what is kept of messages: session descriptions, addresses, the header lines that answers repeat; 62
 /// KiB. An answered call as phones and carriers make them takes 20, the largest of those we know 29 (`sip/tests/calls.rs`), a
@@ -36,13 +36,13 @@ pub const KEPT_BLOCKS: usize = 88;
 /// An INVITE a branch and a call, the CANCELs of two groups that are answered at the same moment, and 32 requests within
 /// calls: 448, 64 bytes each, 28 KiB. What is over but for stragglers needs no room of its own: it is evicted.
 pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
-/// Subscriptions of phones to lines and mail boxes: 12 keys on each of 64 phones, 48 bytes each, 36 KiB.
+/// Subscriptions of phones to lines and mail boxes: 12 keys on each of 64 phones, 42 bytes each, 32 KiB.
 pub const LAMPS: usize = 12 * IDS;
 /// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and an eighth more, 53 KiB.
 pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 8;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
-/// Analog ports, 1,300 bytes each, 5 KiB: of each some 320 for a dialog, of which it has three, and 800 for an INVITE that waits
+/// Analog ports, 1,938 bytes each, 8 KiB: of each some 320 for a dialog, of which it has three, and 800 for an INVITE that waits
 /// until somebody lifts the handset.
 pub const LINES: usize = shared::analog::PORTS as usize;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
@@ -65,6 +65,6 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
 /// messages, 25 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
-pub const STORAGE_MAX: usize = 315 * 1_024;
+pub const STORAGE_MAX: usize = 318 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (14 KiB) and the answers that are being written.
 pub const BRAIN_MAX: usize = 30 * 1_024;

@@ -537,6 +537,11 @@ impl<'s> Gateway<'s> {
         self.registrar.iter().any(|b| b.flow() == *flow)
     }
 
+    /// Analog ports whose telephone is on hook, and that have no call.
+    pub fn idle_ports(&self) -> usize {
+        self.analog.idle()
+    }
+
     /// IDs that are in a call.
     pub fn busy(&self) -> impl Iterator<Item = IdKey> {
         self.busy.set().iter()

@@ -3,7 +3,7 @@
 mod common;
 
 use common::flash::*;
-use common::{commit_ops, commit_ops_of, committed, committed_of, sections, sections_of_schema_1, site};
+use common::{commit_ops, commit_ops_of, committed, committed_of, sections, sections_of_schema, site};
 use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
 use gateway::store::map::{self, ALL, COMMIT, CONFIG_A, CONFIG_B, EVENTS, FACTORY, SECTOR};
 use gateway::store::ram::{RamError, Torn, run};
@@ -342,26 +342,28 @@ fn a_configuration_this_firmware_finds_invalid_is_not_used_and_says_so() {
     assert_eq!(site, Site::default());
 }
 
-/// What the box's program before this one stored, with IDs that do not name their site.
+/// What earlier programs of the box stored: IDs that do not name their site, or their port.
 #[test]
-fn a_configuration_of_schema_1_is_read_and_replaced() {
-    let site = site(40, 1);
-    let old = sections_of_schema_1(&site);
-    let mut flash = blank();
-    load(&mut flash).unwrap();
-    let mut store = Store::new(&mut flash);
-    let ops = commit_ops_of(&old, 3);
-    assert_eq!(execute_all(&mut store, &ops), ops.len());
-    let restart = load(&mut flash).unwrap();
-    assert!(restart.loaded.usable && restart.loaded.alarms.is_empty());
-    assert_eq!(restart.loaded.committed, Some(committed_of(&old, 3)));
-    assert_eq!(restart.site, site);
+fn configurations_of_old_schemas_are_read_and_replaced() {
+    for schema in [1, 2] {
+        let site = site(40, 1);
+        let old = sections_of_schema(&site, schema);
+        let mut flash = blank();
+        load(&mut flash).unwrap();
+        let mut store = Store::new(&mut flash);
+        let ops = commit_ops_of(&old, 3);
+        assert_eq!(execute_all(&mut store, &ops), ops.len());
+        let restart = load(&mut flash).unwrap();
+        assert!(restart.loaded.usable && restart.loaded.alarms.is_empty());
+        assert_eq!(restart.loaded.committed, Some(committed_of(&old, 3)));
+        assert_eq!(restart.site, site);
 
-    let mut store = Store::new(&mut flash);
-    run(store.load(&mut Site::default(), 1, |_, _| {})).unwrap();
-    let ops = commit_ops(&site, 4);
-    assert_eq!(execute_all(&mut store, &ops), ops.len());
-    let restart = load(&mut flash).unwrap();
-    assert_eq!(restart.loaded.committed, Some(committed(&site, 4)));
-    assert_eq!(restart.site, site);
+        let mut store = Store::new(&mut flash);
+        run(store.load(&mut Site::default(), 1, |_, _| {})).unwrap();
+        let ops = commit_ops(&site, 4);
+        assert_eq!(execute_all(&mut store, &ops), ops.len());
+        let restart = load(&mut flash).unwrap();
+        assert_eq!(restart.loaded.committed, Some(committed(&site, 4)));
+        assert_eq!(restart.site, site);
+    }
 }

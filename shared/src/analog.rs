@@ -7,6 +7,7 @@ pub const PORTS: u8 = 4;
 
 /// The port an ID's telephone or FAX machine is plugged into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Port {
     /// Its number, 1 to [`PORTS`].
     pub number: u8,

@@ -4,6 +4,7 @@ mod common;
 
 use common::{key, number, office};
 use sha2::{Digest, Sha256};
+use shared::analog::{PORTS, Port};
 use shared::id::{IdKey, IdSet};
 use shared::site::{
     Called, Credential, Id, MAX_IDS, MAX_ITEM, MAX_SECTION, Rep, Rule, SectionDecoder, SectionError,
@@ -173,6 +174,11 @@ fn largest() -> Site {
                 kind: TerminalKind::Adapter,
                 outgoing: direct,
                 site: SiteId(u32::MAX),
+                port: (index < PORTS.into()).then_some(Port {
+                    number: index as u8 + 1,
+                    number_display: true,
+                    fax: true,
+                }),
             })
             .unwrap();
         site.credentials
@@ -291,7 +297,7 @@ fn hashes_are_those_of_the_stated_bytes() {
     root.update(b"denwaban root\0");
     for (kind, [number, schema]) in SectionKind::ALL
         .into_iter()
-        .zip([[1u8, 1], [2, 2], [3, 1], [4, 1]])
+        .zip([[1u8, 1], [2, 3], [3, 1], [4, 1]])
     {
         let mut buf = [0; MAX_SECTION];
         let (section, bytes) = site.encode_section(kind, &mut buf).unwrap();
@@ -326,12 +332,12 @@ fn varint(mut value: u64) -> Vec<u8> {
     bytes
 }
 
-/// The IDs of the office as schema 1 writes them, and what schema 2 adds to each.
-fn ids_of_the_office(site: &[u8]) -> Vec<u8> {
+/// The IDs of the office as schema 1 writes them, and what later ones add to each.
+fn ids_of_the_office(more: &[u8]) -> Vec<u8> {
     let mut bytes = vec![3];
     for (index, kind) in [(0, 1), (1, 1), (2, 0)] {
         let number = varint(0x8131_2340_0000_000B | (1 + index) << 20);
-        let fields = [&[6], "受付".as_bytes(), &[kind], &number, site].concat();
+        let fields = [&[6], "受付".as_bytes(), &[kind], &number, more].concat();
         bytes.extend(
             [
                 &[index as u8],
@@ -357,7 +363,20 @@ fn the_encodings_are_frozen() {
         [&[7, 1, 3, 16], &b"denwaban.example"[..], &[0, 0, 0]].concat()
     );
     let (_, bytes) = site.encode_section(SectionKind::Ids, &mut buf).unwrap();
-    assert_eq!(bytes, ids_of_the_office(&[1]));
+    // Site 1, no port.
+    assert_eq!(bytes, ids_of_the_office(&[1, 0]));
+    let mut plugged = site.clone();
+    for id in &mut plugged.ids {
+        id.port = Some(Port {
+            number: 4,
+            number_display: true,
+            fax: false,
+        });
+    }
+    let mut other = [0; MAX_SECTION];
+    let (_, bytes) = plugged.encode_section(SectionKind::Ids, &mut other).unwrap();
+    assert_eq!(bytes, ids_of_the_office(&[1, 1, 4, 1, 0]));
+    assert_eq!(decode(SectionKind::Ids, 3, bytes, 64).unwrap().ids, plugged.ids);
     let (_, bytes) = site.encode_section(SectionKind::Credentials, &mut buf).unwrap();
     assert_eq!(bytes[..50], [&[3, 0][..], &[0; 16], &[0; 32]].concat());
     let (_, bytes) = site.encode_section(SectionKind::Reps, &mut buf).unwrap();
@@ -376,6 +395,54 @@ fn ids_of_schema_1_are_of_the_own_site() {
     assert_eq!(site.ids, office().ids);
     assert!(decode(SectionKind::Ids, 2, &ids_of_the_office(&[]), 64).is_err());
     assert!(decode(SectionKind::Ids, 1, &ids_of_the_office(&[1]), 64).is_err());
+}
+
+#[test]
+fn ids_of_schema_2_have_no_port() {
+    let read = |schema, more: &[u8]| decode(SectionKind::Ids, schema, &ids_of_the_office(more), 64);
+    assert_eq!(read(2, &[1]).unwrap().ids, office().ids);
+    assert!(read(3, &[1]).is_err());
+    assert!(read(2, &[1, 0]).is_err());
+}
+
+#[test]
+fn ports_are_of_adapters_one_each() {
+    let port = |number| {
+        Some(Port {
+            number,
+            number_display: false,
+            fax: false,
+        })
+    };
+    let rule = |ports: [(TerminalKind, u32, Option<Port>); 2]| {
+        let mut site = office();
+        for (id, (kind, at, port)) in site.ids.iter_mut().zip(ports) {
+            (id.kind, id.site, id.port) = (kind, SiteId(at), port);
+        }
+        site.credentials.clear();
+        site.validate().err().map(|invalid| (invalid.item, invalid.rule))
+    };
+    use TerminalKind::{Adapter, Fixed};
+    assert_eq!(rule([(Adapter, 1, port(1)), (Adapter, 1, port(4))]), None);
+    assert_eq!(
+        rule([(Adapter, 1, port(1)), (Adapter, 2, port(1))]),
+        None,
+        "of two boxes"
+    );
+    assert_eq!(
+        rule([(Adapter, 1, port(1)), (Adapter, 1, port(1))]),
+        Some((1, Rule::PortTwice))
+    );
+    for number in [0, 5, 255] {
+        assert_eq!(
+            rule([(Adapter, 1, port(number)), (Fixed, 1, None)]),
+            Some((0, Rule::Port))
+        );
+    }
+    assert_eq!(
+        rule([(Fixed, 1, port(1)), (Fixed, 1, None)]),
+        Some((0, Rule::Port))
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{key, number, office};
+use shared::analog::{LineFault, LineLoad, LineTest, LineTestResult};
 use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
 use shared::site::{Invalid, MAX_SECTION, Rule, SectionKind, root_hash};
 use shared::sync::*;
@@ -13,7 +14,8 @@ const BOX: BoxId = BoxId(0x0123_4567_89AB_CDEF);
 #[test]
 fn topics_are_read_back_and_others_refused() {
     let ups = [Up::Hello, Up::Get, Up::Ack, Up::Nack, Up::Events, Up::Will].map(|leaf| Topic::Up(BOX, leaf));
-    let downs = [Down::Manifest, Down::Chunk, Down::AppAck].map(|leaf| Topic::Down(BOX, leaf));
+    let downs =
+        [Down::Manifest, Down::Chunk, Down::AppAck, Down::TestLine].map(|leaf| Topic::Down(BOX, leaf));
     for topic in ups.into_iter().chain(downs) {
         let name = topic.name();
         assert_eq!(name.as_str(), topic.to_string(), "it fits");
@@ -78,7 +80,7 @@ fn encode<'a>(message: &impl Message<'a>) -> Vec<u8> {
 }
 
 #[test]
-fn the_encoding_of_schema_1_is_frozen() {
+fn the_encodings_are_frozen() {
     let hash = [9; 32];
     assert_eq!(
         encode(&Hello {
@@ -153,7 +155,8 @@ fn the_encoding_of_schema_1_is_frozen() {
         assert_eq!(encode(&nack), [&[1, 5, 4], bytes].concat());
         assert_eq!(Nack::decode(&encode(&nack)), Ok(nack));
     }
-    let head = [1, 3, 0xAC, 2, 5, 1, 6];
+    assert_eq!(encode(&TestLine { port: 4 }), [1, 4]);
+    let head = [2, 3, 0xAC, 2, 5, 1, 6];
     assert_eq!(
         encode(&event(EventBody::Boot {
             reason: BootReason::PowerOn,
@@ -200,6 +203,56 @@ fn the_encoding_of_schema_1_is_frozen() {
         ]
         .concat()
     );
+    // Since schema 2.
+    assert_eq!(
+        encode(&event(EventBody::Alarm {
+            alarm: Alarm::Line(4, LineFault::Codec),
+            raised: false
+        })),
+        [&head[..], &[3, 7, 4, 2, 0]].concat()
+    );
+    let load = LineLoad {
+        feed_mv: 1,
+        leakage_ohm: 2,
+        ringer_nf: 3,
+    };
+    let measured = LineTest {
+        foreign_dc_mv: -1,
+        foreign_ac_mv: 5,
+        load: Some(load),
+    };
+    for (result, bytes) in [
+        (LineTestResult::Measured(measured), &[0, 1, 5, 1, 1, 2, 3][..]),
+        (LineTestResult::InUse, &[1]),
+        (LineTestResult::Failed, &[2]),
+    ] {
+        assert_eq!(
+            encode(&event(EventBody::LineTest { port: 4, result })),
+            [&head[..], &[5, 4], bytes].concat()
+        );
+    }
+}
+
+/// An event that a box's earlier program has left in its flash says the same.
+#[test]
+fn events_of_schema_1_are_read() {
+    let told = event(EventBody::Registration {
+        terminal: key(2),
+        registered: true,
+    });
+    let mut bytes = encode(&told);
+    for (schema, read) in [(0, None), (1, Some(&told)), (2, Some(&told)), (3, None)] {
+        bytes[0] = schema;
+        assert_eq!(
+            RawEvent::new(&bytes).unwrap().decode().ok().as_ref(),
+            read,
+            "schema {schema}"
+        );
+    }
+    // Of the others only the one that there is.
+    let mut ack = encode(&AppAck { up_to: None, unix: 3 });
+    ack[0] = 2;
+    assert_eq!(AppAck::decode(&ack), Err(MessageError::Schema));
 }
 
 #[test]

@@ -115,6 +115,7 @@ pub fn at_rest(scene: &mut Scene, excuses: Excuses) -> Faults {
     let mut faults = Faults::default();
     agents(scene, &mut faults);
     leaks(scene, &mut faults);
+    telephones(scene, &mut faults);
     events(scene, &mut faults);
     calls(scene, excuses, &mut faults);
     faults
@@ -184,6 +185,24 @@ fn leaks(scene: &mut Scene, faults: &mut Faults) {
     }
     let problems = scene.cloud().problems.clone();
     faults.0.extend(problems);
+}
+
+/// Every telephone is on hook and its line is quiet: none rings or is busy for ever.
+fn telephones(scene: &mut Scene, faults: &mut Faults) {
+    let desk = scene.desk();
+    let idle = desk.brain(gateway::Gateway::idle_ports);
+    faults.unless(idle.is_none_or(|idle| idle == gateway::budget::LINES), || {
+        format!("only {idle:?} ports are idle")
+    });
+    let on = idle.is_some();
+    for (line, telephone) in desk.telephones.iter().enumerate() {
+        faults.unless(!on || telephone.is_at_rest(), || {
+            format!("telephone {line} is not at rest")
+        });
+        for problem in &telephone.problems {
+            faults.0.push(format!("telephone {line}: {problem}"));
+        }
+    }
 }
 
 /// Every event of a box is in the database once, in order and without gaps.

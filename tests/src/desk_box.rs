@@ -11,7 +11,10 @@ use gateway::storage::BoxStorage;
 use gateway::store::ram::{RamNor, Torn};
 use gateway::store::{Done, Op, Reply, Store, Token, map};
 use gateway::trunk::CHUNK_MAX;
-use gateway::{Boot, Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput};
+use gateway::{
+    Boot, Gateway, Input, LineEvent, MediaOutput, Network, Output, Sense, TrunkInput, TrunkOutput,
+    UplinkInput,
+};
 use self_cell::MutBorrow;
 use shared::factory::{Factory, MAX_FACTORY};
 use shared::sync::BootReason;
@@ -19,6 +22,7 @@ use sip::{Flow, Instant, Transport};
 
 use crate::network::{Act, Arrival, Conn, Millis, Piece};
 use crate::rng::Rng;
+use crate::telephone::Telephone;
 use crate::world::Node;
 
 type Nor = RamNor<Vec<u8>>;
@@ -51,6 +55,7 @@ enum Told {
     UplinkMessage(String, Vec<u8>),
     Stored(Box<Done>),
     Played(u8),
+    Line(u8, LineEvent),
 }
 
 /// A connection that the box keeps.
@@ -89,6 +94,8 @@ pub struct DeskBox {
     /// When each player comes to its end.
     players: [Option<Millis>; PLAYERS],
     buffer: Vec<u8>,
+    /// At the lines, from the first on.
+    pub telephones: Vec<Telephone>,
     /// Announcements begun.
     pub announcements: Vec<(Millis, SocketAddr, media::prompt::Prompt)>,
     /// Starts.
@@ -126,6 +133,7 @@ impl DeskBox {
             store_done: Millis::MAX,
             players: [None; PLAYERS],
             buffer: vec![0; STREAM_MAX],
+            telephones: Vec::new(),
             announcements: Vec::new(),
             boots: 0,
             queued_at_boot: Vec::new(),
@@ -178,6 +186,10 @@ impl DeskBox {
                 Told::UplinkMessage(topic, payload) => Input::Uplink(UplinkInput::Message { topic, payload }),
                 Told::Stored(done) => Input::Stored(Done::clone(done)),
                 Told::Played(player) => Input::Played { player: *player },
+                Told::Line(line, event) => Input::Line {
+                    line: *line,
+                    event: *event,
+                },
             };
             brain.handle(clock, input);
         });
@@ -262,6 +274,11 @@ impl DeskBox {
                     u64::from(prompt.duration_ms()) * u64::from(times) + 1_000 * u64::from(times - 1);
                 self.players[usize::from(player)] = Some(now + length);
             }
+            Output::Line { line, order } => {
+                if let Some(telephone) = self.telephones.get_mut(usize::from(line)) {
+                    telephone.obey(now, order);
+                }
+            }
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
         }
     }
@@ -290,6 +307,23 @@ impl DeskBox {
             if end.is_some_and(|end| now >= end) {
                 *end = None;
                 self.told.push_back(Told::Played(player as u8));
+            }
+        }
+    }
+
+    fn run_telephones(&mut self, now: Millis) {
+        let booted = self.booted;
+        for (line, telephone) in self.telephones.iter_mut().enumerate() {
+            while let Some(event) = telephone.poll(now) {
+                let event = match event {
+                    // On the box's own clock.
+                    LineEvent::Circuit { at, sense } => LineEvent::Circuit {
+                        at: Instant(at.as_millis().saturating_sub(booted)),
+                        sense,
+                    },
+                    event => event,
+                };
+                self.told.push_back(Told::Line(line as u8, event));
             }
         }
     }
@@ -377,6 +411,7 @@ impl Node for DeskBox {
         self.run_store(now);
         self.run_players(now);
         self.run_uplink(now, out);
+        self.run_telephones(now);
         self.drain(now, out);
         while let Some(told) = self.told.pop_front() {
             self.tell(now, told);
@@ -403,7 +438,13 @@ impl Node for DeskBox {
             .copied()
             .min()
             .unwrap_or(Millis::MAX);
-        brain.min(uplink).min(players).min(self.store_done)
+        let telephones = self.telephones.iter().map(Telephone::next_deadline);
+        let telephones = telephones.min().unwrap_or(Millis::MAX);
+        brain
+            .min(uplink)
+            .min(players)
+            .min(self.store_done)
+            .min(telephones)
     }
 
     fn power_off(&mut self, _now: Millis) {
@@ -425,6 +466,7 @@ impl Node for DeskBox {
         self.trunk = Line::default();
         self.uplink = Line::default();
         self.players = [None; PLAYERS];
+        self.telephones.iter_mut().for_each(Telephone::power_off);
     }
 
     fn power_on(&mut self, now: Millis) {
@@ -455,6 +497,13 @@ impl Node for DeskBox {
         });
         let loaded = loaded.expect("the store can always be read");
         self.queued_at_boot.push(loaded.queued);
+        // The circuit says how it finds the loops.
+        for (line, telephone) in self.telephones.iter().enumerate() {
+            let (at, closed) = (Instant::ZERO, telephone.is_lifted());
+            let sense = Sense::Loop { closed };
+            let event = LineEvent::Circuit { at, sense };
+            self.told.push_back(Told::Line(line as u8, event));
+        }
         self.life = Some(life);
     }
 }

@@ -10,4 +10,5 @@ pub mod phone;
 pub mod rng;
 pub mod scene;
 pub mod story;
+pub mod telephone;
 pub mod world;

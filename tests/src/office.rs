@@ -1,5 +1,6 @@
 //! A small office and its branch: numbers, people, passwords.
 
+use shared::analog::Port;
 use shared::factory::Factory;
 use shared::id::{BoxId, ContractId, Extension, IdKey, SiteId};
 use shared::number::Number;
@@ -77,6 +78,7 @@ pub fn site_with_branch(here: SiteId, phones: u16, branch: u16, channels: u8) ->
                 number(&direct(index))
             },
             site: if index < phones - branch { HOME } else { BRANCH },
+            port: None,
         };
         let credential = Credential {
             key,
@@ -98,6 +100,46 @@ pub fn site_with_branch(here: SiteId, phones: u16, branch: u16, channels: u8) ->
     };
     assert!(site.reps.push(rep).is_ok());
     site
+}
+
+/// Telephones at the ports of the office's box, with the IDs behind those of the phones, in the ring group too. Each has a channel
+/// of its own (R15). The first one displays the caller's number.
+pub fn plug_telephones(site: &mut Site, telephones: u16) {
+    let phones = site.ids.len() as u16;
+    for line in 0..telephones {
+        let index = phones + line;
+        let key = IdKey::new(index).expect("fewer than 64");
+        let id = Id {
+            key,
+            direct: number(&direct(index)),
+            extension: extension(index).parse::<Extension>().expect("three digits"),
+            direct_in: true,
+            direct_out: true,
+            label: format!("Telephone {line}").as_str().try_into().expect("short"),
+            kind: TerminalKind::Adapter,
+            outgoing: number(REP),
+            site: HOME,
+            port: Some(Port {
+                number: line as u8 + 1,
+                number_display: line == 0,
+                fax: line == 2,
+            }),
+        };
+        if site.is_here(&id) {
+            let secret = Credential {
+                key,
+                ha1_md5: [0; 16],
+                ha1_sha256: [0; 32],
+            };
+            site.credentials.push(secret).expect("fewer than 64");
+        }
+        site.ids.push(id).expect("fewer than 64");
+    }
+    site.sys.channels += telephones as u8;
+    let all = site.all();
+    for rep in &mut site.reps {
+        (rep.members, rep.ring) = (all, all);
+    }
 }
 
 /// What a box was given at the factory.

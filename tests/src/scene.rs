@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ed25519_dalek::SigningKey;
 use shared::factory::Factory;
-use shared::id::{BoxId, ContractId};
+use shared::id::{BoxId, ContractId, SiteId};
 use shared::site::Site;
 
 use crate::cloud_node::CloudNode;
@@ -13,6 +13,7 @@ use crate::network::{Act, Arrival, Millis, NodeId, Place, Quality};
 use crate::office;
 use crate::phone::{Action, Identity, Incoming, Manner, Phone};
 use crate::rng::Rng;
+use crate::telephone::Telephone;
 use crate::world::{Node, World};
 
 /// The contract of the office.
@@ -87,6 +88,8 @@ pub struct Office {
     pub phones: u16,
     /// How many of them, the last ones, are at a branch with a box of its own.
     pub branch: u16,
+    /// Telephones at the ports of the office's box, at most 4; each has a channel besides the others.
+    pub telephones: u16,
     /// Channels of the contract, at least one a phone (R15).
     pub channels: u8,
     /// Within the office.
@@ -104,6 +107,7 @@ impl Office {
     pub const QUIET: Self = Office {
         phones: 4,
         branch: 0,
+        telephones: 0,
         channels: 4,
         lan: Quality::PERFECT,
         wan: Quality {
@@ -118,6 +122,13 @@ impl Office {
         },
         flash: Flash { time: (1, 3) },
     };
+}
+
+/// The configuration of a site of the office.
+pub fn site_of(office: &Office, here: SiteId, branch: u16, channels: u8) -> Site {
+    let mut site = office::site_with_branch(here, office.phones, branch, channels);
+    office::plug_telephones(&mut site, office.telephones);
+    site
 }
 
 /// The scene.
@@ -150,7 +161,7 @@ impl Scene {
         let key = SigningKey::from_bytes(&[9; 32]);
         let public = key.verifying_key().to_bytes();
         let box_of = |here, id, branch| {
-            let site = office::site_with_branch(here, office.phones, branch, office.channels);
+            let site = site_of(&office, here, branch, office.channels);
             (office::factory(id, public), site)
         };
         let mut boxes = vec![box_of(office::HOME, office::BOX, office.branch)];
@@ -159,6 +170,10 @@ impl Scene {
         }
         let desk = |(factory, _): &(Factory, Site), ip: Ipv4Addr, rng: &mut Rng| {
             let mut desk = DeskBox::new(ip, factory, rng.split(), office.flash);
+            for line in (0..office.telephones).filter(|_| ip == BOX_IP) {
+                let telephone = Telephone::new(line == 0, rng.range(300, 12_000), rng.split());
+                desk.telephones.push(telephone);
+            }
             desk.power_on(0);
             Actor::Box(desk)
         };

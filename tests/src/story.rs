@@ -6,7 +6,8 @@ use crate::network::{Cut, Millis, Place, Quality};
 use crate::office;
 use crate::phone::{Incoming, Manner};
 use crate::rng::Rng;
-use crate::scene::{BOX, CLOUD, Office, Scene};
+use crate::scene::{BOX, CLOUD, Office, Scene, site_of};
+use crate::telephone::Visit;
 use crate::world::Fault;
 
 /// The phones register for the first time from here…
@@ -99,6 +100,44 @@ fn plan_calls(scene: &mut Scene, rng: &mut Rng) -> usize {
     calls as usize
 }
 
+/// Somebody goes to the telephones now and then.
+fn plan_visits(scene: &mut Scene, rng: &mut Rng) -> usize {
+    let (phones, telephones) = (scene.office.phones, scene.office.telephones);
+    let mut visits = 0;
+    for line in 0..telephones {
+        let mut at = BEGIN;
+        for _ in 0..rng.range(0, 4) {
+            at += rng.range(2_000, 40_000);
+            let stays = rng.range(1_000, 60_000);
+            if at + stays > END {
+                break;
+            }
+            let of = |rng: &mut Rng| rng.range(0, u64::from(phones + telephones - 1)) as u16;
+            let digits = match rng.range(0, 9) {
+                0..5 => office::extension(of(rng)),
+                5 => office::REP.into(),
+                6 => "0901234999".into(),
+                7 => rng.pick(&["119", "117", "299", "2"]).into(),
+                8 => office::direct(of(rng)),
+                _ => String::new(),
+            };
+            let consults = rng
+                .chance(400)
+                .then(|| (rng.range(500, 20_000), office::extension(of(rng))));
+            let visit = Visit {
+                digits,
+                by_dial: rng.chance(300),
+                consults,
+                stays,
+            };
+            scene.desk().telephones[usize::from(line)].visit(at, visit);
+            at += stays;
+            visits += 1;
+        }
+    }
+    visits
+}
+
 /// Plans cuts and deaths; when the box starts again, if it dies.
 fn plan_faults(scene: &mut Scene, rng: &mut Rng, excuses: &mut Excuses) -> Option<Millis> {
     let mut at = BEGIN;
@@ -148,6 +187,12 @@ pub fn tell(seed: u64) -> Told {
         } else {
             0
         },
+        // One story in two has telephones.
+        telephones: if rng.chance(500) {
+            rng.range(1, 4) as u16
+        } else {
+            0
+        },
         channels: (phones + rng.range(0, 1)) as u8,
         lan: quality(&mut rng, 5, 30),
         wan: quality(&mut rng, 60, 50),
@@ -165,7 +210,7 @@ pub fn tell(seed: u64) -> Told {
         let manner = manner(&mut rng);
         scene.at(node).set_manner(manner);
     }
-    let calls = plan_calls(&mut scene, &mut rng);
+    let calls = plan_calls(&mut scene, &mut rng) + plan_visits(&mut scene, &mut rng);
     let mut starts = plan_faults(&mut scene, &mut rng, &mut excuses);
 
     let mut faults = Faults::default();
@@ -186,7 +231,7 @@ pub fn tell(seed: u64) -> Told {
             // An administrator gives the contract one channel more.
             more = Some(now);
             for (here, id) in [(office::HOME, office::BOX), (office::BRANCH, office::BRANCH_BOX)] {
-                let site = office::site_with_branch(here, office.phones, office.branch, office.channels + 1);
+                let site = site_of(&scene.office, here, office.branch, office.channels + 1);
                 scene.cloud().configure(now, id, site);
             }
         }
@@ -199,7 +244,11 @@ pub fn tell(seed: u64) -> Told {
     faults.0.extend(at_rest(&mut scene, excuses).0);
     // A cloud that has lost its calls lets others through while the carrier still has them.
     if !excuses.cloud_died {
-        let limit = |at| usize::from(office.channels) + usize::from(more.is_some_and(|since| since <= at));
+        let limit = |at| {
+            usize::from(office.channels)
+                + usize::from(office.telephones)
+                + usize::from(more.is_some_and(|since| since <= at))
+        };
         faults.0.extend(channels(scene.carrier().log(), limit).0);
     }
     let answered = scene

@@ -184,7 +184,10 @@ pub fn contracts(rows: &[ContractRow]) -> String {
                     id.extension,
                     id.key.to_string(),
                     id.role,
-                    id.kind,
+                    match id.port {
+                        Some(port) => format!("{} at port {port}", id.kind),
+                        None => id.kind,
+                    },
                     id.outgoing,
                     id.site.to_string(),
                     or_dash(Some(&id.state)),

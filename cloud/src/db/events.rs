@@ -101,7 +101,7 @@ impl Change<'_> {
                     .execute(&mut *self.tx)
                     .await?;
             }
-            EventBody::Alarm { .. } | EventBody::Panic(_) => {}
+            EventBody::Alarm { .. } | EventBody::Panic(_) | EventBody::LineTest { .. } => {}
         }
         Ok(true)
     }
@@ -217,6 +217,7 @@ fn kind(body: &EventBody) -> &'static str {
         EventBody::Registration { .. } => "registration",
         EventBody::Alarm { .. } => "alarm",
         EventBody::Panic(_) => "panic",
+        EventBody::LineTest { .. } => "line_test",
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 
 use contract::Contract;
 use serde::Serialize;
+use shared::analog::LineTestResult;
 use shared::id::{ContractId, IdKey};
 use shared::sync::{Event, EventBody, Message as _};
 use sqlx::FromRow;
@@ -308,5 +309,36 @@ fn told(body: &EventBody) -> String {
         EventBody::Alarm { alarm, raised: true } => format!("{alarm:?}"),
         EventBody::Alarm { alarm, .. } => format!("{alarm:?} is over"),
         EventBody::Panic(note) => format!("after {} ms: {}", note.uptime, note.message),
+        EventBody::LineTest { port, result } => format!("port {port}: {}", tested(result)),
     }
+}
+
+/// What came of the test of a line, for people.
+fn tested(result: &LineTestResult) -> String {
+    let test = match result {
+        LineTestResult::Measured(test) => test,
+        LineTestResult::InUse => return "in use".into(),
+        LineTestResult::Failed => return "could not be measured".into(),
+    };
+    let volts = |mv: f64| mv / 1_000.0;
+    let Some(load) = test.load else {
+        return format!(
+            "foreign voltage, {:.1} V DC and {:.1} V AC",
+            volts(test.foreign_dc_mv.into()),
+            volts(test.foreign_ac_mv.into())
+        );
+    };
+    let leakage = match load.leakage_ohm {
+        u32::MAX => "no leakage".into(),
+        ohm if load.leaks() => format!("leaks, {} kΩ", ohm / 1_000),
+        ohm => format!("{} kΩ", ohm / 1_000),
+    };
+    let bells = if load.overloads() {
+        "too many bells"
+    } else {
+        "bells"
+    };
+    let nf = load.ringer_nf;
+    let feed = volts(load.feed_mv.into());
+    format!("{feed:.1} V, {leakage}, {bells}: {} ({nf} nF)", load.ringers())
 }

@@ -13,8 +13,17 @@ pub struct Ag1171<P> {
     /// PD: low powers the circuit down.
     power: P,
     reversed: bool,
+    ringing: Ringing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ringing {
+    /// It does not ring.
+    Silent,
     /// It rings, with this polarity at the moment.
-    ringing: Option<bool>,
+    Rings { reversed: bool },
+    /// It rings no more: F/R is high for a half period, and RM goes low after that. F/R has to be high 10 ms before.
+    Ends,
 }
 
 impl<P: OutputPin> Ag1171<P> {
@@ -28,7 +37,7 @@ impl<P: OutputPin> Ag1171<P> {
             ring_mode,
             power,
             reversed: false,
-            ringing: None,
+            ringing: Ringing::Silent,
         })
     }
 
@@ -41,31 +50,52 @@ impl<P: OutputPin> Ag1171<P> {
     pub fn reverse(&mut self, reversed: bool) -> Result<(), P::Error> {
         self.reversed = reversed;
         match self.ringing {
-            Some(_) => Ok(()),
-            None => self.forward.set_state((!reversed).into()),
+            Ringing::Silent => self.polarity(reversed),
+            _ => Ok(()),
         }
     }
 
-    /// Rings, or does not: every half period of the ringing voltage is then begun by [`Ag1171::swing`].
+    /// Rings, or does not: every half period of the ringing voltage is then begun by [`Ag1171::swing`], and the end of the
+    /// last one too.
     pub fn ring(&mut self, on: bool) -> Result<(), P::Error> {
-        self.ringing = on.then_some(self.reversed);
-        self.ring_mode.set_state(on.into())?;
-        self.forward.set_state((!self.reversed).into())
+        match (on, self.ringing) {
+            (true, _) => {
+                let reversed = self.reversed;
+                self.ringing = Ringing::Rings { reversed };
+                self.ring_mode.set_high()?;
+                self.polarity(reversed)
+            }
+            (false, Ringing::Silent) => Ok(()),
+            (false, _) => {
+                self.ringing = Ringing::Ends;
+                self.polarity(false)
+            }
+        }
     }
 
-    /// Does it ring?
-    pub const fn is_ringing(&self) -> bool {
-        self.ringing.is_some()
+    /// Does it ring, or is ringing about to end?
+    pub fn is_ringing(&self) -> bool {
+        self.ringing != Ringing::Silent
     }
 
     /// The next half period of the ringing voltage.
     pub fn swing(&mut self) -> Result<(), P::Error> {
-        match &mut self.ringing {
-            Some(reversed) => {
-                *reversed = !*reversed;
-                self.forward.set_state((!*reversed).into())
+        match self.ringing {
+            Ringing::Silent => Ok(()),
+            Ringing::Rings { reversed } => {
+                let reversed = !reversed;
+                self.ringing = Ringing::Rings { reversed };
+                self.polarity(reversed)
             }
-            None => Ok(()),
+            Ringing::Ends => {
+                self.ringing = Ringing::Silent;
+                self.ring_mode.set_low()?;
+                self.polarity(self.reversed)
+            }
         }
+    }
+
+    fn polarity(&mut self, reversed: bool) -> Result<(), P::Error> {
+        self.forward.set_state((!reversed).into())
     }
 }

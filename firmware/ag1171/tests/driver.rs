@@ -10,7 +10,7 @@ fn pin(levels: &[State]) -> Mock {
 
 #[test]
 fn it_rings_by_turns_and_comes_back_to_its_polarity() {
-    let mut forward = pin(&[High, Low, Low, High, Low, High, Low, High]);
+    let mut forward = pin(&[High, Low, Low, High, Low, High, Low, High, High]);
     let mut ring_mode = pin(&[Low, High, Low]);
     let mut power = pin(&[High, Low, High]);
     let mut slic = Ag1171::new(forward.clone(), ring_mode.clone(), power.clone()).unwrap();
@@ -24,7 +24,11 @@ fn it_rings_by_turns_and_comes_back_to_its_polarity() {
     // Whoever answers while it rings hears nothing of it.
     slic.reverse(false).unwrap();
     slic.swing().unwrap();
+    // F/R is high for a while before RM goes low.
     slic.ring(false).unwrap();
+    assert!(slic.is_ringing());
+    slic.swing().unwrap();
+    assert!(!slic.is_ringing());
     slic.feed(false).unwrap();
     slic.feed(true).unwrap();
     for pin in [&mut forward, &mut ring_mode, &mut power] {

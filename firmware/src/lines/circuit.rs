@@ -80,7 +80,7 @@ pub async fn run(line: u8, wiring: Wiring, meter: &'static Meter, brain: &'stati
         power,
         mut test,
     } = wiring;
-    let _ = test.set_low();
+    sure(OutputPin::set_low(&mut test));
     let mut slic = sure(Ag1171::new(forward, ring_mode, power));
     let mut period = Ticker::every(HALF_PERIOD);
     loop {
@@ -115,7 +115,7 @@ pub async fn run(line: u8, wiring: Wiring, meter: &'static Meter, brain: &'stati
                     Either::First(measured) => measured,
                     Either::Second(()) => None,
                 };
-                let _ = test.set_low();
+                sure(OutputPin::set_low(&mut test));
                 tell(brain, line, Instant::now(), Sense::Measured(measured)).await;
             }
         }
@@ -137,7 +137,7 @@ async fn measure(
     reverse: bool,
 ) -> Option<Measured> {
     let mut meter = meter.lock().await;
-    let _ = test.set_high();
+    sure(OutputPin::set_high(test));
     Timer::after(SETTLED).await;
     let measured = if reverse {
         // The charge of the ringers flows at once: the converter is at work before.

@@ -30,6 +30,8 @@ pub fn room(capacity: Capacity) -> Storage<'static> {
         held: Box::leak(Box::new(keeper::Memory::new())),
         trunk: lasting(trunk::BUFFER, || 0),
         uplink: Box::leak(Box::new(uplink::Memory::new())),
+        // It has no lines of its own.
+        ports: &mut [],
     }
 }
 

@@ -1,5 +1,4 @@
-//! Compiles the programs of `peers/` against spandsp. They are processes of their own: its licence and its C stay out of ours. For
-//! the microcontroller there are none, but a memory map.
+//! Compiles the programs of `peers/` against spandsp. They are processes of their own: its licence and its C stay out of ours.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,16 +7,6 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     println!("cargo::rerun-if-changed=peers");
-    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
-        // QEMU's mps2-an500: 4 MiB each.
-        let map = "MEMORY { FLASH : ORIGIN = 0, LENGTH = 4M RAM : ORIGIN = 0x20000000, LENGTH = 4M }";
-        fs::write(out.join("memory.x"), map)?;
-        println!("cargo::rustc-link-search={}", out.display());
-        println!("cargo::rustc-link-arg-bins=--nmagic");
-        println!("cargo::rustc-link-arg-bins=-Tlink.x");
-        return Ok(());
-    }
-    println!("cargo::rustc-env=PEERS={}", out.display());
     for entry in fs::read_dir("peers")? {
         let source = entry?.path();
         let (Some("c"), Some(name)) = (source.extension().and_then(|e| e.to_str()), source.file_stem())

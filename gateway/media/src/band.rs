@@ -65,7 +65,7 @@ impl<const N: usize> Bank<N> {
         while k < LENGTH / 2 {
             let middle = k as f64 - (LENGTH - 1) as f64 / 2.0;
             let edge = middle / (LENGTH as f64 / 2.0);
-            let window = bessel(4.41 * (1.0 - edge * edge)) / bessel(4.41);
+            let window = bessel(6.0 * (1.0 - edge * edge)) / bessel(6.0);
             let mut band = 0;
             while band < N {
                 let (centre, half) = bands[band];
@@ -80,6 +80,19 @@ impl<const N: usize> Bank<N> {
             k += 1;
         }
         Bank { coefficients }
+    }
+
+    /// Gain of a band for power at a frequency: about one in the band.
+    pub(crate) const fn gain(&self, band: usize, hertz: f64) -> f64 {
+        let (mut k, mut gain) = (0, 0.0);
+        while k < LENGTH / 2 {
+            let middle = k as f64 - (LENGTH - 1) as f64 / 2.0;
+            let angle = core::f64::consts::TAU * middle / crate::SAMPLE_RATE as f64 * hertz;
+            let Complex { re, im } = self.coefficients[k][band];
+            gain += 2.0 * (re as f64 * cos(angle) - im as f64 * sin(angle));
+            k += 1;
+        }
+        gain * gain
     }
 
     /// What the bands have of these samples. It turns with the frequency itself, not with its distance from the centre.
@@ -133,8 +146,32 @@ impl Window {
         *last = millisecond.iter().map(|x| x * x).sum();
     }
 
+    /// Power of a tone that turns so far in a sample, give or take 60 Hz, under a Hann window.
+    pub(crate) fn power_of(&self, step: Complex) -> f32 {
+        const ONE: Complex = Complex { re: 1.0, im: 0.0 };
+        const STEP: Complex = Complex::turned(1_000.0 / LENGTH as f64, 1);
+        let (mut tone, mut window) = (ONE, ONE);
+        let mut sum = Complex::ZERO;
+        for &x in &self.samples {
+            let weight = x * (1.0 - window.re);
+            sum.re += weight * tone.re;
+            sum.im += weight * tone.im;
+            tone = tone.times_conjugate(step);
+            window = window.times_conjugate(STEP);
+        }
+        sum.power() / (LENGTH * LENGTH) as f32
+    }
+
     /// Power of all, as [`Complex::power`] has it for a band that holds it all: a quarter of a sine's squared peak.
+    ///
+    /// The middle of the window counts most, so that the beats of two tones that are 268 Hz apart hardly show.
     pub(crate) fn power(&self) -> f32 {
-        self.powers.iter().sum::<f32>() / (2 * LENGTH) as f32
+        const WEIGHTS: [f32; LENGTH / MILLISECOND] = [1.0, 2.0, 3.0, 4.0, 4.0, 3.0, 2.0, 1.0];
+        let weighed = self
+            .powers
+            .iter()
+            .zip(WEIGHTS)
+            .map(|(power, weight)| power * weight);
+        weighed.sum::<f32>() / (2.0 * 20.0 * MILLISECOND as f32)
     }
 }

@@ -124,7 +124,10 @@ impl Chain {
             receiver: Receiver::new(CODEC, None),
             sender: Sender::NEW,
             events: Deque::new(),
-            counters: Counters { unknown: 0, untold: 0 },
+            counters: Counters {
+                unknown: 0,
+                untold: 0,
+            },
         }
     }
 

@@ -91,7 +91,9 @@ pub enum Event {
 }
 
 /// A row's and a column's band. Both are a slope away from the other and from Japan's dial tone.
-static BANDS: Bank<2> = Bank::new([(822.0, 248.0), (1_427.0, 356.0)]);
+const BANDS: Bank<2> = Bank::new([(818.0, 264.0), (1_425.0, 364.0)]);
+
+static FILTERS: Bank<2> = BANDS;
 
 /// A tone with this much less than a band's is accepted in the band, in dBm0: -24 is, -29 is not.
 const FAINT: f32 = quarter_square(peak(-26));
@@ -99,10 +101,18 @@ const FAINT: f32 = quarter_square(peak(-26));
 const LOST: f32 = quarter_square(peak(-29));
 /// Power of one tone over the other's: 5 dB is accepted, this is 7 dB.
 const TWIST: f32 = 5.0;
-/// Share of both tones in all power but that of the dial tone: rows and columns together are nearly all there is.
-const PURITY: f32 = 0.75;
+/// Share of both tones in all power but that of the dial tone where there are two tones, noise or not.
+const MOST: f32 = 0.7;
+/// Share of both tones over the whole time: they are nearly all there is.
+const PURITY: f32 = 0.95;
 /// Of how much power a tone is to be found again after [`LAG`]: a voice is not.
 const COHERENCE: f32 = 0.9;
+/// By how much the line is louder with a digit than it was before: 6 dB. A chord follows upon another.
+const RISE: f32 = 8.0;
+/// Largest part of a column's power that its second harmonic may have: -15 dB. Instruments have more.
+const OVERTONE: f32 = 0.03;
+/// Milliseconds from what was before to when there are two tones for sure.
+const ONSET: usize = 12;
 /// Milliseconds that a digit has to sound: 40 are a digit, 24 are not.
 const LONG: u16 = 31;
 /// Milliseconds after which it is over: an interruption of 10 is none, 30 are a pause.
@@ -110,7 +120,7 @@ const OVER: u16 = 20;
 /// Milliseconds over which a frequency is measured.
 const LAG: usize = 6;
 /// Farthest from its frequency that a tone is accepted, as a part of it: 1.8 % is, 3 % is not.
-const DEVIATION: f64 = 0.024;
+const DEVIATION: f64 = 0.020;
 
 const fn quarter_square(peak: i16) -> f32 {
     peak as f32 * peak as f32 / 4.0
@@ -128,6 +138,12 @@ pub struct Detector {
     steady: u16,
     /// Milliseconds since there were.
     silent: u16,
+    /// Power of the line in the last milliseconds, and that before there were two tones.
+    powers: [f32; ONSET],
+    before: f32,
+    /// Sum of the power in the milliseconds that count, and their number.
+    total: f32,
+    counted: f32,
     digit: Option<Digit>,
 }
 
@@ -151,6 +167,10 @@ impl Detector {
             heard: 0,
             steady: 0,
             silent: OVER,
+            powers: [0.0; ONSET],
+            before: 0.0,
+            total: 0.0,
+            counted: 0.0,
             digit: None,
         }
     }
@@ -159,19 +179,32 @@ impl Detector {
     pub fn push(&mut self, millisecond: &[i16; MILLISECOND]) -> Option<Event> {
         self.window
             .push(&millisecond.map(|x| self.notch.push(f32::from(x))));
-        let [low, high] = BANDS.of(&self.window);
+        let power = self.window.power();
+        let [before, ..] = self.powers;
+        self.powers.copy_within(1.., 0);
+        let [.., last] = &mut self.powers;
+        *last = power;
+        let [low, high] = FILTERS.of(&self.window);
         let (row, column) = (low.power(), high.power());
         let faint = if self.digit.is_some() { LOST } else { FAINT };
         let two_tones = row > faint
             && column > faint
             && row < TWIST * column
             && column < TWIST * row
-            && row + column > PURITY * self.window.power();
-        self.low.push(low, usize::from(self.steady) >= LAG && two_tones);
-        self.high.push(high, usize::from(self.steady) >= LAG && two_tones);
+            && row + column > MOST * power;
+        let counts = two_tones && usize::from(self.steady) >= LAG;
+        self.low.push(low, counts);
+        self.high.push(high, counts);
+        if counts {
+            self.counted += 1.0;
+            self.total += power;
+        }
         if !two_tones {
             self.steady = 0;
             return self.pause();
+        }
+        if self.heard == 0 {
+            self.before = before;
         }
         self.silent = 0;
         self.steady = self.steady.saturating_add(1);
@@ -199,13 +232,21 @@ impl Detector {
 
     /// The digit of the tones that were heard.
     fn judge(&self) -> Option<Digit> {
-        let row = self.low.judge(&ROWS)?;
-        let column = self.high.judge(&COLUMNS)?;
+        let (row, row_power) = self.low.judge(&ROWS)?;
+        let (column, column_power) = self.high.judge(&COLUMNS)?;
+        let before = self.before * self.counted;
+        let pure = row_power + column_power > PURITY * (self.total - before);
+        let overtone = self.window.power_of(COLUMNS.get(column)?.overtone) * self.counted;
+        let sudden = self.total > RISE * before;
+        if !pure || !sudden || overtone > OVERTONE * column_power {
+            return None;
+        }
         KEYS.get(row)?.get(column).copied().map(Digit)
     }
 
     fn forget(&mut self) {
         self.heard = 0;
+        (self.total, self.counted) = (0.0, 0.0);
         self.low.sums = Sums::NONE;
         self.high.sums = Sums::NONE;
     }
@@ -257,8 +298,8 @@ impl Group {
         *last = value;
     }
 
-    /// Which of the tones it is.
-    fn judge(&self, tones: &[Nominal; 4]) -> Option<usize> {
+    /// Which of the tones it is, and the sum of its power.
+    fn judge(&self, tones: &[Nominal; 4]) -> Option<(usize, f32)> {
         let Sums { near, far, power } = self.sums;
         let closeness = |tone: &Nominal| near.times_conjugate(tone.near).re;
         let (index, tone) = tones
@@ -268,7 +309,7 @@ impl Group {
         let off = far.times_conjugate(tone.far);
         let is_tone = off.power() > COHERENCE * COHERENCE * power * power;
         let is_close = off.re > 0.0 && off.re * off.re > tone.least * off.power();
-        (is_tone && is_close).then_some(index)
+        (is_tone && is_close).then_some((index, power / tone.gain))
     }
 }
 
@@ -279,21 +320,33 @@ struct Nominal {
     far: Complex,
     /// Square of the cosine of the angle by which it may be off after [`LAG`].
     least: f32,
+    /// Gain of its band for its power.
+    gain: f32,
+    /// How far its second harmonic turns in a sample.
+    overtone: Complex,
 }
 
-static ROWS: [Nominal; 4] = nominal(LOW);
-static COLUMNS: [Nominal; 4] = nominal(HIGH);
+static ROWS: [Nominal; 4] = nominal(0, LOW);
+static COLUMNS: [Nominal; 4] = nominal(1, HIGH);
 
-const fn nominal(tones: [u16; 4]) -> [Nominal; 4] {
-    const fn one(hertz: u16) -> Nominal {
-        let off = Complex::turned(hertz as f64 * DEVIATION, LAG as u8);
+const fn nominal(band: usize, tones: [u16; 4]) -> [Nominal; 4] {
+    const fn one(band: usize, hertz: u16) -> Nominal {
+        let hertz = hertz as f64;
+        let off = Complex::turned(hertz * DEVIATION, LAG as u8);
         Nominal {
-            near: Complex::turned(hertz as f64, 1),
-            far: Complex::turned(hertz as f64, LAG as u8),
+            near: Complex::turned(hertz, 1),
+            far: Complex::turned(hertz, LAG as u8),
             least: off.re * off.re,
+            gain: BANDS.gain(band, hertz) as f32,
+            overtone: Complex::turned(2.0 * hertz / MILLISECOND as f64, 1),
         }
     }
-    [one(tones[0]), one(tones[1]), one(tones[2]), one(tones[3])]
+    [
+        one(band, tones[0]),
+        one(band, tones[1]),
+        one(band, tones[2]),
+        one(band, tones[3]),
+    ]
 }
 
 /// Takes away Japan's dial tone, 400 Hz, of which the telephone's hybrid returns a part while the first digit is dialled.
@@ -305,8 +358,8 @@ struct Notch {
 
 impl Notch {
     fn push(&mut self, x: f32) -> f32 {
-        /// Radius of the poles: 130 Hz are taken away.
-        const R: f32 = 0.95;
+        /// Radius of the poles: 50 Hz are taken away.
+        const R: f32 = 0.98;
         const TWO_COSINES: f32 = 2.0 * Complex::turned(400.0 / 8.0, 1).re;
         let [x1, x2] = self.x;
         let [y1, y2] = self.y;

@@ -6,10 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod band;
+pub mod caller_id;
 pub mod chain;
 pub mod comfort;
 pub mod dtmf;
 pub mod echo;
+pub mod event;
+pub mod fax;
 pub mod g711;
 pub mod jitter;
 mod noise;

@@ -1,8 +1,9 @@
 //! Comfort noise: its level and its spectrum.
 
-mod line;
+mod hybrid;
+mod signal;
 
-use line::level;
+use hybrid::level;
 use media::BLOCK;
 use media::comfort::Comfort;
 use proptest::prelude::*;

@@ -1,8 +1,9 @@
 //! The echo canceller against a line of our own: a hybrid computed from the cable's constants, µ-law both ways.
 
-mod line;
+mod hybrid;
+mod signal;
 
-use line::{JAPANESE, Loop, OFFICE, PAIR_0_4, PAIR_0_5, RESISTIVE, level, noise, speech};
+use hybrid::{JAPANESE, Loop, OFFICE, PAIR_0_4, PAIR_0_5, RESISTIVE, level, noise, speech};
 use media::BLOCK;
 use media::echo::{Canceller, Mode};
 use media::g711::{ulaw_decode, ulaw_encode};

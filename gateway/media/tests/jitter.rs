@@ -1,14 +1,15 @@
 //! The jitter buffer: a sender with its own clock, a network that is late, doubles and loses, and the blocks that come out.
 
-mod line;
+mod hybrid;
+mod signal;
 
-use line::Random;
 use media::BLOCK;
 use media::g711::Law;
 use media::jitter::{Block, Buffer, CAPACITY, Counters};
 use media::receiver::Receiver;
 use media::rtp::{Packet, Repr};
 use proptest::prelude::*;
+use signal::Dice;
 
 const FRAME: usize = 160;
 /// A frame, in blocks.
@@ -160,13 +161,13 @@ fn a_silent_far_end_is_not_missing() {
 
 /// A network of its own: packets come up to `jitter` blocks late. Gives the mean delay and the missing blocks of the second half.
 fn over(buffer: &mut Buffer, jitter: f64, seconds: usize) -> (f32, u32) {
-    let mut random = Random::new(5);
+    let mut dice = Dice::new(5);
     let mut rest = 0.0;
     let mut coming: Vec<(usize, usize)> = Vec::new();
     let mut missing = 0;
     for now in 0..seconds * 200 {
         if now % BLOCKS == 0 {
-            let late = random.unit() * jitter;
+            let late = dice.between(0.0, 1.0) * jitter;
             coming.push((now + late as usize, now / BLOCKS));
         }
         coming.retain(|&(at, n)| {
@@ -239,12 +240,12 @@ fn a_clock_that_is_off_by_100_ppm_slips_nothing() {
         if modem {
             receiver.modem();
         }
-        let mut random = Random::new(9);
+        let mut dice = Dice::new(9);
         let (mut sent, mut played) = (0usize, Vec::new());
         let frame_time = 4.0 / (1.0 + ppm / 1e6);
         for now in 0..200 * 300 {
             // Each packet comes up to 10 ms late.
-            while sent as f64 * frame_time + 2.0 * random.unit() <= now as f64 {
+            while sent as f64 * frame_time + 2.0 * dice.between(0.0, 1.0) <= now as f64 {
                 let mut packet = [0; 12 + FRAME];
                 let payload = header(7, sent).emit(&mut packet).unwrap();
                 for (n, octet) in payload.iter_mut().enumerate() {

@@ -1,11 +1,13 @@
 //! Packet loss concealment: what it makes of sines, speech and a modem's signal.
 
-mod line;
+mod hybrid;
+mod signal;
 
-use line::{Random, level, noise, speech};
+use hybrid::{level, noise, speech};
 use media::BLOCK;
 use media::g711::{ulaw_decode, ulaw_encode};
 use media::plc::{Concealer, Signal};
+use signal::Dice;
 use std::f64::consts::TAU;
 
 /// Plays it, with the blocks in these ranges missing.
@@ -96,9 +98,9 @@ fn speech_is_as_near_to_what_was_said_as_spandsps() {
         .collect();
     let sum: f64 = (0..20)
         .map(|seed| {
-            let mut random = Random::new(seed);
+            let mut dice = Dice::new(seed);
             let lost: Vec<_> = (0..speech.len() / 160)
-                .filter(|_| random.unit() < 0.05)
+                .filter(|_| dice.between(0.0, 1.0) < 0.05)
                 .map(|packet| 4 * packet..4 * packet + 4)
                 .collect();
             snr(&speech, &play(Signal::Speech, &speech, &lost))

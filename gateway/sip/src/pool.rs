@@ -8,6 +8,7 @@ use core::num::NonZeroU32;
 
 /// A handle into a [`Pool`]: 20 bits of index, 12 bits of generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(2))]
 pub struct Key(
     /// All bits turned over.
     NonZeroU32,

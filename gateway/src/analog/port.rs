@@ -191,7 +191,7 @@ impl Port {
     /// Takes what the chain tells.
     pub fn heard(&mut self, now: Instant, event: chain::Event) {
         match event {
-            chain::Event::Digit(digit) => self.digit(now, digit),
+            chain::Event::Digit(digit) => self.digit(now, digit.name()),
             chain::Event::CallerIdSent => {
                 self.number = (false, false);
                 self.line.sent(now);

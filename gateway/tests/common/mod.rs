@@ -76,8 +76,9 @@ pub fn sections(site: &Site) -> Vec<(Section, Vec<u8>)> {
         .collect()
 }
 
-/// The same as a program of schema 1 wrote them: IDs without their site, which is below 128.
-pub fn sections_of_schema_1(site: &Site) -> Vec<(Section, Vec<u8>)> {
+/// The same as a program of schema 1 or 2 wrote them: IDs without their port, which they do not have, and in schema 1 without
+/// their site, which is below 128.
+pub fn sections_of_schema(site: &Site, schema: u16) -> Vec<(Section, Vec<u8>)> {
     use sha2::Digest;
     let mut buf = [0; MAX_SECTION];
     let mut bytes = vec![site.ids.len() as u8];
@@ -85,14 +86,14 @@ pub fn sections_of_schema_1(site: &Site) -> Vec<(Section, Vec<u8>)> {
         let mut one = Site::default();
         one.ids.push(id.clone()).unwrap();
         let (_, item) = one.encode_section(SectionKind::Ids, &mut buf).unwrap();
-        bytes.extend_from_slice(&item[1..item.len() - 1]);
+        bytes.extend_from_slice(&item[1..item.len() - usize::from(3 - schema)]);
     }
     let mut sections = sections(site);
     let section = Section {
         kind: SectionKind::Ids,
-        schema: 1,
+        schema,
         len: bytes.len() as u32,
-        hash: section_hash(SectionKind::Ids, 1)
+        hash: section_hash(SectionKind::Ids, schema)
             .chain_update(&bytes)
             .finalize()
             .into(),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod chips;
+mod drivers;
 mod line;
 mod server;
 mod sets;

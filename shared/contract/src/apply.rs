@@ -124,6 +124,7 @@ impl Work<'_> {
             Command::ReturnDevice(device) => self.return_device(*device)?,
             Command::BuyDevice(device) => self.buy_device(*device)?,
             Command::Bind(device, port, id) => self.bind(*device, *port, *id)?,
+            Command::Plug(key, port) => self.plug(*key, *port)?,
             Command::Login {
                 id,
                 terminal,

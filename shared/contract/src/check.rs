@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use shared::analog::PORTS;
 use shared::route::Treatment;
-use shared::{Extension, IdKey, IdSet, Number};
+use shared::{Extension, IdKey, IdSet, Number, TerminalKind};
 
 use crate::device::{DeviceId, DeviceState};
 use crate::model::{Contract, RequestState, Terminal};
@@ -45,6 +46,8 @@ pub enum Broken {
     DanglingRule(Number),
     /// R5: an ID has two devices, or one for another kind of terminal.
     Device(DeviceId),
+    /// R5, A14, R41: an ID is plugged into a port that there is not, is another one's, or is not for its terminal.
+    Port(IdKey),
     /// R34: a device on its way is bound to no ID, or has no hardware address.
     Unbound(DeviceId),
     /// A contract that ended still has something.
@@ -90,7 +93,7 @@ impl Contract {
 
     fn check_ids(&self) -> Result<(), Broken> {
         let mut keys = IdSet::EMPTY;
-        let (mut extensions, mut terminals) = (BTreeSet::new(), Vec::new());
+        let (mut extensions, mut terminals, mut ports) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
         for id in &self.ids {
             let mut former = self.former.iter().filter(|former| former.id == Some(id.key));
             let reused = former.any(|former| former.since < id.since);
@@ -100,6 +103,15 @@ impl Contract {
             ensure(extensions.insert(extension), Broken::ExtensionTwice(extension))?;
             ensure(self.site(id.site).is_some(), Broken::NoSite)?;
             ensure(self.may_present(id.key, id.outgoing), Broken::Outgoing(id.key))?;
+            if let Some(port) = id.port {
+                let fits = (1..=PORTS).contains(&port.number) && id.kind == TerminalKind::Adapter;
+                let elsewhere = self
+                    .devices
+                    .iter()
+                    .any(|device| device.ports.contains(&Some(id.key)));
+                let own = ports.insert((id.site, port.number));
+                ensure(fits && own && !elsewhere, Broken::Port(id.key))?;
+            }
             if let Some(porting) = id.direct.porting {
                 ensure(porting.next.is_some(), Broken::DirectLeaves(id.direct.number))?;
             }

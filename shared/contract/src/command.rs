@@ -1,6 +1,7 @@
 //! Everything a contract can be told.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use shared::analog::Port;
 use shared::route::{BlockRule, NumberRules};
 use shared::schedule::Schedule;
 use shared::site::TerminalKind;
@@ -101,6 +102,8 @@ pub enum Command {
     BuyDevice(DeviceId),
     /// Gives a port of a device to another ID, or to none.
     Bind(DeviceId, u8, Option<IdKey>),
+    /// Plugs an adapter's ID into a port of its site's box, or out of it (R41).
+    Plug(IdKey, Option<Port>),
 
     /// A terminal wants to use an ID (R6, A19).
     Login {

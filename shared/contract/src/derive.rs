@@ -93,6 +93,7 @@ impl Contract {
                 kind: id.kind,
                 outgoing: id.outgoing,
                 site: id.site,
+                port: id.port,
             };
             out.ids.push(id).map_err(|_| SiteError::TooMany)?;
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use shared::analog::Port;
 use shared::date::Date;
 use shared::route::{BlockRule, NumberRules, NumberState};
 use shared::schedule::Schedule;
@@ -154,6 +155,9 @@ pub struct Id {
     pub lease: Option<Lease>,
     /// Counts its leases: who holds an older one has lost it.
     pub epoch: u32,
+    /// The port of its site's box that its telephone or FAX machine is plugged into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Port>,
 }
 
 /// A telephone number of the contract and what happens to it.

@@ -192,6 +192,12 @@ pub enum Refusal {
     Ports(Model),
     /// R43: an adapter connects analog equipment only.
     AnalogOnly(Interface),
+    /// R41: a box has no such port.
+    NoPort(u8),
+    /// R5, A14: another ID is plugged into the port.
+    PortTaken { port: u8, extension: Extension },
+    /// R5: the ID is plugged into a port of the box.
+    IdHasPort { extension: Extension, port: u8 },
     /// R5: the ID has a device already.
     IdHasDevice { extension: Extension, device: DeviceId },
     /// R5: the ID is for another kind of terminal.
@@ -243,7 +249,13 @@ impl Refusal {
             Self::Porting(_) | Self::NotPorting(_) | Self::NotPortable(_) | Self::PortedOut(_) => {
                 Rule::Named("porting")
             }
-            Self::NoId(_) | Self::NoKey | Self::IdHasDevice { .. } | Self::WrongKind { .. } => Rule::R(5),
+            Self::NoId(_)
+            | Self::NoKey
+            | Self::IdHasDevice { .. }
+            | Self::IdHasPort { .. }
+            | Self::PortTaken { .. }
+            | Self::WrongKind { .. } => Rule::R(5),
+            Self::NoPort(_) => Rule::R(41),
             Self::NoExtension(_) | Self::RingNotMember { .. } => Rule::R(4),
             Self::BasicId(_) => Rule::R(16),
             Self::CallerId { .. } => Rule::R(9),

@@ -10,7 +10,7 @@ use crate::model::{Contract, Customer, Id, Line, Rep, Settings, Site};
 use crate::plan::PlanVersion;
 
 /// Schema number of what is written.
-pub const SCHEMA: u16 = 2;
+pub const SCHEMA: u16 = 3;
 
 /// Why a document is not a contract.
 #[derive(Debug)]
@@ -60,7 +60,8 @@ impl Contract {
         let contract = document.contract.get();
         match document.schema {
             1 => Ok(serde_json::from_str::<V1>(contract)?.into()),
-            SCHEMA => Ok(serde_json::from_str(contract)?),
+            // 3: an ID may name a port of a box; without, it is as before.
+            2 | SCHEMA => Ok(serde_json::from_str(contract)?),
             other => Err(StoreError::Schema(other)),
         }
     }
@@ -169,6 +170,7 @@ impl From<V1Id> for Id {
             outgoing: old.outgoing,
             lease: None,
             epoch: 0,
+            port: None,
         }
     }
 }

@@ -4,6 +4,8 @@ mod name;
 mod order;
 mod warning;
 
+use shared::analog::PORTS;
+
 use crate::model::Role;
 use crate::refusal::{Obstacle, Refusal};
 
@@ -518,6 +520,30 @@ impl Refusal {
                     name::interface(*interface).1
                 ),
                 "Connect an analog telephone or FAX machine.",
+            ),
+            Self::NoPort(port) => pair(
+                format!("ゲートウェイに電話ポート{port}はありません"),
+                &format!("1～{PORTS}を指定してください。"),
+                format!("a box has no analog port {port}"),
+                &format!("Choose 1 to {PORTS}."),
+            ),
+            Self::PortTaken { port, extension } => pair(
+                format!("電話ポート{port}は内線{extension}のIDが使っています。端末1台ごとにIDが1つ必要です"),
+                "空いているポートを選ぶか、先に割り当てを解除してください。",
+                format!(
+                    "analog port {port} belongs to extension {extension}, and every terminal needs an ID"
+                ),
+                "Choose a free port, or unplug that ID first.",
+            ),
+            Self::IdHasPort { extension, port } => pair(
+                format!(
+                    "内線{extension}のIDは電話ポート{port}に接続されています。端末1台ごとにIDが1つ必要です"
+                ),
+                "追加IDをお申し込みいただくか、先にポートの割り当てを解除してください。",
+                format!(
+                    "the ID with extension {extension} is plugged into analog port {port}, and every terminal needs an ID"
+                ),
+                "Add an ID, or unplug this one first.",
             ),
             Self::IdHasDevice { extension, device } => pair(
                 format!(

@@ -15,6 +15,7 @@ use contract::{Actor, Command, Context, Contract, Effect, Lang, apply};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use shared::analog::Port;
 use shared::route::{BlockRule, NumberRules, Treatment};
 use shared::schedule::Schedule;
 use shared::site::Credential;
@@ -253,6 +254,12 @@ fn a_command() -> impl Strategy<Value = Command> {
         1 => a_device().prop_map(ReturnDevice),
         1 => a_device().prop_map(BuyDevice),
         2 => (a_device(), 0..2u8, option::of(a_key())).prop_map(|(device, port, id)| Bind(device, port, id)),
+        3 => (a_key(), option::weighted(0.8, (0..6u8, any::<bool>(), any::<bool>())))
+            .prop_map(|(key, port)| Plug(key, port.map(|(number, number_display, fax)| Port {
+                number,
+                number_display,
+                fax,
+            }))),
         4 => (a_key(), a_terminal(), 0..3u8).prop_map(|(id, terminal, consent)| Login {
             id,
             terminal,
@@ -323,6 +330,7 @@ fn aim(contract: &Contract, command: Command, pick: usize) -> Command {
         ReturnDevice(given) => ReturnDevice(device(given)),
         BuyDevice(given) => BuyDevice(device(given)),
         Bind(given, port, key) => Bind(device(given), port, key.map(id)),
+        Plug(key, port) => Plug(id(key), port),
         Login {
             id: key,
             terminal,

@@ -8,6 +8,7 @@ use contract::device::{Acquisition, DeviceId, Interface, Model};
 use contract::model::{Customer, Reviewed, Suspension, SuspensionCause, Terminal};
 use contract::store::{SCHEMA, StoreError};
 use contract::{Command, Contract, PlanVersion};
+use shared::analog::Port;
 use shared::route::{BlockRule, NumberRules, Treatment};
 use shared::{IdSet, TerminalKind};
 
@@ -79,11 +80,25 @@ fn furnished() -> Contract {
 }
 
 #[test]
-fn schema_2_is_frozen() {
-    let (contract, golden) = (furnished(), include_str!("contract-2.json"));
+fn schema_3_is_frozen() {
+    let (mut contract, golden) = (furnished(), include_str!("contract-3.json"));
+    let world = World::default();
+    world.run(&mut contract, add_id(302, TerminalKind::Adapter));
+    let port = Some(Port {
+        number: 2,
+        number_display: true,
+        fax: false,
+    });
+    world.run(&mut contract, Command::Plug(key(5), port));
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(value(&contract.to_json().unwrap()), value(golden));
     assert_eq!(Contract::from_json(golden).unwrap(), contract);
+}
+
+#[test]
+fn schema_2_has_no_ports() {
+    let contract = Contract::from_json(include_str!("contract-2.json")).unwrap();
+    assert_eq!(contract, furnished());
 }
 
 #[test]
@@ -121,8 +136,8 @@ fn schema_1_becomes_a_contract_of_today() {
 
 #[test]
 fn what_is_no_contract() {
-    let later = include_str!("contract-1.json").replace("\"schema\":1", "\"schema\":3");
-    assert!(matches!(Contract::from_json(&later), Err(StoreError::Schema(3))));
+    let later = include_str!("contract-1.json").replace("\"schema\":1", "\"schema\":4");
+    assert!(matches!(Contract::from_json(&later), Err(StoreError::Schema(4))));
     let one_as_two = include_str!("contract-1.json").replace("\"schema\":1", "\"schema\":2");
     for text in ["", "{}", "[]", "{\"schema\":2}", &one_as_two] {
         assert!(

@@ -40,6 +40,7 @@ pub fn office() -> Site {
             kind,
             outgoing: direct,
             site: site.sys.site,
+            port: None,
         };
         site.ids.push(id).unwrap();
         let credential = Credential {

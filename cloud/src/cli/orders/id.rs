@@ -4,6 +4,7 @@ use clap::{Subcommand, ValueEnum};
 use contract::command::{IdChange, NewId};
 use contract::{Command, Contract};
 use serde_json::json;
+use shared::analog::Port;
 use shared::id::{ContractId, Extension, SiteId};
 use shared::number::Number;
 use shared::site::TerminalKind;
@@ -71,6 +72,33 @@ pub enum IdCommand {
         /// New password, at least 8 characters.
         #[arg(long)]
         password: Option<String>,
+    },
+    /// Plug an adapter's ID into a port of its site's box (FXS).
+    Plug {
+        /// Contract.
+        #[arg(long)]
+        contract: u32,
+        /// Its extension.
+        #[arg(long, value_parser = read::extension)]
+        extension: Extension,
+        /// Number of the port, from 1.
+        #[arg(long)]
+        port: u8,
+        /// Send the caller's number before it rings (ナンバー・ディスプレイ).
+        #[arg(long)]
+        number_display: bool,
+        /// It is a FAX machine.
+        #[arg(long)]
+        fax: bool,
+    },
+    /// Unplug an ID from its port.
+    Unplug {
+        /// Contract.
+        #[arg(long)]
+        contract: u32,
+        /// Its extension.
+        #[arg(long, value_parser = read::extension)]
+        extension: Extension,
     },
     /// Give an ID and its direct number back.
     Remove {
@@ -186,6 +214,37 @@ impl IdCommand {
                     format!(", user {}, password {}", login.user, login.password)
                 });
                 desk.done(value, &format!("ID {extension} changed{more}"))
+            }
+            Self::Plug {
+                contract,
+                extension,
+                port: number,
+                number_display,
+                fax,
+            } => {
+                let port = Port {
+                    number,
+                    number_display,
+                    fax,
+                };
+                desk.order(ContractId(contract), |contract| {
+                    Ok(Command::Plug(by_extension(contract, extension)?.key, Some(port)))
+                })
+                .await?;
+                desk.done(
+                    json!({ "extension": extension.to_string(), "port": port }),
+                    &format!("ID {extension} is at port {number}"),
+                )
+            }
+            Self::Unplug { contract, extension } => {
+                desk.order(ContractId(contract), |contract| {
+                    Ok(Command::Plug(by_extension(contract, extension)?.key, None))
+                })
+                .await?;
+                desk.done(
+                    json!({ "extension": extension.to_string(), "port": null }),
+                    &format!("ID {extension} is at no port"),
+                )
             }
             Self::Remove { contract, extension } => {
                 desk.order(ContractId(contract), |contract| {

@@ -112,6 +112,8 @@ pub struct IdRow {
     pub outgoing: String,
     /// Its site.
     pub site: u32,
+    /// The port of its site's box it is plugged into.
+    pub port: Option<u8>,
     /// What is out of the ordinary about its number.
     pub state: String,
 }
@@ -173,6 +175,7 @@ pub(super) fn row(stored: &Stored, issued: &HashMap<u32, (Option<String>, i64)>)
         .into(),
         outgoing: id.outgoing.digits().to_string(),
         site: id.site.0,
+        port: id.port.map(|port| port.number),
         state: line_state(&id.direct),
     };
     let mut ids: Vec<_> = contract.ids.iter().map(id).collect();

@@ -75,6 +75,7 @@ fn office(contract: u32, channels: u8, sites: &[(u32, &[&str])], rep: (&str, Opt
                 kind: TerminalKind::Fixed,
                 outgoing: direct,
                 site: SiteId(*at),
+                port: None,
             };
             site.ids.push(id).unwrap();
         }

@@ -1,7 +1,8 @@
 //! Packet loss concealment beside spandsp's, on the same speech with the same losses.
 
-use crate::line::{Random, speech};
+use crate::hybrid::speech;
 use crate::peer::Peer;
+use crate::signal::Dice;
 use anyhow::Result;
 use media::BLOCK;
 use media::g711::{ulaw_decode, ulaw_encode};
@@ -49,10 +50,10 @@ pub fn print() -> Result<()> {
     let mut peer = Peer::start("plc")?;
     let (mut our_sum, mut their_sum) = (0.0, 0.0);
     for seed in 0..SEEDS {
-        let mut random = Random::new(seed);
+        let mut dice = Dice::new(seed);
         let packets: Vec<_> = speech
             .chunks_exact(PACKET)
-            .map(|packet| (random.unit() >= LOSS, packet))
+            .map(|packet| (dice.between(0.0, 1.0) >= LOSS, packet))
             .collect();
         let question: Vec<i16> = packets
             .iter()

@@ -1,6 +1,6 @@
 //! The echo canceller beside spandsp's, on the same line.
 
-use crate::line::{Loop, OFFICE, level, noise};
+use crate::hybrid::{Loop, OFFICE, level, noise};
 use crate::peer::Peer;
 use anyhow::Result;
 use media::BLOCK;

@@ -1,8 +1,8 @@
 //! FAX over G.711: two of spandsp's terminals, each on a line of ours, and a network that loses packets between them.
 
-use crate::line::Random;
 use crate::page;
 use crate::peer::Peer;
+use crate::signal::Dice;
 use anyhow::{Context, Result, ensure};
 use media::BLOCK;
 use media::chain::{CODEC, Chain, Command, PACKET_LEN, Stream};
@@ -69,6 +69,7 @@ impl End {
                 timestamp: 0xFFFF_F000,
             },
         }));
+        chain.command(Command::Modem);
         Ok(End {
             terminal: Peer::start_with("fax", &[what, file.as_os_str()])?,
             chain,
@@ -95,8 +96,11 @@ impl End {
 /// Sends a page. True: it is perfect at the other end, and the caller knows.
 fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) -> Result<(bool, f64)> {
     let _ = std::fs::remove_file(received);
-    let mut random = Random::new(seed);
-    let mut ends = [End::new(true, page, between)?, End::new(false, received, between)?];
+    let mut dice = Dice::new(seed);
+    let mut ends = [
+        End::new(true, page, between)?,
+        End::new(false, received, between)?,
+    ];
     let (mut time, mut after) = (0, 0);
     while time < LONGEST && after < AFTER && ends.iter().any(|end| end.ended.is_none()) {
         time += 1;
@@ -106,8 +110,9 @@ fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) ->
         if between == Between::Spandsp {
             for (end, said) in ends.iter_mut().zip(said.iter().rev()) {
                 end.heard.clear();
-                if random.unit() >= loss {
-                    end.heard.extend(said.map(|sample| CODEC.decode(CODEC.encode(sample))));
+                if dice.between(0.0, 1.0) >= loss {
+                    end.heard
+                        .extend(said.map(|sample| CODEC.decode(CODEC.encode(sample))));
                 }
             }
             continue;
@@ -125,7 +130,7 @@ fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) ->
                 end.heard.extend(to.map(|code| CODEC.decode(code)));
             }
             for (end, packet) in ends.iter_mut().zip(packets.into_iter().rev()) {
-                if let Some(packet) = packet.filter(|_| random.unit() >= loss) {
+                if let Some(packet) = packet.filter(|_| dice.between(0.0, 1.0) >= loss) {
                     end.chain.receive(&packet);
                 }
             }
@@ -151,12 +156,19 @@ fn print_all(page: &Path, received: &Path) -> Result<()> {
     let plain = Between::Lines { redundancy: false };
     let (perfect, air) = send(page, received, plain, 0.0, 0)?;
     ensure!(perfect, "a page is not perfect without any loss");
-    println!("fax: a page of {air:.1} s by V.17 with error correction, 20 ms packets, lost at random both ways");
+    println!(
+        "fax: a page of {air:.1} s by V.17 with error correction, 20 ms packets, lost at random both ways"
+    );
     let rows = [
         ("fax.g711.pages_ok.loss0_1", plain, 0.001, 100),
         ("fax.g711.pages_ok.loss0_5", plain, 0.005, 100),
         ("fax.g711.pages_ok.loss1", plain, 0.01, 100),
-        ("fax.g711.redundant.pages_ok.loss1", Between::Lines { redundancy: true }, 0.01, 100),
+        (
+            "fax.g711.redundant.pages_ok.loss1",
+            Between::Lines { redundancy: true },
+            0.01,
+            100,
+        ),
         ("fax.g711.spandsp.pages_ok.loss0_1", Between::Spandsp, 0.001, 100),
         ("fax.g711.spandsp.pages_ok.loss0_5", Between::Spandsp, 0.005, 100),
         ("fax.g711.spandsp.pages_ok.loss1", Between::Spandsp, 0.01, 100),

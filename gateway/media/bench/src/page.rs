@@ -1,6 +1,6 @@
 //! A page to send by FAX: dense lines of letters that nobody can read, the same every time.
 
-use crate::line::Random;
+use crate::signal::Dice;
 use std::path::Path;
 use std::{fs, io};
 
@@ -9,7 +9,7 @@ const WIDTH: usize = 1_728;
 /// Rows: 297 mm at 7.7 a millimetre.
 const ROWS: usize = 2_287;
 /// Rows of a line of text, and of a letter in it. A letter is made of dots of 5 rows, 5 in a row and 7 high, one more for the space.
-const LINE: usize = 54;
+const LINE: usize = 100;
 const DOT: usize = 5;
 const LETTER: usize = 6 * DOT;
 const MARGIN: usize = 120;
@@ -19,19 +19,28 @@ const ALPHABET: usize = 26;
 
 /// Writes it as TIFF, uncompressed.
 pub fn draw(file: &Path) -> io::Result<()> {
-    let mut random = Random::new(20);
+    let mut dice = Dice::new(20);
     let alphabet: Vec<[u8; 7]> = (0..ALPHABET)
-        .map(|_| std::array::from_fn(|_| (random.unit() * 32.0) as u8 & (random.unit() * 32.0) as u8 | 1 << (random.unit() * 5.0) as u8))
+        .map(|_| {
+            std::array::from_fn(|_| {
+                (dice.between(0.0, 1.0) * 32.0) as u8 & (dice.between(0.0, 1.0) * 32.0) as u8
+                    | 1 << (dice.between(0.0, 1.0) * 5.0) as u8
+            })
+        })
         .collect();
     let mut rows = vec![[0u8; WIDTH / 8]; ROWS];
     for top in (MARGIN..ROWS - MARGIN - LINE).step_by(LINE) {
         // The last line of a paragraph is short.
-        let end = if random.unit() < 0.2 { WIDTH / 2 } else { WIDTH - MARGIN };
+        let end = if dice.between(0.0, 1.0) < 0.2 {
+            WIDTH / 2
+        } else {
+            WIDTH - MARGIN
+        };
         for left in (MARGIN..end - LETTER).step_by(LETTER) {
-            if random.unit() < 0.16 {
+            if dice.between(0.0, 1.0) < 0.16 {
                 continue;
             }
-            let letter = alphabet[(random.unit() * ALPHABET as f64) as usize];
+            let letter = alphabet[(dice.between(0.0, 1.0) * ALPHABET as f64) as usize];
             for (y, dots) in letter.iter().enumerate() {
                 for x in (0..5).filter(|x| dots & 1 << x != 0) {
                     for row in &mut rows[top + y * DOT..top + (y + 1) * DOT] {
@@ -56,16 +65,16 @@ fn tiff(pixels: &[u8]) -> Vec<u8> {
     let entries: [(u16, u16, u32); ENTRIES as usize] = [
         (256, LONG, WIDTH as u32),
         (257, LONG, ROWS as u32),
-        (258, SHORT, 1),               // bits of a sample
-        (259, SHORT, 1),               // not compressed
-        (262, SHORT, 0),               // white is zero
-        (273, LONG, AFTER + 16),       // offset of the strip
-        (277, SHORT, 1),               // samples of a pixel
-        (278, LONG, ROWS as u32),      // rows of the strip
+        (258, SHORT, 1),          // bits of a sample
+        (259, SHORT, 1),          // not compressed
+        (262, SHORT, 0),          // white is zero
+        (273, LONG, AFTER + 16),  // offset of the strip
+        (277, SHORT, 1),          // samples of a pixel
+        (278, LONG, ROWS as u32), // rows of the strip
         (279, LONG, pixels.len() as u32),
-        (282, RATIONAL, AFTER),        // resolution across and down
+        (282, RATIONAL, AFTER), // resolution across and down
         (283, RATIONAL, AFTER + 8),
-        (296, SHORT, 2),               // an inch
+        (296, SHORT, 2), // an inch
     ];
     let mut file = b"II*\0\x08\0\0\0".to_vec();
     file.extend((ENTRIES as u16).to_le_bytes());

@@ -1,6 +1,8 @@
 //! Signals with noise, made with the standard library's floating point: for the tests here and for `bench/`.
 #![allow(dead_code, reason = "each user takes a part")]
 
+pub mod music;
+
 use std::f64::consts::TAU;
 
 use media::SAMPLE_RATE;
@@ -132,6 +134,11 @@ impl Push {
         add_noise(dice, &mut samples, noise);
         coded(&samples)
     }
+}
+
+/// Both frequencies off by this part, to either side.
+pub fn off(dice: &mut Dice, part: f64) -> (f64, f64) {
+    (part * dice.sign(), part * dice.sign())
 }
 
 /// All that our detector says, each with the millisecond in which it does.

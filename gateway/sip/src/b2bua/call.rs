@@ -12,6 +12,7 @@ use crate::sdp::Role;
 use crate::text::Text;
 use crate::time::Instant;
 use crate::transaction::TxId;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 /// Largest session description that is taken, in bytes; beyond it 513.
@@ -390,7 +391,8 @@ pub struct Leg {
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,
     pub(super) local_cseq: u32,
-    pub(super) remote_cseq: Option<u32>,
+    /// One more than the number of its last request: they are below 2^31 (RFC 3261 §8.1.1.5).
+    pub(super) remote_cseq: Option<NonZeroU32>,
     /// RSeq of its last reliable provisional answer.
     pub(super) rseq: u32,
     pub(super) features: Features,

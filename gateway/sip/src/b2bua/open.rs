@@ -5,6 +5,7 @@ use super::*;
 use crate::sdp::Sdp;
 use crate::siphash::SipHash;
 use crate::write::write_response_lines;
+use core::num::NonZeroU32;
 
 impl<M> Calls<'_, M> {
     /// Takes the INVITE that [`Receive::Invite`] told of as a new call, which now waits for [`Calls::dial`],
@@ -159,7 +160,7 @@ impl<M> Calls<'_, M> {
             return Err(Refusal::TooLarge);
         }
         let leg = Leg {
-            remote_cseq: Some(cseq.seq),
+            remote_cseq: NonZeroU32::new(cseq.seq.wrapping_add(1)),
             sdp: fingerprint(message.body()),
             ..self.new_leg(key, Side::Caller, flow)
         };

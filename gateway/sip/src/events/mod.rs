@@ -144,13 +144,18 @@ pub struct Counters {
     pub gone: u32,
 }
 
+/// A number that may lie at any even address: there are hundreds of subscriptions, and no byte is lost between their fields.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(Rust, packed(2))]
+struct Word(u32);
+
 /// A subscription.
 #[derive(Debug)]
 struct Subscription {
-    user: u32,
+    user: Word,
     /// CSeq of the last NOTIFY.
-    seq: u32,
-    remote_cseq: u32,
+    seq: Word,
+    remote_cseq: Word,
     expires: Tick,
     /// Of a NOTIFY on its way: when it is repeated or given up. Otherwise: no other NOTIFY before.
     next: Tick,
@@ -207,7 +212,8 @@ impl<'s> Subscriptions<'s> {
         let Some((key, sub)) = key.and_then(|key| Some((key, self.table.get(key)?))) else {
             return Found::New;
         };
-        match cseq.seq.cmp(&sub.remote_cseq) {
+        let Word(last) = sub.remote_cseq;
+        match cseq.seq.cmp(&last) {
             core::cmp::Ordering::Less => Found::Overtaken,
             core::cmp::Ordering::Equal => Found::Repeated(key),
             core::cmp::Ordering::Greater => Found::Known(key),
@@ -253,9 +259,9 @@ impl<'s> Subscriptions<'s> {
         }
         let taken = self.texts.store(names).map_err(|_| None).and_then(|names| {
             let sub = Subscription {
-                user,
-                seq: 0,
-                remote_cseq: cseq.seq,
+                user: Word(user),
+                seq: Word(0),
+                remote_cseq: Word(cseq.seq),
                 expires: Tick::at(now + expires),
                 next: Tick::default(),
                 phase: Phase::granted(expires),
@@ -298,7 +304,7 @@ impl<'s> Subscriptions<'s> {
                 .replace(&mut sub.names, names)
                 .map_err(|_| Refusal::NoRoom)?;
         }
-        sub.remote_cseq = cseq.seq;
+        sub.remote_cseq = Word(cseq.seq);
         sub.expires = Tick::at(now + expires);
         sub.next = Tick::default();
         sub.phase = Phase::granted(expires);
@@ -309,7 +315,7 @@ impl<'s> Subscriptions<'s> {
     /// What is to be seen has changed for the subscriptions that `whose` wants.
     pub fn changed(&mut self, whose: impl Fn(u32) -> bool) {
         self.table.change(|sub| {
-            let is_its = whose(sub.user);
+            let is_its = whose(sub.user.0);
             sub.phase.is_new |= is_its;
             is_its
         });
@@ -318,8 +324,8 @@ impl<'s> Subscriptions<'s> {
     /// Gives each subscription another number of the owner's, or ends it for want of what it watched.
     pub fn rename(&mut self, new: impl Fn(u32) -> Option<u32>) {
         self.table.change(|sub| {
-            match new(sub.user) {
-                Some(user) => sub.user = user,
+            match new(sub.user.0) {
+                Some(user) => sub.user = Word(user),
                 None => sub.phase.end(Reason::NoResource),
             }
             sub.phase.is_new = true;
@@ -329,7 +335,7 @@ impl<'s> Subscriptions<'s> {
 
     /// Drops, without a word, the subscriptions that `whose` wants: their subscribers are gone.
     pub fn forget(&mut self, whose: impl Fn(u32) -> bool) {
-        while let Some(key) = self.table.find(|sub| whose(sub.user)) {
+        while let Some(key) = self.table.find(|sub| whose(sub.user.0)) {
             self.remove(key);
         }
     }
@@ -342,13 +348,13 @@ impl<'s> Subscriptions<'s> {
 
     /// What the owner knows a subscription by.
     pub fn user(&self, key: Key) -> Option<u32> {
-        self.table.get(key).map(|sub| sub.user)
+        self.table.get(key).map(|sub| sub.user.0)
     }
 
     /// Sets what the owner knows a subscription by.
     pub fn set_user(&mut self, key: Key, user: u32) {
         if let Some(sub) = self.table.get_mut(key) {
-            sub.user = user;
+            sub.user = Word(user);
         }
     }
 

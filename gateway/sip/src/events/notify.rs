@@ -66,7 +66,7 @@ impl Subscriptions<'_> {
                 "SIP/2.0/{} {};branch={};rport",
                 flow.transport,
                 crate::b2bua::SentBy(&flow),
-                self.branch(key, sub.seq)
+                self.branch(key, sub.seq.0)
             ),
         );
         w.header(Name::MaxForwards, 70);
@@ -78,7 +78,7 @@ impl Subscriptions<'_> {
         w.pieces(self.texts.part(&sub.names, TAG));
         let call_id = self.texts.part(&sub.names, CALL_ID);
         w.raw(b"\r\nCall-ID: ").pieces(call_id).raw(b"\r\n");
-        w.header(Name::CSeq, format_args!("{} NOTIFY", sub.seq));
+        w.header(Name::CSeq, format_args!("{} NOTIFY", { sub.seq.0 }));
         w.header(Name::Contact, crate::b2bua::Contact(&flow));
         let _ = write!(w, "Event: {}", what.package);
         if !sub.names.is_empty_part(EVENT_ID) {

@@ -1,6 +1,7 @@
 //! Devices, from the order to the return (R5, R33 to R35, R39, R43, R46).
 
-use shared::IdKey;
+use shared::analog::{PORTS, Port};
+use shared::{Extension, IdKey, TerminalKind};
 
 use super::Work;
 use crate::catalogue::{CATALOGUE, HUB_PORTS};
@@ -90,6 +91,14 @@ impl Work<'_> {
         if kind != model.kind() {
             return Err(Refusal::WrongKind { extension, kind });
         }
+        if let Some(port) = id.port {
+            let port = port.number;
+            return Err(Refusal::IdHasPort { extension, port });
+        }
+        self.without_device(key, extension)
+    }
+
+    fn without_device(&self, key: IdKey, extension: Extension) -> Result<(), Refusal> {
         let mut devices = self.contract.devices.iter();
         match devices.find(|device| device.ports.contains(&Some(key))) {
             Some(device) => Err(Refusal::IdHasDevice {
@@ -98,6 +107,32 @@ impl Work<'_> {
             }),
             None => Ok(()),
         }
+    }
+
+    /// R5, A14: a port of the site's box is a terminal with an ID of its own, as an adapter's is.
+    pub(super) fn plug(&mut self, key: IdKey, port: Option<Port>) -> Result<(), Refusal> {
+        let id = self.id(key)?;
+        let (extension, kind, site) = (id.extension, id.kind, id.site);
+        if let Some(Port { number: port, .. }) = port {
+            if kind != TerminalKind::Adapter {
+                return Err(Refusal::WrongKind { extension, kind });
+            }
+            if !(1..=PORTS).contains(&port) {
+                return Err(Refusal::NoPort(port));
+            }
+            self.without_device(key, extension)?;
+            let mut others = self
+                .contract
+                .ids
+                .iter()
+                .filter(|other| other.key != key && other.site == site);
+            if let Some(other) = others.find(|other| other.port.is_some_and(|other| other.number == port)) {
+                let extension = other.extension;
+                return Err(Refusal::PortTaken { port, extension });
+            }
+        }
+        self.id_mut(key)?.port = port;
+        Ok(())
     }
 
     fn device_mut(&mut self, device: DeviceId) -> Result<&mut Device, Refusal> {

@@ -30,6 +30,7 @@ impl Work<'_> {
             outgoing: new.direct,
             lease: None,
             epoch: 0,
+            port: None,
         };
         self.contract.ids.push(id);
         Ok(())
@@ -69,7 +70,9 @@ impl Work<'_> {
         }
         if let Some(site) = change.site.filter(|site| *site != before.site) {
             self.site_mut(site)?;
-            self.id_mut(key)?.site = site;
+            let id = self.id_mut(key)?;
+            // The port was one of the other site's box.
+            (id.site, id.port) = (site, None);
             // The number stays only where it may be; with a new one, that one is asked below.
             if change.direct.is_none() {
                 let next = before.direct.porting.and_then(|porting| porting.next);

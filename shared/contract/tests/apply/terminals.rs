@@ -1,10 +1,11 @@
 //! Terminals: which one uses an ID, and the devices among them.
 
-use contract::command::{Consent, NewDevice};
+use contract::command::{Consent, IdChange, NewDevice};
 use contract::device::{Acquisition, DeviceId, DeviceState, Interface, Mac, Model};
 use contract::model::{Lease, Terminal};
-use contract::{Command, Contract, Effect};
+use contract::{Command, Contract, Effect, Refusal};
 use shared::SiteId;
+use shared::analog::Port;
 use shared::{IdSet, TerminalKind};
 
 use crate::common::*;
@@ -198,4 +199,70 @@ fn devices_live_from_order_to_return() {
     assert_eq!(customer.rule(&given, Command::RemoveSite(SiteId(2))), "site");
     world.run(&mut given, Command::ShipDevice(DeviceId(1)));
     customer.run(&mut given, Command::RemoveSite(SiteId(2)));
+}
+
+#[test]
+fn a_port_of_the_box_is_a_terminal() {
+    let customer = World::customer();
+    let mut given = contract(1, 0);
+    for extension in [301, 302] {
+        customer.run(&mut given, add_id(extension, TerminalKind::Adapter));
+    }
+    customer.run(&mut given, add_site(2, "東京都港区芝公園4-2-8"));
+    let plug = |id, number| {
+        let port = Port {
+            number,
+            number_display: true,
+            fax: false,
+        };
+        Command::Plug(key(id), Some(port))
+    };
+    assert_eq!(customer.rule(&given, plug(9, 1)), "R5");
+    assert_eq!(customer.rule(&given, plug(0, 1)), "R5"); // the ID is for a desk phone
+    for none in [0, 5] {
+        assert_eq!(customer.rule(&given, plug(1, none)), "R41");
+    }
+    // The boxes are told: each knows all IDs of the contract.
+    let effects = customer.run(&mut given, plug(1, 1));
+    assert_eq!(effects, [SITE, SiteId(2)].map(Effect::SiteChanged));
+    let port = |given: &Contract| {
+        let site = given.configuration(SITE, "pbx.example", &[]).unwrap();
+        site.id(key(1)).unwrap().port.map(|port| port.number)
+    };
+    assert_eq!(port(&given), Some(1));
+    // One ID a port, one port an ID, and no adapter besides.
+    let refused = Refusal::PortTaken {
+        port: 1,
+        extension: extension(301),
+    };
+    assert_eq!(customer.refusal(&given, plug(2, 1)), refused);
+    let adapter = Command::OrderDevice(NewDevice {
+        model: Model::Ht801,
+        acquisition: Acquisition::Rental,
+        site: SITE,
+        ports: vec![Some(key(1))],
+        interface: Interface::Analog,
+        own_power: false,
+    });
+    assert_eq!(customer.rule(&given, adapter.clone()), "R5");
+    customer.run(&mut given, plug(1, 2));
+    customer.run(&mut given, plug(2, 1));
+    assert_eq!(customer.run(&mut given, plug(2, 1)), [], "nothing has changed");
+    // Another site has another box.
+    let moves = |site| {
+        let change = IdChange {
+            site: Some(site),
+            ..IdChange::default()
+        };
+        Command::ChangeId(key(1), change)
+    };
+    World::default().run(&mut given, Command::ConfirmEmergency(SiteId(2)));
+    customer.run(&mut given, moves(SiteId(2)));
+    assert_eq!(given.id(key(1)).unwrap().port, None);
+    customer.run(&mut given, plug(1, 1));
+    customer.run(&mut given, moves(SITE));
+    customer.run(&mut given, adapter);
+    assert_eq!(customer.rule(&given, plug(1, 3)), "R5");
+    customer.run(&mut given, Command::Plug(key(2), None));
+    assert_eq!(given.id(key(2)).unwrap().port, None);
 }

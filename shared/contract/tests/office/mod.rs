@@ -62,6 +62,7 @@ pub fn add_id(contract: &mut Contract, index: u16, direct: &str, since: &str) {
         outgoing: number(direct),
         lease: None,
         epoch: 0,
+        port: None,
     });
 }
 

@@ -5,6 +5,7 @@ use contract::command::{Consent, NewDevice};
 use contract::device::{Acquisition, Interface, Mac, Model};
 use contract::effect::Effect;
 use contract::model::Terminal;
+use shared::analog::Port;
 use shared::{IdKey, SiteId};
 
 use crate::world::{Outcome, World, Wrong, device, same};
@@ -78,6 +79,19 @@ pub fn act(world: &mut World, words: &[&str]) -> Outcome {
         ["give", "device", number, "to", name] => {
             let key = world.id(name)?;
             world.command(Command::Bind(device(number)?, 0, Some(key)))
+        }
+        ["plug", name, "into", "port", number] => {
+            let (key, number) = (world.id(name)?, number.parse().map_err(|_| Wrong::Unknown)?);
+            let port = Port {
+                number,
+                number_display: false,
+                fax: false,
+            };
+            world.command(Command::Plug(key, Some(port)))
+        }
+        ["unplug", name] => {
+            let key = world.id(name)?;
+            world.command(Command::Plug(key, None))
         }
         ["return", "device", number] => world.command(Command::ReturnDevice(device(number)?)),
         _ => Err(Wrong::Unknown),

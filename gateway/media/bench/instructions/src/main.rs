@@ -1,5 +1,8 @@
 //! Instructions on an emulated Cortex-M7: QEMU's `mps2-an500` with `-icount shift=0`, where an instruction takes 1 ns and SysTick
 //! counts at 25 MHz, so that 40 of them are a tick.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
 
 use core::fmt::{Arguments, Display};
 use core::hint::black_box;
