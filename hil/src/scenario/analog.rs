@@ -169,7 +169,7 @@ fn test_line(stage: &Stage, port: &str) -> Result<String> {
         .order(&["box", "test-line", "--box", &id, "--port", port])?;
     wait_for("the result of a line's test", s(15), || {
         let events = events().ok()?;
-        // The newest is the first or the last.
+        // The newest comes first.
         (events.len() > before).then(|| events.into_iter().next())?
     })
 }
