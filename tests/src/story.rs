@@ -268,7 +268,12 @@ pub fn tell(seed: u64) -> Told {
         faults,
         excuses,
         calls,
-        heard: scene.desk().telephones.iter().map(|telephone| telephone.heard).sum(),
+        heard: scene
+            .desk()
+            .telephones
+            .iter()
+            .map(|telephone| telephone.heard)
+            .sum(),
         answered,
     }
 }

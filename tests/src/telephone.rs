@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use gateway::{LineEvent, LineOrder, Sense, Signal};
 use media::chain::{Command, Event};
+use media::dtmf::Digit;
 use sip::Instant;
 
 use crate::network::Millis;
@@ -169,6 +170,7 @@ impl Telephone {
                 }
             }
             LineOrder::Circuit(Signal::Measure { .. }) => {}
+            LineOrder::Audio(Command::CallerId(_)) => self.then(now + 450, Next::NumberSent),
             LineOrder::Audio(command) => {
                 if matches!(command, Command::Connect(_)) && !matches!(self.hears, Command::Connect(_)) {
                     self.heard += 1;
@@ -177,7 +179,6 @@ impl Telephone {
                     self.hears = command;
                 }
             }
-            LineOrder::Number(_) => self.then(now + 450, Next::NumberSent),
             LineOrder::Peer(_) => {}
         }
     }
@@ -230,7 +231,9 @@ impl Telephone {
                         sense,
                     });
                 }
-                Next::Button(digit) if self.hears != Command::Stop => return audio(Event::Digit(digit)),
+                Next::Button(digit) if self.hears != Command::Stop => {
+                    return Digit::from_name(digit).and_then(|digit| audio(Event::Digit(digit)));
+                }
                 Next::Button(_) => {}
                 Next::NumberSent => {
                     self.then(now + 80, Next::Received);

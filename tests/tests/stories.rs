@@ -18,7 +18,8 @@ fn whatever_happens_everything_comes_to_rest() {
     };
     let begin = Instant::now();
     let next = AtomicU64::new(seeds.start);
-    let (calls, answered, cuts, deaths) = (
+    let (calls, answered, heard, cuts, deaths) = (
+        AtomicUsize::new(0),
         AtomicUsize::new(0),
         AtomicUsize::new(0),
         AtomicUsize::new(0),

@@ -13,13 +13,15 @@ const STEP: usize = 8;
 /// Steps in a block.
 const STEPS: usize = BLOCK / STEP;
 /// Steps of a block in which a converged canceller still adapts.
-const STEPS_KEPT: usize = 2;
+const STEPS_KEPT: usize = 1;
 /// The longest tail: 32 ms.
 const MAX_TAPS: usize = 256;
 /// Step size of the normalised LMS. A pure tone, whose energy is in two of the modes, is stable up to 4 / STEP.
 const MU: f32 = 0.3;
 /// Blocks in a row for which the background has to be better before it is taken over: 15 ms.
 const BETTER_FOR: u8 = 3;
+/// The same, where the near end may be speaking: 60 ms.
+const CERTAIN_FOR: u8 = 12;
 /// Blocks for which the non-linear processor stays off after the near end was heard: 60 ms.
 const NEAR_HANGOVER: u8 = 12;
 /// Mean square of the weakest far end that is adapted to, -42 dBm0.
@@ -56,11 +58,15 @@ struct Control {
     near: f32,
     foreground: f32,
     background: f32,
+    /// Share of the far end's power that was left at best, of late.
+    leak: f32,
     better_for: u8,
     /// The background has not been much better for a while: it need not adapt all the time.
     settled_for: u8,
     /// Last error of the background, for whitening.
     last_error: f32,
+    /// Largest sample of the far end of late.
+    far_peak: u16,
 }
 
 impl Control {
@@ -68,10 +74,17 @@ impl Control {
         near: 0.0,
         foreground: 0.0,
         background: 0.0,
+        leak: 1.0,
         better_for: 0,
         settled_for: 0,
         last_error: 0.0,
+        far_peak: 0,
     };
+
+    /// Takes what was sent to the line. Its peak falls by half in 20 ms.
+    fn heard(&mut self, far: &[i16; BLOCK]) {
+        self.far_peak = peak(far).max(self.far_peak - self.far_peak / 6);
+    }
 }
 
 impl<const TAPS: usize> Default for Canceller<TAPS> {
@@ -112,32 +125,45 @@ impl<const TAPS: usize> Canceller<TAPS> {
     /// Takes the echo of `far`, which goes to the line, out of `near`, which came from the line in the same 5 ms.
     pub fn process(&mut self, far: &[i16; BLOCK], near: &mut [i16; BLOCK]) {
         let mut window = [0.0; MAX_TAPS + BLOCK];
-        for (to, from) in window.iter_mut().zip(self.history.iter().chain(far)) {
+        let window = window.get_mut(..TAPS + BLOCK).unwrap_or_default();
+        let (past, new) = window.split_at_mut(TAPS);
+        for (to, from) in past.iter_mut().zip(&self.history) {
             *to = f32::from(*from);
         }
-        let window = window.get(..TAPS + BLOCK).unwrap_or_default();
-        self.history.copy_within(BLOCK.min(TAPS).., 0);
-        for (to, from) in self.history.iter_mut().rev().zip(far.iter().rev()) {
-            *to = *from;
+        for (to, from) in new.iter_mut().zip(far) {
+            *to = f32::from(*from);
+        }
+        self.history.copy_within(BLOCK.., 0);
+        if let Some(last) = self.history.last_chunk_mut() {
+            *last = *far;
         }
         if self.mode == Mode::Disabled {
             return;
         }
-        let samples = near.map(f32::from);
-        let mut output = [0.0; BLOCK];
-        residual(&self.foreground, window, &samples, &mut output);
-        let mut correlation = Correlation::of(window.get(..TAPS).unwrap_or_default());
-        let far_power = (correlation.zero / TAPS as f32).max(power(window.get(TAPS..).unwrap_or_default()));
+        let mut samples = [0.0; BLOCK];
+        for (to, from) in samples.iter_mut().zip(near.iter()) {
+            *to = f32::from(*from);
+        }
+        let mut correlation = Correlation::of(past);
+        let far_power = larger(correlation.zero / TAPS as f32, power(new));
+        let window = &*window;
+        let mut output = samples;
+        for (step, output) in output.chunks_exact_mut(STEP).enumerate() {
+            if let (Some(x), Some(output)) = (window.get(step * STEP + 1..), output.first_chunk_mut()) {
+                subtract(&self.foreground, x, output);
+            }
+        }
+        self.control.heard(far);
         if far_power > FAR_ACTIVE {
             let measured = self.adapt(window, &samples, &output, &mut correlation);
-            self.judge(&samples, &measured);
+            self.judge(near, &measured, far_power);
         }
         if self.mode == Mode::Full {
             self.nlp.process(far_power, &mut output);
         }
         for (to, from) in near.iter_mut().zip(&output) {
             // Rounds to the nearest: `as` cuts towards zero, and saturates.
-            *to = (from + if *from < 0.0 { -0.5 } else { 0.5 }) as i16;
+            *to = (from + 0.5f32.copysign(*from)) as i16;
         }
     }
 
@@ -203,7 +229,7 @@ impl<const TAPS: usize> Canceller<TAPS> {
     }
 
     /// Takes over what is better.
-    fn judge(&mut self, near: &[f32; BLOCK], [d, f, b]: &[f32; 3]) {
+    fn judge(&mut self, near: &[i16; BLOCK], [d, f, b]: &[f32; 3], far_power: f32) {
         let control = &mut self.control;
         for (smooth, new) in [
             (&mut control.near, d),
@@ -213,19 +239,28 @@ impl<const TAPS: usize> Canceller<TAPS> {
             *smooth += 0.3 * (new - *smooth);
         }
         // Louder than any echo (return loss below 0 dB): the near end speaks (Geigel).
-        let peak = near.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
-        let far_peak = self
-            .history
-            .iter()
-            .fold(0u16, |peak, s| peak.max(s.unsigned_abs()));
-        let double_talk = peak > f32::from(far_peak);
-        let better = control.background < 0.9 * control.foreground && control.background < control.near;
+        let double_talk = peak(near) > control.far_peak;
+        // Far more is left than was before: the near end speaks, or the line is another one. What matches a voice by chance
+        // does not do so for long.
+        let ratio = control.foreground / far_power;
+        let strange = ratio > 8.0 * control.leak;
+        control.leak = if ratio < control.leak {
+            control.leak + 0.1 * (ratio - control.leak)
+        } else {
+            control.leak * 1.001
+        };
+        let (than, times) = if strange {
+            (0.5, CERTAIN_FOR)
+        } else {
+            (0.9, BETTER_FOR)
+        };
+        let better = control.background < than * control.foreground && control.background < control.near;
         control.better_for = if better && !double_talk {
             control.better_for + 1
         } else {
             0
         };
-        if control.better_for >= BETTER_FOR {
+        if control.better_for >= times {
             control.settled_for = if control.background < 0.5 * control.foreground {
                 0
             } else {
@@ -273,23 +308,15 @@ impl Correlation {
 
     /// Coefficient of the first-order predictor.
     fn predictor(self) -> f32 {
-        (self.one / self.zero.max(1.0)).clamp(-0.95, 0.95)
+        (self.one / (self.zero + 1.0)).clamp(-0.95, 0.95)
     }
 
     /// Energy of what the predictor does not foresee.
     fn whitened(self, predictor: f32) -> f32 {
-        (self.zero * (1.0 + predictor * predictor) - 2.0 * predictor * self.one).max(0.0)
-    }
-}
-
-/// What is left of `near` after the filter, for a whole block.
-fn residual(filter: &[f32], window: &[f32], near: &[f32; BLOCK], output: &mut [f32; BLOCK]) {
-    *output = *near;
-    for (step, output) in output.chunks_exact_mut(STEP).enumerate() {
-        let at = step * STEP + 1;
-        if let (Some(x), Some(output)) = (window.get(at..), output.first_chunk_mut()) {
-            subtract(filter, x, output);
-        }
+        larger(
+            self.zero * (1.0 + predictor * predictor) - 2.0 * predictor * self.one,
+            0.0,
+        )
     }
 }
 
@@ -338,6 +365,17 @@ fn update(filter: &mut [f32], x: &[f32], error: &[f32; STEP], whitening: f32) {
     }
 }
 
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// Largest size of a sample.
+fn peak(samples: &[i16; BLOCK]) -> u16 {
+    samples
+        .iter()
+        .fold(0, |peak, sample| peak.max(sample.unsigned_abs()))
+}
+
 /// Mean square.
 fn power(samples: &[f32]) -> f32 {
     samples.iter().map(|s| s * s).sum::<f32>() / samples.len().max(1) as f32
@@ -368,7 +406,7 @@ impl Nlp {
     fn process(&mut self, far_power: f32, output: &mut [f32; BLOCK]) {
         let left = power(output);
         // Falls at once, rises 3 dB in 1.7 s.
-        self.floor = (self.floor * 1.002).min(left).max(1.0);
+        self.floor = (self.floor * 1.002).clamp(1.0, larger(left, 1.0));
         let far = far_power > FAR_ACTIVE;
         if far {
             let ratio = left / far_power;

@@ -5,13 +5,24 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod band;
+pub mod caller_id;
 pub mod chain;
+pub mod comfort;
+pub mod dtmf;
 pub mod echo;
+pub mod event;
+pub mod fax;
 pub mod g711;
+pub mod jitter;
 mod noise;
 pub mod player;
+pub mod plc;
 pub mod prompt;
+pub mod receiver;
+pub mod redundancy;
 pub mod relay;
+mod resample;
 pub mod rtp;
 pub mod tone;
 

@@ -22,9 +22,12 @@ const fn round(x: f64) -> i16 {
 }
 
 /// Taylor series around zero: exact to 1e-12 for |x| up to π, to which the argument is reduced.
-const fn sin(mut x: f64) -> f64 {
+pub(crate) const fn sin(mut x: f64) -> f64 {
     while x > core::f64::consts::PI {
         x -= core::f64::consts::TAU;
+    }
+    while x < -core::f64::consts::PI {
+        x += core::f64::consts::TAU;
     }
     let (mut term, mut sum, mut n) = (x, x, 1.0);
     while n < 30.0 {
@@ -35,8 +38,26 @@ const fn sin(mut x: f64) -> f64 {
     sum
 }
 
+pub(crate) const fn cos(x: f64) -> f64 {
+    sin(x + core::f64::consts::FRAC_PI_2)
+}
+
 /// Peak of a sine of 0 dBm0 on the 16-bit scale: 3.17 dB below µ-law's largest value 32,124.
 pub const PEAK_0_DBM0: i16 = 22_301;
+
+/// Peak of a sine of so many dBm0; the largest sample from 3.34 dBm0 on.
+pub const fn peak(dbm0: i8) -> i16 {
+    // A step of 1 dB is this factor.
+    let factor = if dbm0 < 0 { 0.891_250_94 } else { 1.122_018_5 };
+    let mut peak = PEAK_0_DBM0 as f32;
+    let mut n = 0;
+    while n < dbm0.unsigned_abs() {
+        peak *= factor;
+        n += 1;
+    }
+    // Beyond the largest sample a cast gives the largest.
+    (peak + 0.5) as i16
+}
 
 /// An integer sine generator: a 32-bit phase, a table of 256 steps and linear interpolation (error below -80 dB).
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +71,13 @@ impl Sine {
     pub const fn new(hertz: u16) -> Self {
         Sine {
             phase: 0,
-            step: (((hertz as u64) << 32) / SAMPLE_RATE as u64) as u32,
+            step: step(hertz),
         }
+    }
+
+    /// Goes on with another frequency and the same phase.
+    pub const fn tune(&mut self, hertz: u16) {
+        self.step = step(hertz);
     }
 
     /// The next value, ±32,767 full scale.
@@ -64,37 +90,87 @@ impl Sine {
     }
 }
 
+/// Part of a full turn in a sample.
+const fn step(hertz: u16) -> u32 {
+    (((hertz as u64) << 32) / SAMPLE_RATE as u64) as u32
+}
+
 /// A call progress tone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// 発信音: 400 Hz, continuous.
+    /// 発信音: dial.
     Dial,
-    /// 呼出音: 400 Hz modulated with 16 Hz, 1 s on and 2 s off.
+    /// 第二発信音: dial further, as after a star code or a flash of the hook.
+    SecondDial,
+    /// 呼出音: it rings there.
     Ringback,
-    /// 話中音: 400 Hz, 0.5 s on and 0.5 s off.
+    /// 話中音: busy.
     Busy,
-    /// Congestion: 400 Hz, 0.5 s on and 0.5 s off (Japan has no other cadence for it than that of busy).
+    /// Congestion. Japan has no other tone for it than that of busy.
     Congestion,
-    /// ハウラー音, to who has not hung up: 400 Hz modulated with 16 Hz, continuous.
+    /// 受付音: what was dialled is done.
+    Acceptance,
+    /// ハウラー音: the handset is off its hook.
     Howler,
     /// A plain continuous sine of this many hertz, for measuring.
     Test(u16),
 }
 
-impl Tone {
-    /// `(on, off)` in milliseconds; off is zero for a continuous tone.
-    pub const fn cadence_ms(self) -> (u32, u32) {
-        match self {
-            Tone::Dial | Tone::Howler | Tone::Test(_) => (1_000, 0),
-            Tone::Ringback => (1_000, 2_000),
-            Tone::Busy | Tone::Congestion => (500, 500),
-        }
-    }
+/// What a tone is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Frequency in hertz.
+    pub hertz: u16,
+    /// Modulated with 16 Hz to a depth of 0.85.
+    pub modulated: bool,
+    /// Level in dBm0, that of the largest part of a modulated tone.
+    pub dbm0: i8,
+    /// On and off, in milliseconds.
+    pub cadence: &'static [(u16, u16)],
+    /// Silent after the cadence; otherwise it begins anew.
+    pub once: bool,
+}
 
-    const fn hertz(self) -> u16 {
+impl Tone {
+    /// Its shape.
+    ///
+    /// Dial, ringing and busy tone: 事業用電気通信設備規則, table 5, and E.180 Supplement 2; -15 dBm0 is in the middle of what the
+    /// exchanges send. The second dial tone is that of PBXs in Japan (PDT). For acceptance and howler there is no rule: three
+    /// short bursts (E.182's positive indication), and quick and loud, to be heard from a handset that lies on the table.
+    pub const fn shape(self) -> Shape {
+        const PLAIN: Shape = Shape {
+            hertz: 400,
+            modulated: false,
+            dbm0: -15,
+            cadence: &[(1_000, 0)],
+            once: false,
+        };
         match self {
-            Tone::Test(hertz) => hertz,
-            _ => 400,
+            Tone::Dial => PLAIN,
+            Tone::SecondDial => Shape {
+                cadence: &[(250, 250)],
+                ..PLAIN
+            },
+            Tone::Ringback => Shape {
+                modulated: true,
+                cadence: &[(1_000, 2_000)],
+                ..PLAIN
+            },
+            Tone::Busy | Tone::Congestion => Shape {
+                cadence: &[(500, 500)],
+                ..PLAIN
+            },
+            Tone::Acceptance => Shape {
+                cadence: &[(100, 100), (100, 100), (100, 100)],
+                once: true,
+                ..PLAIN
+            },
+            Tone::Howler => Shape {
+                dbm0: -3,
+                cadence: &[(125, 125)],
+                ..PLAIN
+            },
+            Tone::Test(hertz) => Shape { hertz, ..PLAIN },
         }
     }
 }
@@ -102,47 +178,63 @@ impl Tone {
 /// Makes the samples of one tone.
 #[derive(Clone, Copy, Debug)]
 pub struct Generator {
+    shape: Shape,
     carrier: Sine,
-    modulator: Option<Sine>,
-    on: u32,
-    period: u32,
+    modulator: Sine,
+    peak: i32,
+    /// Which on and off of the cadence, and samples since it began.
+    span: usize,
     position: u32,
 }
-
-/// Peak of a tone: -15 dBm0, in the middle of what Japanese exchanges send.
-const PEAK: i32 = 3_966;
 
 impl Generator {
     /// A generator at the start of the tone's cadence.
     pub const fn new(tone: Tone) -> Self {
-        let (on, off) = tone.cadence_ms();
+        Generator::of(tone.shape())
+    }
+
+    /// A generator of a shape of one's own.
+    pub const fn of(shape: Shape) -> Self {
         Generator {
-            carrier: Sine::new(tone.hertz()),
-            modulator: if matches!(tone, Tone::Ringback | Tone::Howler) {
-                Some(Sine::new(16))
-            } else {
-                None
-            },
-            on: on * (SAMPLE_RATE / 1_000),
-            period: (on + off) * (SAMPLE_RATE / 1_000),
+            carrier: Sine::new(shape.hertz),
+            modulator: Sine::new(16),
+            peak: peak(shape.dbm0) as i32,
+            shape,
+            span: 0,
             position: 0,
         }
     }
 
     /// The next sample.
     pub fn next_sample(&mut self) -> i16 {
-        let sounding = self.position < self.on;
-        self.position = (self.position + 1) % self.period;
         let carrier = i32::from(self.carrier.next_value());
-        // The depth of 0.85 is E.180's for the ringing tone: the envelope swings from 0.15/1.85 to 1.
-        let envelope = match &mut self.modulator {
-            Some(sine) => (32_767 + i32::from(sine.next_value()) * 85 / 100) * 100 / 185,
-            None => 32_767,
-        };
-        if !sounding {
+        if !self.sounds() {
             return 0;
         }
-        ((((carrier * PEAK) >> 15) * envelope) >> 15) as i16
+        // The depth of 0.85 is E.180's for the ringing tone: the envelope swings from 0.15/1.85 to 1.
+        let envelope = match self.shape.modulated {
+            true => (32_767 + i32::from(self.modulator.next_value()) * 85 / 100) * 100 / 185,
+            false => 32_767,
+        };
+        ((((carrier * self.peak) >> 15) * envelope) >> 15) as i16
+    }
+
+    /// Whether the tone is on, and a sample further.
+    fn sounds(&mut self) -> bool {
+        const MILLISECOND: u32 = SAMPLE_RATE / 1_000;
+        let Some(&(on, off)) = self.shape.cadence.get(self.span) else {
+            return false;
+        };
+        let sounds = self.position < u32::from(on) * MILLISECOND;
+        self.position += 1;
+        if self.position >= (u32::from(on) + u32::from(off)) * MILLISECOND {
+            self.position = 0;
+            self.span += 1;
+            if self.span == self.shape.cadence.len() && !self.shape.once {
+                self.span = 0;
+            }
+        }
+        sounds
     }
 }
 
@@ -160,7 +252,7 @@ impl Goertzel {
     /// A filter for `hertz` (below half the sample rate).
     pub fn new(hertz: u16) -> Self {
         let w = core::f64::consts::TAU * f64::from(hertz) / f64::from(SAMPLE_RATE);
-        let cosine = sin(w + core::f64::consts::FRAC_PI_2);
+        let cosine = cos(w);
         Goertzel {
             coefficient: 2.0 * cosine as f32,
             s1: 0.0,

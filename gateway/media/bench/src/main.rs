@@ -1,17 +1,29 @@
 //! Figures of the audio of a line: see the README.
 #![forbid(unsafe_code)]
 
+mod concealment;
+mod echo;
+mod fax;
+#[path = "../../tests/hybrid/mod.rs"]
+mod hybrid;
+mod line;
+mod page;
 mod peer;
+#[path = "../../tests/signal/mod.rs"]
+mod signal;
+mod sound;
 
-/// Prints the figures of the part that is named.
+/// Prints the figures of the part that is named; with `dtmf <n>` or `fax <n>` it does that work `n` times, for callgrind.
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["line"] => {
-            let mut peer = peer::Peer::start("dtmf")?;
-            println!("{}", peer.ask(&[0; 800])?);
-            Ok(())
+        ["line"] => line::print(),
+        ["media"] => {
+            echo::print()?;
+            concealment::print()?;
+            fax::print()
         }
-        _ => anyhow::bail!("line"),
+        [what, count] => line::repeat(what, count.parse()?),
+        _ => anyhow::bail!("line, media, or what to repeat and how often"),
     }
 }

@@ -5,18 +5,12 @@
 use std::f64::consts::TAU;
 use std::ops::{Add, Div, Mul, Sub};
 
-/// RMS of a signal of 0 dBm0 on the 16-bit scale (ITU-T G.711: 3.17 dB below the largest sine of µ-law).
-pub const RMS_0_DBM0: f64 = 15_769.0;
-
-/// RMS at a level in dBm0.
-pub fn rms(dbm0: f64) -> f64 {
-    RMS_0_DBM0 * 10f64.powf(dbm0 / 20.0)
-}
+use crate::signal::{Dice, rms};
 
 /// Level in dBm0.
 pub fn level(samples: &[i16]) -> f64 {
     let mean = samples.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / samples.len() as f64;
-    10.0 * (mean.max(1e-3) / RMS_0_DBM0.powi(2)).log10()
+    20.0 * (mean.max(1e-3).sqrt() / rms(0.0)).log10()
 }
 
 /// A complex number.
@@ -156,37 +150,10 @@ pub fn convolve(a: &[f64], b: &[f64]) -> Vec<f64> {
     sum
 }
 
-/// A pseudo-random generator (xorshift64*).
-#[derive(Clone)]
-pub struct Random(u64);
-
-impl Random {
-    /// The sequence of a seed.
-    pub fn new(seed: u64) -> Self {
-        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        random.unit();
-        random.unit();
-        random
-    }
-
-    /// Evenly between 0 and 1.
-    pub fn unit(&mut self) -> f64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Gaussian, of variance 1 (Box and Muller).
-    pub fn gauss(&mut self) -> f64 {
-        (-2.0 * self.unit().max(1e-12).ln()).sqrt() * (TAU * self.unit()).cos()
-    }
-}
-
 /// Gaussian noise between 200 and 3,400 Hz, flat as that of G.168's composite source signal.
 pub fn noise(seed: u64, count: usize, dbm0: f64) -> Vec<i16> {
-    let mut random = Random::new(seed);
-    let white: Vec<f64> = (0..count + 128).map(|_| random.gauss()).collect();
+    let mut dice = Dice::new(seed);
+    let white: Vec<f64> = (0..count + 128).map(|_| dice.normal()).collect();
     let filter = passband();
     let shaped: Vec<f64> = (0..count)
         .map(|n| filter.iter().zip(&white[n..]).map(|(h, x)| h * x).sum())
