@@ -79,7 +79,7 @@ pub fn order(line: u8, order: LineOrder) -> bool {
     match order {
         LineOrder::Circuit(signal) => circuit::order(line, signal),
         LineOrder::Peer(peer) => rtp::set_peer(line, peer),
-        LineOrder::Audio(command) => audio::order(line, audio::Order::Chain(command)),
-        LineOrder::Number(shown) => audio::order(line, audio::Order::Number(shown)),
+        LineOrder::Audio(command) => audio::order(line, command),
+        LineOrder::Number(_) => false,
     }
 }

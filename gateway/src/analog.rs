@@ -36,7 +36,7 @@ use agent::Own;
 pub use line::{Measured, Sense, Signal};
 pub use line_test::WINDOW as MEASURING;
 use port::Output;
-pub use port::{Port, Shown};
+pub use port::Port;
 
 /// [`Flow::interface`] of the ports.
 const INTERFACE: u8 = u8::MAX - 1;
@@ -216,7 +216,6 @@ impl Gateway<'_> {
                 None => continue,
                 Some(Output::Signal(signal)) => LineOrder::Circuit(signal),
                 Some(Output::Audio(command)) => LineOrder::Audio(command),
-                Some(Output::Number(shown)) => LineOrder::Number(shown),
                 Some(Output::Peer(peer)) => LineOrder::Peer(peer),
                 Some(Output::Message(len)) => {
                     let flow = self.flow_of(line);

@@ -5,7 +5,7 @@ use media::{g711::Law, prompt::Prompt};
 use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
-use crate::analog::{Sense, Shown, Signal};
+use crate::analog::{Sense, Signal};
 use crate::store;
 
 /// Something that happened in the world.
@@ -179,8 +179,6 @@ pub enum LineOrder {
     Circuit(Signal),
     /// Its audio chain.
     Audio(media::chain::Command),
-    /// Its chain is to send the caller's number to the telephone.
-    Number(Shown),
     /// Where the packets of the next connection go, from UDP port [`crate::budget::line_port`].
     Peer(SocketAddr),
 }

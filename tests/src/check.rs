@@ -190,7 +190,7 @@ fn leaks(scene: &mut Scene, faults: &mut Faults) {
 /// Every telephone is on hook and its line is quiet: none rings or is busy for ever.
 fn telephones(scene: &mut Scene, faults: &mut Faults) {
     let desk = scene.desk();
-    let idle = desk.brain(gateway::Gateway::idle_ports);
+    let idle = desk.brain(|brain| brain.idle_ports());
     faults.unless(idle.is_none_or(|idle| idle == gateway::budget::LINES), || {
         format!("only {idle:?} ports are idle")
     });

@@ -31,6 +31,8 @@ pub struct Told {
     pub calls: usize,
     /// Of them answered.
     pub answered: usize,
+    /// How often a telephone at an analog line had somebody to talk to.
+    pub heard: usize,
 }
 
 fn quality(rng: &mut Rng, far: Millis, worst_loss: u64) -> Quality {
@@ -266,6 +268,12 @@ pub fn tell(seed: u64) -> Told {
         faults,
         excuses,
         calls,
+        heard: scene
+            .desk()
+            .telephones
+            .iter()
+            .map(|telephone| telephone.heard)
+            .sum(),
         answered,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use gateway::{LineEvent, LineOrder, Sense, Signal};
 use media::chain::{Command, Event};
+use media::dtmf::Digit;
 use sip::Instant;
 
 use crate::network::Millis;
@@ -30,6 +31,8 @@ enum Next {
     Button(u8),
     /// The box has sent the caller's number.
     NumberSent,
+    /// It has the caller's number, or waits no more for it.
+    Received,
     /// Lifted, to answer or to call; for as long.
     Lift(Millis),
     PutDown,
@@ -45,7 +48,9 @@ pub struct Telephone {
     visits: VecDeque<(Millis, Visit)>,
     plan: Vec<(Millis, Next)>,
     lifted: bool,
-    /// Lifted by itself to receive the number.
+    since: Millis,
+    /// In this call it has lifted itself to receive the number; until it has it.
+    asked: bool,
     receives: bool,
     rings: bool,
     reversed: bool,
@@ -69,6 +74,8 @@ impl Telephone {
             visits: VecDeque::new(),
             plan: Vec::new(),
             lifted: false,
+            since: 0,
+            asked: false,
             receives: false,
             rings: false,
             reversed: false,
@@ -142,7 +149,8 @@ impl Telephone {
     pub fn obey(&mut self, now: Millis, order: LineOrder) {
         match order {
             LineOrder::Circuit(Signal::Ring(on)) => {
-                if on && self.lifted {
+                // The box sees it a moment later.
+                if on && self.lifted && now > self.since + 150 {
                     self.problems.push(format!("{now}: rung while it is lifted"));
                 }
                 self.rings = on;
@@ -150,7 +158,10 @@ impl Telephone {
                     self.rung(now);
                 }
             }
-            LineOrder::Circuit(Signal::Reverse(reversed)) => self.reversed = reversed,
+            LineOrder::Circuit(Signal::Reverse(reversed)) => {
+                self.reversed = reversed;
+                self.asked &= reversed;
+            }
             LineOrder::Circuit(Signal::Feed(fed)) => {
                 self.fed = fed;
                 // Without feed no current flows, and with it again.
@@ -159,6 +170,7 @@ impl Telephone {
                 }
             }
             LineOrder::Circuit(Signal::Measure { .. }) => {}
+            LineOrder::Audio(Command::CallerId(_)) => self.then(now + 450, Next::NumberSent),
             LineOrder::Audio(command) => {
                 if matches!(command, Command::Connect(_)) && !matches!(self.hears, Command::Connect(_)) {
                     self.heard += 1;
@@ -167,17 +179,16 @@ impl Telephone {
                     self.hears = command;
                 }
             }
-            LineOrder::Number(_) => self.then(now + 450, Next::NumberSent),
             LineOrder::Peer(_) => {}
         }
     }
 
     fn rung(&mut self, now: Millis) {
-        if self.display && !self.receives {
+        if self.display && !self.asked {
             // It takes the call for its number by itself.
-            self.receives = true;
-            self.lifted = true;
+            (self.asked, self.receives, self.lifted, self.since) = (true, true, true, now + 300);
             self.bounce(now + 300, true);
+            self.then(now + 7_000, Next::Received);
             return;
         }
         let after = self.rng.range(self.answers / 2, self.answers);
@@ -220,25 +231,29 @@ impl Telephone {
                         sense,
                     });
                 }
-                Next::Button(digit) if self.hears != Command::Stop => return audio(Event::Digit(digit)),
+                Next::Button(digit) if self.hears != Command::Stop => {
+                    return Digit::from_name(digit).and_then(|digit| audio(Event::Digit(digit)));
+                }
                 Next::Button(_) => {}
                 Next::NumberSent => {
-                    if self.receives {
-                        self.lifted = false;
-                        self.bounce(now + 80, false);
-                    }
+                    self.then(now + 80, Next::Received);
                     return audio(Event::CallerIdSent);
+                }
+                Next::Received => {
+                    if std::mem::take(&mut self.receives) {
+                        self.lifted = false;
+                        self.bounce(now, false);
+                    }
                 }
                 Next::Lift(_) if self.lifted => {}
                 Next::Lift(stays) => {
                     self.answered += usize::from(self.rings || self.reversed);
-                    self.lifted = true;
+                    (self.lifted, self.since) = (true, now);
                     self.bounce(now, true);
                     self.then(now + stays.max(1_000), Next::PutDown);
                 }
                 Next::PutDown => {
                     self.lifted = false;
-                    self.receives = false;
                     // Whatever was still to be done at the handset is not.
                     self.plan.clear();
                     self.bounce(now, false);

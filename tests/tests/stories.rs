@@ -18,7 +18,8 @@ fn whatever_happens_everything_comes_to_rest() {
     };
     let begin = Instant::now();
     let next = AtomicU64::new(seeds.start);
-    let (calls, answered, cuts, deaths) = (
+    let (calls, answered, heard, cuts, deaths) = (
+        AtomicUsize::new(0),
         AtomicUsize::new(0),
         AtomicUsize::new(0),
         AtomicUsize::new(0),
@@ -38,6 +39,7 @@ fn whatever_happens_everything_comes_to_rest() {
                         Ok(told) => {
                             calls.fetch_add(told.calls, Ordering::Relaxed);
                             answered.fetch_add(told.answered, Ordering::Relaxed);
+                            heard.fetch_add(told.heard, Ordering::Relaxed);
                             cuts.fetch_add(usize::from(told.excuses.cut), Ordering::Relaxed);
                             let died = told.excuses.box_died || told.excuses.cloud_died;
                             deaths.fetch_add(usize::from(died), Ordering::Relaxed);
@@ -56,7 +58,7 @@ fn whatever_happens_everything_comes_to_rest() {
     // Past the capture of the test harness: the figure is for every run, not only for a failed one.
     let told = writeln!(
         std::io::stdout(),
-        "{runs} runs, {calls:?} calls, {answered:?} ends of calls answered, {cuts:?} with cuts, {deaths:?} with deaths\n\
+        "{runs} runs, {calls:?} calls, {answered:?} ends of calls answered, {heard:?} at telephones, {cuts:?} with cuts, {deaths:?} with deaths\n\
          figure sim.runs_per_second {:.1} 1/s",
         runs as f64 / seconds
     );
@@ -70,6 +72,7 @@ fn whatever_happens_everything_comes_to_rest() {
     // The stories are worth telling: most calls reach somebody, and every kind of fault happens.
     if runs >= 100 {
         assert!(answered.load(Ordering::Relaxed) > calls.load(Ordering::Relaxed) / 4);
+        assert!(heard.load(Ordering::Relaxed) as u64 > runs);
         assert!(
             cuts.load(Ordering::Relaxed) as u64 > runs / 4
                 && deaths.load(Ordering::Relaxed) as u64 > runs / 8

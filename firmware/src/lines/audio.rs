@@ -4,7 +4,7 @@
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
 use gateway::budget::LINES;
-use gateway::{Input, LineEvent, Shown};
+use gateway::{Input, LineEvent};
 use media::BLOCK;
 use media::chain::{self, Chain, Command};
 use static_cell::ConstStaticCell;
@@ -12,14 +12,6 @@ use static_cell::ConstStaticCell;
 use super::{Block, Packet, Receives, Sends, circuit};
 use crate::brain::Brain;
 use crate::{board, log, watchdog};
-
-/// An order for the chain of a line.
-pub enum Order {
-    /// What the chain understands.
-    Chain(Command),
-    /// The caller's number is to be sent to the telephone.
-    Number(Shown),
-}
 
 /// What the chains tell the rest.
 enum Heard {
@@ -30,12 +22,12 @@ enum Heard {
     Longest(u32),
 }
 
-static ORDERS: Channel<CriticalSectionRawMutex, (u8, Order), 16> = Channel::new();
+static ORDERS: Channel<CriticalSectionRawMutex, (u8, Command), 16> = Channel::new();
 static HEARD: Channel<CriticalSectionRawMutex, Heard, 16> = Channel::new();
 
 /// Gives an order. False: it could not be taken.
-pub fn order(line: u8, order: Order) -> bool {
-    ORDERS.try_send((line, order)).is_ok()
+pub fn order(line: u8, command: Command) -> bool {
+    ORDERS.try_send((line, command)).is_ok()
 }
 
 /// The chains; once.
@@ -63,13 +55,9 @@ pub async fn run(
         if up.is_some() != is_well && HEARD.try_send(Heard::Codec(up.is_none())).is_ok() {
             is_well = up.is_some();
         }
-        while let Ok((line, order)) = ORDERS.try_receive() {
-            let Some(chain) = chains.get_mut(usize::from(line)) else {
-                continue;
-            };
-            match order {
-                Order::Chain(command) => chain.command(command),
-                Order::Number(_) => {}
+        while let Ok((line, command)) = ORDERS.try_receive() {
+            if let Some(chain) = chains.get_mut(usize::from(line)) {
+                chain.command(command);
             }
         }
         while let Some(packet) = from_rtp.try_receive() {

@@ -193,7 +193,7 @@ impl Buffer {
     }
 
     /// By how much faster than one sample a sample this is to be read, so that the delay becomes what it should be and the
-    /// sender's clock is followed: up to ±1.5 % for speech, ±200 ppm for modems.
+    /// sender's clock is followed: up to ±0.5 % for speech, ±200 ppm for modems.
     pub fn rate(&self) -> f32 {
         let Some(source) = &self.source else { return 0.0 };
         match self.fixed {
@@ -205,7 +205,7 @@ impl Buffer {
                 if over.abs() < MARGIN {
                     0.0
                 } else {
-                    (over * 6e-5).clamp(-0.015, 0.015)
+                    (over * 3e-5).clamp(-0.005, 0.005)
                 }
             }
         }

@@ -316,7 +316,7 @@ proptest! {
                 }
             }
             let rate = buffer.rate();
-            prop_assert!(rate.abs() <= 0.015 && buffer.delay().is_finite());
+            prop_assert!(rate.abs() <= 0.005 && buffer.delay().is_finite());
             prop_assert!(buffer.delay().abs() < 2.0 * CAPACITY as f32 + 8_000.0);
         }
     }

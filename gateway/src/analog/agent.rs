@@ -11,6 +11,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use heapless::Vec;
+use shared::record::Party;
 use sip::sdp::Sdp;
 use sip::write::write_response_lines;
 use sip::{Full, Instant, Message, Method, Name, Writer, write_response_head};
@@ -88,6 +89,8 @@ struct Waiting {
     slot: Option<Slot>,
     head: Vec<u8, HEAD_MAX>,
     media: Vec<u8, MEDIA_MAX>,
+    /// The user that was called.
+    called: Party,
     /// The next answer, once it is known.
     status: Option<u16>,
 }
@@ -97,6 +100,7 @@ impl Waiting {
         slot: None,
         head: Vec::new(),
         media: Vec::new(),
+        called: Party::new(),
         status: None,
     };
 }
@@ -146,6 +150,11 @@ impl Agent {
     /// Who is at the other side: digits, or what else its address says.
     pub fn peer(&self, slot: Slot) -> &str {
         self.get(slot).map_or("", |dialog| &dialog.peer)
+    }
+
+    /// Which of our numbers is called, while it rings.
+    pub fn called(&self) -> &str {
+        &self.waiting.called
     }
 
     /// Both sides have agreed.
@@ -276,8 +285,10 @@ impl Agent {
             .filter(|_| self.waiting.slot.is_none())
             .ok_or(486u16)?;
         let mut dialog = Dialog::called(message, random as u32).ok_or(500u16)?;
+        let called = message.to().and_then(|to| dialog::text(to.parsed_uri()?.user?));
         let mut waiting = Waiting {
             slot: Some(slot),
+            called: called.unwrap_or_default(),
             ..Waiting::NONE
         };
         if !message.body().is_empty() {

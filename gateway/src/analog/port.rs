@@ -12,6 +12,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use heapless::String;
+use media::caller_id::{Caller, Frame, Reason};
 use media::chain::{self, Command, Stream};
 use media::player::Start;
 use media::tone::Tone;
@@ -58,15 +59,6 @@ enum State {
     Silent,
 }
 
-/// What is shown of a caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// The caller's number; if empty, there is none or it is withheld.
-    pub caller: String<24>,
-    /// The caller has withheld its number.
-    pub withheld: bool,
-}
-
 /// What [`Port::poll`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -76,8 +68,6 @@ pub enum Output {
     Peer(SocketAddr),
     /// For the line's audio chain.
     Audio(Command),
-    /// The caller's number is to be sent to the telephone.
-    Number(Shown),
     /// A message of so many bytes to the box.
     Message(usize),
     /// Digits were dialled: [`Port::judged`] is to be told what they mean.
@@ -530,13 +520,10 @@ impl Port {
 
     /// What the chain is to be told next.
     fn sound(&mut self) -> Option<Output> {
-        if let (true, Some(slot)) = (core::mem::take(&mut self.number.0), self.active) {
-            let peer = self.agent.peer(slot);
-            let digits = peer.bytes().all(|byte| byte.is_ascii_digit());
-            return Some(Output::Number(Shown {
-                caller: peer.parse().ok().filter(|_| digits).unwrap_or_default(),
-                withheld: peer == "anonymous",
-            }));
+        if core::mem::take(&mut self.number.0) {
+            // Silence comes behind it, whatever it was.
+            self.told = Command::Listen;
+            return Some(Output::Audio(Command::CallerId(self.caller_id()?)));
         }
         let (command, peer) = self.wanted()?;
         if let Some(peer) = peer.filter(|_| self.peer != peer) {
@@ -560,6 +547,9 @@ impl Port {
         match self.state {
             State::Rings if self.number.1 => None,
             State::Idle | State::Rings | State::Recalls(_) | State::Silent => alone(Command::Stop),
+            State::Dials(_) if self.digits.is_empty() && self.held.is_some() => {
+                alone(Command::Tone(Tone::SecondDial))
+            }
             State::Dials(_) if self.digits.is_empty() => alone(Command::Tone(Tone::Dial)),
             State::Dials(_) => alone(Command::Listen),
             State::Over(tone, _) => alone(Command::Tone(tone)),
@@ -570,6 +560,22 @@ impl Port {
             },
             State::Talks => self.remote().or(alone(Command::Listen)),
         }
+    }
+
+    /// What the display shows: who calls and, of several numbers, which one was called.
+    fn caller_id(&self) -> Option<Frame> {
+        let slot = self.active?;
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let caller = match self.agent.peer(slot) {
+            number if digits(number) => Caller::Number(number),
+            "anonymous" => Caller::Unknown(Reason::Private),
+            _ => Caller::Unknown(Reason::OutOfArea),
+        };
+        let dialled = Some(self.agent.called()).filter(|number| digits(number));
+        // What is longer than a display has no place there.
+        Frame::new(caller, dialled)
+            .or(Frame::new(Caller::Unknown(Reason::OutOfArea), None))
+            .ok()
     }
 
     fn remote(&self) -> Option<(Command, Option<SocketAddr>)> {

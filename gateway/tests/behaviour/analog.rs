@@ -2,6 +2,7 @@
 
 use super::office::*;
 use gateway::{LineOrder, Measured, MediaOutput, Sense, Signal};
+use media::caller_id::{Caller, Frame};
 use media::chain::{Command, Event};
 use media::g711::Law;
 use media::prompt::Prompt;
@@ -158,11 +159,11 @@ fn a_telephone_is_called() {
     o.sense(0, Sense::Loop { closed: true });
     o.wait(300);
     let number = o.told(0).into_iter().find_map(|order| match order {
-        LineOrder::Number(shown) => Some(shown),
+        LineOrder::Audio(Command::CallerId(frame)) => Some(frame),
         _ => None,
     });
-    let number = number.expect("the number is sent");
-    assert_eq!((number.caller.as_str(), number.withheld), ("201", false));
+    // Who calls, and what it has called.
+    assert_eq!(number, Frame::new(Caller::Number("201"), Some("200")).ok());
     o.wait(450);
     o.chain(0, Event::CallerIdSent);
     o.sense(0, Sense::Loop { closed: false });
@@ -447,7 +448,7 @@ fn a_flash_holds_and_returns() {
     o.press_hook(0);
     let held = is_asked(&mut o, &dialog);
     assert!(held.body().contains("a=sendonly"), "{}", held.text);
-    o.hears_tone(0, Tone::Dial);
+    o.hears_tone(0, Tone::SecondDial);
     o.press_hook(0);
     let back = is_asked(&mut o, &dialog);
     assert!(back.body().contains("a=sendrecv"), "{}", back.text);

@@ -2,6 +2,7 @@
 
 use gateway::{Input, LineEvent, LineOrder, Sense, Signal};
 use media::chain::{Command, Event, Stream};
+use media::dtmf::Digit;
 use media::tone::Tone;
 use shared::TerminalKind;
 use shared::analog::Port;
@@ -74,7 +75,7 @@ impl Office {
     pub fn press(&mut self, line: u8, digits: &str) {
         for digit in digits.bytes() {
             self.wait(100);
-            self.chain(line, Event::Digit(digit));
+            self.chain(line, Event::Digit(Digit::from_name(digit).unwrap()));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::stage::{Id, Stage, TONES, text};
 use crate::run::{Run, figure};
 use crate::tone;
-use crate::twin::pair::{Cable, Impedance};
+use crate::twin::pair::{Cable, Foreign, Impedance, Wire};
 use crate::twin::peer::{self, Display, Fax};
 use crate::twin::script::Dialling;
 use crate::twin::telephone::Telephone;
@@ -64,40 +64,22 @@ pub(super) fn plug(stage: &mut Stage) -> Result<Sets> {
     .into_iter()
     .enumerate()
     {
-        let extension = format!("{}", 204 + socket);
-        let answer = stage.cloud.order(&[
-            "id",
-            "add",
-            "--contract",
-            &stage.contract,
-            "--direct",
-            direct,
-            "--extension",
-            &extension,
-            "--label",
-            label,
-        ])?;
-        let user = text(&answer, "user")?;
-        let port = format!("{}", socket + 1);
-        let mut order = vec![
-            "port",
-            "set",
-            "--contract",
-            &stage.contract,
-            "--id",
-            &user,
-            "--port",
-            &port,
+        let (extension, port) = ((204 + socket).to_string(), (socket + 1).to_string());
+        let contract = ["--contract", &stage.contract, "--extension", &extension];
+        let add = [
+            "id", "add", "--direct", direct, "--label", label, "--kind", "adapter",
         ];
+        let answer = stage.cloud.order(&[&add[..], &contract].concat())?;
+        let mut plug = vec!["id", "plug", "--port", &port];
         match socket {
-            DISPLAY => order.push("--number-display"),
-            socket if FAX.contains(&socket) => order.push("--fax"),
+            DISPLAY => plug.push("--number-display"),
+            socket if FAX.contains(&socket) => plug.push("--fax"),
             _ => {}
         }
-        stage.cloud.order(&order)?;
+        stage.cloud.order(&[&plug[..], &contract].concat())?;
         ids.push(Id {
-            user,
-            extension,
+            user: text(&answer, "user")?,
+            extension: extension.clone(),
             password: text(&answer, "password")?,
         });
     }
@@ -119,6 +101,124 @@ pub(super) fn plug(stage: &mut Stage) -> Result<Sets> {
     }
     drop(card);
     Ok(sets)
+}
+
+/// What goes wrong at the lines, and how the box takes it: tests of damaged lines, chips that fail.
+pub fn faults(run: &Run) -> Result<()> {
+    let mut stage = Stage::build(run)?;
+    let sets = plug(&mut stage).context("plugging in")?;
+    stage.board.on()?;
+    stage.configured(Instant::now(), s(20))?;
+    stage.start_desk_phones()?;
+    line_tests(&mut stage).context("tests of lines")?;
+    chips(&mut stage, &sets).context("chips that fail")?;
+    run.say("every step was verified");
+    Ok(())
+}
+
+/// A line that is in order, and three that are not; then a converter that does not answer.
+fn line_tests(stage: &mut Stage) -> Result<()> {
+    {
+        let mut card = stage.board.lines()?.card();
+        card.ports[1].pair.condition.bells = 3.0;
+        card.ports[2].pair.condition.leakage[0] = 50_000.0;
+        card.ports[3].pair.condition.foreign = Some(Foreign {
+            wire: Wire::Ring,
+            volts: -40.0,
+            hertz: 0.0,
+            ohms: 10_000.0,
+        });
+    }
+    for (port, expected) in [
+        ("1", "bells: 1"),
+        ("2", "bells: 3"),
+        ("3", "leaks, "),
+        ("4", "foreign voltage, "),
+    ] {
+        let said = test_line(stage, port)?;
+        ensure!(said.contains(expected), "{said:?}, expected {expected:?}");
+        stage.run.say(format!("test of a line: {said}"));
+    }
+    stage.board.lines()?.card().faults.stuck = u32::MAX;
+    let said = test_line(stage, "1")?;
+    ensure!(said.contains("could not be measured"), "{said:?}");
+    stage.board.lines()?.card().faults.stuck = 0;
+    let said = test_line(stage, "1")?;
+    ensure!(said.contains("bells: 1"), "{said:?}");
+    stage
+        .run
+        .say("with a stuck I2C bus it says so, and goes on when the bus does");
+    stage.board.lines()?.card().ports[3].pair.condition.foreign = None;
+    Ok(())
+}
+
+/// Has a line tested; what the cloud is told.
+fn test_line(stage: &Stage, port: &str) -> Result<String> {
+    let of_port = format!("port {port}: ");
+    let events = || -> Result<Vec<String>> {
+        let rows = stage.cloud.show("events")?;
+        let texts = rows
+            .iter()
+            .filter_map(|row| row["text"].as_str().map(ToString::to_string));
+        Ok(texts.filter(|text| text.starts_with(&of_port)).collect())
+    };
+    let before = events()?.len();
+    let id = text(&stage.box_row()?, "id")?;
+    stage
+        .cloud
+        .order(&["box", "test-line", "--box", &id, "--port", port])?;
+    wait_for("the result of a line's test", s(15), || {
+        let events = events().ok()?;
+        // The newest comes first.
+        (events.len() > before).then(|| events.into_iter().next())?
+    })
+}
+
+/// The chips forget, the clock stops, a SLIC gets too hot: there is speech again afterwards.
+fn chips(stage: &mut Stage, sets: &Sets) -> Result<()> {
+    let mark = stage.board.log_mark();
+    stage.board.lines()?.card().brown_out();
+    stage.board.logs(mark, "codec: started again", s(10))?;
+    calls_a_desk_phone(stage, sets).context("after a brown-out")?;
+
+    stage.board.lines()?.card().faults.clock_stops = true;
+    alarm(stage, "Codec", false)?;
+    stage.board.lines()?.card().faults.clock_stops = false;
+    alarm(stage, "Codec", true)?;
+    calls_a_desk_phone(stage, sets).context("after the clock has stopped")?;
+
+    let set = &sets.push_button;
+    stage.erase_recordings()?;
+    set.lift();
+    set.hears(EXCHANGE, &[], s(5)).context("dial tone")?;
+    let mark = stage.a()?.mark();
+    set.dial(&stage.ids[0].extension, Dialling::Tone);
+    stage.a()?.wait(mark, "CALL_INCOMING", s(10)).context("A rings")?;
+    stage.a()?.answer()?;
+    stage.a()?.wait(mark, "CALL_ESTABLISHED", s(5))?;
+    stage.board.lines()?.card().ports[PUSH_BUTTON].slic.heat(true);
+    stage
+        .a()?
+        .wait(mark, "CALL_CLOSED", s(10))
+        .context("a line without feed ends its call")?;
+    stage.board.lines()?.card().ports[PUSH_BUTTON].slic.heat(false);
+    hang_up(stage, set, PUSH_BUTTON)?;
+    calls_a_desk_phone(stage, sets).context("after it was too hot")?;
+    stage
+        .run
+        .say("brown-out, stopped clock, a SLIC too hot: each is noticed, and calls go on afterwards");
+    Ok(())
+}
+
+/// Waits until the cloud knows of this alarm of a line, or that it is over.
+fn alarm(stage: &Stage, name: &str, is_over: bool) -> Result<()> {
+    wait_for(&format!("the alarm {name} at the cloud"), s(15), || {
+        let rows = stage.cloud.show("events").ok()?;
+        let told = |text: &str| text.contains(name) && text.contains("is over") == is_over;
+        rows.iter()
+            .any(|row| row["text"].as_str().is_some_and(told))
+            .then_some(())
+    })
 }
 
 /// It dials by DTMF, both hear each other, and little of A's tone comes back to A.

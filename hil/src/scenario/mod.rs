@@ -38,6 +38,11 @@ pub const ALL: &[Scenario] = &[
         analog::tell,
     ),
     of_box(
+        "analog-faults",
+        "tests of damaged lines; converter, codec and line circuit that fail",
+        analog::faults,
+    ),
+    of_box(
         "garbage",
         "broken, oversized and fragmented datagrams, SIP without Content-Length",
         faults::garbage,

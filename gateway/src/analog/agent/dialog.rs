@@ -365,6 +365,6 @@ impl core::fmt::Display for Text<'_> {
 }
 
 /// A text that fits.
-fn text<const N: usize>(bytes: &[u8]) -> Option<String<N>> {
+pub fn text<const N: usize>(bytes: &[u8]) -> Option<String<N>> {
     String::try_from(core::str::from_utf8(bytes).ok()?).ok()
 }

@@ -35,7 +35,7 @@ const TOOLS: [Tool; 11] = [
     ),
     tool("setpriv", "util-linux", "lets nothing outlive a run"),
     tool(
-        "/usr/include/spandsp.h",
+        "/usr/include/spandsp/hdlc.h",
         "libspandsp-dev",
         "FAX machines and displays at the analog lines",
     ),
