@@ -27,9 +27,9 @@ const PREAMBLE: f64 = 1_750.0;
 
 static FILTERS: Bank<3> = Bank::new([(CALLING, 150.0), (ANSWER, 150.0), (PREAMBLE, 300.0)]);
 
-/// Least power of a signal, -43 dBm0: what the receivers of FAX machines go down to.
+/// Least power of a signal, -48 dBm0. The receivers of FAX machines go down to -43.
 const FAINT: f32 = {
-    let peak = peak(-43) as f32;
+    let peak = peak(-48) as f32;
     peak * peak / 4.0
 };
 /// Share of a signal in all power.
