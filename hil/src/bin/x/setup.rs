@@ -48,7 +48,7 @@ const SPEECH: [Tool; 2] = [
 /// Only for `cargo x bench line`: the library that it measures against, and recorded speech, each with a file that shows that
 /// it is there.
 const SOUND: [(&str, &str); 6] = [
-    ("libspandsp-dev", "/usr/include/spandsp.h"),
+    ("libspandsp-dev", "/usr/include/x86_64-linux-gnu/spandsp.h"),
     (
         "asterisk-core-sounds-en-wav",
         "/usr/share/asterisk/sounds/en_US_f_Allison",
