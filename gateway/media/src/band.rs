@@ -110,7 +110,7 @@ impl<const N: usize> Bank<N> {
 }
 
 /// The modified Bessel function I0 of the root of what is given.
-const fn bessel(square: f64) -> f64 {
+pub(crate) const fn bessel(square: f64) -> f64 {
     let (mut term, mut sum, mut n) = (1.0, 1.0, 1.0);
     while n < 20.0 {
         term *= square / 4.0 / (n * n);

@@ -74,6 +74,8 @@ struct Sending {
 }
 
 impl Sender {
+    pub(crate) const NEW: Self = Sender { now: None };
+
     /// Begins an event at this timestamp. One that is not over yet is given up: a key pressed is worth more than one released.
     pub fn begin(&mut self, code: u8, timestamp: u32) {
         self.now = Some(Sending {
@@ -151,6 +153,8 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    pub(crate) const NEW: Self = Receiver { last: None };
+
     /// Takes a packet.
     pub fn packet(&mut self, timestamp: u32, payload: Payload) -> Heard {
         let mut before = None;

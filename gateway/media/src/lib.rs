@@ -7,15 +7,27 @@
 
 pub mod band;
 pub mod caller_id;
+pub mod chain;
+pub mod comfort;
 pub mod dtmf;
+pub mod echo;
 pub mod event;
 pub mod fax;
 pub mod g711;
+pub mod jitter;
+mod noise;
 pub mod player;
+pub mod plc;
 pub mod prompt;
+pub mod receiver;
+pub mod redundancy;
 pub mod relay;
+mod resample;
 pub mod rtp;
 pub mod tone;
 
 /// Samples per second of all narrow-band audio here (ITU-T G.711 §2).
 pub const SAMPLE_RATE: u32 = 8_000;
+
+/// Samples of a block of a line's audio: 5 ms.
+pub const BLOCK: usize = 40;

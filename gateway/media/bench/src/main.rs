@@ -1,7 +1,13 @@
 //! Figures of the audio of a line: see the README.
 #![forbid(unsafe_code)]
 
+mod concealment;
+mod echo;
+mod fax;
+#[path = "../../tests/hybrid/mod.rs"]
+mod hybrid;
 mod line;
+mod page;
 mod peer;
 #[path = "../../tests/signal/mod.rs"]
 mod signal;
@@ -12,7 +18,12 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["line"] => line::print(),
+        ["media"] => {
+            echo::print()?;
+            concealment::print()?;
+            fax::print()
+        }
         [what, count] => line::repeat(what, count.parse()?),
-        _ => anyhow::bail!("line, or what to repeat and how often"),
+        _ => anyhow::bail!("line, media, or what to repeat and how often"),
     }
 }

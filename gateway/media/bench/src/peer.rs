@@ -1,6 +1,7 @@
 //! spandsp, in processes of its own: `peers/peer.h` has how they are spoken to.
 
 use anyhow::{Context, Result, ensure};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -15,7 +16,13 @@ pub struct Peer {
 impl Peer {
     /// Starts one by its file's name without `.c`.
     pub fn start(name: &str) -> Result<Peer> {
+        Peer::start_with(name, &[])
+    }
+
+    /// Starts one with arguments.
+    pub fn start_with(name: &str, arguments: &[&OsStr]) -> Result<Peer> {
         let mut command = Command::new(Path::new(env!("PEERS")).join(name));
+        command.args(arguments);
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -46,8 +53,8 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It ends at the end of its input.
-        self.questions = None;
+        // It may be in the middle of an answer that nobody reads.
+        let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }

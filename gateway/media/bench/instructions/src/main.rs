@@ -1,0 +1,116 @@
+//! Instructions on an emulated Cortex-M7: QEMU's `mps2-an500` with `-icount shift=0`, where an instruction takes 1 ns and SysTick
+//! counts at 25 MHz, so that 40 of them are a tick.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use core::fmt::{Arguments, Display};
+use core::hint::black_box;
+use core::panic::PanicInfo;
+
+use cortex_m::peripheral::SYST;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m_rt::entry;
+use cortex_m_semihosting::{debug, hprintln};
+use media::BLOCK;
+use media::echo::Canceller;
+use media::g711::{ulaw_decode, ulaw_encode};
+
+/// Instructions of a tick of SysTick.
+const TICK: u32 = 40;
+/// SysTick counts down from this: 24 bits, 671 million instructions.
+const RELOAD: u32 = 0x00FF_FFFF;
+/// Blocks of two seconds.
+const BLOCKS: usize = 400;
+
+/// Instructions of a piece of work, to 40.
+fn count(work: impl FnOnce()) -> u32 {
+    let before = SYST::get_current();
+    work();
+    (before.wrapping_sub(SYST::get_current()) & RELOAD) * TICK
+}
+
+fn figure(name: Arguments<'_>, value: impl Display, unit: &str) {
+    hprintln!("figure {} {} {}", name, value, unit);
+}
+
+/// Noise and its echo by a hybrid of three reflections, coded in µ-law.
+struct Line {
+    random: u32,
+    past: [i16; 64],
+}
+
+impl Line {
+    fn block(&mut self) -> ([i16; BLOCK], [i16; BLOCK]) {
+        let (mut far, mut near) = ([0; BLOCK], [0; BLOCK]);
+        for (far, near) in far.iter_mut().zip(&mut near) {
+            self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *far = ulaw_decode(ulaw_encode((self.random >> 16) as i16 / 4));
+            self.past.copy_within(1.., 0);
+            self.past[63] = *far;
+            *near = ulaw_decode(ulaw_encode(
+                self.past[50] / 3 - self.past[40] / 4 + self.past[10] / 10,
+            ));
+        }
+        (far, near)
+    }
+}
+
+/// Mean over the second second and worst block, of a sample.
+fn echo<const TAPS: usize>(canceller: &mut Canceller<TAPS>) -> (u32, u32) {
+    let mut line = Line {
+        random: 1,
+        past: [0; 64],
+    };
+    let (mut sum, mut worst) = (0, 0);
+    for block in 0..BLOCKS {
+        let (far, mut near) = line.block();
+        let taken = count(|| canceller.process(black_box(&far), black_box(&mut near)));
+        worst = worst.max(taken);
+        if block >= BLOCKS / 2 {
+            sum += taken;
+        }
+    }
+    (sum / (BLOCKS / 2 * BLOCK) as u32, worst / BLOCK as u32)
+}
+
+fn print_echo<const TAPS: usize>(name: &str) {
+    let mut canceller = Canceller::<TAPS>::new();
+    let (mean, worst) = echo(&mut canceller);
+    figure(
+        format_args!("media.echo.{name}.instructions_per_sample"),
+        mean,
+        "instructions",
+    );
+    figure(
+        format_args!("media.echo.{name}.worst_block.instructions_per_sample"),
+        worst,
+        "instructions",
+    );
+    figure(
+        format_args!("media.echo.{name}.bytes"),
+        size_of::<Canceller<TAPS>>(),
+        "bytes",
+    );
+}
+
+#[entry]
+fn main() -> ! {
+    if let Some(mut core) = cortex_m::Peripherals::take() {
+        core.SYST.set_clock_source(SystClkSource::Core);
+        core.SYST.set_reload(RELOAD);
+        core.SYST.clear_current();
+        core.SYST.enable_counter();
+    }
+    print_echo::<128>("16ms");
+    print_echo::<256>("32ms");
+    debug::exit(debug::EXIT_SUCCESS);
+    loop {}
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    hprintln!("{}", info);
+    debug::exit(debug::EXIT_FAILURE);
+    loop {}
+}

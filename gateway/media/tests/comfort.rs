@@ -1,0 +1,65 @@
+//! Comfort noise: its level and its spectrum.
+
+mod hybrid;
+mod signal;
+
+use hybrid::level;
+use media::BLOCK;
+use media::comfort::Comfort;
+use proptest::prelude::*;
+
+fn noise(payload: &[u8]) -> Vec<i16> {
+    let mut comfort = Comfort::new();
+    comfort.describe(payload);
+    let mut all = Vec::new();
+    for _ in 0..400 {
+        let mut block = [0; BLOCK];
+        comfort.make(&mut block);
+        all.extend(block);
+    }
+    all
+}
+
+/// Correlation of neighbours.
+fn neighbours(samples: &[i16]) -> f64 {
+    let product = |lag: usize| -> f64 {
+        let pairs = samples.iter().zip(&samples[lag..]);
+        pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    product(1) / product(0)
+}
+
+#[test]
+fn it_is_as_loud_as_it_was_said_to_be() {
+    // 0 dBov is 6.18 dBm0 (RFC 3389 §3.1); a coefficient of ±0.5 is 127 ± 63.5.
+    for dbov in [30u8, 45, 60] {
+        for payload in [
+            &[dbov][..],
+            &[dbov, 64],
+            &[dbov, 190, 100, 140],
+            &[dbov, 20, 200],
+            &[dbov | 0x80],
+        ] {
+            let got = level(&noise(payload));
+            let want = 6.18 - f64::from(dbov);
+            assert!((got - want).abs() < 0.7, "{payload:?}: {got} dBm0, not {want}");
+        }
+    }
+    assert!(noise(&[]).iter().all(|s| *s == 0));
+}
+
+#[test]
+fn it_has_the_spectrum_that_it_was_said_to_have() {
+    // A first coefficient of -k is a first-order predictor of k.
+    assert!((neighbours(&noise(&[40, 63])) - 0.504).abs() < 0.03);
+    assert!((neighbours(&noise(&[40, 191])) + 0.504).abs() < 0.03);
+    assert!(neighbours(&noise(&[40])).abs() < 0.03);
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_described_is_no_fault(payload in proptest::collection::vec(any::<u8>(), 0..40)) {
+        let noise = noise(&payload);
+        prop_assert!(level(&noise) < 9.5);
+    }
+}

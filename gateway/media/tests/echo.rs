@@ -1,0 +1,203 @@
+//! The echo canceller against a line of our own: a hybrid computed from the cable's constants, µ-law both ways.
+
+mod hybrid;
+mod signal;
+
+use hybrid::{JAPANESE, Loop, OFFICE, PAIR_0_4, PAIR_0_5, RESISTIVE, level, noise, speech};
+use media::BLOCK;
+use media::echo::{Canceller, Mode};
+use media::g711::{ulaw_decode, ulaw_encode};
+
+fn coded(sample: f64) -> i16 {
+    ulaw_decode(ulaw_encode(sample.round().clamp(-32_768.0, 32_767.0) as i16))
+}
+
+/// What goes over the line, and what came back with its echo and after the canceller.
+struct Heard {
+    echo: Vec<i16>,
+    left: Vec<i16>,
+}
+
+impl Heard {
+    /// Echo return loss enhancement from this millisecond on, over so many.
+    fn erle(&self, from: usize, count: usize) -> f64 {
+        let span = from * 8..(from + count) * 8;
+        level(&self.echo[span.clone()]) - level(&self.left[span])
+    }
+}
+
+fn run<const TAPS: usize>(canceller: &mut Canceller<TAPS>, echo: &[f64], far: &[i16], near: &[i16]) -> Heard {
+    let far: Vec<i16> = far.iter().map(|&s| coded(f64::from(s))).collect();
+    let mut heard = Heard {
+        echo: Vec::new(),
+        left: Vec::new(),
+    };
+    for at in (0..far.len() - BLOCK).step_by(BLOCK) {
+        let mut block = [0; BLOCK];
+        for (n, sample) in block.iter_mut().enumerate() {
+            let now = at + n;
+            let back: f64 = echo
+                .iter()
+                .take(now + 1)
+                .zip(far[..=now].iter().rev())
+                .map(|(h, x)| h * f64::from(*x))
+                .sum();
+            heard.echo.push(back.round() as i16);
+            *sample = coded(back + near.get(now).map_or(0.0, |s| f64::from(*s)));
+        }
+        canceller.process(far[at..at + BLOCK].try_into().unwrap(), &mut block);
+        heard.left.extend(block);
+    }
+    heard
+}
+
+fn linear<const TAPS: usize>() -> Canceller<TAPS> {
+    let mut canceller = Canceller::new();
+    canceller.set_mode(Mode::Linear);
+    canceller
+}
+
+#[test]
+fn echo_is_30_db_down_after_a_second() {
+    let lines = [
+        OFFICE,
+        Loop {
+            constants: PAIR_0_5,
+            length: 5.0,
+            telephone: RESISTIVE,
+        },
+        Loop {
+            constants: PAIR_0_4,
+            length: 0.1,
+            telephone: JAPANESE,
+        },
+        Loop {
+            constants: PAIR_0_4,
+            length: 7.0,
+            telephone: JAPANESE,
+        },
+    ];
+    for line in lines {
+        for loss in [6.0, 12.0] {
+            let echo = line.echo(loss);
+            let far = noise(1, 12_000, -10.0);
+            let short = run(&mut linear::<128>(), &echo, &far, &[]);
+            let long = run(&mut linear::<256>(), &echo, &far, &[]);
+            for heard in [short, long] {
+                let erle = heard.erle(1_000, 250);
+                assert!(erle > 30.0, "{line:?}, {loss} dB: {erle} dB");
+            }
+        }
+    }
+}
+
+#[test]
+fn speech_trains_it_as_well() {
+    let echo = OFFICE.echo(6.0);
+    let far = speech(-15.0);
+    let heard = run(&mut linear::<128>(), &echo, &far, &[]);
+    for second in 1..far.len() / 8_000 - 1 {
+        let erle = heard.erle(1_000 * second, 1_000);
+        assert!(erle > 28.0, "second {second}: {erle} dB");
+    }
+}
+
+#[test]
+fn double_talk_leads_it_not_astray() {
+    // Both ends as loud at the telephone as they are here, from 2 s to 6 s (G.168 test 3B); the near end is heard unchanged.
+    let echo = OFFICE.echo(6.0);
+    for far in [noise(1, 64_000, -15.0), speech(-15.0)[..64_000].to_vec()] {
+        let mut near = vec![0; 16_000];
+        near.extend(&speech(-15.0)[70_000..102_000]);
+        let heard = run(&mut linear::<128>(), &echo, &far, &near);
+        assert!(heard.erle(6_000, 20) > 25.0, "{} dB", heard.erle(6_000, 20));
+        assert!(heard.erle(6_200, 1_500) > 30.0, "{} dB", heard.erle(6_200, 1_500));
+        // What is left of the echo while both speak.
+        let error: Vec<i16> = heard.left[16_800..48_000]
+            .iter()
+            .zip(&near[16_800..])
+            .map(|(a, b)| a.saturating_sub(*b))
+            .collect();
+        assert!(
+            level(&error) < level(&heard.echo[16_800..48_000]) - 20.0,
+            "{}",
+            level(&error)
+        );
+    }
+}
+
+#[test]
+fn another_line_is_learned_anew() {
+    let far = noise(1, 32_000, -15.0);
+    let mut canceller = linear::<128>();
+    run(&mut canceller, &OFFICE.echo(6.0), &far, &[]);
+    let other = Loop {
+        constants: PAIR_0_5,
+        length: 5.0,
+        telephone: RESISTIVE,
+    };
+    let heard = run(&mut canceller, &other.echo(6.0), &far, &[]);
+    assert!(heard.erle(1_000, 250) > 30.0, "{} dB", heard.erle(1_000, 250));
+    canceller.reset();
+    canceller.set_mode(Mode::Linear);
+    let mut near = [1_000; BLOCK];
+    canceller.process(&[5_000; BLOCK], &mut near);
+    assert_eq!(near, [1_000; BLOCK]);
+}
+
+#[test]
+fn without_an_echo_nothing_is_made_worse() {
+    let far = noise(1, 24_000, -10.0);
+    let near = noise(2, 24_000, -30.0);
+    for near in [&near[..], &[]] {
+        let heard = run(&mut linear::<128>(), &[0.0], &far, near);
+        let expected: Vec<i16> = near
+            .iter()
+            .map(|s| coded(f64::from(*s)))
+            .chain([0; 24_000])
+            .collect();
+        let error: Vec<i16> = heard.left.iter().zip(&expected).map(|(a, b)| a - b).collect();
+        assert!(level(&error[8_000..]) < -43.0, "{}", level(&error[8_000..]));
+    }
+    // And a tone, on which the filter cannot be told, neither grows nor stays.
+    let tone: Vec<i16> = (0..24_000)
+        .map(|n| (8_000.0 * (std::f64::consts::TAU * 400.0 * f64::from(n) / 8_000.0).sin()) as i16)
+        .collect();
+    let heard = run(&mut linear::<128>(), &OFFICE.echo(6.0), &tone, &[]);
+    assert!(heard.erle(1_000, 250) > 25.0, "{}", heard.erle(1_000, 250));
+}
+
+#[test]
+fn what_is_left_is_silenced_but_not_the_near_end() {
+    let echo = OFFICE.echo(6.0);
+    let far = speech(-15.0)[..64_000].to_vec();
+    // The near end's room makes noise, and somebody speaks from 4 s on.
+    let room = noise(7, 64_000, -60.0);
+    let mut voice = vec![0; 32_000];
+    voice.extend(&speech(-20.0)[70_000..102_000]);
+    let near: Vec<i16> = room.iter().zip(&voice).map(|(a, b)| a + b).collect();
+    let heard = run(&mut Canceller::<128>::new(), &echo, &far, &near);
+    let quiet = level(&heard.left[16_000..32_000]);
+    assert!((-68.0..-54.0).contains(&quiet), "{quiet} dBm0 of noise");
+    let (spoken, passed) = (level(&near[32_000..63_000]), level(&heard.left[32_000..63_000]));
+    assert!((spoken - passed).abs() < 1.0, "{spoken} dBm0 became {passed}");
+}
+
+#[test]
+fn a_disabled_one_changes_nothing_and_forgets_nothing() {
+    let echo = OFFICE.echo(6.0);
+    let far = noise(1, 16_000, -15.0);
+    let mut canceller = linear::<128>();
+    run(&mut canceller, &echo, &far, &[]);
+    canceller.set_mode(Mode::Disabled);
+    let heard = run(&mut canceller, &echo, &far, &[]);
+    assert!(
+        heard
+            .echo
+            .iter()
+            .zip(&heard.left)
+            .all(|(a, b)| coded(f64::from(*a)) == *b)
+    );
+    canceller.set_mode(Mode::Linear);
+    assert!(run(&mut canceller, &echo, &far, &[]).erle(20, 100) > 30.0);
+}
