@@ -29,6 +29,8 @@ enum What {
     Firmware,
     /// The brain alone on this machine: instructions of an operation, by valgrind
     Gateway,
+    /// Push buttons, FAX tones and number display of an analog line, beside spandsp
+    Line,
     /// What box and cloud share: speed on this machine, size on the microcontroller
     Shared,
     /// The SIP core: speed beside other parsers on this machine, size in the image
@@ -67,6 +69,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                     instructions(program, "*brain_*", operation)?,
                     "instructions",
                 );
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        What::Line => {
+            setup::valgrind()?;
+            setup::line()?;
+            let run = ["run", "--quiet", "--release", "--package", "media-bench"];
+            must(cargo().args(run).args(["--", "line"]))?;
+            for (name, what) in [("media.dtmf", "dtmf"), ("media.fax", "fax")] {
+                let samples = 800;
+                let count = instructions("release/media-bench", &format!("*hear_{what}*"), what)?;
+                let name = format!("{name}.instructions_per_sample");
+                figure(&name, count / samples, "instructions");
             }
             Ok(ExitCode::SUCCESS)
         }
