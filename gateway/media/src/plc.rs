@@ -168,10 +168,10 @@ impl Gap {
     }
 
     /// Share of the level that is left before a block: all for 10 ms, nothing after 60 ms (Appendix I), and of what does not
-    /// repeat itself, as `s` and `sh` do not, half of that.
+    /// repeat itself, as `s` and `sh` do not, a third of that.
     fn level(&self, blocks: u16) -> f32 {
         let left = f32::from(SPEECH_BLOCKS.saturating_sub(blocks)) / f32::from(SPEECH_BLOCKS - 2);
-        left.min(1.0) * (0.5 + 0.5 * self.voiced)
+        left.min(1.0) * (0.3 + 0.7 * self.voiced)
     }
 
     /// The sample so far back; near the end of the cycle it goes over into what was before its beginning.
