@@ -80,6 +80,5 @@ pub fn order(line: u8, order: LineOrder) -> bool {
         LineOrder::Circuit(signal) => circuit::order(line, signal),
         LineOrder::Peer(peer) => rtp::set_peer(line, peer),
         LineOrder::Audio(command) => audio::order(line, command),
-        LineOrder::Number(_) => false,
     }
 }

@@ -85,14 +85,14 @@ pub fn level(samples: &[i16], frequency: f64) -> f64 {
     10.0 * (power.max(1e-20) / (half * half)).log10()
 }
 
-/// Is `frequency` heard in the last `window` samples: above -20 dBFS, and 20 dB above every one of `others`?
+/// Is `frequency` heard in the last `window` samples: above -30 dBFS, and 20 dB above every one of `others`?
 pub fn heard(samples: &[i16], window: usize, frequency: f64, others: &[f64]) -> bool {
     let Some(start) = samples.len().checked_sub(window) else {
         return false;
     };
     let last = &samples[start..];
     let wanted = level(last, frequency);
-    wanted > -20.0 && others.iter().all(|&other| wanted - level(last, other) > 20.0)
+    wanted > -30.0 && others.iter().all(|&other| wanted - level(last, other) > 20.0)
 }
 
 /// One octet of G.711 µ-law as a linear sample (ITU-T G.711, table 2a; inverted bits, 14 bit scaled to 16).

@@ -376,5 +376,9 @@ fn hang_up(stage: &mut Stage, set: &Telephone, socket: usize) -> Result<()> {
         let card = stage.board.lines().ok()?.card();
         (card.ports[socket].line.sensed.abs() < 0.001).then_some(())
     })?;
+    // Nobody lifts it again at once: that would be a flash, and the last tone still in the ear.
+    set.pause(1_000);
+    wait_for("a second on hook", s(10), || set.idle().then_some(()))?;
+    set.forget();
     stage.all_quiet(s(5))
 }

@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 use critical_section::Mutex;
-use embassy_time::{Duration, Instant, Ticker, Timer};
+use embassy_time::{Duration, Instant, Timer};
 use hil_wire as wire;
 use wire::pcm::{Board, FRAMES, Memory, WAIT_MS};
 
@@ -12,7 +12,11 @@ use crate::lines::Block;
 /// A block.
 const PERIOD: Duration = Duration::from_millis(5);
 
-/// Number of the block that was sent last, and when.
+/// A block that was due so long ago is not made good any more: time begins anew.
+const BEHIND: Duration = Duration::from_millis(2 * WAIT_MS);
+
+/// Number of the block that was sent last, and when it was due: a host that is slow now and then does not bend the time of its
+/// frames.
 static LAST: Mutex<Cell<(u32, Instant)>> = Mutex::new(Cell::new((0, Instant::from_ticks(0))));
 
 struct Shared;
@@ -36,7 +40,8 @@ impl Memory for Shared {
 /// The PCM highway.
 pub struct Pcm {
     board: Board<Shared>,
-    ticker: Option<Ticker>,
+    /// When the next block is due.
+    due: Instant,
     is_running: bool,
 }
 
@@ -53,17 +58,17 @@ impl Pcm {
     pub(super) fn new() -> Self {
         Pcm {
             board: Board::new(Shared),
-            ticker: None,
+            due: Instant::MIN,
             is_running: true,
         }
     }
 
     /// Sends a block when it is time, and gives the answer to the block before. `None`: the codec's clock has stopped.
     pub async fn next(&mut self, down: &Block) -> Option<Block> {
-        self.ticker
-            .get_or_insert_with(|| Ticker::every(PERIOD))
-            .next()
-            .await;
+        if self.due + BEHIND < Instant::now() {
+            self.due = Instant::now();
+        }
+        Timer::at(self.due).await;
         let mut up = self.board.receive();
         let patience = if self.is_running { WAIT_MS } else { 0 };
         for _ in 0..patience {
@@ -73,30 +78,27 @@ impl Pcm {
             Timer::after_millis(1).await;
             up = self.board.receive();
         }
-        if up.is_none() && self.is_running {
-            // What was waited for in vain is not made good.
-            self.ticker = None;
-        }
         self.is_running = up.is_some();
         let mut block = wire::pcm::SILENT;
         for (word, frame) in block.iter_mut().zip(down) {
             *word = u32::from_le_bytes(*frame);
         }
         self.board.send(&block);
-        let last = (self.board.blocks().wrapping_sub(1), Instant::now());
+        let last = (self.board.blocks().wrapping_sub(1), self.due);
         critical_section::with(|cs| LAST.borrow(cs).set(last));
+        self.due += PERIOD;
         up.map(|block| block.map(u32::to_le_bytes))
     }
 }
 
 /// When a frame went by.
 pub fn moment(frame: u32) -> Instant {
-    let (block, sent) = critical_section::with(|cs| LAST.borrow(cs).get());
+    let (block, due) = critical_section::with(|cs| LAST.borrow(cs).get());
     let frames = frame.wrapping_sub(block.wrapping_mul(FRAMES as u32)) as i32;
     let micros = u64::from(frames.unsigned_abs()) * 125;
     let moment = match frames {
-        ..0 => sent.checked_sub(Duration::from_micros(micros)).unwrap_or(sent),
-        _ => sent + Duration::from_micros(micros),
+        ..0 => due.checked_sub(Duration::from_micros(micros)).unwrap_or(due),
+        _ => due + Duration::from_micros(micros),
     };
     moment.min(Instant::now())
 }

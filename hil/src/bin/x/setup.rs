@@ -44,6 +44,38 @@ const TOOLS: [Tool; 11] = [
 /// Only for `cargo x test` and `cargo x bench gateway`.
 const VALGRIND: Tool = tool("valgrind", "valgrind", "counts instructions");
 
+/// Only for `cargo x bench line`: what makes speech and turns it into samples.
+const SPEECH: [Tool; 2] = [
+    tool("espeak-ng", "espeak-ng", "speaks"),
+    tool("sox", "sox", "turns speech into samples"),
+];
+
+/// Only for `cargo x bench line`: the library that it measures against, and recorded speech, each with a file that shows that
+/// it is there.
+const SOUND: [(&str, &str); 6] = [
+    ("libspandsp-dev", "/usr/include/x86_64-linux-gnu/spandsp.h"),
+    (
+        "asterisk-core-sounds-en-wav",
+        "/usr/share/asterisk/sounds/en_US_f_Allison",
+    ),
+    (
+        "asterisk-core-sounds-es-wav",
+        "/usr/share/asterisk/sounds/es_MX_f_Allison",
+    ),
+    (
+        "asterisk-core-sounds-fr-wav",
+        "/usr/share/asterisk/sounds/fr_CA_f_June",
+    ),
+    (
+        "asterisk-core-sounds-it-wav",
+        "/usr/share/asterisk/sounds/it_IT_m_Carlo",
+    ),
+    (
+        "asterisk-core-sounds-ru-wav",
+        "/usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU",
+    ),
+];
+
 /// Only for `cargo x bench box`.
 const KAMAILIO: Tool = tool("kamailio", "kamailio", "what the box is measured against");
 
@@ -118,6 +150,27 @@ pub fn valgrind() -> Result<()> {
 /// Installs Kamailio if it is missing.
 pub fn kamailio() -> Result<()> {
     one(&KAMAILIO)
+}
+
+/// Installs what an analog line is measured with, where it is missing.
+pub fn line() -> Result<()> {
+    SPEECH.iter().try_for_each(one)?;
+    libraries(&SOUND)
+}
+
+/// Installs what the audio of a line is measured against, where it is missing.
+pub fn spandsp() -> Result<()> {
+    libraries(&SOUND[..1])
+}
+
+fn libraries(wanted: &[(&str, &str)]) -> Result<()> {
+    let missing = wanted.iter().filter(|(_, file)| !Path::new(file).exists());
+    let packages: Vec<_> = missing.map(|(package, _)| *package).collect();
+    if !packages.is_empty() {
+        println!("setup: missing, to measure a line with: {}", packages.join(" "));
+        install(&packages)?;
+    }
+    Ok(())
 }
 
 fn one(tool: &Tool) -> Result<()> {
