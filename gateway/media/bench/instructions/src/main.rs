@@ -4,6 +4,8 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
+mod detectors;
+
 use core::fmt::{Arguments, Display};
 use core::hint::black_box;
 use core::panic::PanicInfo;
@@ -104,6 +106,7 @@ fn main() -> ! {
     }
     print_echo::<128>("16ms");
     print_echo::<256>("32ms");
+    detectors::print();
     debug::exit(debug::EXIT_SUCCESS);
     loop {}
 }
