@@ -8,8 +8,10 @@
 use crate::BLOCK;
 use crate::rtp::Repr;
 
-/// Octets that are kept: 200 ms. The longest delay is 100 ms, before which a packet and a burst of others may lie.
-pub const CAPACITY: usize = 1_600;
+/// Octets that are kept: 160 ms. The longest delay is 100 ms, before which the longest packet may lie, or a burst of shorter ones.
+pub const CAPACITY: usize = 1_280;
+/// Octets of the longest packet: 60 ms.
+const LONGEST: usize = 480;
 /// The shortest and the longest delay of speech in samples: 20 and 80 ms.
 const SPEECH: (f32, f32) = (160.0, 640.0);
 /// Delay of a stream whose lateness is not known yet: 40 ms.
@@ -249,7 +251,7 @@ impl Buffer {
                 return None;
             }
             Some(_) => self.counters.restarts += 1,
-            None if length > CAPACITY / 2 => return None,
+            None if length > LONGEST => return None,
             None => {}
         }
         let delay = self.fixed.unwrap_or(FIRST);

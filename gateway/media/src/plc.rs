@@ -168,10 +168,10 @@ impl Gap {
     }
 
     /// Share of the level that is left before a block: all for 10 ms, nothing after 60 ms (Appendix I), and of what does not
-    /// repeat itself, as `s` and `sh` do not, half of that.
+    /// repeat itself, as `s` and `sh` do not, a third of that.
     fn level(&self, blocks: u16) -> f32 {
         let left = f32::from(SPEECH_BLOCKS.saturating_sub(blocks)) / f32::from(SPEECH_BLOCKS - 2);
-        left.min(1.0) * (0.5 + 0.5 * self.voiced)
+        left.min(1.0) * (0.3 + 0.7 * self.voiced)
     }
 
     /// The sample so far back; near the end of the cycle it goes over into what was before its beginning.
@@ -200,33 +200,53 @@ fn past(history: &[i16; HISTORY], back: usize) -> f32 {
 /// The pitch period in samples, and how alike two of them are (correlation, 0 to 1).
 fn pitch(history: &[i16; HISTORY]) -> (usize, f32) {
     let samples = history.map(f32::from);
-    let (mut best, mut quality) = (SHORTEST, -1.0);
-    for lag in (SHORTEST..=LONGEST).step_by(2) {
-        let likeness = likeness(&samples, lag, 2);
-        if likeness > quality {
-            (best, quality) = (lag, likeness);
-        }
+    let mut every_second = [0.0; HISTORY / 2];
+    for (to, pair) in every_second.iter_mut().zip(samples.as_chunks::<2>().0) {
+        *to = pair[0];
     }
-    quality = -1.0;
-    let coarse = best;
-    for lag in coarse.saturating_sub(1).max(SHORTEST)..=(coarse + 1).min(LONGEST) {
-        let likeness = likeness(&samples, lag, 1);
-        if likeness > quality {
-            (best, quality) = (lag, likeness);
-        }
-    }
-    (best, quality.max(0.0))
+    let (coarse, _) = most_alike::<{ COMPARED / 2 }>(&every_second, SHORTEST / 2, LONGEST / 2);
+    let from = (2 * coarse - 1).max(SHORTEST);
+    most_alike::<COMPARED>(&samples, from, (2 * coarse + 1).min(LONGEST))
 }
 
-/// Correlation of the last 20 ms with what was a lag earlier, of every so many samples.
-fn likeness(samples: &[f32; HISTORY], lag: usize, every: usize) -> f32 {
-    let now = samples.get(HISTORY - COMPARED..).unwrap_or_default();
-    let then = samples.get(HISTORY - COMPARED - lag..).unwrap_or_default();
-    let (mut product, mut now_power, mut then_power) = (0.0, 1.0, 1.0);
-    for (now, then) in now.iter().zip(then).step_by(every) {
-        product += now * then;
-        now_power += now * now;
-        then_power += then * then;
+/// The lag, of these, after which the last `N` samples are most like themselves, and their correlation.
+fn most_alike<const N: usize>(samples: &[f32], shortest: usize, longest: usize) -> (usize, f32) {
+    let Some(now) = samples.last_chunk::<N>() else {
+        return (shortest, 0.0);
+    };
+    let power = product(now, now) + 1.0;
+    let mut earlier_power = None;
+    let (mut best, mut quality) = (shortest, 0.0);
+    for lag in shortest..=longest {
+        let begin = samples.len().saturating_sub(N + lag);
+        let Some(earlier) = samples.get(begin..).and_then(|s| s.first_chunk::<N>()) else {
+            break;
+        };
+        let earlier_power = match &mut earlier_power {
+            // One comes in at the front, one goes out at the end.
+            Some(power) => {
+                let gone = samples.get(begin + N).copied().unwrap_or(0.0);
+                *power += earlier[0] * earlier[0] - gone * gone;
+                *power
+            }
+            None => *earlier_power.insert(product(earlier, earlier)),
+        };
+        let alike = product(now, earlier);
+        // The square of the correlation: a root is for the best only.
+        let square = alike * alike / (power * (earlier_power.max(0.0) + 1.0));
+        if alike > 0.0 && square > quality {
+            (best, quality) = (lag, square);
+        }
     }
-    product / root(now_power * then_power)
+    (best, root(quality))
+}
+
+fn product<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
+    let mut sums = [0.0; 4];
+    for (a, b) in a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum()
 }

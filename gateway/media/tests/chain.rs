@@ -312,6 +312,7 @@ fn whatever_comes_is_counted() {
 }
 
 #[test]
-fn four_of_them_take_no_more_memory_than_this() {
-    assert!(size_of::<Chain>() <= 6_656, "{}", size_of::<Chain>());
+fn it_takes_no_more_memory_than_this() {
+    // 6,112 on the microcontroller: four of them are 23.9 KiB.
+    assert!(size_of::<Chain>() <= 6_176, "{}", size_of::<Chain>());
 }

@@ -69,7 +69,6 @@ impl End {
                 timestamp: 0xFFFF_F000,
             },
         }));
-        chain.command(Command::Modem);
         Ok(End {
             terminal: Peer::start_with("fax", &[what, file.as_os_str()])?,
             chain,

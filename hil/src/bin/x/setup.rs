@@ -150,7 +150,16 @@ pub fn kamailio() -> Result<()> {
 /// Installs what an analog line is measured with, where it is missing.
 pub fn line() -> Result<()> {
     SPEECH.iter().try_for_each(one)?;
-    let missing = SOUND.iter().filter(|(_, file)| !Path::new(file).exists());
+    libraries(&SOUND)
+}
+
+/// Installs what the audio of a line is measured against, where it is missing.
+pub fn spandsp() -> Result<()> {
+    libraries(&SOUND[..1])
+}
+
+fn libraries(wanted: &[(&str, &str)]) -> Result<()> {
+    let missing = wanted.iter().filter(|(_, file)| !Path::new(file).exists());
     let packages: Vec<_> = missing.map(|(package, _)| *package).collect();
     if !packages.is_empty() {
         println!("setup: missing, to measure a line with: {}", packages.join(" "));
