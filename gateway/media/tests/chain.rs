@@ -313,6 +313,6 @@ fn whatever_comes_is_counted() {
 
 #[test]
 fn it_takes_no_more_memory_than_this() {
-    // 6,104 on the microcontroller: four of them are 23.9 KiB.
-    assert!(size_of::<Chain>() <= 6_160, "{}", size_of::<Chain>());
+    // 6,112 on the microcontroller: four of them are 23.9 KiB.
+    assert!(size_of::<Chain>() <= 6_176, "{}", size_of::<Chain>());
 }
