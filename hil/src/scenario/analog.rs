@@ -168,8 +168,8 @@ fn test_line(stage: &Stage, port: &str) -> Result<String> {
         .order(&["box", "test-line", "--box", &id, "--port", port])?;
     wait_for("the result of a line's test", s(15), || {
         let events = events().ok()?;
-        // The newest comes first.
-        (events.len() > before).then(|| events.into_iter().next())?
+        // The newest comes last.
+        (events.len() > before).then(|| events.into_iter().next_back())?
     })
 }
 
