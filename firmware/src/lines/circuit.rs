@@ -174,21 +174,23 @@ async fn means(meter: &mut Ads1115<board::I2c>, (wire, range): (Wire, Range)) ->
     window(meter, range).await
 }
 
-/// Mean, and root mean square of what alternates, over [`MEASURING`], nanovolts at the converter.
+/// Mean, and root mean square of what alternates, over [`MEASURING`], nanovolts at the converter. A reading stands for the time
+/// since the one before.
 async fn window(meter: &mut Ads1115<board::I2c>, range: Range) -> Option<(i64, i64)> {
     let mut ticker = Ticker::every(READING);
-    let end = Instant::now() + Duration::from_micros(MEASURING.as_micros() as u64);
-    let (mut count, mut sum, mut squares) = (0_i64, 0_i64, 0_i64);
-    while Instant::now() < end {
+    let (start, length) = (Instant::now(), MEASURING.as_micros() as i64 / 100);
+    let (mut time, mut sum, mut squares) = (0_i64, 0_i64, 0_i64);
+    while time < length {
         let reading = i64::from(meter.read().await.ok()?);
-        count += 1;
-        sum += reading;
-        squares += reading * reading;
+        let passed = start.elapsed().as_micros() as i64 / 100 - time;
+        time += passed;
+        sum += reading * passed;
+        squares += reading * reading * passed;
         ticker.next().await;
     }
     let step = i64::from(range.nanovolts(1));
-    let variance = (count * squares - sum * sum).checked_div(count * count)?;
-    Some((sum * step / count, variance.max(0).isqrt() * step))
+    let variance = (time * squares - sum * sum).checked_div(time * time)?;
+    Some((sum * step / time, variance.max(0).isqrt() * step))
 }
 
 /// On a wire, from nanovolts at the converter.

@@ -52,31 +52,24 @@ pub(super) fn show(stage: &mut Stage, sets: &Sets) -> Result<()> {
     faxes(stage, sets).context("a FAX page")
 }
 
-/// Four IDs at four sockets, and what is plugged into them; the box is off.
-pub(super) fn plug(stage: &mut Stage) -> Result<Sets> {
+/// IDs 204 to 207 at the four sockets, each with these flags of its port; the box is off.
+fn add(stage: &mut Stage, flags: [&[&str]; 4]) -> Result<Vec<Id>> {
     let mut ids = Vec::new();
-    for (socket, (direct, label)) in [
+    let names = [
         ("0312340004", "電話"),
         ("0312340005", "表示付き電話"),
         ("0312340006", "FAX"),
         ("0312340007", "FAX 2"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    ];
+    for (socket, ((direct, label), flags)) in names.into_iter().zip(flags).enumerate() {
         let (extension, port) = ((204 + socket).to_string(), (socket + 1).to_string());
         let contract = ["--contract", &stage.contract, "--extension", &extension];
         let add = [
             "id", "add", "--direct", direct, "--label", label, "--kind", "adapter",
         ];
         let answer = stage.cloud.order(&[&add[..], &contract].concat())?;
-        let mut plug = vec!["id", "plug", "--port", &port];
-        match socket {
-            DISPLAY => plug.push("--number-display"),
-            socket if FAX.contains(&socket) => plug.push("--fax"),
-            _ => {}
-        }
-        stage.cloud.order(&[&plug[..], &contract].concat())?;
+        let plug = ["id", "plug", "--port", &port];
+        stage.cloud.order(&[&plug[..], flags, &contract].concat())?;
         ids.push(Id {
             user: text(&answer, "user")?,
             extension: extension.clone(),
@@ -84,6 +77,12 @@ pub(super) fn plug(stage: &mut Stage) -> Result<Sets> {
         });
     }
     stage.board.plug_lines()?;
+    Ok(ids)
+}
+
+/// What is plugged into the sockets; the box is off.
+pub(super) fn plug(stage: &mut Stage) -> Result<Sets> {
+    let ids = add(stage, [&[], &["--number-display"], &["--fax"], &["--fax"]])?;
     let sets = Sets {
         push_button: Telephone::new(1),
         display: Telephone::with_display(2, Display::new()?),
@@ -163,14 +162,14 @@ fn test_line(stage: &Stage, port: &str) -> Result<String> {
         Ok(texts.filter(|text| text.starts_with(&of_port)).collect())
     };
     let before = events()?.len();
-    let id = text(&stage.box_row()?, "id")?;
+    let id = text(&stage.box_row()?, "box")?;
     stage
         .cloud
         .order(&["box", "test-line", "--box", &id, "--port", port])?;
     wait_for("the result of a line's test", s(15), || {
         let events = events().ok()?;
-        // The newest comes first.
-        (events.len() > before).then(|| events.into_iter().next())?
+        // The newest comes last.
+        (events.len() > before).then(|| events.into_iter().next_back())?
     })
 }
 
@@ -219,6 +218,41 @@ fn alarm(stage: &Stage, name: &str, is_over: bool) -> Result<()> {
             .any(|row| row["text"].as_str().is_some_and(told))
             .then_some(())
     })
+}
+
+/// Four telephones talk in two calls: the longest block of the box's audio since its start, in the units of its log.
+pub(super) fn busy(stage: &mut Stage) -> Result<u64> {
+    let ids = add(stage, [&[]; 4])?;
+    let sets: [Telephone; 4] = std::array::from_fn(|socket| Telephone::new(socket as u64 + 1));
+    {
+        let mut card = stage.board.lines()?.card();
+        for (socket, set) in sets.iter().enumerate() {
+            card.plug(socket, set);
+        }
+    }
+    stage.board.on()?;
+    stage.configured(Instant::now(), s(60))?;
+    for (caller, called) in [(0, 1), (2, 3)] {
+        sets[caller].lift();
+        sets[caller].hears(EXCHANGE, &[], s(60)).context("dial tone")?;
+        sets[caller].dial(&ids[called].extension, Dialling::Tone);
+        sets[called].rings(s(60))?;
+        sets[called].lift();
+    }
+    for (set, tone) in sets.iter().zip([TONE, TONES[0], TONE, TONES[0]]) {
+        set.speak(Some(tone));
+    }
+    for (set, tone) in sets.iter().zip([TONES[0], TONE, TONES[0], TONE]) {
+        set.hears(tone, &[EXCHANGE], s(60)).context("they talk")?;
+    }
+    sets[0].pause(3_000);
+    wait_for("three seconds of talk", s(120), || sets[0].idle().then_some(()))?;
+    let log = stage.board.log();
+    let longest = log.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("audio: longest block ")?;
+        rest.split(' ').next()?.parse().ok()
+    });
+    longest.last().context("the box says nothing of its blocks")
 }
 
 /// It dials by DTMF, both hear each other, and little of A's tone comes back to A.
