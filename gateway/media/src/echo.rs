@@ -24,6 +24,8 @@ const BETTER_FOR: u8 = 3;
 const CERTAIN_FOR: u8 = 12;
 /// Blocks for which the non-linear processor stays off after the near end was heard: 60 ms.
 const NEAR_HANGOVER: u8 = 12;
+/// Mean square of what is too faint to be judged, -60 dBm0.
+const QUIET: f32 = 249.0;
 /// Mean square of the weakest far end that is adapted to, -42 dBm0.
 const FAR_ACTIVE: f32 = 15_700.0;
 
@@ -34,6 +36,9 @@ pub enum Mode {
     Full,
     /// Cancels linearly only: signals of modems that leave cancellers on (2100 Hz without phase reversals, G.168 §7).
     Linear,
+    /// The same, and learns nothing: the flags and tones of modems at both ends are alike, and would teach it that one is the
+    /// other's echo.
+    Held,
     /// Lets everything through unchanged: 2100 Hz with phase reversals was heard (G.168 §7).
     Disabled,
 }
@@ -154,7 +159,11 @@ impl<const TAPS: usize> Canceller<TAPS> {
             }
         }
         self.control.heard(far);
-        if far_power > FAR_ACTIVE {
+        if power(&output) > 2.0 * power(&samples) + QUIET {
+            // What it adds is no echo. A loop of two such cancellers would howl.
+            output = samples;
+        }
+        if far_power > FAR_ACTIVE && self.mode != Mode::Held {
             let measured = self.adapt(window, &samples, &output, &mut correlation);
             self.judge(near, &measured, far_power);
         }
@@ -269,6 +278,11 @@ impl<const TAPS: usize> Canceller<TAPS> {
             control.better_for = 0;
             control.foreground = control.background;
             self.foreground = self.background;
+        } else if control.foreground > control.near {
+            // The line is another one, or both were led astray.
+            self.foreground = [0.0; TAPS];
+            control.foreground = control.near;
+            control.leak = 1.0;
         } else if control.background > 2.0 * control.foreground {
             control.background = control.foreground;
             self.background = self.foreground;
