@@ -268,29 +268,6 @@ fn a_fax_switches_both_ends_at_once() {
 }
 
 #[test]
-fn two_lines_do_not_howl_at_each_other() {
-    // Both ends say the same, so that each canceller may take the one for the echo of the other; then they are silent.
-    let kinds: [(&[(f64, f64)], bool); 3] = [
-        (&[(1_004.0, -10.0)], false),
-        (&[(697.0, -14.0), (1_004.0, -12.0)], false),
-        (&[(1_650.0, -13.0), (1_850.0, -13.0)], true),
-    ];
-    for (tones, modem) in kinds {
-        let mut call = Call::new(Law::Pcmu);
-        if modem {
-            call.ends.iter_mut().for_each(|end| end.command(Command::Modem));
-        }
-        let same = coded(&sines(&mut Dice::new(1), 3_000.0, tones));
-        call.talk([&same, &same], 50);
-        let heard = call.talk([&[0; 16_000], &[]], 50);
-        for heard in heard {
-            let left = hybrid::level(&heard[8_000..]);
-            assert!(left < -55.0, "{tones:?}: {left} dBm0");
-        }
-    }
-}
-
-#[test]
 fn one_on_hold_hears_and_says_nothing() {
     let mut call = Call::new(Law::Pcmu);
     let said = tone(1_004.0, -12.0, 1_000.0);

@@ -138,7 +138,11 @@ fn chain(chains: &mut [Chain; 2], talk: Talk) -> (u32, u32) {
         let mut from = [0; BLOCK];
         for ((from, sound), back) in from.iter_mut().zip(sound).zip(to_line) {
             // Their telephone speaks every other half second; the hybrid sends back 10 dB less.
-            let sound = if block % 200 < 100 || talk == Talk::Modem { sound } else { 0 };
+            let sound = if block % 200 < 100 || talk == Talk::Modem {
+                sound
+            } else {
+                0
+            };
             *from = CODEC.encode(sound / 2 + CODEC.decode(back) / 3);
         }
         let arrived = came.take();
@@ -153,7 +157,11 @@ fn chain(chains: &mut [Chain; 2], talk: Talk) -> (u32, u32) {
         if block >= BLOCKS / 2 {
             sum += taken;
         }
-        came = theirs.block(&echo.map(|s| CODEC.encode(s)), &mut [0; BLOCK], &mut theirs_packet);
+        came = theirs.block(
+            &echo.map(|s| CODEC.encode(s)),
+            &mut [0; BLOCK],
+            &mut theirs_packet,
+        );
         packets += u32::from(came.is_some());
         came = came.filter(|_| packets % 10 != 0);
     }
@@ -172,10 +180,22 @@ fn main() -> ! {
     print_echo::<256>("32ms");
     let mut chains = [Chain::new(), Chain::new()];
     let (mean, speech) = chain(&mut chains, Talk::Speech);
-    figure(format_args!("media.chain.speech.block.instructions"), mean, "instructions");
+    figure(
+        format_args!("media.chain.speech.block.instructions"),
+        mean,
+        "instructions",
+    );
     let (mean, modem) = chain(&mut chains, Talk::Modem);
-    figure(format_args!("media.chain.modem.block.instructions"), mean, "instructions");
-    figure(format_args!("media.chain.worst_block.instructions"), speech.max(modem), "instructions");
+    figure(
+        format_args!("media.chain.modem.block.instructions"),
+        mean,
+        "instructions",
+    );
+    figure(
+        format_args!("media.chain.worst_block.instructions"),
+        speech.max(modem),
+        "instructions",
+    );
     figure(format_args!("media.chain.bytes"), size_of::<Chain>(), "bytes");
     debug::exit(debug::EXIT_SUCCESS);
     loop {}
