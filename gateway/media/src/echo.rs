@@ -278,11 +278,6 @@ impl<const TAPS: usize> Canceller<TAPS> {
             control.better_for = 0;
             control.foreground = control.background;
             self.foreground = self.background;
-        } else if control.foreground > control.near {
-            // The line is another one, or both were led astray.
-            self.foreground = [0.0; TAPS];
-            control.foreground = control.near;
-            control.leak = 1.0;
         } else if control.background > 2.0 * control.foreground {
             control.background = control.foreground;
             self.background = self.foreground;
