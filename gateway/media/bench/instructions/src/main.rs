@@ -4,6 +4,8 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
+mod detectors;
+
 use core::fmt::{Arguments, Display};
 use core::hint::black_box;
 use core::panic::PanicInfo;
@@ -178,6 +180,7 @@ fn main() -> ! {
     }
     print_echo::<128>("16ms");
     print_echo::<256>("32ms");
+    detectors::print();
     let mut chains = [Chain::new(), Chain::new()];
     let (mean, speech) = chain(&mut chains, Talk::Speech);
     figure(
