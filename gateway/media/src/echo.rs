@@ -34,10 +34,10 @@ const FAR_ACTIVE: f32 = 15_700.0;
 pub enum Mode {
     /// Cancels, and its non-linear processor is on: speech.
     Full,
-    /// Cancels linearly only: signals of modems that leave cancellers on (2100 Hz without phase reversals, G.168 §7).
+    /// Cancels, without its non-linear processor: as a canceller is measured.
     Linear,
-    /// The same, and learns nothing: the flags and tones of modems at both ends are alike, and would teach it that one is the
-    /// other's echo.
+    /// Cancels with what it has learned, and learns nothing: modems that leave cancellers on (2100 Hz without phase reversals,
+    /// G.168 §7). Their flags and tones are alike at both ends, and would teach it that one is the other's echo.
     Held,
     /// Lets everything through unchanged: 2100 Hz with phase reversals was heard (G.168 §7).
     Disabled,
