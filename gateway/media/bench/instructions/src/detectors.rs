@@ -30,9 +30,11 @@ fn print_one(name: &str, bytes: usize, mut hear: impl FnMut(&[i16; BLOCK])) {
     let (mut sum, mut worst) = (0, 0);
     let mut sound = None;
     for block in 0..BLOCKS {
-        if block % LONG == 0 {
+        if block.is_multiple_of(LONG) {
             let digit = Digit::from_code((block / LONG % 16) as u8);
-            sound = digit.filter(|_| block / LONG % 2 == 0).map(Generator::new);
+            sound = digit
+                .filter(|_| (block / LONG).is_multiple_of(2))
+                .map(Generator::new);
         }
         let samples = [(); BLOCK].map(|()| sound.as_mut().map_or(0, Generator::next_sample));
         let taken = count(|| hear(black_box(&samples)));
