@@ -133,10 +133,6 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 }
 
 /// Owns the SIP socket, and does what the gateway says.
-#[expect(
-    clippy::await_holding_refcell_ref,
-    reason = "whoever has no turn does not borrow the gateway"
-)]
 #[embassy_executor::task]
 pub async fn run(
     stack: Stack<'static>,
@@ -174,6 +170,7 @@ pub async fn run(
                 turn.permit.disarm();
             }
         }
+        // Kept while waiting: whoever has no turn does not borrow it.
         let mut gateway = brain.gateway.borrow_mut();
         while let Some(output) = gateway.poll(now(), message) {
             match output {
