@@ -133,6 +133,10 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 }
 
 /// Owns the SIP socket, and does what the gateway says.
+#[allow(
+    clippy::await_holding_refcell_ref,
+    reason = "whoever has no turn does not borrow the gateway"
+)]
 #[embassy_executor::task]
 pub async fn run(
     stack: Stack<'static>,
@@ -170,7 +174,6 @@ pub async fn run(
                 turn.permit.disarm();
             }
         }
-        // Kept while waiting: whoever has no turn does not borrow it.
         let mut gateway = brain.gateway.borrow_mut();
         while let Some(output) = gateway.poll(now(), message) {
             match output {
