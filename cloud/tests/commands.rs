@@ -557,3 +557,63 @@ fn the_office_of_the_readme() {
     }
     assert_eq!(asked, 1);
 }
+
+/// A telephone at a port of the box: who is there, what is refused, in both languages; and the test of its line.
+#[test]
+fn a_port_of_the_box() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    office(&data);
+    let add = [
+        "id",
+        "add",
+        "--contract",
+        "1",
+        "--direct",
+        "0312340009",
+        "--extension",
+        "209",
+        "--label",
+        "FAX",
+        "--kind",
+        "adapter",
+    ];
+    json(&data, &add);
+    let plug = |extension: &'static str, port: &'static str| {
+        [
+            "id",
+            "plug",
+            "--contract",
+            "1",
+            "--extension",
+            extension,
+            "--port",
+            port,
+        ]
+    };
+    let done = json(&data, &[&plug("209", "1")[..], &["--fax"]].concat());
+    assert_eq!(done["port"]["fax"], true);
+    let shown = || {
+        let output = command(&data, &["show", "contracts"]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(shown().contains("adapter at port 1"), "{}", shown());
+    refused(&data, &plug("201", "2"), 2, "R5: ");
+    refused(
+        &data,
+        &plug("209", "9"),
+        2,
+        "R41: a box has no analog port 9. Choose 1 to 4.",
+    );
+    let ja = [&["--lang", "ja"], &plug("209", "9")[..]].concat();
+    refused(&data, &ja, 2, "R41: ゲートウェイに電話ポート9はありません");
+    json(&data, &["id", "unplug", "--contract", "1", "--extension", "209"]);
+    assert!(!shown().contains("at port"), "{}", shown());
+    let test = ["box", "test-line", "--box", "aerukz4jvpg66", "--port", "1"];
+    refused(
+        &data,
+        &test,
+        2,
+        "server: box aerukz4jvpg66 is not connected to a running server",
+    );
+}

@@ -6,10 +6,13 @@ use cloud::broker::{BrokerUrl, SERVER_USER};
 use cloud::control;
 use contract::Command;
 use contract::command::IdChange;
+use shared::analog::{LineLoad, LineTest, LineTestResult};
 use shared::factory::Factory;
 use shared::id::{IdKey, SessionId};
 use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
-use shared::sync::{Ack, BootReason, Event, EventBody, EventId, Nack, NackCode, Topic, Up};
+use shared::sync::{
+    Ack, BootReason, Down, Event, EventBody, EventId, Message as _, Nack, NackCode, TestLine, Topic, Up,
+};
 use std::net::SocketAddr;
 use world::{Mosquitto, ScriptedBox, World, free_port, office, until};
 
@@ -131,6 +134,33 @@ async fn life(world: &World, broker: SocketAddr) {
     );
     script.events(&[event(4, leg(3))]).await;
     assert_eq!(script.app_ack().await.up_to, Some(EventId { boot: 1, seq: 4 }));
+
+    // A line is tested when somebody asks for it, and what came of it is shown.
+    let to = world.factory.box_id;
+    assert_eq!(control::test_line(&world.db, to, 2).await.unwrap(), Some(()));
+    let order = script.next(Down::TestLine).await;
+    assert_eq!(TestLine::decode(&order), Ok(TestLine { port: 2 }));
+    let load = LineLoad {
+        feed_mv: 47_900,
+        leakage_ohm: 90_000,
+        ringer_nf: 1_040,
+    };
+    let result = LineTestResult::Measured(LineTest {
+        load: Some(load),
+        ..LineTest::default()
+    });
+    script
+        .events(&[event(5, EventBody::LineTest { port: 2, result })])
+        .await;
+    assert_eq!(script.app_ack().await.up_to, Some(EventId { boot: 1, seq: 5 }));
+    let shown = world.db.events(20).await.unwrap();
+    let text = "port 2: 47.9 V, leaks, 90 kΩ, bells: 1 (1040 nF)";
+    assert!(
+        shown
+            .iter()
+            .any(|row| row.kind == "line_test" && row.text == text),
+        "{shown:?}"
+    );
 
     // A command changes the contract and rings the doorbell: the box is offered the next epoch at once.
     let change = IdChange {

@@ -40,8 +40,9 @@ pub const LAMPS: usize = 12 * IDS;
 pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 8;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
-/// Analog ports, 1,938 bytes each, 8 KiB: of each some 320 for a dialog, of which it has three, and 800 for an INVITE that waits
-/// until somebody lifts the handset.
+/// Analog ports, 1,768 bytes each, 7 KiB. Of each 280 for a dialog, of which it has three (one at the handset, one on hold, one that
+/// says good-bye), and 690 for what the answer to an INVITE repeats, until somebody lifts the handset: a call to a group rings them
+/// all.
 pub const LINES: usize = shared::analog::PORTS as usize;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
 pub const RTP_PORT: u16 = 16_384;
@@ -63,6 +64,6 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
 /// messages, 25 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
-pub const STORAGE_MAX: usize = 318 * 1_024;
+pub const STORAGE_MAX: usize = 317 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (14 KiB) and the answers that are being written.
 pub const BRAIN_MAX: usize = 29 * 1_024;

@@ -83,7 +83,7 @@ fn every_bad_manifest_is_refused_with_its_reason_and_changes_nothing() {
         (spoilt(|m| m.root[0] ^= 1), 11, NackCode::RootMismatch),
         (spoilt(|m| _ = m.sections.pop()), 11, NackCode::RootMismatch),
         (
-            spoilt(|m| m.sections[1].schema = 3),
+            spoilt(|m| m.sections[1].schema = SectionKind::Ids.schema() + 1),
             11,
             NackCode::SchemaUnknown(SectionKind::Ids),
         ),

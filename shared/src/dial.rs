@@ -8,6 +8,7 @@
 //! | 184 or 186 and a number | withheld or shown for this call |
 //! | `*0` and a number | presents the terminal's own direct number for this call (R23) |
 //! | `*1` to `*9` and a number | presents the first to ninth representative number the terminal belongs to, in ascending order (R22, R23) |
+//! | `**` and an extension | takes the call that rings there |
 //! | `#` behind all of it | that was all: do not wait for more digits |
 //!
 //! Where the site has a digit for an outside line (0 or 9), it stands in front of the number, before or after 184 or 186.
@@ -63,6 +64,8 @@ pub enum Dialled {
     Emergency(Number),
     /// The terminal of this ID, by its extension or its direct number; no channel is used (R30, A20).
     Extension(IdKey),
+    /// The call that rings the terminal of this ID is taken over (代理応答).
+    PickUp(IdKey),
     /// A representative number of the contract (index in [`Site::reps`]).
     Rep(usize),
     /// A number outside, or a service code (1XY) other than emergency.
@@ -91,6 +94,10 @@ fn read(site: &Site, keys: &Keys, on: Option<Date>) -> Result<Dialled, Refusal> 
     // Before any other rule, and even where no outside-line digit is configured: 0119 is 119.
     if let Some(number) = emergency(unprefixed(site, typed)) {
         return Ok(Dialled::Emergency(number));
+    }
+    if let [b'*', b'*', there @ ..] = typed {
+        let meaning = extension(site, there).ok_or(Refusal::UnknownFeature)?;
+        return meaning.map(Dialled::PickUp);
     }
     let (typed, present) = chosen(typed).ok_or(Refusal::UnknownFeature)?;
     if let Some(meaning) = extension(site, typed) {

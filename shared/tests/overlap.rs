@@ -78,6 +78,13 @@ fn when_dialling_is_over() {
         (&alike, "202", Progress::Complete(rings(1))),
         (&alike, "20#", Progress::Complete(rings(0))),
         (&alike, "91191", nothing),
+        (&plain, "*", nothing),
+        (&plain, "**", nothing),
+        (&plain, "**20", nothing),
+        (&plain, "**201", Progress::Complete(Dialled::PickUp(key(0)))),
+        (&alike, "**20", more(Dialled::PickUp(key(0)))),
+        (&plain, "**5", Progress::Invalid(Refusal::UnknownFeature)),
+        (&plain, "***", Progress::Invalid(Refusal::UnknownFeature)),
         (&alike, "911911", Progress::Complete(rings(2))),
         // Numbers end where the plan says.
         (&plain, "039999888", nothing),

@@ -65,7 +65,7 @@ pub struct EventRow {
     pub boot: u32,
     /// As which event of that start.
     pub seq: u32,
-    /// `boot`, `call_leg`, `registration`, `alarm`, `panic` or `unknown`.
+    /// `boot`, `call_leg`, `registration`, `alarm`, `panic`, `line_test` or `unknown`.
     pub kind: String,
     /// When it arrived (ms since 1970).
     pub received: i64,

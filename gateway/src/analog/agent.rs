@@ -27,8 +27,9 @@ const DIALOGS: usize = 3;
 const HOST: &str = "127.0.0.1";
 /// What a port understands.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY";
-/// Lines of an INVITE that its answer repeats, bytes: two addresses with names (some 180 each), Via and Call-ID.
-const HEAD_MAX: usize = 576;
+/// Lines of an INVITE that its answer repeats, bytes: two addresses with names and tags (at most 190 each), Via (90), Call-ID and
+/// CSeq (48).
+const HEAD_MAX: usize = 520;
 /// A dialog that is left has ended by then: the longest transaction.
 const GOODBYE: Duration = Duration::from_secs(64);
 /// A transfer has ended by then: the longest time a telephone rings, and a transaction.
@@ -293,8 +294,9 @@ impl Agent {
         };
         if !message.body().is_empty() {
             let offer = Sdp::parse(message.body()).ok_or(488u16)?;
-            dialog.remote = Some(Remote::read(&offer).ok_or(488u16)?);
-            waiting.media = keep(&offer).ok_or(488u16)?;
+            let remote = Remote::read(&offer).ok_or(488u16)?;
+            dialog.remote = Some(remote);
+            waiting.media = keep(&offer, &remote).ok_or(488u16)?;
         }
         let _ = waiting.head.resize(HEAD_MAX, 0);
         let mut w = Writer::new(&mut waiting.head);

@@ -84,8 +84,6 @@ pub enum Event {
     WaitsForNumber,
     /// A fault has come, or is gone.
     Fault(LineFault, bool),
-    /// The test of the line has ended.
-    Tested(LineTestResult),
 }
 
 /// What [`Line::poll`] gives.
@@ -95,6 +93,8 @@ pub enum Output {
     Signal(Signal),
     /// For the port.
     Event(Event),
+    /// The test of the line has ended.
+    Tested(LineTestResult),
 }
 
 /// What is on the wires.
@@ -118,6 +118,7 @@ pub struct Line {
     /// The feed comes back.
     fed_at: Instant,
     test: Option<LineTester>,
+    tested: Option<LineTestResult>,
     faults: [bool; 3],
     /// What is to be told, once the circuit has its orders.
     events: heapless::Deque<Event, 4>,
@@ -142,6 +143,7 @@ impl Line {
             rings: false,
             fed_at: Instant::NEVER,
             test: None,
+            tested: None,
             faults: [false; 3],
             events: heapless::Deque::new(),
         }
@@ -262,7 +264,7 @@ impl Line {
         if self.test.take().is_some() {
             self.wires.reversed = false;
             self.feed(now);
-            self.tell(Event::Tested(result));
+            self.tested = Some(result);
         }
     }
 
@@ -286,6 +288,9 @@ impl Line {
         loop {
             if let Some(signal) = self.signal() {
                 return Some(Output::Signal(signal));
+            }
+            if let Some(result) = self.tested.take() {
+                return Some(Output::Tested(result));
             }
             if let Some(event) = self.events.pop_front() {
                 return Some(Output::Event(event));

@@ -59,6 +59,27 @@ enum State {
     Silent,
 }
 
+/// What a telephone hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sound {
+    /// On hook.
+    Stop,
+    Silence,
+    Tone(Tone),
+    Somebody(Stream),
+}
+
+impl Sound {
+    fn command(self) -> Command {
+        match self {
+            Sound::Stop => Command::Stop,
+            Sound::Silence => Command::Listen,
+            Sound::Tone(tone) => Command::Tone(tone),
+            Sound::Somebody(stream) => Command::Connect(stream),
+        }
+    }
+}
+
 /// What [`Port::poll`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -96,13 +117,19 @@ pub struct Port {
     /// The caller's number is to be sent, and being sent.
     number: (bool, bool),
     /// As the chain was told to be.
-    told: Command,
+    told: Sound,
     peer: Option<SocketAddr>,
     /// The chain is to be told that this is a FAX.
     fax: bool,
     random: u64,
     /// The name of the stream that is sent (RFC 3550 §3).
     ssrc: u32,
+}
+
+impl Default for Port {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Port {
@@ -119,7 +146,7 @@ impl Port {
             is_dialled: false,
             emergency: false,
             number: (false, false),
-            told: Command::Stop,
+            told: Sound::Stop,
             peer: None,
             fax: false,
             random: 0,
@@ -302,7 +329,7 @@ impl Port {
             line::Event::Flash => self.flash(now),
             line::Event::OnHook => self.hung_up(now),
             line::Event::WaitsForNumber => self.number = (true, true),
-            line::Event::Fault(..) | line::Event::Tested(_) => {}
+            line::Event::Fault(..) => {}
         }
     }
 
@@ -469,7 +496,7 @@ impl Port {
         loop {
             match self.line.poll(now) {
                 Some(line::Output::Signal(signal)) => return Some(Output::Signal(signal)),
-                Some(line::Output::Event(line::Event::Tested(result))) => {
+                Some(line::Output::Tested(result)) => {
                     return Some(Output::Tested(result));
                 }
                 Some(line::Output::Event(line::Event::Fault(fault, is_there))) => {
@@ -522,43 +549,42 @@ impl Port {
     fn sound(&mut self) -> Option<Output> {
         if core::mem::take(&mut self.number.0) {
             // Silence comes behind it, whatever it was.
-            self.told = Command::Listen;
+            self.told = Sound::Silence;
             return Some(Output::Audio(Command::CallerId(self.caller_id()?)));
         }
-        let (command, peer) = self.wanted()?;
+        let (sound, peer) = self.wanted()?;
         if let Some(peer) = peer.filter(|_| self.peer != peer) {
             self.peer = Some(peer);
             return Some(Output::Peer(peer));
         }
-        if self.told != command {
-            let connected = |command| matches!(command, Command::Connect(_));
-            self.fax = connected(command)
-                && !connected(self.told)
-                && self.id.is_some_and(|(_, setting)| setting.fax);
-            self.told = command;
-            return Some(Output::Audio(command));
+        if self.told != sound {
+            let somebody = |sound| matches!(sound, Sound::Somebody(_));
+            let begins = somebody(sound) && !somebody(self.told);
+            self.fax = begins && self.id.is_some_and(|(_, setting)| setting.fax);
+            self.told = sound;
+            return Some(Output::Audio(sound.command()));
         }
         core::mem::take(&mut self.fax).then_some(Output::Audio(Command::Modem))
     }
 
     /// What the telephone is to hear, and whom to send what it says. Nothing: as it is.
-    fn wanted(&self) -> Option<(Command, Option<SocketAddr>)> {
-        let alone = |command| Some((command, None));
+    fn wanted(&self) -> Option<(Sound, Option<SocketAddr>)> {
+        let alone = |sound| Some((sound, None));
         match self.state {
             State::Rings if self.number.1 => None,
-            State::Idle | State::Rings | State::Recalls(_) | State::Silent => alone(Command::Stop),
+            State::Idle | State::Rings | State::Recalls(_) | State::Silent => alone(Sound::Stop),
             State::Dials(_) if self.digits.is_empty() && self.held.is_some() => {
-                alone(Command::Tone(Tone::SecondDial))
+                alone(Sound::Tone(Tone::SecondDial))
             }
-            State::Dials(_) if self.digits.is_empty() => alone(Command::Tone(Tone::Dial)),
-            State::Dials(_) => alone(Command::Listen),
-            State::Over(tone, _) => alone(Command::Tone(tone)),
+            State::Dials(_) if self.digits.is_empty() => alone(Sound::Tone(Tone::Dial)),
+            State::Dials(_) => alone(Sound::Silence),
+            State::Over(tone, _) => alone(Sound::Tone(tone)),
             State::Calls { rings } => match self.remote() {
                 Some(connected) => Some(connected),
-                None if rings => alone(Command::Tone(Tone::Ringback)),
-                None => alone(Command::Listen),
+                None if rings => alone(Sound::Tone(Tone::Ringback)),
+                None => alone(Sound::Silence),
             },
-            State::Talks => self.remote().or(alone(Command::Listen)),
+            State::Talks => self.remote().or(alone(Sound::Silence)),
         }
     }
 
@@ -578,7 +604,7 @@ impl Port {
             .ok()
     }
 
-    fn remote(&self) -> Option<(Command, Option<SocketAddr>)> {
+    fn remote(&self) -> Option<(Sound, Option<SocketAddr>)> {
         let remote = self.agent.remote(self.active?)?;
         let stream = Stream {
             law: remote.law,
@@ -591,7 +617,7 @@ impl Port {
                 timestamp: self.ssrc.rotate_left(16),
             },
         };
-        Some((Command::Connect(stream), Some(remote.to)))
+        Some((Sound::Somebody(stream), Some(remote.to)))
     }
 
     /// When to poll again.

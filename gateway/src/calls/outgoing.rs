@@ -64,6 +64,7 @@ impl Gateway<'_> {
                 };
                 return self.inside(now, start, caller, to, &called);
             }
+            Dialled::PickUp(key) => return self.pick_up_at(now, start, caller, key),
             Dialled::Rep(index) => {
                 let rep = self.site.reps.get(index).ok_or(No(404, None))?;
                 let (to, called) = (To::Number(rep.number), user(rep.number.digits()));

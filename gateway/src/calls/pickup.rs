@@ -1,7 +1,9 @@
-//! Pick-up: a phone takes a call that rings elsewhere (RFC 3891). The lamp of the line that rings says by what name.
+//! Pick-up (代理応答): a phone takes a call that rings elsewhere, by its name, which the lamp of the line that rings says (RFC 3891),
+//! or by `**` and the extension.
 
 use sip::Instant;
 use sip::b2bua::{Refusal, SDP_MAX, Side};
+use sip::pool::Key;
 use sip::refer::Replaces;
 use sip::sdp::Direction;
 
@@ -47,6 +49,35 @@ impl Gateway<'_> {
                 None,
             ));
         };
+        self.take_over(now, start, phone, other, user)
+    }
+
+    /// The call that rings the phone of this ID is taken over, by who has dialled so.
+    pub(super) fn pick_up_at(
+        &mut self,
+        now: Instant,
+        start: Start<'_, '_>,
+        phone: IdKey,
+        at: IdKey,
+    ) -> Result<(), No> {
+        // Nobody is transferred to a call that rings elsewhere.
+        start.message().ok_or(No(403, Some(BARRED)))?;
+        let user = u32::from(u16::from(at));
+        let ringing = |call: &Key| self.calls.ringing(*call, user).is_some();
+        let other = self.calls.iter().map(|(call, ..)| call).find(ringing);
+        let other = other.ok_or(No(481, None))?;
+        self.take_over(now, start, phone, other, user)
+    }
+
+    /// The `other` call, which rings the terminal of `user`.
+    fn take_over(
+        &mut self,
+        now: Instant,
+        start: Start<'_, '_>,
+        phone: IdKey,
+        other: Key,
+        user: u32,
+    ) -> Result<(), No> {
         let theirs = self.calls.meta(other).ok_or(No(481, None))?;
         // R28: what rings an app is for its owner.
         let id = terminal(user).and_then(|key| self.site.id(key));

@@ -688,6 +688,45 @@ fn it_is_transferred() {
     o.seen.clear();
 }
 
+/// `**` and the extension: at a telephone, and at a desk phone that rings a telephone away.
+#[test]
+fn what_rings_elsewhere_is_picked_up() {
+    let mut o = Office::with_telephones(1, 2);
+    let [a, b] = [1, 2].map(Phone::new);
+    let caller = o.dial(&a, "202", "c1");
+    let invite = o.expect(b.address, "INVITE");
+    o.answer(&invite, 180);
+    o.expect(a.address, "180");
+    o.lift(0);
+    o.press(0, "**202");
+    let mut caller = o.connected(caller);
+    o.hears_somebody(0, "192.168.1.11:4000");
+    let cancel = o.expect(b.address, "CANCEL");
+    o.reply(&cancel, &answer(&cancel, 200, ""));
+    o.answer(&invite, 487);
+    o.expect(b.address, "ACK");
+    hangs_up(&mut o, &mut caller);
+    o.hears_tone(0, Tone::Busy);
+    o.wait(700);
+    o.put_down(0);
+    // Nothing rings there.
+    o.lift(0);
+    o.press(0, "**202");
+    o.hears_tone(0, Tone::Congestion);
+    o.put_down(0);
+    // The other way round.
+    let caller = o.dial(&a, "200", "c2");
+    o.expect(a.address, "180");
+    assert!(o.bell(0));
+    let taker = o.dial(&b, "**200", "c3");
+    o.connected(taker);
+    let asked = o.expect(b.address, "INVITE");
+    o.answer(&asked, 200);
+    o.expect(b.address, "ACK");
+    o.connected(caller);
+    assert!(!o.bell(0));
+}
+
 #[test]
 fn a_desk_phone_does_not_get_the_id_of_a_telephone() {
     let mut o = Office::with_telephones(1, 0);

@@ -52,7 +52,11 @@ fn is_emergency(site: &Site, typed: &[u8]) -> bool {
 /// Is there something to be called that begins so, and is longer?
 fn goes_on(site: &Site, typed: &[u8]) -> bool {
     let Some((keys, _)) = chosen(typed) else {
-        return typed == b"*";
+        return match typed {
+            b"*" | b"**" => true,
+            [b'*', b'*', there @ ..] => begins_extension(site, there),
+            _ => false,
+        };
     };
     matches!(unprefixed(site, typed), [] | [b'1'] | [b'1', b'1' | b'8'])
         || begins_extension(site, keys)

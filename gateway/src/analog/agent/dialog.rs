@@ -13,7 +13,7 @@ use crate::AGENT;
 
 /// Longest Call-ID, tag and remote target that are kept. The box's own are shorter.
 const NAME_MAX: usize = 24;
-const TARGET_MAX: usize = 64;
+const TARGET_MAX: usize = 48;
 
 /// Where a dialog stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

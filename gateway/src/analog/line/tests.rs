@@ -6,6 +6,7 @@ use shared::analog::{LineFault, LineLoad, LineTest, LineTestResult};
 use sip::Instant;
 
 use super::Event::*;
+use super::Output::Tested;
 use super::Output::{Event as E, Signal as S};
 use super::Signal::*;
 use super::*;
@@ -379,7 +380,7 @@ fn a_test_of_the_line() {
         (900, S(Measure { reverse: false })),
         (1_000, S(Measure { reverse: true })),
         (1_100, S(Reverse(false))),
-        (1_100, E(Tested(LineTestResult::Measured(found)))),
+        (1_100, Tested(LineTestResult::Measured(found))),
         (5_000, S(Feed(false))),
     ]);
     assert_eq!(run(&script, 5_100), expected);
@@ -406,14 +407,14 @@ fn a_test_that_ends_early() {
         done(&[(400, Reading(3, -24_000, 7, 0))]),
         [
             (400, S(Feed(true))),
-            (400, E(Tested(LineTestResult::Measured(foreign)))),
+            (400, Tested(LineTestResult::Measured(foreign))),
         ]
     );
-    let failed = |at| [(at, S(Feed(true))), (at, E(Tested(LineTestResult::Failed)))];
+    let failed = |at| [(at, S(Feed(true))), (at, Tested(LineTestResult::Failed))];
     assert_eq!(done(&[(400, NotMeasured)]), failed(400));
     assert_eq!(done(&[]), failed(2_300), "the converter never answers");
     // Somebody calls, or is called.
-    let in_use = E(Tested(LineTestResult::InUse));
+    let in_use = Tested(LineTestResult::InUse);
     assert_eq!(
         done(&[(400, Reading(0, 0, 0, 0)), (700, Close)]),
         [(400, S(Feed(true))), (720, in_use), (720, E(OffHook))]

@@ -135,6 +135,7 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
         }
         ["connected"] => same("outside", meaning(world)?),
         ["emergency", number] => same(format!("emergency {number}"), meaning(world)?.to_owned()),
+        ["pick-up", "at", who] => same(format!("pick-up at {who}"), meaning(world)?.to_owned()),
         ["extension", who] => same(format!("extension {who}"), meaning(world)?.to_owned()),
         ["presents", number] => {
             let presented = presented(world)?;
@@ -289,6 +290,7 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
             let meaning = format!("extension {}", world.name(to));
             (meaning, inside(To::Extension(to)), None)
         }
+        Ok(Dialled::PickUp(at)) => (format!("pick-up at {}", world.name(at)), None, None),
         Ok(Dialled::Rep(index)) => {
             let rep = site.reps.get(index).ok_or("no such group")?;
             ("group".into(), inside(To::Number(rep.number)), None)
