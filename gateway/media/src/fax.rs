@@ -126,7 +126,7 @@ impl Detector {
         }
         let reversed = self.reversal.push(value, sounds);
         if self.answer.heard < ANSWERED {
-            self.modulation.push(value.power());
+            self.modulation.push(value.power(), sounds);
             return None;
         }
         if self.answer.heard == ANSWERED && sounds {
@@ -207,7 +207,6 @@ struct Modulation {
     swing: Complex,
     sum: f32,
     squares: f32,
-    count: f32,
 }
 
 impl Modulation {
@@ -216,24 +215,25 @@ impl Modulation {
         swing: Complex::ZERO,
         sum: 0.0,
         squares: 0.0,
-        count: 0.0,
     };
 
-    fn push(&mut self, power: f32) {
+    fn push(&mut self, power: f32, sounds: bool) {
         const STEP: Complex = Complex::turned(15.0, 1);
-        self.swing.re += power * self.turn.re;
-        self.swing.im += power * self.turn.im;
-        self.sum += power;
-        self.squares += power * power;
-        self.count += 1.0;
+        if sounds {
+            self.swing.re += power * self.turn.re;
+            self.swing.im += power * self.turn.im;
+            self.sum += power;
+            self.squares += power * power;
+        }
         self.turn = self.turn.times_conjugate(STEP);
     }
 
     /// Which answer tone it is. What swings otherwise is none: notes die away.
     fn judge(&self) -> Option<Event> {
-        let mean_squared = self.sum * self.sum / (self.count * self.count);
+        // The one in which it is judged is left out.
+        const COUNT: f32 = (ANSWERED - 1) as f32;
         let depth_squared = 4.0 * self.swing.power() / (self.sum * self.sum);
-        let variance = self.squares / self.count / mean_squared - 1.0;
+        let variance = self.squares * COUNT / (self.sum * self.sum) - 1.0;
         if variance - depth_squared / 2.0 > UNSTEADY {
             return None;
         }

@@ -199,8 +199,12 @@ impl Buffer {
     pub fn rate(&self) -> f32 {
         let Some(source) = &self.source else { return 0.0 };
         match self.fixed {
-            // A clock that is 100 ppm off is followed 50 samples beside the delay.
-            Some(fixed) => ((source.mean - fixed) * 2e-6).clamp(-2e-4, 2e-4),
+            // A modem's samples are left as they are for as long as can be. A clock that is 100 ppm off is followed 65 samples beside
+            // the delay.
+            Some(fixed) => {
+                let over = source.mean - fixed;
+                ((over - over.clamp(-MARGIN, MARGIN)) * 4e-6).clamp(-2e-4, 2e-4)
+            }
             None => {
                 let wanted = (source.mean - source.latest + MARGIN).clamp(SPEECH.0, SPEECH.1);
                 let over = source.mean - wanted;

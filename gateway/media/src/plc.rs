@@ -2,7 +2,7 @@
 //!
 //! Speech goes on with its last pitch period (after ITU-T G.711 Appendix I, without its delay of 3.75 ms). A modem's signal goes on
 //! with its last 20 ms: whole symbols and whole turns of the carrier in V.21, V.27ter, V.29 and V.17, so that a receiver's clocks
-//! and equaliser are not led astray, and loses nothing of its level.
+//! and equaliser are not led astray, and loses nothing of its level. Flags, and frames that are empty or filled, go on bit by bit.
 
 use crate::BLOCK;
 use crate::noise::root;
@@ -16,6 +16,10 @@ const COMPARED: usize = 160;
 const HISTORY: usize = LONGEST * 13 / 4;
 /// Symbols of 300, 1,200, 1,600 and 2,400 baud and turns of 1,650, 1,700, 1,800 and 1,850 Hz are whole in it: 20 ms.
 const MODEM_PERIOD: usize = 160;
+/// Periods of six and eight bits at 300 bit/s and some, 16 to 28 ms, and how much alike two of them have to be (correlation).
+const MODEM_SHORTEST: usize = 128;
+const MODEM_LONGEST: usize = 228;
+const REPEATED: f32 = 0.9;
 /// Blocks of speech after which nothing is left: 60 ms.
 const SPEECH_BLOCKS: u16 = 12;
 /// Blocks of a modem's signal after which it is given up: 400 ms, when its own receiver notices too (V.17 and others go by carrier).
@@ -119,7 +123,7 @@ impl Gap {
     fn begin(signal: Signal, history: &[i16; HISTORY]) -> Self {
         let (period, voiced) = match signal {
             Signal::Speech => pitch(history),
-            Signal::Modem => (MODEM_PERIOD, 1.0),
+            Signal::Modem => (repetition(history), 1.0),
         };
         Gap {
             signal,
@@ -207,6 +211,20 @@ fn pitch(history: &[i16; HISTORY]) -> (usize, f32) {
     let (coarse, _) = most_alike::<{ COMPARED / 2 }>(&every_second, SHORTEST / 2, LONGEST / 2);
     let from = (2 * coarse - 1).max(SHORTEST);
     most_alike::<COMPARED>(&samples, from, (2 * coarse + 1).min(LONGEST))
+}
+
+/// The period of a modem's signal: that of flags and of filled or empty frames at 300 bit/s, whose carrier is seldom whole in 20 ms, if
+/// they are in what was played last; else that which fits them all.
+fn repetition(history: &[i16; HISTORY]) -> usize {
+    let samples = history.map(f32::from);
+    let (_, whole) = most_alike::<COMPARED>(&samples, MODEM_PERIOD, MODEM_PERIOD);
+    if whole > REPEATED {
+        return MODEM_PERIOD;
+    }
+    match most_alike::<COMPARED>(&samples, MODEM_SHORTEST, MODEM_LONGEST) {
+        (period, alike) if alike > REPEATED => period,
+        _ => MODEM_PERIOD,
+    }
 }
 
 /// The lag, of these, after which the last `N` samples are most like themselves, and their correlation.

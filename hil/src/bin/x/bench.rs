@@ -75,16 +75,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         What::Line => {
-            setup::valgrind()?;
             setup::line()?;
             let run = ["run", "--quiet", "--release", "--package", "media-bench"];
             must(cargo().args(run).args(["--", "line"]))?;
-            for (name, what) in [("media.dtmf", "dtmf"), ("media.fax", "fax")] {
-                let samples = 800;
-                let count = instructions("release/media-bench", &format!("*hear_{what}*"), what)?;
-                let name = format!("{name}.instructions_per_sample");
-                figure(&name, count / samples, "instructions");
-            }
             Ok(ExitCode::SUCCESS)
         }
         What::Media => {
