@@ -133,7 +133,7 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 }
 
 /// Owns the SIP socket, and does what the gateway says.
-#[expect(
+#[allow(
     clippy::await_holding_refcell_ref,
     reason = "whoever has no turn does not borrow the gateway"
 )]

@@ -7,7 +7,7 @@ use embassy_stm32::sai::{
     FrameSyncPolarity, MasterClockDivider, Mode, Sai, SyncInput, TxRx, split_subblocks, word,
 };
 use embassy_stm32::{Peri, bind_interrupts, dma};
-use embassy_time::{Duration, with_timeout};
+use embassy_time::{Duration, Timer, with_timeout};
 use gateway::budget::LINES;
 use media::{BLOCK, chain};
 use static_cell::ConstStaticCell;
@@ -19,7 +19,9 @@ bind_interrupts!(struct Irqs {
     DMA1_STREAM5 => dma::InterruptHandler<of::DMA1_CH5>;
 });
 
-/// A block comes after 5 ms; this is a clock that has stopped.
+/// A block.
+const PERIOD: Duration = Duration::from_millis(5);
+/// A block that has not come by then does not come: the clock has stopped.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 type Ring = [u8; 2 * BLOCK * LINES];
@@ -108,7 +110,14 @@ impl Pcm {
             self.up.read(up.as_flattened_mut()).await?;
             self.down.write(down.as_flattened()).await
         };
-        with_timeout(PATIENCE, both).await.ok()?.ok()?;
-        Some(up)
+        match with_timeout(PATIENCE, both).await {
+            Ok(Ok(())) => Some(up),
+            Ok(Err(_)) => {
+                // Whatever it is, nobody is kept from the processor by it.
+                Timer::after(PERIOD).await;
+                None
+            }
+            Err(_) => None,
+        }
     }
 }

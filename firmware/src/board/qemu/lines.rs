@@ -296,19 +296,18 @@ impl Hooks {
     /// The next edge.
     pub async fn edge(&mut self) -> Edge {
         loop {
-            while let Some((levels, frame)) = self.heard {
+            if let Some((levels, frame)) = self.heard {
                 let changed = (levels ^ self.levels) & HOOKS;
-                if changed == 0 {
-                    self.heard = None;
-                    break;
+                if changed != 0 {
+                    let line = changed.trailing_zeros();
+                    self.levels ^= 1 << line;
+                    return Edge {
+                        line: line as u8,
+                        closed: self.levels & 1 << line != 0,
+                        at: pcm::moment(frame),
+                    };
                 }
-                let line = changed.trailing_zeros();
-                self.levels ^= 1 << line;
-                return Edge {
-                    line: line as u8,
-                    closed: self.levels & 1 << line != 0,
-                    at: pcm::moment(frame),
-                };
+                self.heard = None;
             }
             self.pump().await;
         }
