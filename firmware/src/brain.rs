@@ -1,18 +1,26 @@
 //! Drives the gateway: what happened goes in, what is to be done comes out. No decision is made here.
+//!
+//! Whoever hears something tells the gateway itself, in turn ([`Brain::turn`]): the next one's turn comes when all is done that
+//! came of it. So nothing waits in a queue of its own, and what came is read where it lies.
 
+use core::cell::RefCell;
+use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use embassy_futures::select::{Either, Either4, select, select4};
+use core::task::Poll;
+use embassy_futures::select::{Either, select};
 use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
 use embassy_net::{IpEndpoint, Stack};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-use embassy_sync::zerocopy_channel::{Receiver, Sender};
+use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
+use embassy_sync::signal::Signal;
+use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
-use gateway::{Gateway, Input, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput, budget};
+use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
-use crate::net::{self, NetEvent, address_of, endpoint};
-use crate::{log, player, trunk, uplink, watchdog, work};
+use crate::net::{address_of, endpoint};
+use crate::{lines, log, player, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
 const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
@@ -54,14 +62,54 @@ pub fn memory() -> Memory {
     }
 }
 
-/// The brain's ends of the queues.
-pub struct Links {
-    /// From the trunk.
-    pub trunk: Receiver<'static, NoopRawMutex, trunk::Slot>,
-    /// From MQTT.
-    pub from_uplink: Receiver<'static, NoopRawMutex, uplink::Incoming>,
-    /// To MQTT.
-    pub to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
+/// audio; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1;
+
+/// A place in the queue that was given up is free again when those before it have had their turn.
+type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
+
+/// The gateway, for all that runs in the executor `net`.
+pub struct Brain {
+    gateway: RefCell<&'static mut Gateway<'static>>,
+    permit: Permits,
+    told: Signal<NoopRawMutex, ()>,
+}
+
+/// The one who may tell the brain something now.
+pub struct Turn<'b> {
+    brain: &'b Brain,
+    permit: SemaphoreReleaser<'b, Permits>,
+}
+
+impl Brain {
+    /// A gateway that was started: what comes of that is done first.
+    pub fn new(gateway: &'static mut Gateway<'static>) -> Self {
+        let told = Signal::new();
+        told.signal(());
+        Brain {
+            gateway: RefCell::new(gateway),
+            permit: Permits::new(0),
+            told,
+        }
+    }
+
+    /// Waits until all is done that came of what was told before.
+    pub async fn turn(&self) -> Turn<'_> {
+        match self.permit.acquire(1).await {
+            Ok(permit) => Turn { brain: self, permit },
+            Err(_) => panic!("more than {TELLERS} tell the brain"),
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Tells what happened. Whoever has nothing to tell lets go of the turn.
+    pub fn tell(self, input: Input<'_>) {
+        self.brain.gateway.borrow_mut().handle(now(), input);
+        self.permit.disarm();
+        self.brain.told.signal(());
+    }
 }
 
 /// What was lost on the way out, since start.
@@ -71,34 +119,30 @@ struct Lost {
     publications: u32,
     trunk: u32,
     too_long: u32,
-}
-
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a result carries its bytes inline: there is no heap to put them on"
-)]
-enum Wake {
-    Datagram,
-    Trunk,
-    Uplink,
-    Done(gateway::store::Done),
-    Net(NetEvent),
-    Played(u8),
-    Deadline,
+    lines: u32,
 }
 
 /// The time as the brain has it.
 pub fn now() -> Instant {
-    Instant(embassy_time::Instant::now().as_millis())
+    moment(embassy_time::Instant::now())
 }
 
-/// Owns the gateway and the SIP socket.
+/// A moment as the brain has it.
+pub fn moment(at: embassy_time::Instant) -> Instant {
+    Instant(at.as_millis())
+}
+
+/// Owns the SIP socket, and does what the gateway says.
+#[allow(
+    clippy::await_holding_refcell_ref,
+    reason = "whoever has no turn does not borrow the gateway"
+)]
 #[embassy_executor::task]
 pub async fn run(
     stack: Stack<'static>,
-    gateway: &'static mut Gateway<'static>,
+    brain: &'static Brain,
     memory: Memory,
-    mut links: Links,
+    to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
 ) -> ! {
     let Memory {
         meta,
@@ -112,15 +156,31 @@ pub async fn run(
     }
     let mut outside = Outside {
         socket,
-        to_uplink: &mut links.to_uplink,
+        to_uplink,
         lost: Lost::default(),
     };
-    let mut address = Ipv4Addr::UNSPECIFIED;
-    let mut told = (Lost::default(), gateway.counters());
+    let mut told = (Lost::default(), brain.gateway.borrow().counters());
     let mut tell_at = now() + REPORT;
     loop {
+        let deadline = brain.gateway.borrow().next_deadline();
+        let due = async {
+            select(outside.socket.wait_recv_ready(), at(deadline)).await;
+            brain.turn().await
+        };
+        match watchdog::patient(watchdog::Part::Brain, select(brain.told.wait(), due)).await {
+            Either::First(()) => {}
+            Either::Second(turn) => {
+                outside.hear(stack, brain, message).await;
+                turn.permit.disarm();
+            }
+        }
+        let mut gateway = brain.gateway.borrow_mut();
         while let Some(output) = gateway.poll(now(), message) {
-            outside.act(output).await;
+            match output {
+                Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
+                Output::Store(token, operation) => work::run(token, operation).await,
+                other => outside.act(other),
+            }
         }
         if now() >= tell_at {
             tell_at = now() + REPORT;
@@ -130,87 +190,8 @@ pub async fn run(
                 log!("brain: {:?} {:?}", lost.0, lost.1);
             }
         }
-        let deadline = gateway.next_deadline();
-        let events = select4(
-            outside.socket.wait_recv_ready(),
-            links.trunk.receive(),
-            links.from_uplink.receive(),
-            work::DONE.receive(),
-        );
-        let rest = select4(
-            net::EVENTS.receive(),
-            player::PLAYED.receive(),
-            at(deadline),
-            core::future::pending::<()>(),
-        );
-        let wake = match watchdog::patient(watchdog::Part::Brain, select(events, rest)).await {
-            Either::First(Either4::First(())) => Wake::Datagram,
-            Either::First(Either4::Second(_)) => Wake::Trunk,
-            Either::First(Either4::Third(_)) => Wake::Uplink,
-            Either::First(Either4::Fourth(done)) => Wake::Done(done),
-            Either::Second(Either4::First(event)) => Wake::Net(event),
-            Either::Second(Either4::Second(player)) => Wake::Played(player),
-            Either::Second(_) => Wake::Deadline,
-        };
-        let now = now();
-        match wake {
-            Wake::Datagram => match outside
-                .socket
-                .recv_from(&mut message[..budget::DATAGRAM_MAX])
-                .await
-            {
-                Ok((length, UdpMetadata { endpoint, .. })) => {
-                    let bytes = message.get(..length).unwrap_or_default();
-                    gateway.handle(
-                        now,
-                        Input::Datagram {
-                            flow: flow(address, endpoint),
-                            bytes,
-                        },
-                    );
-                }
-                Err(_) => outside.lost.too_long += 1,
-            },
-            Wake::Trunk => {
-                let Some(slot) = links.trunk.try_receive() else {
-                    continue;
-                };
-                let input = match slot.event {
-                    trunk::Event::Connected { local, peer } => TrunkInput::Connected { local, peer },
-                    trunk::Event::Data(length) => {
-                        TrunkInput::Data(slot.bytes.get(..length).unwrap_or_default())
-                    }
-                    trunk::Event::Closed => TrunkInput::Closed,
-                };
-                gateway.handle(now, Input::Trunk(input));
-                links.trunk.receive_done();
-            }
-            Wake::Uplink => {
-                let Some(slot) = links.from_uplink.try_receive() else {
-                    continue;
-                };
-                let input = match slot.item {
-                    uplink::Item::Connected => UplinkInput::Connected,
-                    uplink::Item::Disconnected => UplinkInput::Disconnected,
-                    uplink::Item::Message => UplinkInput::Message {
-                        topic: &slot.topic,
-                        payload: &slot.payload,
-                    },
-                };
-                gateway.handle(now, Input::Uplink(input));
-                links.from_uplink.receive_done();
-            }
-            Wake::Done(done) => gateway.handle(now, Input::Stored(done)),
-            Wake::Net(NetEvent::Network(network)) => {
-                if let Network::Up { address: own } = network {
-                    address = own;
-                }
-                gateway.handle(now, Input::Network(network));
-            }
-            Wake::Net(NetEvent::Unreachable(ip)) => gateway.handle(now, Input::Unreachable(IpAddr::V4(ip))),
-            Wake::Played(player) => gateway.handle(now, Input::Played { player }),
-            Wake::Deadline => {}
-        }
+        drop(gateway);
+        brain.permit.release(1);
     }
 }
 
@@ -221,35 +202,63 @@ async fn at(deadline: Option<Instant>) {
     }
 }
 
-fn flow(own: Ipv4Addr, from: IpEndpoint) -> Flow {
+fn flow(own: Option<Ipv4Addr>, from: IpEndpoint) -> Flow {
     Flow {
         transport: Transport::Udp,
         interface: 0,
         stream: 0,
         peer: address_of(from),
-        local: SocketAddr::new(IpAddr::V4(own), budget::SIP_PORT),
+        local: SocketAddr::new(IpAddr::V4(own.unwrap_or(Ipv4Addr::UNSPECIFIED)), budget::SIP_PORT),
     }
 }
 
 /// Where outputs go.
 struct Outside<'a> {
     socket: UdpSocket<'a>,
-    to_uplink: &'a mut Sender<'static, NoopRawMutex, uplink::Outgoing>,
+    to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
 }
 
 impl Outside<'_> {
-    async fn act(&mut self, output: Output<'_>) {
-        match output {
-            Output::Transmit { flow, bytes } => {
-                let sent = match endpoint(flow.peer) {
-                    Some(to) => with_timeout(SEND_PATIENCE, self.socket.send_to(bytes, to)).await,
-                    None => return self.lost.datagrams += 1,
+    /// A datagram, if one is there.
+    async fn hear(&mut self, stack: Stack<'_>, brain: &Brain, message: &mut [u8]) {
+        let Some(room) = message.get_mut(..budget::DATAGRAM_MAX) else {
+            return;
+        };
+        let heard = poll_fn(|cx| {
+            Poll::Ready(match self.socket.poll_recv_from(room, cx) {
+                Poll::Ready(heard) => Some(heard),
+                Poll::Pending => None,
+            })
+        });
+        match heard.await {
+            None => {}
+            Some(Err(_)) => self.lost.too_long += 1,
+            Some(Ok((length, UdpMetadata { endpoint, .. }))) => {
+                let own = stack.config_v4().map(|config| config.address.address());
+                let datagram = Input::Datagram {
+                    flow: flow(own, endpoint),
+                    bytes: room.get(..length).unwrap_or_default(),
                 };
-                if !matches!(sent, Ok(Ok(()))) {
-                    self.lost.datagrams += 1;
-                }
+                brain.gateway.borrow_mut().handle(now(), datagram);
             }
+        }
+    }
+
+    async fn transmit(&mut self, flow: Flow, bytes: &[u8]) {
+        let sent = match endpoint(flow.peer) {
+            Some(to) => with_timeout(SEND_PATIENCE, self.socket.send_to(bytes, to)).await,
+            None => return self.lost.datagrams += 1,
+        };
+        if !matches!(sent, Ok(Ok(()))) {
+            self.lost.datagrams += 1;
+        }
+    }
+
+    fn act(&mut self, output: Output<'_>) {
+        match output {
+            // Those that may have to wait.
+            Output::Transmit { .. } | Output::Store(..) => {}
             Output::Trunk(TrunkOutput::Connect) => trunk::COMMAND.signal(trunk::Command::Connect),
             Output::Trunk(TrunkOutput::Close) => trunk::COMMAND.signal(trunk::Command::Close),
             Output::Trunk(TrunkOutput::Send(bytes)) => {
@@ -283,7 +292,6 @@ impl Outside<'_> {
                 }
             }
             Output::Reconnect => uplink::RECONNECT.signal(()),
-            Output::Store(token, op) => work::run(token, op).await,
             Output::Media(MediaOutput::Play {
                 player,
                 to,
@@ -300,6 +308,11 @@ impl Outside<'_> {
                         times,
                     },
                 );
+            }
+            Output::Line { line, order } => {
+                if !lines::order(line, order) {
+                    self.lost.lines += 1;
+                }
             }
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),
         }

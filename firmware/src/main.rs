@@ -1,13 +1,14 @@
 //! Denwaban's image: moves bytes and time between the board and the gateway, and holds no telephone logic.
 //!
-//! `main` reads the flash, starts two interrupt executors and then only writes the log and sleeps. In `net` (urgent) run
-//! the IP stack, the brain, the trunk, MQTT and the announcement players; in `work` (may take long) the flash and the
-//! watchdog.
+//! `main` reads the flash, starts three interrupt executors and then only writes the log and sleeps. In `audio` (most urgent)
+//! run the analog lines' audio chains; in `net` the IP stack, the brain, the trunk, MQTT, the announcement players and the lines'
+//! circuits; in `work` (may take long) the flash and the watchdog.
 #![no_std]
 #![no_main]
 
 mod board;
 mod brain;
+mod lines;
 mod log;
 mod net;
 mod player;

@@ -6,14 +6,13 @@ use core::net::{Ipv4Addr, SocketAddr};
 use core::task::Waker;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
-use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
-use embassy_sync::channel::Channel;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gateway::store::{Key, Op};
-use gateway::{Network, budget};
+use gateway::{Input, Network, budget};
 use netshim::{Clock, Event, Lease, NetShim};
 use static_cell::StaticCell;
 
+use crate::brain::Brain;
 use crate::{board, log, work};
 
 /// Hosts of the office network kept in mind: as many as there may be registrations.
@@ -21,26 +20,14 @@ const HOSTS: usize = budget::BINDINGS;
 /// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of six phones. More wait in the SIP socket until the
 /// first have answered.
 const HELD: usize = 6 * 1024;
-/// The SIP socket, a player each, the trunk, MQTT, and the stack's own for DNS.
-const SOCKETS: usize = 1 + budget::PLAYERS + 1 + 1 + 1;
+/// The SIP socket, a player and an analog line each, the trunk, MQTT, and the stack's own for DNS.
+const SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 1 + 1 + 1;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Address book and DHCP lease, shared by the driver and the task that hears their events.
 pub type Shared = RefCell<netshim::State<HOSTS, HELD>>;
 type Shim = NetShim<'static, &'static mut board::Mac, EmbassyClock, HOSTS, HELD>;
-
-/// What the brain hears of the network.
-#[derive(Clone, Copy, Debug)]
-pub enum NetEvent {
-    /// The address came or went.
-    Network(Network),
-    /// A host does not answer.
-    Unreachable(Ipv4Addr),
-}
-
-/// From the network to the brain. Both run in `net`; a full queue makes the sender wait.
-pub static EVENTS: Channel<CriticalSectionRawMutex, NetEvent, 16> = Channel::new();
 
 /// embassy-time for the shim.
 pub struct EmbassyClock;
@@ -87,11 +74,16 @@ pub async fn run(runner: &'static mut Runner<'static, Shim>) -> ! {
 
 /// Configures the stack with what DHCP says, keeps the lease in flash, and tells the brain.
 #[embassy_executor::task]
-pub async fn address(stack: Stack<'static>, shared: &'static Shared, mut kept: Option<Lease>) -> ! {
+pub async fn address(
+    stack: Stack<'static>,
+    shared: &'static Shared,
+    mut kept: Option<Lease>,
+    brain: &'static Brain,
+) -> ! {
     let mut current = None;
     loop {
         let event = poll_fn(|cx| shared.borrow_mut().poll_event(cx)).await;
-        let event = match event {
+        let input = match event {
             Event::Address { lease, fresh } => {
                 let config = StaticConfigV4 {
                     address: Ipv4Cidr::new(lease.address, lease.prefix),
@@ -123,17 +115,17 @@ pub async fn address(stack: Stack<'static>, shared: &'static Shared, mut kept: O
                 );
                 stack.set_config_v4(ConfigV4::Static(config.clone()));
                 current = Some(config);
-                NetEvent::Network(Network::Up { address })
+                Input::Network(Network::Up { address })
             }
             Event::AddressLost => {
                 log!("net: no address");
                 current = None;
                 stack.set_config_v4(ConfigV4::None);
-                NetEvent::Network(Network::Down)
+                Input::Network(Network::Down)
             }
-            Event::Unreachable(ip) => NetEvent::Unreachable(ip),
+            Event::Unreachable(ip) => Input::Unreachable(ip.into()),
         };
-        EVENTS.send(event).await;
+        brain.turn().await.tell(input);
     }
 }
 

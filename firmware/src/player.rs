@@ -5,15 +5,15 @@ use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
-use embassy_sync::channel::Channel;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
-use gateway::budget;
+use gateway::{Input, budget};
 use media::g711::Law;
 use media::player::{FRAME, PACKET_LEN, Player, Start, Step};
 use media::prompt::Prompt;
 use static_cell::ConstStaticCell;
 
+use crate::brain::Brain;
 use crate::net::endpoint;
 
 /// What a player is told; the last word counts.
@@ -37,8 +37,6 @@ pub enum Command {
 /// For each player.
 pub static COMMANDS: [Signal<CriticalSectionRawMutex, Command>; budget::PLAYERS] =
     [const { Signal::new() }; budget::PLAYERS];
-/// Who has played to the end.
-pub static PLAYED: Channel<CriticalSectionRawMutex, u8, { budget::PLAYERS }> = Channel::new();
 
 /// Two packets wait at most; they leave within a millisecond or the network is gone.
 const WAITING: usize = 2;
@@ -70,7 +68,13 @@ pub fn memory() -> impl Iterator<Item = &'static mut Memory> {
 
 /// Player `index`; `start` is where its first stream starts.
 #[embassy_executor::task(pool_size = budget::PLAYERS)]
-pub async fn run(stack: Stack<'static>, index: u8, memory: &'static mut Memory, start: Start) -> ! {
+pub async fn run(
+    stack: Stack<'static>,
+    brain: &'static Brain,
+    index: u8,
+    memory: &'static mut Memory,
+    start: Start,
+) -> ! {
     let Memory {
         rx_meta,
         rx,
@@ -112,7 +116,7 @@ pub async fn run(stack: Stack<'static>, index: u8, memory: &'static mut Memory, 
                 }
                 Ok(Step::Wait(at)) => Instant::from_millis(at),
                 Ok(Step::End) | Err(_) => {
-                    PLAYED.send(index).await;
+                    brain.turn().await.tell(Input::Played { player: index });
                     break Command::Stop;
                 }
             };

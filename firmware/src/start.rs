@@ -1,10 +1,13 @@
 //! From reset to running tasks: the flash is read, the brain is made, everything is spawned.
 
-use embassy_executor::SpawnToken;
+use ads1115::Ads1115;
+use embassy_executor::{SpawnToken, Spawner};
 use embassy_futures::block_on;
+use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-use embassy_sync::zerocopy_channel::{Channel, Receiver, Sender};
+use embassy_sync::zerocopy_channel::Channel;
 use embedded_storage_async::nor_flash::ReadNorFlash;
+use gateway::budget::LINES;
 use gateway::storage::BoxStorage;
 use gateway::store::{Key, Store, map};
 use gateway::{Boot, Gateway};
@@ -15,7 +18,11 @@ use shared::sync::{BootReason, PanicNote};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::retained::{self, LastRun, Reset};
+use crate::brain::Brain;
+use crate::lines::circuit::{Meter, Wiring};
+use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
 use crate::net::Resolver;
+use crate::uplink::Outgoing;
 use crate::{board, brain, log, net, player, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
@@ -33,6 +40,17 @@ struct Setup {
     factory: &'static Factory,
     lease: Option<Lease>,
     seed: [u8; 32],
+    lines: Option<Wired>,
+}
+
+/// The lines' electronics, as far as `net` has them, and its ends of the queues of packets.
+struct Wired {
+    bus: board::Bus,
+    select: board::Select,
+    i2c: board::I2c,
+    wiring: [Wiring; LINES],
+    hooks: board::Hooks,
+    queues: (Sends, Receives),
 }
 
 /// What runs, once everything is read and made.
@@ -40,6 +58,7 @@ pub struct Ready {
     watchdog: board::Watchdog,
     store: &'static mut Store<board::Flash>,
     setup: Setup,
+    audio: Option<(board::Pcm, (Sends, Receives))>,
 }
 
 /// Reads the flash and makes the brain. Called once. `None`: there is nobody to be.
@@ -89,17 +108,34 @@ pub fn prepare() -> Option<Ready> {
         Err(fault) => panic!("flash: {fault:?}"),
     }
 
+    let (lines, audio) = match board.lines {
+        Some(lines) => {
+            let queues = lines::queues();
+            let wired = Wired {
+                bus: lines.bus,
+                select: lines.select,
+                i2c: lines.i2c,
+                wiring: lines.wiring,
+                hooks: lines.hooks,
+                queues: queues.rtp,
+            };
+            (Some(wired), Some((lines.pcm, queues.audio)))
+        }
+        None => (None, None),
+    };
     let setup = Setup {
         mac: MAC.init(board.mac),
         gateway,
         factory,
         lease,
         seed: board.seed,
+        lines,
     };
     Some(Ready {
         watchdog: board.watchdog,
         store,
         setup,
+        audio,
     })
 }
 
@@ -109,6 +145,11 @@ pub fn run(ready: Ready) {
     let executors = board::start_executors();
     executors.work.spawn(token(watchdog::run(ready.watchdog.start())));
     executors.work.spawn(token(work::store(ready.store)));
+    if let Some((pcm, (to_rtp, from_rtp))) = ready.audio {
+        let run = audio::run(pcm, audio::chains(), to_rtp, from_rtp);
+        executors.audio.spawn(token(run));
+        watchdog::expect_audio();
+    }
     executors.net.spawn(token(network(ready.setup)));
 }
 
@@ -131,12 +172,15 @@ async fn factory(store: &mut Store<board::Flash>) -> Result<Factory, &'static st
 #[embassy_executor::task]
 async fn network(setup: Setup) {
     static RESOLVER: StaticCell<Resolver> = StaticCell::new();
+    static BRAIN: StaticCell<Brain> = StaticCell::new();
+    static CHANNEL: StaticCell<Channel<'static, NoopRawMutex, Outgoing>> = StaticCell::new();
     let Setup {
         mac,
         gateway,
         factory,
         lease,
         seed,
+        lines,
     } = setup;
     let spawner = board::spawner().await;
     // Each random word has one use.
@@ -148,33 +192,21 @@ async fn network(setup: Setup) {
     let (stack, runner, shared) = net::stack(mac, lease.clone(), stack_seed);
     let resolver = RESOLVER.init(Resolver::new(stack));
 
-    let (trunk_out, trunk_in) = queue(once!([trunk::Slot; 2] = [trunk::Slot::NEW; 2]), {
-        static CHANNEL: StaticCell<Queue<trunk::Slot>> = StaticCell::new();
-        &CHANNEL
-    });
-    let (up_to_brain, brain_from_up) = queue(once!([uplink::Incoming; 1] = [uplink::Incoming::NEW; 1]), {
-        static CHANNEL: StaticCell<Queue<uplink::Incoming>> = StaticCell::new();
-        &CHANNEL
-    });
-    let (brain_to_up, up_from_brain) = queue(once!([uplink::Outgoing; 2] = [uplink::Outgoing::NEW; 2]), {
-        static CHANNEL: StaticCell<Queue<uplink::Outgoing>> = StaticCell::new();
-        &CHANNEL
-    });
+    let brain = BRAIN.init(Brain::new(gateway));
+    let (to_uplink, from_brain) = CHANNEL
+        .init(Channel::new(once!([Outgoing; 2] = [Outgoing::NEW; 2])))
+        .split();
 
     spawner.spawn(token(net::run(runner)));
-    spawner.spawn(token(net::address(stack, shared, lease)));
+    spawner.spawn(token(net::address(stack, shared, lease, brain)));
     spawner.spawn(token(net::report(shared)));
-    let links = brain::Links {
-        trunk: trunk_in,
-        from_uplink: brain_from_up,
-        to_uplink: brain_to_up,
-    };
-    spawner.spawn(token(brain::run(stack, gateway, brain::memory(), links)));
+    spawner.spawn(token(work::report(brain)));
+    spawner.spawn(token(brain::run(stack, brain, brain::memory(), to_uplink)));
     let buffers = (
         &mut once!([u8; 2048] = [0; 2048])[..],
         &mut once!([u8; 2048] = [0; 2048])[..],
     );
-    spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, trunk_out)));
+    spawner.spawn(token(trunk::run(stack, resolver, factory, buffers, brain)));
     let memory = uplink::Memory {
         tcp: (once!([u8; 2048] = [0; 2048]), once!([u8; 1460] = [0; 1460])),
         mqtt: (
@@ -183,12 +215,7 @@ async fn network(setup: Setup) {
         ),
     };
     spawner.spawn(token(uplink::run(
-        stack,
-        resolver,
-        factory,
-        memory,
-        up_to_brain,
-        up_from_brain,
+        stack, resolver, factory, memory, brain, from_brain,
     )));
     for (index, memory) in (0..).zip(player::memory()) {
         // Streams that start far apart (RFC 3550 §5.1).
@@ -197,18 +224,32 @@ async fn network(setup: Setup) {
             sequence: u16::from_le_bytes([d[0], d[1]]).wrapping_add(u16::from(index) << 12),
             timestamp: u32::from_le_bytes(e),
         };
-        spawner.spawn(token(player::run(stack, index, memory, start)));
+        spawner.spawn(token(player::run(stack, brain, index, memory, start)));
+    }
+    if let Some(lines) = lines {
+        start_lines(spawner, stack, brain, lines);
     }
 }
 
-type Queue<T> = Channel<'static, NoopRawMutex, T>;
-type Ends<T> = (
-    Sender<'static, NoopRawMutex, T>,
-    Receiver<'static, NoopRawMutex, T>,
-);
-
-fn queue<T>(slots: &'static mut [T], cell: &'static StaticCell<Queue<T>>) -> Ends<T> {
-    cell.init_with(|| Channel::new(slots)).split()
+/// Spawns what belongs to the analog lines in the executor `net`.
+fn start_lines(spawner: Spawner, stack: Stack<'static>, brain: &'static Brain, lines: Wired) {
+    static METER: StaticCell<Meter> = StaticCell::new();
+    let Wired {
+        bus,
+        select,
+        i2c,
+        wiring,
+        hooks,
+        queues: (to_audio, from_audio),
+    } = lines;
+    let meter = METER.init(Meter::new(Ads1115::new(i2c, ads1115::ADDRESS)));
+    spawner.spawn(token(circuit::hooks(hooks, brain)));
+    for (line, wiring) in (0..).zip(wiring) {
+        spawner.spawn(token(circuit::run(line, wiring, meter, brain)));
+    }
+    spawner.spawn(token(circuit::codec(bus, select, brain)));
+    spawner.spawn(token(audio::report(brain)));
+    spawner.spawn(token(rtp::run(stack, rtp::memory(), to_audio, from_audio)));
 }
 
 /// A task's token. Every task is spawned once, and each pool has its size: anything else is a fault of the program.

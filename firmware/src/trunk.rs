@@ -1,20 +1,19 @@
 //! The TCP connection to the cloud's SIP: opened, fed and closed as the brain says.
 
-use core::net::SocketAddr;
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
-use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::pipe::Pipe;
 use embassy_sync::signal::Signal;
-use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::Write;
-use gateway::budget;
 use gateway::trunk::CHUNK_MAX;
+use gateway::{Input, TrunkInput, budget};
 
 use shared::factory::Factory;
 
+use crate::brain::Brain;
 use crate::log;
 use crate::net::{Resolver, address_of};
 
@@ -37,38 +36,6 @@ pub enum Command {
     Close,
 }
 
-/// What the brain hears, in order. The first variant is all zeros, so that empty slots are not part of the image.
-#[repr(u8)]
-pub enum Event {
-    /// Closed, or not opened.
-    Closed,
-    /// The first bytes of the slot's buffer.
-    Data(usize),
-    /// Open.
-    Connected {
-        /// Our end.
-        local: SocketAddr,
-        /// The cloud's.
-        peer: SocketAddr,
-    },
-}
-
-/// A slot of the queue to the brain.
-pub struct Slot {
-    /// What.
-    pub event: Event,
-    /// Bytes of `Data`.
-    pub bytes: [u8; CHUNK_MAX],
-}
-
-impl Slot {
-    /// An empty one.
-    pub const NEW: Slot = Slot {
-        event: Event::Closed,
-        bytes: [0; CHUNK_MAX],
-    };
-}
-
 /// The last command counts.
 pub static COMMAND: Signal<CriticalSectionRawMutex, Command> = Signal::new();
 /// Bytes for the cloud. What does not fit is for the brain to notice.
@@ -81,7 +48,7 @@ pub async fn run(
     resolver: &'static Resolver,
     factory: &'static Factory,
     buffers: (&'static mut [u8], &'static mut [u8]),
-    mut events: Sender<'static, NoopRawMutex, Slot>,
+    brain: &'static Brain,
 ) -> ! {
     let mut socket = TcpSocket::new(stack, buffers.0, buffers.1);
     socket.set_timeout(Some(DEAD));
@@ -113,17 +80,21 @@ pub async fn run(
         command = Command::Close;
         if let (true, (Some(local), Some(peer))) = (opened, ends) {
             log!("trunk: open to {peer}");
-            events.send().await.event = Event::Connected { local, peer };
-            events.send_done();
+            let connected = Input::Trunk(TrunkInput::Connected { local, peer });
+            brain.turn().await.tell(connected);
             let (mut reader, mut writer) = socket.split();
             let receive = async {
-                loop {
-                    let slot = events.send().await;
-                    match reader.read(&mut slot.bytes).await {
-                        Ok(0) | Err(_) => return,
-                        Ok(length) => slot.event = Event::Data(length),
+                // Whether there is something, before others are kept from their turn.
+                while reader.read_with(|_| (0, ())).await.is_ok() {
+                    let turn = brain.turn().await;
+                    let told = reader.read_with(|bytes| {
+                        let bytes = bytes.get(..CHUNK_MAX).unwrap_or(bytes);
+                        turn.tell(Input::Trunk(TrunkInput::Data(bytes)));
+                        (bytes.len(), ())
+                    });
+                    if told.await.is_err() {
+                        break;
                     }
-                    events.send_done();
                 }
             };
             let transmit = async {
@@ -148,8 +119,7 @@ pub async fn run(
         // The reset leaves before the socket is used again.
         let _ = with_timeout(Duration::from_millis(100), socket.flush()).await;
         if command != Command::Connect {
-            events.send().await.event = Event::Closed;
-            events.send_done();
+            brain.turn().await.tell(Input::Trunk(TrunkInput::Closed));
         }
     }
 }

@@ -7,14 +7,16 @@ use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
 use embassy_sync::signal::Signal;
-use embassy_sync::zerocopy_channel::{Receiver, Sender};
+use embassy_sync::zerocopy_channel::Receiver;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gateway::store::MAX_BATCH;
+use gateway::{Input, UplinkInput};
 use heapless::{String, Vec};
 use minimq::{Buffers, ConfigBuilder, Connection, Error, Io, Publication, QoS, Session, TopicFilter, Will};
 use shared::factory::Factory;
 use shared::sync::{MAX_MESSAGE, MAX_TOPIC, Topic, Up};
 
+use crate::brain::Brain;
 use crate::log;
 use crate::net::Resolver;
 
@@ -27,46 +29,24 @@ const KEEP_ALIVE: u16 = 20;
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(16));
 /// A packet of the cloud: payload, topic, and MQTT's own.
 pub const PACKET: usize = MAX_MESSAGE + 64;
-/// Largest payload of ours: a batch of events.
-pub const MAX_OUT: usize = MAX_BATCH;
 /// Unacknowledged packets kept for the broker: two of our largest, and room for CONNECT.
-pub const IN_FLIGHT: usize = 2 * (MAX_OUT + 64) + 512;
+pub const IN_FLIGHT: usize = 2 * (MAX_BATCH + 64) + 512;
 
-/// A message on its way, or news of the connection. The first variant is all zeros, so that empty slots are not part of
-/// the image.
-#[repr(u8)]
-pub enum Item {
-    /// Closed.
-    Disconnected,
-    /// Open and subscribed.
-    Connected,
-    /// A message, in the slot.
-    Message,
-}
-
-/// A slot of the queues to and from the brain, for payloads of `N` bytes.
-pub struct Slot<const N: usize> {
-    /// What.
-    pub item: Item,
-    /// Topic of `Message`.
+/// A message for the cloud.
+pub struct Outgoing {
+    /// Its topic.
     pub topic: String<MAX_TOPIC>,
-    /// Payload of `Message`.
-    pub payload: Vec<u8, N>,
+    /// Its payload.
+    pub payload: Vec<u8, MAX_BATCH>,
 }
 
-impl<const N: usize> Slot<N> {
+impl Outgoing {
     /// An empty one.
-    pub const NEW: Self = Slot {
-        item: Item::Disconnected,
+    pub const NEW: Self = Outgoing {
         topic: String::new(),
         payload: Vec::new(),
     };
 }
-
-/// From the cloud.
-pub type Incoming = Slot<MAX_MESSAGE>;
-/// To the cloud.
-pub type Outgoing = Slot<MAX_OUT>;
 
 /// Memory of the connection.
 pub struct Memory {
@@ -79,7 +59,6 @@ pub struct Memory {
 /// The brain finds the connection silent.
 pub static RECONNECT: Signal<CriticalSectionRawMutex, ()> = Signal::new();
 
-type ToBrain = Sender<'static, NoopRawMutex, Incoming>;
 type FromBrain = Receiver<'static, NoopRawMutex, Outgoing>;
 
 /// Owns the connection.
@@ -89,7 +68,7 @@ pub async fn run(
     resolver: &'static Resolver,
     factory: &'static Factory,
     memory: Memory,
-    mut to_brain: ToBrain,
+    brain: &'static Brain,
     mut from_brain: FromBrain,
 ) -> ! {
     use core::fmt::Write;
@@ -120,7 +99,7 @@ pub async fn run(
         if opened.await.ok().flatten().is_some() {
             match with_timeout(PATIENCE, session.connect(socket)).await {
                 Ok(Ok(connection)) => {
-                    if let Some(reason) = serve(connection, &filter, &mut to_brain, &mut from_brain).await {
+                    if let Some(reason) = serve(connection, &filter, brain, &mut from_brain).await {
                         log!("mqtt: closed: {reason:?}");
                         wait = RETRY.0;
                     }
@@ -141,7 +120,7 @@ pub async fn run(
 async fn serve<I: Io>(
     mut connection: Connection<'_, '_, I>,
     filter: &str,
-    to_brain: &mut ToBrain,
+    brain: &Brain,
     from_brain: &mut FromBrain,
 ) -> Option<Error<I::Error>> {
     let subscribed = with_timeout(PATIENCE, async {
@@ -165,7 +144,7 @@ async fn serve<I: Io>(
         }
     }
     log!("mqtt: open");
-    tell(to_brain, Item::Connected).await;
+    brain.turn().await.tell(Input::Uplink(UplinkInput::Connected));
     // What the brain wrote for an earlier connection is out of date.
     while from_brain.try_receive().is_some() {
         from_brain.receive_done();
@@ -183,14 +162,10 @@ async fn serve<I: Io>(
         match select3(connection.poll(), outgoing, RECONNECT.wait()).await {
             Either3::First(Ok(None)) => {}
             Either3::First(Ok(Some(message))) => {
-                let slot = to_brain.send().await;
-                slot.topic.clear();
-                slot.payload.clear();
-                let fits = slot.topic.push_str(message.topic()).is_ok()
-                    && slot.payload.extend_from_slice(message.payload()).is_ok();
-                if fits {
-                    slot.item = Item::Message;
-                    to_brain.send_done();
+                let (topic, payload) = (message.topic(), message.payload());
+                if payload.len() <= MAX_MESSAGE {
+                    let message = UplinkInput::Message { topic, payload };
+                    brain.turn().await.tell(Input::Uplink(message));
                 }
             }
             Either3::First(Err(error)) => break error,
@@ -212,11 +187,6 @@ async fn serve<I: Io>(
             }
         }
     };
-    tell(to_brain, Item::Disconnected).await;
+    brain.turn().await.tell(Input::Uplink(UplinkInput::Disconnected));
     Some(end)
-}
-
-async fn tell(to_brain: &mut ToBrain, item: Item) {
-    to_brain.send().await.item = item;
-    to_brain.send_done();
 }

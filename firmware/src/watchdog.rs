@@ -15,13 +15,20 @@ pub enum Part {
     Brain = 1 << 0,
     /// The flash, and with it the executor `work`.
     Work = 1 << 1,
+    /// The lines' audio, and with it the executor `audio`; only where there are lines.
+    Audio = 1 << 2,
 }
 
-const ALL: u32 = Part::Brain as u32 | Part::Work as u32;
+static EXPECTED: AtomicU32 = AtomicU32::new(Part::Brain as u32 | Part::Work as u32);
 /// A part that has nothing to do says so as often. The hardware waits 10 s.
 const SIGN: Duration = Duration::from_secs(1);
 
 static SEEN: AtomicU32 = AtomicU32::new(0);
+
+/// The audio runs from now on, and has to go on.
+pub fn expect_audio() {
+    EXPECTED.fetch_or(Part::Audio as u32, Ordering::AcqRel);
+}
 
 /// `part` is alive.
 pub fn check_in(part: Part) {
@@ -44,7 +51,7 @@ pub async fn patient<F: Future>(part: Part, future: F) -> F::Output {
 pub async fn run(mut watchdog: board::Running) -> ! {
     loop {
         Timer::after(SIGN).await;
-        if SEEN.load(Ordering::Acquire) == ALL {
+        if SEEN.load(Ordering::Acquire) == EXPECTED.load(Ordering::Acquire) {
             SEEN.store(0, Ordering::Release);
             watchdog.feed();
         }

@@ -5,9 +5,9 @@
 pub const IDS: usize = shared::id::IdKey::COUNT;
 /// Phones that may be registered under one ID at once: the one in use and the one that replaces it (R6).
 pub const BINDINGS_PER_ID: usize = 2;
-/// Registrations: one an ID and half as many again for phones that take another's place, about 272 bytes each, 26 KiB.
+/// Registrations: one an ID and half as many again for phones that take another's place, 224 bytes each, 21 KiB.
 pub const BINDINGS: usize = IDS + IDS / 2;
-/// Answers to REGISTERs that wait until flash has followed, about 920 bytes each, 7 KiB. A sector is erased in some 50 ms,
+/// Answers to REGISTERs that wait until flash has followed, 856 bytes each, 7 KiB. A sector is erased in some 50 ms,
 /// once in 18 writes; of 64 phones that come within half a second 7 come meanwhile. A phone whose answer finds no room
 /// repeats its REGISTER.
 pub const HELD: usize = 8;
@@ -18,13 +18,13 @@ pub const HELD_MAX: usize = 832;
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, 592 bytes each, 20 KiB, without their texts.
+/// Calls at once: 32 and those kept for emergencies, 544 bytes each, 18 KiB, without their texts.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
-/// One leg a caller, one a branch: 290, 216 bytes each, 61 KiB, without their texts.
+/// One leg a caller, one a branch: 290, 160 bytes each, 45 KiB, without their texts.
 pub const LEGS: usize = CALLS + BRANCHES;
-/// Blocks of 64 bytes for what is kept of messages: session descriptions, addresses, the header lines that answers repeat; 64
+/// Blocks of 62 bytes for what is kept of messages: session descriptions, addresses, the header lines that answers repeat; 62
 /// KiB. An answered call as phones and carriers make them takes 20, the largest of those we know 29 (`sip/tests/calls.rs`), a
 /// phone that rings 1. So it is 34 calls of the usual size while 256 phones ring (936), or 34 of the largest (986), and what is
 /// kept. A call with descriptions of 4,096 bytes and the longest of everything else takes some 200: there is room for 4.
@@ -32,11 +32,11 @@ pub const BLOCKS: usize = 1_024;
 /// Blocks that new calls leave to emergency calls and to what calls under way still say: two large calls, and some answers.
 pub const KEPT_BLOCKS: usize = 88;
 /// An INVITE a branch and a call, the CANCELs of two groups that are answered at the same moment, and 32 requests within
-/// calls: 448, 96 bytes each, 42 KiB. What is over but for stragglers needs no room of its own: it is evicted.
+/// calls: 448, 64 bytes each, 28 KiB. What is over but for stragglers needs no room of its own: it is evicted.
 pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
-/// Subscriptions of phones to lines and mail boxes: 12 keys on each of 64 phones, 60 bytes each, 45 KiB.
+/// Subscriptions of phones to lines and mail boxes: 12 keys on each of 64 phones, 42 bytes each, 32 KiB.
 pub const LAMPS: usize = 12 * IDS;
-/// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and an eighth more, 54 KiB.
+/// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and an eighth more, 53 KiB.
 pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 8;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
@@ -62,8 +62,8 @@ pub const RING_MS: u64 = 180_000;
 const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
-/// messages, 25 KiB for the next configuration and the events on their way; 364 KiB on the part, a few more with 64-bit
-/// addresses.
-pub const STORAGE_MAX: usize = 371 * 1_024;
-/// Most bytes of the brain's own state: the configuration in use (18 KiB) and the answers that are being written.
+/// messages, 25 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
+/// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
+pub const STORAGE_MAX: usize = 317 * 1_024;
+/// Most bytes of the brain's own state: the configuration in use (14 KiB) and the answers that are being written.
 pub const BRAIN_MAX: usize = 29 * 1_024;

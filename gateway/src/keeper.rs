@@ -14,7 +14,7 @@ use core::time::Duration;
 
 use heapless::Vec;
 use shared::id::IdKey;
-use sip::{Flow, Instant};
+use sip::{Flow, Instant, Path};
 
 use crate::budget::{BINDINGS, HELD, HELD_MAX};
 use crate::registrar::{Binding, Registrar, STORED_MAX};
@@ -28,7 +28,7 @@ const _: () = assert!(BINDINGS < u128::BITS as usize);
 /// An answer that waits until flash knows of its ID what the registrar knows.
 struct Held {
     key: IdKey,
-    flow: Flow,
+    way: Path,
     answer: Vec<u8, HELD_MAX>,
 }
 
@@ -139,8 +139,9 @@ impl<'s> Keeper<'s> {
 
     /// Holds an answer back, in place of one to an earlier REGISTER of the same phone. False: no room.
     pub fn hold(&mut self, key: IdKey, flow: Flow, answer: &[u8]) -> bool {
-        self.held.retain(|held| (held.key, held.flow) != (key, flow));
-        Vec::from_slice(answer).is_ok_and(|answer| self.held.push(Held { key, flow, answer }).is_ok())
+        let way = Path::new(&flow);
+        self.held.retain(|held| (held.key, held.way) != (key, way));
+        Vec::from_slice(answer).is_ok_and(|answer| self.held.push(Held { key, way, answer }).is_ok())
     }
 
     /// An answer that waits no longer: where it goes, and its length in `out`.
@@ -149,9 +150,9 @@ impl<'s> Keeper<'s> {
             .held
             .iter()
             .position(|held| !self.is_behind(registrar, held.key))?;
-        let Held { flow, answer, .. } = self.held.swap_remove(at);
+        let Held { way, answer, .. } = self.held.swap_remove(at);
         out.get_mut(..answer.len())?.copy_from_slice(&answer);
-        Some((flow, answer.len()))
+        Some((way.flow(), answer.len()))
     }
 
     /// Drops what waits for IDs `keep` does not want, after a change of configuration: such a phone is refused when it repeats.

@@ -32,7 +32,7 @@ use core::time::Duration;
 use refusal::No;
 use shared::id::{IdKey, IdSet};
 use sip::digest::{Algorithm, Credentials, Ha1, Nonces, Protected, Used, Verdict};
-use sip::{Flow, Full, Instant, Message, Name, Uri, Writer, write_response_head};
+use sip::{Flow, Full, Instant, Message, Name, Path, Uri, Writer, write_response_head};
 use sources::Sources;
 
 /// Shortest registration that is granted; a phone that wants less gets 423 (RFC 3261 §10.2.8).
@@ -313,12 +313,12 @@ impl<'s> Registrar<'s> {
         let (Some(to), Some(cseq), Some(call_id)) = (to, request.cseq(), request.call_id()) else {
             return Err(No::Status(400));
         };
-        let (call, cseq) = (binding::identity(call_id), cseq.seq);
+        let (call, cseq, way) = (binding::identity(call_id), cseq.seq, Path::new(flow));
         let path = path::read(request)?;
         path::outbound(flow, request)?;
         if verdict != Verdict::Accepted {
             // The very same REGISTER again because its answer was lost: answered again, changing nothing.
-            let same = |b: &&Binding| b.call == call && b.cseq == cseq && b.nonce == nonce && b.flow == *flow;
+            let same = |b: &&Binding| b.call == call && b.cseq == cseq && b.nonce == nonce && b.way == way;
             return match self.of(key).find(same).filter(|_| verdict == Verdict::Replayed) {
                 Some(binding) => Ok((key, Some(binding.remaining(now)))),
                 None => Err(judged.stale()),
@@ -369,10 +369,10 @@ impl<'s> Registrar<'s> {
                 self.counters.full = self.counters.full.wrapping_add(1);
                 No::Busy { retry: NO_ROOM }
             })?;
-            let (flow, expires_at) = (*flow, now + grant);
+            let expires_at = now + grant;
             let binding = Binding {
                 key,
-                flow,
+                way,
                 address,
                 device,
                 call,
@@ -550,7 +550,8 @@ impl<'s> Registrar<'s> {
 
     /// A connection is closed: what is bound to exactly this flow cannot be reached any more.
     pub fn drop_flow(&mut self, flow: &Flow) {
-        self.remove(|b| b.flow == *flow && !b.restored, Kind::Removed);
+        let way = Path::new(flow);
+        self.remove(|b| b.way == way && !b.restored, Kind::Removed);
     }
 
     /// Whose emergency call this is, although its credentials are wrong: it answers a challenge of ours to this very address,

@@ -6,9 +6,9 @@ use sip::events;
 use sip::{pool, text, transaction};
 
 use crate::analog::Port;
-use crate::budget::{
-    BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, LINES, SOURCES, STORAGE_MAX, TRANSACTIONS,
-};
+#[cfg(target_pointer_width = "32")]
+use crate::budget::STORAGE_MAX;
+use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, LINES, SOURCES, TRANSACTIONS};
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 
@@ -44,9 +44,11 @@ pub struct BoxStorage {
     lamp_blocks: [text::Block; LAMP_BLOCKS],
     trunk: [u8; trunk::BUFFER],
     uplink: uplink::Memory,
-    ports: [Port; LINES],
+    /// Made when it is lent: a port is not all zeros, and what is not is part of the image.
+    ports: pool::Room<[Port; LINES]>,
 }
 
+#[cfg(target_pointer_width = "32")]
 const _: () = assert!(core::mem::size_of::<BoxStorage>() <= STORAGE_MAX);
 
 impl BoxStorage {
@@ -65,12 +67,13 @@ impl BoxStorage {
             lamp_blocks: [text::Block::EMPTY; LAMP_BLOCKS],
             trunk: [0; trunk::BUFFER],
             uplink: uplink::Memory::new(),
-            ports: [const { Port::new() }; LINES],
+            ports: pool::Room::Empty,
         }
     }
 
     /// Lends it out.
     pub fn lend(&mut self) -> Storage<'_> {
+        self.ports = pool::Room::Taken([const { Port::new() }; LINES]);
         Storage {
             calls: b2bua::Storage {
                 transactions: (&mut self.transactions[..]).into(),
@@ -90,7 +93,7 @@ impl BoxStorage {
             },
             trunk: &mut self.trunk,
             uplink: &mut self.uplink,
-            ports: &mut self.ports,
+            ports: self.ports.as_mut().map_or(&mut [], |ports| ports),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - [`office`]: all of these connected as one office, its router, its line and the cloud.
 //! - [`interop`]: phones of several makes at the box as a program, without QEMU.
 //! - [`load`]: a server under load, and what a call costs it.
+//! - [`twin`]: the chips, wires and telephone sets of the box's analog lines.
 //! - [`tone`]: sound files and the level of a tone in them. [`wait`]: events with deadlines. [`elf`]: sizes of an image.
 //!
 //! The rig knows the box only by its image, its wires and its serial log; it links no code of `firmware`.
@@ -33,5 +34,6 @@ pub mod sniff;
 pub mod standin;
 pub mod switch;
 pub mod tone;
+pub mod twin;
 pub mod wait;
 pub mod world;

@@ -3,6 +3,7 @@
 use crate::process::Process;
 use crate::run::target;
 use crate::switch::{Port, Switch};
+use crate::twin::server::Lines;
 use anyhow::{Context, Result, ensure};
 use hil_wire as layout;
 use serde_json::{Value, json};
@@ -44,6 +45,7 @@ pub struct Board {
     sockets: (PathBuf, PathBuf),
     mac: String,
     extra: Vec<String>,
+    lines: Option<Lines>,
     running: Option<Process>,
 }
 
@@ -68,8 +70,22 @@ impl Board {
             sockets: (ours, theirs),
             mac,
             extra: Vec::new(),
+            lines: None,
             running: None,
         })
+    }
+
+    /// Gives the box its analog lines; it has none without this. They are the same for all its starts.
+    pub fn plug_lines(&mut self) -> Result<()> {
+        ensure!(self.running.is_none(), "the box is on");
+        let lines = Lines::start(&self.folder.join("nor.bin"), &self.folder.join("lines.sock"))?;
+        self.lines = Some(lines);
+        Ok(())
+    }
+
+    /// Its analog lines.
+    pub fn lines(&self) -> Result<&Lines> {
+        self.lines.as_ref().context("the box has no analog lines")
     }
 
     /// Further arguments of QEMU's command line from the next start on, such as `-icount shift=0`.
@@ -146,6 +162,13 @@ impl Board {
             &format!("file,id=log,append=on,path={}", self.log_path().display()),
         ]);
         command.args(["-serial", "chardev:log"]);
+        if let Some(lines) = &self.lines {
+            command.args([
+                "-chardev",
+                &format!("socket,id=lines,path={}", lines.socket().display()),
+            ]);
+            command.args(["-serial", "chardev:lines"]);
+        }
         command.args(["-semihosting-config", "enable=on,target=native"]);
         command.args([
             "-qmp",
@@ -249,6 +272,8 @@ impl Board {
         let nor = self.nor()?;
         nor.write_all_at(&layout::MAGIC.to_le_bytes(), layout::SHARED_MAGIC.into())?;
         nor.write_all_at(&seed, layout::SHARED_SEED.into())?;
+        let lines = u32::from(self.lines.is_some()).to_le_bytes();
+        nor.write_all_at(&lines, layout::pcm::PRESENT.into())?;
         Ok(nor.write_all_at(&[0; 4], layout::SHARED_PROGRESS.into())?)
     }
 }

@@ -85,14 +85,14 @@ pub fn level(samples: &[i16], frequency: f64) -> f64 {
     10.0 * (power.max(1e-20) / (half * half)).log10()
 }
 
-/// Is `frequency` heard in the last `window` samples: above -20 dBFS, and 20 dB above every one of `others`?
+/// Is `frequency` heard in the last `window` samples: above -30 dBFS, and 20 dB above every one of `others`?
 pub fn heard(samples: &[i16], window: usize, frequency: f64, others: &[f64]) -> bool {
     let Some(start) = samples.len().checked_sub(window) else {
         return false;
     };
     let last = &samples[start..];
     let wanted = level(last, frequency);
-    wanted > -20.0 && others.iter().all(|&other| wanted - level(last, other) > 20.0)
+    wanted > -30.0 && others.iter().all(|&other| wanted - level(last, other) > 20.0)
 }
 
 /// One octet of G.711 µ-law as a linear sample (ITU-T G.711, table 2a; inverted bits, 14 bit scaled to 16).
@@ -110,6 +110,25 @@ pub fn to_ulaw(sample: i16) -> u8 {
     let segment = (magnitude.ilog2() - 7) as u8;
     let mantissa = ((magnitude >> (segment + 3)) & 15) as u8;
     !(sign | segment << 4 | mantissa)
+}
+
+/// One octet of G.711 A-law as a linear sample (ITU-T G.711, table 1a; even bits inverted, 13 bit scaled to 16).
+pub fn from_alaw(octet: u8) -> i16 {
+    let code = octet ^ 0x55;
+    let (segment, mantissa) = (code >> 4 & 7, i16::from(code & 15) << 4 | 8);
+    let magnitude = match segment {
+        0 => mantissa,
+        segment => (mantissa | 0x100) << (segment - 1),
+    };
+    if code & 0x80 != 0 { magnitude } else { -magnitude }
+}
+
+/// A linear sample as one octet of G.711 A-law.
+pub fn to_alaw(sample: i16) -> u8 {
+    let (sign, magnitude) = if sample < 0 { (0, !sample) } else { (0x80, sample) };
+    let segment = (magnitude >> 7).checked_ilog2().unwrap_or(0) as u8;
+    let mantissa = (magnitude >> (segment.max(1) + 3) & 15) as u8;
+    (sign | segment << 4 | mantissa) ^ 0x55
 }
 
 #[cfg(test)]
@@ -141,5 +160,15 @@ mod tests {
         }
         // ITU-T G.711: the largest values.
         assert_eq!((from_ulaw(0x80), from_ulaw(0x00)), (32124, -32124));
+    }
+
+    #[test]
+    fn alaw_there_and_back() {
+        for octet in 0..=255 {
+            assert_eq!(to_alaw(from_alaw(octet)), octet, "{octet:#x}");
+        }
+        // ITU-T G.711: the smallest and the largest values.
+        assert_eq!((from_alaw(0xD5), from_alaw(0x55)), (8, -8));
+        assert_eq!((from_alaw(0xAA), from_alaw(0x2A)), (32256, -32256));
     }
 }

@@ -46,6 +46,11 @@ impl<const BYTES: usize> Hold<BYTES> {
         })
     }
 
+    /// Is something held for this host?
+    pub fn holds(&self, host: Ipv4Addr) -> bool {
+        self.packets().any(|(of, ..)| of == host)
+    }
+
     /// Bytes of the largest packet that still fits.
     pub fn room(&self) -> usize {
         (BYTES - self.used).saturating_sub(HEAD)

@@ -77,6 +77,10 @@ impl<'s, D: Driver, C: Clock, const HOSTS: usize, const HELD: usize> NetShim<'s,
     /// Reads frames until one is for the stack.
     fn fetch(&mut self, cx: &mut Context<'_>) {
         while self.waiting.is_none() {
+            if let Some(length) = self.state.borrow_mut().take_own(&mut self.rx) {
+                self.waiting = Some(0..length);
+                return;
+            }
             let Some((rx, tx)) = self.driver.receive(cx) else {
                 return;
             };
@@ -209,8 +213,13 @@ impl<T: embassy_net_driver::TxToken, C: Clock, const HOSTS: usize, const HELD: u
         if let Some(length) = length {
             send(self.token, self.buffer, length);
         }
-        if let (Some(at), Some(waker)) = (state.next_deadline(), self.waker) {
-            self.clock.wake_at(at, waker);
+        if let Some(waker) = self.waker {
+            if state.has_own() {
+                self.clock.wake_at(now, waker);
+            }
+            if let Some(at) = state.next_deadline() {
+                self.clock.wake_at(at, waker);
+            }
         }
         result
     }

@@ -6,6 +6,7 @@
 
 use crate::ethernet::{Mac, is_unicast};
 use core::net::Ipv4Addr;
+use core::num::NonZeroU64;
 use heapless::Vec;
 
 /// Between two questions, ms.
@@ -59,7 +60,7 @@ struct Entry {
     phase: Phase,
     heard: u64,
     /// Last packet of ours; none yet: never refreshed.
-    used: Option<u64>,
+    used: Option<NonZeroU64>,
 }
 
 /// The table; `N` hosts, a multiple of the phones of an office.
@@ -107,7 +108,7 @@ impl<const N: usize> Neighbours<N> {
                 .iter()
                 .enumerate()
                 .filter(|(_, entry)| !matches!(entry.phase, Phase::Asking { .. }))
-                .min_by_key(|(_, entry)| (entry.used.unwrap_or(0), entry.heard))?;
+                .min_by_key(|(_, entry)| (entry.used, entry.heard))?;
             *self.entries.get_mut(at)? = entry;
             return self.entries.get_mut(at);
         }
@@ -119,7 +120,7 @@ impl<const N: usize> Neighbours<N> {
         let Some(entry) = self.make(now, ip) else {
             return Route::Full;
         };
-        entry.used = Some(now);
+        entry.used = NonZeroU64::new(now);
         match (entry.phase, entry.mac) {
             (Phase::Silent { until }, _) if now < until => Route::Silent,
             (Phase::Asking { .. }, None) => Route::Hold,
@@ -245,7 +246,7 @@ impl<const N: usize> Neighbours<N> {
     fn refresh_at(entry: &Entry) -> Option<u64> {
         let at = entry.heard + REFRESH_AFTER;
         entry.mac?;
-        entry.used.filter(|used| at < used + KEEP_FOR).map(|_| at)
+        entry.used.filter(|used| at < used.get() + KEEP_FOR).map(|_| at)
     }
 }
 

@@ -11,6 +11,9 @@ use core::ops::Range;
 use core::task::{Context, Poll, Waker};
 use heapless::Deque;
 
+/// Packets from us to us are held under this address: no neighbour has it.
+const OURSELVES: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
 /// What the rest of the firmware is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -171,6 +174,12 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
     pub(crate) fn route(&mut self, now: u64, frame: &mut [u8], end: usize) -> Option<usize> {
         let packet = frame.get(HEADER..end)?;
         let (_, to) = ethernet::ip_addresses(packet)?;
+        if self.dhcp.address().is_some_and(|lease| lease.address == to) {
+            if !self.hold.push(OURSELVES, packet) {
+                self.counters.dropped_full += 1;
+            }
+            return None;
+        }
         let mac = if to.is_broadcast() || self.dhcp.address().is_some_and(|lease| to == broadcast(lease)) {
             BROADCAST
         } else if to.is_multicast() {
@@ -201,6 +210,27 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
         };
         ethernet::set_header(frame, mac, self.mac, ethernet::IPV4)?;
         Some(end)
+    }
+
+    /// Is there a packet from us to us?
+    pub(crate) fn has_own(&self) -> bool {
+        self.hold.holds(OURSELVES)
+    }
+
+    /// The oldest packet from us to us, copied to `room`; its length.
+    pub(crate) fn take_own(&mut self, room: &mut [u8]) -> Option<usize> {
+        let mut length = None;
+        self.hold.send(
+            |host| (host == OURSELVES).then_some(()),
+            |(), packet| {
+                if let Some(to) = room.get_mut(..packet.len()) {
+                    to.copy_from_slice(packet);
+                    length = Some(packet.len());
+                }
+                true
+            },
+        );
+        length
     }
 
     /// Is there something of the shim's own to send? What needs no frame is done at once.

@@ -299,6 +299,25 @@ fn without_shim(alive: impl IntoIterator<Item = u8>) -> Stack<Mac> {
     Stack::new(Mac(segment.clone()), segment, TestClock::default())
 }
 
+/// What the box sends to its own address comes back, in order, and nothing of it is on the segment.
+#[test]
+fn packets_to_the_box_itself_come_back() {
+    let (mut stack, state) = with_shim([]);
+    let start = stack.clock.now();
+    let sent: [&[u8]; 4] = [b"one", b"two", b"three", b"four"];
+    for payload in sent {
+        stack.send(254, payload);
+    }
+    stack.run_until(start + 10);
+    let socket = stack.sockets.get_mut::<udp::Socket>(stack.sip);
+    for payload in sent {
+        let (heard, from) = socket.recv().unwrap();
+        assert_eq!((heard, from.endpoint.addr), (payload, IpAddress::Ipv4(BOX)));
+    }
+    assert!(!socket.can_recv() && stack.segment.borrow().arrived.is_empty());
+    assert_eq!(state.borrow().counters().dropped_full, 0);
+}
+
 /// A datagram for a phone that is switched off leaves the socket, so that the next one reaches a live phone at once;
 /// who sent it is told. Control: smoltcp alone never sends the second one.
 #[test]

@@ -7,6 +7,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     println!("cargo::rerun-if-changed=peers");
+    println!("cargo::rustc-env=PEERS={}", out.display());
     for entry in fs::read_dir("peers")? {
         let source = entry?.path();
         let (Some("c"), Some(name)) = (source.extension().and_then(|e| e.to_str()), source.file_stem())

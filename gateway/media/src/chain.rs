@@ -195,7 +195,7 @@ impl Chain {
     fn hear_modem(&mut self) {
         if !self.modem {
             self.modem = true;
-            self.canceller.set_mode(Mode::Linear);
+            self.canceller.set_mode(Mode::Held);
             self.receiver.modem();
             self.tell(Event::Modem);
         }
@@ -316,7 +316,7 @@ impl Chain {
             .all(|block| block.iter().all(|s| s.unsigned_abs() < QUIET));
         self.silent = if silent { self.silent.saturating_add(1) } else { 0 };
         if self.silent >= RELEASE && self.canceller.mode() == Mode::Disabled {
-            self.canceller.set_mode(Mode::Linear);
+            self.canceller.set_mode(Mode::Held);
         }
     }
 

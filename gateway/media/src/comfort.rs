@@ -10,7 +10,7 @@ const ORDER: usize = 10;
 /// Mean square of 0 dBov: a square wave of µ-law's largest value (RFC 3389 §3.1), 6.18 dBm0.
 const OVERLOAD: f32 = 32_124.0 * 32_124.0;
 /// Power of a level 1 dB lower.
-const DECIBEL: f32 = 0.794_328_24;
+const DECIBEL: f32 = 0.794_328_2;
 
 /// Noise as the far end described it.
 #[derive(Clone, Debug)]

@@ -95,19 +95,19 @@ const BANDS: Bank<2> = Bank::new([(818.0, 264.0), (1_425.0, 364.0)]);
 
 static FILTERS: Bank<2> = BANDS;
 
-/// A tone with this much less than a band's is accepted in the band, in dBm0: -24 is, -29 is not.
+/// Least power of a tone: -24 dBm0 is accepted, -29 is not.
 const FAINT: f32 = quarter_square(peak(-26));
 /// A digit that has begun lasts down to this.
 const LOST: f32 = quarter_square(peak(-29));
-/// Power of one tone over the other's: 5 dB is accepted, this is 7 dB.
+/// Most power of one tone over the other's: 5 dB are accepted, this is 7.
 const TWIST: f32 = 5.0;
 /// Share of both tones in all power but that of the dial tone where there are two tones, noise or not.
 const MOST: f32 = 0.7;
-/// Share of both tones over the whole time: they are nearly all there is.
+/// Share of both tones over the whole time in what there is more than before: they are nearly all of it.
 const PURITY: f32 = 0.95;
 /// Of how much power a tone is to be found again after [`LAG`]: a voice is not.
 const COHERENCE: f32 = 0.9;
-/// By how much the line is louder with a digit than it was before: 6 dB. A chord follows upon another.
+/// By how much the line is louder with a digit than it was before: 9 dB. A chord follows upon another.
 const RISE: f32 = 8.0;
 /// Largest part of a column's power that its second harmonic may have: -15 dB. Instruments have more.
 const OVERTONE: f32 = 0.03;
@@ -126,7 +126,9 @@ const fn quarter_square(peak: i16) -> f32 {
     peak as f32 * peak as f32 / 4.0
 }
 
-/// Finds digits in what a telephone sends, millisecond by millisecond. About 120 instructions a sample.
+/// Finds digits in what a telephone sends, millisecond by millisecond.
+///
+/// A digit has begun when there were two tones, and nothing else that was not there before, for 31 ms: before 40 ms of it are over.
 #[derive(Clone, Debug)]
 pub struct Detector {
     notch: Notch,

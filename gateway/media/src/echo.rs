@@ -24,6 +24,8 @@ const BETTER_FOR: u8 = 3;
 const CERTAIN_FOR: u8 = 12;
 /// Blocks for which the non-linear processor stays off after the near end was heard: 60 ms.
 const NEAR_HANGOVER: u8 = 12;
+/// Mean square of what is too faint to be judged, -60 dBm0.
+const QUIET: f32 = 249.0;
 /// Mean square of the weakest far end that is adapted to, -42 dBm0.
 const FAR_ACTIVE: f32 = 15_700.0;
 
@@ -32,8 +34,11 @@ const FAR_ACTIVE: f32 = 15_700.0;
 pub enum Mode {
     /// Cancels, and its non-linear processor is on: speech.
     Full,
-    /// Cancels linearly only: signals of modems that leave cancellers on (2100 Hz without phase reversals, G.168 §7).
+    /// Cancels, without its non-linear processor: as a canceller is measured.
     Linear,
+    /// Cancels with what it has learned, and learns nothing: modems that leave cancellers on (2100 Hz without phase reversals,
+    /// G.168 §7). Their flags and tones are alike at both ends, and would teach it that one is the other's echo.
+    Held,
     /// Lets everything through unchanged: 2100 Hz with phase reversals was heard (G.168 §7).
     Disabled,
 }
@@ -154,7 +159,11 @@ impl<const TAPS: usize> Canceller<TAPS> {
             }
         }
         self.control.heard(far);
-        if far_power > FAR_ACTIVE {
+        if power(&output) > 2.0 * power(&samples) + QUIET {
+            // What it adds is no echo. A loop of two such cancellers would howl.
+            output = samples;
+        }
+        if far_power > FAR_ACTIVE && self.mode != Mode::Held {
             let measured = self.adapt(window, &samples, &output, &mut correlation);
             self.judge(near, &measured, far_power);
         }

@@ -10,7 +10,7 @@ use crate::tone::peak;
 pub enum Event {
     /// CNG: a FAX machine calls. After the first burst.
     Calling,
-    /// CED, or a modem's answer tone (ANS): 2,100 Hz for 0.2 s.
+    /// CED, or a modem's answer tone (ANS): 2,100 Hz for 0.4 s.
     Answer,
     /// ANSam: the same with amplitude modulation, a modem of V.8 answers (V.34, Super G3).
     AnswerModulated,
@@ -27,9 +27,9 @@ const PREAMBLE: f64 = 1_750.0;
 
 static FILTERS: Bank<3> = Bank::new([(CALLING, 150.0), (ANSWER, 150.0), (PREAMBLE, 300.0)]);
 
-/// Least power of a signal, -43 dBm0: what the receivers of FAX machines go down to.
+/// Least power of a signal, -48 dBm0. The receivers of FAX machines go down to -43.
 const FAINT: f32 = {
-    let peak = peak(-43) as f32;
+    let peak = peak(-48) as f32;
     peak * peak / 4.0
 };
 /// Share of a signal in all power.
@@ -41,12 +41,14 @@ const PURITY_V21: f32 = 0.6;
 const BURST: core::ops::RangeInclusive<u16> = 420..=580;
 /// Milliseconds of silence after it, of which there are 3,000.
 const SILENCE: u16 = 100;
-/// Milliseconds of an answer tone: three periods of ANSam's modulation with 15 Hz.
-const ANSWERED: u16 = 200;
+/// Milliseconds of an answer tone: six periods of ANSam's modulation with 15 Hz.
+const ANSWERED: u16 = 400;
 /// Milliseconds that a tone may miss, as it does where its phase reverses.
 const GAP: u16 = 12;
 /// Depth of the modulation of power from which on it is one: ANSam's is 0.4.
 const DEPTH: f32 = 0.2;
+/// Most variance of an answer tone's power beside its modulation, as a part of its square.
+const UNSTEADY: f32 = 0.03;
 /// Flags of a preamble that are enough: 107 ms of 1 s.
 const FLAGS: u8 = 4;
 
@@ -124,14 +126,11 @@ impl Detector {
         }
         let reversed = self.reversal.push(value, sounds);
         if self.answer.heard < ANSWERED {
-            self.modulation.push(value.power());
+            self.modulation.push(value.power(), sounds);
             return None;
         }
         if self.answer.heard == ANSWERED && sounds {
-            return Some(match self.modulation.depth_squared() > DEPTH * DEPTH {
-                true => Event::AnswerModulated,
-                false => Event::Answer,
-            });
+            return self.modulation.judge();
         }
         reversed.then_some(Event::Reversal)
     }
@@ -207,6 +206,7 @@ struct Modulation {
     turn: Complex,
     swing: Complex,
     sum: f32,
+    squares: f32,
 }
 
 impl Modulation {
@@ -214,19 +214,33 @@ impl Modulation {
         turn: Complex { re: 1.0, im: 0.0 },
         swing: Complex::ZERO,
         sum: 0.0,
+        squares: 0.0,
     };
 
-    fn push(&mut self, power: f32) {
+    fn push(&mut self, power: f32, sounds: bool) {
         const STEP: Complex = Complex::turned(15.0, 1);
-        self.swing.re += power * self.turn.re;
-        self.swing.im += power * self.turn.im;
-        self.sum += power;
+        if sounds {
+            self.swing.re += power * self.turn.re;
+            self.swing.im += power * self.turn.im;
+            self.sum += power;
+            self.squares += power * power;
+        }
         self.turn = self.turn.times_conjugate(STEP);
     }
 
-    /// Square of the swing's peak as a part of the mean.
-    fn depth_squared(&self) -> f32 {
-        4.0 * self.swing.power() / (self.sum * self.sum)
+    /// Which answer tone it is. What swings otherwise is none: notes die away.
+    fn judge(&self) -> Option<Event> {
+        // The one in which it is judged is left out.
+        const COUNT: f32 = (ANSWERED - 1) as f32;
+        let depth_squared = 4.0 * self.swing.power() / (self.sum * self.sum);
+        let variance = self.squares * COUNT / (self.sum * self.sum) - 1.0;
+        if variance - depth_squared / 2.0 > UNSTEADY {
+            return None;
+        }
+        Some(match depth_squared > DEPTH * DEPTH {
+            true => Event::AnswerModulated,
+            false => Event::Answer,
+        })
     }
 }
 

@@ -8,8 +8,10 @@
 use crate::BLOCK;
 use crate::rtp::Repr;
 
-/// Octets that are kept: 200 ms. The longest delay is 100 ms, before which a packet and a burst of others may lie.
-pub const CAPACITY: usize = 1_600;
+/// Octets that are kept: 160 ms. The longest delay is 100 ms, before which the longest packet may lie, or a burst of shorter ones.
+pub const CAPACITY: usize = 1_280;
+/// Octets of the longest packet: 60 ms.
+const LONGEST: usize = 480;
 /// The shortest and the longest delay of speech in samples: 20 and 80 ms.
 const SPEECH: (f32, f32) = (160.0, 640.0);
 /// Delay of a stream whose lateness is not known yet: 40 ms.
@@ -197,8 +199,12 @@ impl Buffer {
     pub fn rate(&self) -> f32 {
         let Some(source) = &self.source else { return 0.0 };
         match self.fixed {
-            // A clock that is 100 ppm off is followed 50 samples beside the delay.
-            Some(fixed) => ((source.mean - fixed) * 2e-6).clamp(-2e-4, 2e-4),
+            // A modem's samples are left as they are for as long as can be. A clock that is 100 ppm off is followed 65 samples beside
+            // the delay.
+            Some(fixed) => {
+                let over = source.mean - fixed;
+                ((over - over.clamp(-MARGIN, MARGIN)) * 4e-6).clamp(-2e-4, 2e-4)
+            }
             None => {
                 let wanted = (source.mean - source.latest + MARGIN).clamp(SPEECH.0, SPEECH.1);
                 let over = source.mean - wanted;
@@ -249,7 +255,7 @@ impl Buffer {
                 return None;
             }
             Some(_) => self.counters.restarts += 1,
-            None if length > CAPACITY / 2 => return None,
+            None if length > LONGEST => return None,
             None => {}
         }
         let delay = self.fixed.unwrap_or(FIRST);

@@ -2,7 +2,7 @@
 //!
 //! Speech goes on with its last pitch period (after ITU-T G.711 Appendix I, without its delay of 3.75 ms). A modem's signal goes on
 //! with its last 20 ms: whole symbols and whole turns of the carrier in V.21, V.27ter, V.29 and V.17, so that a receiver's clocks
-//! and equaliser are not led astray, and loses nothing of its level.
+//! and equaliser are not led astray, and loses nothing of its level. Flags, and frames that are empty or filled, go on bit by bit.
 
 use crate::BLOCK;
 use crate::noise::root;
@@ -16,6 +16,10 @@ const COMPARED: usize = 160;
 const HISTORY: usize = LONGEST * 13 / 4;
 /// Symbols of 300, 1,200, 1,600 and 2,400 baud and turns of 1,650, 1,700, 1,800 and 1,850 Hz are whole in it: 20 ms.
 const MODEM_PERIOD: usize = 160;
+/// Periods of six and eight bits at 300 bit/s and some, 16 to 28 ms, and how much alike two of them have to be (correlation).
+const MODEM_SHORTEST: usize = 128;
+const MODEM_LONGEST: usize = 228;
+const REPEATED: f32 = 0.9;
 /// Blocks of speech after which nothing is left: 60 ms.
 const SPEECH_BLOCKS: u16 = 12;
 /// Blocks of a modem's signal after which it is given up: 400 ms, when its own receiver notices too (V.17 and others go by carrier).
@@ -119,7 +123,7 @@ impl Gap {
     fn begin(signal: Signal, history: &[i16; HISTORY]) -> Self {
         let (period, voiced) = match signal {
             Signal::Speech => pitch(history),
-            Signal::Modem => (MODEM_PERIOD, 1.0),
+            Signal::Modem => (repetition(history), 1.0),
         };
         Gap {
             signal,
@@ -168,10 +172,10 @@ impl Gap {
     }
 
     /// Share of the level that is left before a block: all for 10 ms, nothing after 60 ms (Appendix I), and of what does not
-    /// repeat itself, as `s` and `sh` do not, half of that.
+    /// repeat itself, as `s` and `sh` do not, a third of that.
     fn level(&self, blocks: u16) -> f32 {
         let left = f32::from(SPEECH_BLOCKS.saturating_sub(blocks)) / f32::from(SPEECH_BLOCKS - 2);
-        left.min(1.0) * (0.5 + 0.5 * self.voiced)
+        left.min(1.0) * (0.3 + 0.7 * self.voiced)
     }
 
     /// The sample so far back; near the end of the cycle it goes over into what was before its beginning.
@@ -200,33 +204,67 @@ fn past(history: &[i16; HISTORY], back: usize) -> f32 {
 /// The pitch period in samples, and how alike two of them are (correlation, 0 to 1).
 fn pitch(history: &[i16; HISTORY]) -> (usize, f32) {
     let samples = history.map(f32::from);
-    let (mut best, mut quality) = (SHORTEST, -1.0);
-    for lag in (SHORTEST..=LONGEST).step_by(2) {
-        let likeness = likeness(&samples, lag, 2);
-        if likeness > quality {
-            (best, quality) = (lag, likeness);
-        }
+    let mut every_second = [0.0; HISTORY / 2];
+    for (to, pair) in every_second.iter_mut().zip(samples.as_chunks::<2>().0) {
+        *to = pair[0];
     }
-    quality = -1.0;
-    let coarse = best;
-    for lag in coarse.saturating_sub(1).max(SHORTEST)..=(coarse + 1).min(LONGEST) {
-        let likeness = likeness(&samples, lag, 1);
-        if likeness > quality {
-            (best, quality) = (lag, likeness);
-        }
-    }
-    (best, quality.max(0.0))
+    let (coarse, _) = most_alike::<{ COMPARED / 2 }>(&every_second, SHORTEST / 2, LONGEST / 2);
+    let from = (2 * coarse - 1).max(SHORTEST);
+    most_alike::<COMPARED>(&samples, from, (2 * coarse + 1).min(LONGEST))
 }
 
-/// Correlation of the last 20 ms with what was a lag earlier, of every so many samples.
-fn likeness(samples: &[f32; HISTORY], lag: usize, every: usize) -> f32 {
-    let now = samples.get(HISTORY - COMPARED..).unwrap_or_default();
-    let then = samples.get(HISTORY - COMPARED - lag..).unwrap_or_default();
-    let (mut product, mut now_power, mut then_power) = (0.0, 1.0, 1.0);
-    for (now, then) in now.iter().zip(then).step_by(every) {
-        product += now * then;
-        now_power += now * now;
-        then_power += then * then;
+/// The period of a modem's signal: that of flags and of filled or empty frames at 300 bit/s, whose carrier is seldom whole in 20 ms, if
+/// they are in what was played last; else that which fits them all.
+fn repetition(history: &[i16; HISTORY]) -> usize {
+    let samples = history.map(f32::from);
+    let (_, whole) = most_alike::<COMPARED>(&samples, MODEM_PERIOD, MODEM_PERIOD);
+    if whole > REPEATED {
+        return MODEM_PERIOD;
     }
-    product / root(now_power * then_power)
+    match most_alike::<COMPARED>(&samples, MODEM_SHORTEST, MODEM_LONGEST) {
+        (period, alike) if alike > REPEATED => period,
+        _ => MODEM_PERIOD,
+    }
+}
+
+/// The lag, of these, after which the last `N` samples are most like themselves, and their correlation.
+fn most_alike<const N: usize>(samples: &[f32], shortest: usize, longest: usize) -> (usize, f32) {
+    let Some(now) = samples.last_chunk::<N>() else {
+        return (shortest, 0.0);
+    };
+    let power = product(now, now) + 1.0;
+    let mut earlier_power = None;
+    let (mut best, mut quality) = (shortest, 0.0);
+    for lag in shortest..=longest {
+        let begin = samples.len().saturating_sub(N + lag);
+        let Some(earlier) = samples.get(begin..).and_then(|s| s.first_chunk::<N>()) else {
+            break;
+        };
+        let earlier_power = match &mut earlier_power {
+            // One comes in at the front, one goes out at the end.
+            Some(power) => {
+                let gone = samples.get(begin + N).copied().unwrap_or(0.0);
+                *power += earlier[0] * earlier[0] - gone * gone;
+                *power
+            }
+            None => *earlier_power.insert(product(earlier, earlier)),
+        };
+        let alike = product(now, earlier);
+        // The square of the correlation: a root is for the best only.
+        let square = alike * alike / (power * (earlier_power.max(0.0) + 1.0));
+        if alike > 0.0 && square > quality {
+            (best, quality) = (lag, square);
+        }
+    }
+    (best, root(quality))
+}
+
+fn product<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
+    let mut sums = [0.0; 4];
+    for (a, b) in a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum()
 }

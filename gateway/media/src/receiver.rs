@@ -45,6 +45,7 @@ impl Receiver {
     pub fn modem(&mut self) {
         self.signal = Signal::Modem;
         self.buffer.fix();
+        self.resampler.settle();
     }
 
     /// Takes a packet. False: it is of a payload type that this is not for.

@@ -60,6 +60,11 @@ impl Resampler {
         }
     }
 
+    /// Goes to a whole sample: as long as the rate is zero, what comes is what is read.
+    pub(crate) fn settle(&mut self) {
+        self.place = 0;
+    }
+
     /// Reads a block so much faster than it comes (below ±0.1). `more` is asked for blocks of what comes, as many as it takes.
     pub(crate) fn read(
         &mut self,

@@ -6,6 +6,9 @@ mod signal;
 use hybrid::level;
 use media::BLOCK;
 use media::comfort::Comfort;
+use media::g711::Law;
+use media::receiver::Receiver;
+use media::rtp::{Packet, Repr};
 use proptest::prelude::*;
 
 fn noise(payload: &[u8]) -> Vec<i16> {
@@ -54,6 +57,41 @@ fn it_has_the_spectrum_that_it_was_said_to_have() {
     assert!((neighbours(&noise(&[40, 63])) - 0.504).abs() < 0.03);
     assert!((neighbours(&noise(&[40, 191])) + 0.504).abs() < 0.03);
     assert!(neighbours(&noise(&[40])).abs() < 0.03);
+}
+
+#[test]
+fn it_is_played_while_the_far_end_is_silent() {
+    let mut receiver = Receiver::new(Law::Pcma, None);
+    let mut packet = [Law::Pcma.silence(); 172];
+    let mut played = Vec::new();
+    for n in 0..100u16 {
+        // A frame of silence, and comfort noise of -50 dBov once.
+        let repr = Repr {
+            marker: n == 0,
+            payload_type: if n == 10 { 13 } else { 8 },
+            sequence: n,
+            timestamp: u32::from(n) * 160,
+            ssrc: 5,
+        };
+        if n <= 10 {
+            let payload = repr.emit(&mut packet).unwrap();
+            payload[0] = if n == 10 { 50 } else { Law::Pcma.silence() };
+            let length = if n == 10 { 13 } else { 172 };
+            assert!(receiver.receive(&Packet::parse(&packet[..length]).unwrap()));
+        }
+        for _ in 0..4 {
+            let mut block = [0; BLOCK];
+            receiver.read(&mut block);
+            played.extend(block);
+        }
+    }
+    assert!(level(&played[800..1_600]) < -60.0);
+    assert!(
+        (level(&played[4_000..]) + 50.0 - 6.18).abs() < 0.7,
+        "{}",
+        level(&played[4_000..])
+    );
+    assert_eq!(receiver.counters().missing, 0);
 }
 
 proptest! {

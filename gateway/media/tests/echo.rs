@@ -168,6 +168,21 @@ fn without_an_echo_nothing_is_made_worse() {
 }
 
 #[test]
+fn what_it_learned_wrongly_is_not_sent() {
+    // The near end said what the far end had said, as two modems' flags are alike, and stops: an echo that is not there is not
+    // subtracted, or two cancellers would howl at each other.
+    for mode in [Mode::Linear, Mode::Held] {
+        let far = noise(1, 16_000, -15.0);
+        let mut canceller = linear::<128>();
+        run(&mut canceller, &[0.0, 0.0, 0.0, 1.0], &far, &[]);
+        canceller.set_mode(mode);
+        let heard = run(&mut canceller, &[0.0], &far, &[]);
+        let most = heard.left.chunks(80).map(level).fold(-100.0, f64::max);
+        assert!(most < -60.0, "{mode:?}: {most} dBm0");
+    }
+}
+
+#[test]
 fn what_is_left_is_silenced_but_not_the_near_end() {
     let echo = OFFICE.echo(6.0);
     let far = speech(-15.0)[..64_000].to_vec();

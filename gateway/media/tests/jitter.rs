@@ -285,8 +285,8 @@ fn a_clock_that_is_off_by_100_ppm_slips_nothing() {
 
 #[test]
 fn it_takes_no_more_memory_than_this() {
-    assert!(size_of::<Buffer>() <= 1_920, "{}", size_of::<Buffer>());
-    assert!(size_of::<Receiver>() <= 3_200, "{}", size_of::<Receiver>());
+    assert!(size_of::<Buffer>() <= 1_536, "{}", size_of::<Buffer>());
+    assert!(size_of::<Receiver>() <= 2_816, "{}", size_of::<Receiver>());
 }
 
 proptest! {

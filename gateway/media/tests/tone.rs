@@ -1,7 +1,7 @@
 //! Tones against the standard library's floating point and the cadences of E.180.
 
 use media::g711::Law;
-use media::tone::{Generator, Goertzel, PEAK_0_DBM0, Sine, Tone};
+use media::tone::{Generator, Goertzel, PEAK_0_DBM0, Shape, Sine, Tone, peak};
 
 fn samples(tone: Tone, count: usize) -> Vec<i16> {
     let mut generator = Generator::new(tone);
@@ -103,6 +103,26 @@ fn tones_sound_and_pause_as_in_japan() {
             &[(0, 500, true), (500, 1_000, false), (5_000, 5_500, true)],
         ),
         (
+            Tone::SecondDial,
+            &[
+                (0, 250, true),
+                (250, 500, false),
+                (5_000, 5_250, true),
+                (5_250, 5_500, false),
+            ],
+        ),
+        (
+            Tone::Acceptance,
+            &[
+                (0, 100, true),
+                (100, 200, false),
+                (200, 300, true),
+                (300, 400, false),
+                (400, 500, true),
+                (500, 6_000, false),
+            ],
+        ),
+        (
             Tone::Ringback,
             &[
                 (0, 1_000, true),
@@ -124,6 +144,30 @@ fn tones_sound_and_pause_as_in_japan() {
             }
         }
     }
+}
+
+#[test]
+fn howler_is_loud_and_quick() {
+    let all = samples(Tone::Howler, 8_000);
+    assert!((rms_dbm0(&all[..1_000]) + 3.0).abs() < 0.1);
+    assert!(all[1_000..2_000].iter().all(|&sample| sample == 0));
+    assert!((rms_dbm0(&all[2_000..3_000]) + 3.0).abs() < 0.1);
+}
+
+#[test]
+fn levels_are_dbm0() {
+    for dbm0 in -60..=3i8 {
+        let want = f64::from(PEAK_0_DBM0) * 10f64.powf(f64::from(dbm0) / 20.0);
+        assert!((f64::from(peak(dbm0)) - want).abs() < 0.51, "{dbm0} dBm0");
+        let mut generator = Generator::of(Shape {
+            dbm0,
+            ..Tone::Test(1_004).shape()
+        });
+        let level = rms_dbm0(&(0..8_000).map(|_| generator.next_sample()).collect::<Vec<_>>());
+        // Of a peak of 22 a sample is but a few steps.
+        assert!((level - f64::from(dbm0)).abs() < 0.5, "{dbm0} dBm0: {level}");
+    }
+    assert_eq!((peak(4), peak(127), peak(-128)), (i16::MAX, i16::MAX, 0));
 }
 
 #[test]

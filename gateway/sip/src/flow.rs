@@ -1,6 +1,6 @@
 //! Where a message came from and where it goes.
 use crate::message::Message;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Transport protocol of a SIP message (RFC 3261 §18, RFC 7118).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,11 +105,18 @@ impl Flow {
     }
 }
 
-/// A [`Flow`] in 40 bytes. The scope of a link-local address is what the interface says.
+/// An address, an IPv4 one as the IPv6 one that maps it.
+#[cfg(feature = "std")]
+pub(crate) type Octets = [u8; 16];
+/// An IPv4 address: the microcontroller's network has no other, and hundreds of these.
+#[cfg(not(feature = "std"))]
+pub(crate) type Octets = [u8; 4];
+
+/// A [`Flow`] in 40 bytes, in 16 where there is no IPv6. The scope of a link-local address is what the interface says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
-    peer: [u8; 16],
-    local: [u8; 16],
+pub struct Path {
+    peer: Octets,
+    local: Octets,
     ports: [u16; 2],
     stream: u16,
     interface: u8,
@@ -118,15 +125,16 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    pub const EMPTY: Path = Path {
-        peer: [0; 16],
-        local: [0; 16],
+    pub(crate) const EMPTY: Path = Path {
+        peer: [0; size_of::<Octets>()],
+        local: [0; size_of::<Octets>()],
         ports: [0; 2],
         stream: 0,
         interface: 0,
         form: 0,
     };
 
+    /// Of this flow.
     pub fn new(flow: &Flow) -> Self {
         let (peer, local) = (octets(flow.peer.ip()), octets(flow.local.ip()));
         let transport = match flow.transport {
@@ -146,16 +154,9 @@ impl Path {
         }
     }
 
+    /// The flow again; without the feature `std` an IPv6 address has become 0.0.0.0, where nothing can be sent to.
     pub fn flow(&self) -> Flow {
-        fn address(octets: [u8; 16], v4: bool, port: u16) -> SocketAddr {
-            let [.., a, b, c, d] = octets;
-            let ip = if v4 {
-                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-            } else {
-                IpAddr::V6(Ipv6Addr::from(octets))
-            };
-            SocketAddr::new(ip, port)
-        }
+        let address = |octets, v4, port| SocketAddr::new(ip(octets, v4), port);
         Flow {
             transport: match self.form & 7 {
                 0 => Transport::Udp,
@@ -172,24 +173,48 @@ impl Path {
     }
 
     /// The same transport protocol and interface.
-    pub const fn is_like(&self, other: &Path) -> bool {
+    pub(crate) const fn is_like(&self, other: &Path) -> bool {
         self.form & 7 == other.form & 7 && self.interface == other.interface
     }
 
     /// The other side's address, as [`crate::flow::octets`] gives it.
-    pub const fn peer(&self) -> &[u8; 16] {
+    pub(crate) const fn peer(&self) -> &Octets {
         &self.peer
     }
 
+    /// See [`Transport::is_reliable`].
     pub fn is_reliable(&self) -> bool {
         self.form & 7 != 0
     }
 }
 
-/// An address in 16 bytes, an IPv4 one as the IPv6 one that maps it.
-pub(crate) fn octets(ip: IpAddr) -> [u8; 16] {
+#[cfg(feature = "std")]
+pub(crate) fn octets(ip: IpAddr) -> Octets {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
         IpAddr::V6(ip) => ip.octets(),
     }
+}
+
+#[cfg(feature = "std")]
+fn ip(octets: Octets, is_v4: bool) -> IpAddr {
+    let [.., a, b, c, d] = octets;
+    if is_v4 {
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+    } else {
+        IpAddr::V6(octets.into())
+    }
+}
+
+#[cfg(not(feature = "std"))]
+pub(crate) fn octets(ip: IpAddr) -> Octets {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.octets(),
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED.octets(),
+    }
+}
+
+#[cfg(not(feature = "std"))]
+fn ip(octets: Octets, _is_v4: bool) -> IpAddr {
+    IpAddr::V4(octets.into())
 }

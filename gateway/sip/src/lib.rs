@@ -39,7 +39,7 @@ pub mod write;
 pub use addr::NameAddr;
 pub use fault::{Fault, Rejected};
 pub use fields::{Auth, CSeq, RAck, Reason};
-pub use flow::{Flow, Transport};
+pub use flow::{Flow, Path, Transport};
 pub use header::Name;
 pub use message::{Message, StartLine};
 pub use method::Method;

@@ -2,12 +2,13 @@
 //! generation, so a stale one finds nothing instead of somebody else's entry. The heap and the lists are threaded through
 //! the entries: every operation takes the same time whatever their number, or grows with its logarithm.
 
-use crate::heap::{self, Heap, NONE, Node};
+use crate::heap::{self, ENTRIES, Heap, Index as Number, NONE, Node};
 use crate::time::Instant;
 use core::num::NonZeroU32;
 
 /// A handle into a [`Pool`]: 20 bits of index, 12 bits of generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(2))]
 pub struct Key(
     /// All bits turned over.
     NonZeroU32,
@@ -17,8 +18,13 @@ impl Key {
     const INDEX_BITS: u32 = 20;
     const INDEX_MASK: u32 = (1 << Self::INDEX_BITS) - 1;
 
-    /// How many entries can be told apart: not all that 20 bits count, so that [`Key::NONE`] names none.
-    pub(crate) const PLACES: usize = Self::INDEX_MASK as usize - 1;
+    /// How many entries can be told apart: not all that 20 bits count, so that [`Key::NONE`] names none, and not more than a
+    /// table can number.
+    pub(crate) const PLACES: usize = if ENTRIES < Self::INDEX_MASK as usize {
+        ENTRIES
+    } else {
+        Self::INDEX_MASK as usize - 1
+    };
 
     /// A handle that finds nothing.
     pub const NONE: Key = Key(NonZeroU32::MIN);
@@ -104,14 +110,14 @@ impl<T> From<Option<T>> for Room<T> {
 /// Neighbours in a list.
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    before: u32,
-    after: u32,
+    before: Number,
+    after: Number,
 }
 
 impl Link {
     const NONE: Link = Link {
-        before: NONE,
-        after: NONE,
+        before: Number::NONE,
+        after: Number::NONE,
     };
 }
 
@@ -134,8 +140,11 @@ impl<T> Slot<T> {
     pub const EMPTY: Self = Self {
         value: Room::Empty,
         node: Node::UNUSED,
-        links: [Link { before: 0, after: 0 }; LISTS],
-        bucket: List { first: 0 },
+        links: [Link {
+            before: Number::ZERO,
+            after: Number::ZERO,
+        }; LISTS],
+        bucket: List { first: Number::ZERO },
         generation: 0,
     };
 
@@ -298,29 +307,29 @@ impl<T: Timed> heap::Timed for [Slot<T>] {
 /// first one's place, whose neighbours are the second and the last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct List<const N: usize> {
-    first: u32,
+    first: Number,
 }
 
 impl<const N: usize> List<N> {
     /// A list of nothing.
-    pub const EMPTY: Self = Self { first: NONE };
+    pub const EMPTY: Self = Self { first: Number::NONE };
 
     /// Whether it has no entry.
     pub const fn is_empty(&self) -> bool {
-        self.first == NONE
+        self.first.get() == NONE
     }
 
     /// The first entry.
     pub fn first<T: Timed>(&self, pool: &Pool<'_, T>) -> Option<Key> {
-        pool.key(self.first)
+        pool.key(self.first.get())
     }
 
     /// All entries as they are now. The one it gave last may be taken out before it is asked for the next one.
     pub fn walk<T: Timed>(&self, pool: &Pool<'_, T>) -> Walk<N> {
-        let last = pool.storage.entries().get(self.first as usize);
+        let last = pool.storage.entries().get(self.first.get() as usize);
         Walk {
-            next: self.first,
-            last: last.map_or(NONE, |slot| slot.links[N].before),
+            next: self.first.get(),
+            last: last.map_or(NONE, |slot| slot.links[N].before.get()),
         }
     }
 
@@ -340,17 +349,18 @@ impl<const N: usize> List<N> {
 
     fn push_index<T>(&mut self, storage: &mut Storage<'_, T>, index: u32) {
         let slots = storage.entries_mut();
+        let number = Number::new(index);
         if self.is_empty() {
-            self.first = index;
+            self.first = number;
             slots[index as usize].links[N] = Link {
-                before: index,
-                after: index,
+                before: number,
+                after: number,
             };
             return;
         }
-        let first = &mut slots[self.first as usize].links[N];
-        let last = core::mem::replace(&mut first.before, index);
-        slots[last as usize].links[N].after = index;
+        let first = &mut slots[self.first.get() as usize].links[N];
+        let last = core::mem::replace(&mut first.before, number);
+        slots[last.get() as usize].links[N].after = number;
         slots[index as usize].links[N] = Link {
             before: last,
             after: self.first,
@@ -360,22 +370,22 @@ impl<const N: usize> List<N> {
     fn remove_index<T>(&mut self, storage: &mut Storage<'_, T>, index: u32) {
         let slots = storage.entries_mut();
         let Link { before, after } = core::mem::replace(&mut slots[index as usize].links[N], Link::NONE);
-        if after == NONE {
+        if after == Number::NONE {
             return;
         }
-        if after == index {
-            self.first = NONE;
+        if after.get() == index {
+            self.first = Number::NONE;
             return;
         }
-        slots[before as usize].links[N].after = after;
-        slots[after as usize].links[N].before = before;
-        if self.first == index {
+        slots[before.get() as usize].links[N].after = after;
+        slots[after.get() as usize].links[N].before = before;
+        if self.first.get() == index {
             self.first = after;
         }
     }
 
     fn pop_index<T>(&mut self, storage: &mut Storage<'_, T>) -> Option<u32> {
-        let index = self.first;
+        let index = self.first.get();
         (index != NONE).then(|| {
             self.remove_index(storage, index);
             index
@@ -462,7 +472,7 @@ impl<const N: usize> Walk<N> {
         self.next = if index == self.last {
             NONE
         } else {
-            slot.links[N].after
+            slot.links[N].after.get()
         };
         Some(Key::new(index, slot.generation))
     }

@@ -1,10 +1,10 @@
 //! Texts of any length in blocks of one size: what a call has to keep of messages, in room that belongs to the caller. Blocks
 //! of one size cannot fragment it, so that what fits is only a matter of how many are free.
 
+use crate::heap::{ENTRIES, Index, NONE};
 use crate::storage;
 use crate::write::{Full, Writer};
 
-const NONE: u32 = u32::MAX;
 /// Bytes of text in a block.
 const BYTES: usize = 60;
 
@@ -12,19 +12,17 @@ const BYTES: usize = 60;
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     /// The block that goes on, or the next free one.
-    next: u32,
+    next: Index,
     bytes: [u8; BYTES],
 }
 
 impl Block {
     /// A free block, all zeros.
     pub const EMPTY: Self = Self {
-        next: 0,
+        next: Index::ZERO,
         bytes: [0; BYTES],
     };
 }
-
-const _: () = assert!(core::mem::size_of::<Block>() == 64);
 
 /// How many blocks a text of so many bytes takes.
 pub const fn blocks(bytes: usize) -> usize {
@@ -38,7 +36,7 @@ pub type Storage<'s> = storage::Storage<'s, Block>;
 #[derive(Debug)]
 #[must_use]
 pub struct Text<const N: usize = 1> {
-    first: u32,
+    first: Index,
     /// Where each part ends.
     ends: [u16; N],
 }
@@ -46,7 +44,7 @@ pub struct Text<const N: usize = 1> {
 impl<const N: usize> Text<N> {
     /// A text without a byte, which takes no block.
     pub const EMPTY: Self = Self {
-        first: NONE,
+        first: Index::NONE,
         ends: [0; N],
     };
 
@@ -90,9 +88,13 @@ impl<'s> Texts<'s> {
     pub fn new(storage: impl Into<Storage<'s>>) -> Self {
         let mut storage = storage.into();
         let blocks = storage.entries_mut();
-        let len = blocks.len() as u32;
-        for (next, block) in (1..).zip(blocks) {
-            block.next = if next == len { NONE } else { next };
+        let len = blocks.len().min(ENTRIES) as u32;
+        for (next, block) in (1..=len).zip(blocks) {
+            block.next = if next == len {
+                Index::NONE
+            } else {
+                Index::new(next)
+            };
         }
         Self {
             storage,
@@ -114,7 +116,7 @@ impl<'s> Texts<'s> {
 
     /// Blocks that can still be taken.
     pub fn room(&self) -> usize {
-        self.storage.limit().saturating_sub(self.used)
+        self.storage.limit().min(ENTRIES).saturating_sub(self.used)
     }
 
     /// Whether so many bytes can be kept without the blocks that are kept for what must not be refused.
@@ -140,8 +142,8 @@ impl<'s> Texts<'s> {
                 if filled == BYTES {
                     let index = self.take();
                     match self.storage.entries_mut().get_mut(last as usize) {
-                        Some(before) => before.next = index,
-                        None => text.first = index,
+                        Some(before) => before.next = Index::new(index),
+                        None => text.first = Index::new(index),
                     }
                     (last, filled) = (index, 0);
                 }
@@ -171,26 +173,30 @@ impl<'s> Texts<'s> {
 
     /// Gives a text back; it is empty then.
     pub fn free<const N: usize>(&mut self, text: &mut Text<N>) {
-        let mut index = core::mem::replace(text, Text::EMPTY).first;
+        let mut index = core::mem::replace(text, Text::EMPTY).first.get();
         let free = self.free;
         let first = index;
         while let Some(block) = self.storage.entries_mut().get_mut(index as usize) {
             self.used -= 1;
-            if block.next == NONE {
-                block.next = free;
+            if block.next == Index::NONE {
+                block.next = Index::new(free);
                 self.free = first;
                 return;
             }
-            index = block.next;
+            index = block.next.get();
         }
     }
 
     /// A part of a text, in pieces.
     pub fn part<const N: usize>(&self, text: &Text<N>, part: usize) -> Pieces<'_> {
         let (from, to) = text.range(part);
-        let mut next = text.first;
+        let mut next = text.first.get();
         for _ in 0..from / BYTES {
-            next = self.storage.entries().get(next as usize).map_or(NONE, |b| b.next);
+            next = self
+                .storage
+                .entries()
+                .get(next as usize)
+                .map_or(NONE, |b| b.next.get());
         }
         Pieces {
             blocks: self.storage.entries(),
@@ -241,18 +247,21 @@ impl<'s> Texts<'s> {
         let len = self.storage.entries().len() as u32;
         // Not one by one, and not many more than are needed.
         let added = match self.free {
-            NONE => self.storage.grow(16, || Block::EMPTY) as u32,
+            NONE => self
+                .storage
+                .grow(ENTRIES.saturating_sub(len as usize).min(16), || Block::EMPTY)
+                as u32,
             _ => 0,
         };
         for index in (len..len + added).rev() {
             let free = core::mem::replace(&mut self.free, index);
             if let Some(block) = self.storage.entries_mut().get_mut(index as usize) {
-                block.next = free;
+                block.next = Index::new(free);
             }
         }
         let index = self.free;
         if let Some(block) = self.storage.entries_mut().get_mut(index as usize) {
-            self.free = core::mem::replace(&mut block.next, NONE);
+            self.free = core::mem::replace(&mut block.next, Index::NONE).get();
             self.used += 1;
         }
         index
@@ -278,7 +287,7 @@ impl<'t> Iterator for Pieces<'t> {
         let block = self.blocks.get(self.next as usize)?;
         let from = core::mem::take(&mut self.skip);
         let piece = block.bytes.get(from..BYTES.min(from + self.left))?;
-        self.next = block.next;
+        self.next = block.next.get();
         self.left -= piece.len();
         Some(piece)
     }

@@ -3,7 +3,9 @@ use core::ops::{Add, AddAssign, Sub};
 use core::time::Duration;
 
 /// A moment on the caller's monotonic clock, in milliseconds since boot.
+// The microcontroller reads it at any even address: no table is widened for the sake of its times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(2))]
 pub struct Instant(pub u64);
 
 impl Instant {

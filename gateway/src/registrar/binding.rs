@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use shared::id::IdKey;
 use sip::digest::Algorithm;
 use sip::pool::Room;
-use sip::{Flow, Instant, NameAddr, Transport, Uri};
+use sip::{Flow, Instant, NameAddr, Path, Transport, Uri};
 
 /// Longest contact URI that is kept, bytes.
 pub const CONTACT_MAX: usize = 128;
@@ -84,7 +84,7 @@ impl Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     pub(super) key: IdKey,
-    pub(super) flow: Flow,
+    pub(super) way: Path,
     pub(super) address: Address,
     pub(super) device: Device,
     /// The identity of its REGISTERs' Call-ID.
@@ -145,7 +145,7 @@ impl Binding {
 
     /// Where requests for this phone are sent: back to where its REGISTER came from.
     pub fn flow(&self) -> Flow {
-        self.flow
+        self.way.flow()
     }
 
     /// The phone's contact URI: the Request-URI for it.
@@ -175,7 +175,7 @@ impl Binding {
 
     /// False for a restored binding of a connection: that one did not survive.
     pub fn is_reachable(&self) -> bool {
-        !(self.restored && self.flow.is_reliable())
+        !(self.restored && self.way.is_reliable())
     }
 
     pub(super) fn remaining(&self, now: Instant) -> Duration {
@@ -184,7 +184,7 @@ impl Binding {
 
     /// Whether a request on this flow comes from the phone itself.
     pub(super) fn leads_to(&self, flow: &Flow) -> bool {
-        let ours = &self.flow;
+        let ours = self.flow();
         self.is_reachable()
             && (ours.transport, ours.interface, ours.stream, ours.peer)
                 == (flow.transport, flow.interface, flow.stream, flow.peer)
@@ -205,13 +205,14 @@ impl Binding {
     }
 
     pub(super) fn store<'b>(&self, out: &'b mut [u8; STORED_MAX]) -> Option<&'b [u8]> {
+        let flow = self.flow();
         let stored = Stored {
             schema: SCHEMA,
             key: self.key,
-            transport: TRANSPORTS.iter().position(|t| *t == self.flow.transport)? as u8,
-            interface: self.flow.interface,
-            peer: self.flow.peer,
-            local: self.flow.local,
+            transport: TRANSPORTS.iter().position(|t| *t == flow.transport)? as u8,
+            interface: flow.interface,
+            peer: flow.peer,
+            local: flow.local,
             device: self.device,
             call: self.call,
             cseq: self.cseq,
@@ -245,7 +246,7 @@ impl Binding {
         } = stored;
         Some(Self {
             key,
-            flow,
+            way: Path::new(&flow),
             address,
             device,
             call,
@@ -304,7 +305,7 @@ impl Place {
     pub(super) fn bind(&mut self, new: Binding) {
         let kind = match self.binding() {
             None => Kind::Added,
-            Some(old) if old.flow == new.flow && old.address == new.address && old.device == new.device => {
+            Some(old) if old.way == new.way && old.address == new.address && old.device == new.device => {
                 Kind::Refreshed
             }
             Some(_) => Kind::Replaced,

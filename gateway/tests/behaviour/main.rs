@@ -18,5 +18,4 @@ mod remembered;
 mod restart;
 mod scanner;
 mod sites;
-mod size;
 mod transfer;

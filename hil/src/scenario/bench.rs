@@ -5,6 +5,7 @@
 //! a thousand (the stamps are whole microseconds), interrupts and the network stack included. A first REGISTER is
 //! answered when flash has its binding: that write is in its figure.
 
+use super::analog;
 use super::load;
 use super::stage::Stage;
 use crate::office::{BOX, PHONES};
@@ -31,7 +32,26 @@ pub fn tell(run: &Run) -> Result<()> {
     stage.start_desk_phones()?;
     starts(&mut stage)?;
     instructions(&mut stage)?;
-    load::rates(&mut stage)
+    load::rates(&mut stage)?;
+    audio(&mut stage)
+}
+
+/// The most work of 5 ms with all lines busy, as a share of 480 MHz with an instruction a cycle. The box's log has the time in
+/// steps of 40 ns, which are 40 instructions.
+fn audio(stage: &mut Stage) -> Result<()> {
+    (stage.a, stage.b) = (None, None);
+    stage.board.off();
+    counted(stage, "icount-audio.pcap", SHIFT);
+    let steps = analog::busy(stage)?;
+    stage.board.off();
+    let share = (steps * 40) as f64 / (480e6 * 0.005) * 100.0;
+    figure(
+        "firmware.audio.worst_block.instructions",
+        steps * 40,
+        "instructions",
+    );
+    figure("firmware.audio.worst_block.pct", format!("{share:.1}"), "%");
+    Ok(())
 }
 
 /// From its next start on the box counts instructions and captures what it sees, in the file that this gives.

@@ -3,6 +3,7 @@
 use crate::run::Run;
 use anyhow::Result;
 
+mod analog;
 mod bench;
 mod demo;
 mod faults;
@@ -31,6 +32,16 @@ pub const ALL: &[Scenario] = &[
         image: false,
         tell: rig::phones,
     },
+    of_box(
+        "analog",
+        "telephones and FAX machines at the line sockets: DTMF, pulses, number display, a page",
+        analog::tell,
+    ),
+    of_box(
+        "analog-faults",
+        "tests of damaged lines; converter, codec and line circuit that fail",
+        analog::faults,
+    ),
     of_box(
         "garbage",
         "broken, oversized and fragmented datagrams, SIP without Content-Length",

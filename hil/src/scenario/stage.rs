@@ -408,7 +408,7 @@ fn serve(cloud: &mut Cloud) -> Result<()> {
 }
 
 /// A field of a command's answer, as text.
-fn text(value: &Value, field: &str) -> Result<String> {
+pub fn text(value: &Value, field: &str) -> Result<String> {
     match &value[field] {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),

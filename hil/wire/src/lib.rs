@@ -1,12 +1,21 @@
-//! What the QEMU board and the rig agree on: where things lie in the 16 MiB PSRAM of `mps2-an500`.
+//! What the QEMU board and the rig agree on: where things lie in the 16 MiB PSRAM of `mps2-an500`, and what they say to
+//! each other about the analog lines.
 //!
 //! The PSRAM is a file of the host (`memory-backend-file,share=on`) that survives a reset and `kill -9`; the board
 //! uses it as its external NOR flash. Its last erase sector is no flash: there the two sides talk. Everything is
 //! little-endian.
 //!
+//! - [`lines`]: pins, chips and wires of the analog lines, and the messages over UART1 about them.
+//! - [`link`]: how messages get over the UART.
+//! - [`pcm`]: the codec's time slots, in rings in the shared sector.
+//!
 //! On the real board this crate is not used: the flash is a chip and randomness comes from the RNG peripheral.
 #![no_std]
 #![forbid(unsafe_code)]
+
+pub mod lines;
+pub mod link;
+pub mod pcm;
 
 /// Address of the PSRAM in the board's memory map (ARM AN500, table 3-1).
 pub const PSRAM_BASE: u32 = 0x6000_0000;
@@ -30,6 +39,7 @@ pub const SHARED_PROGRESS: u32 = SHARED + 0x40;
 pub const SHARED_CUT_AT: u32 = SHARED + 0x44;
 /// `u32`, written by the rig: [`CUT_POWER`], [`CUT_PANIC`] or [`CUT_HANG`].
 pub const SHARED_CUT_KIND: u32 = SHARED + 0x48;
+// From `SHARED + 0x4C` on: `pcm`.
 
 /// The board stops for ever, as without power; the rig ends it.
 pub const CUT_POWER: u32 = 0;

@@ -3,9 +3,13 @@
 
 mod flash;
 mod irq;
+mod lines;
+mod pcm;
 
 pub use flash::Flash;
 pub use irq::{spawner, start_executors};
+pub use lines::{Bus, Hooks, I2c, Lines, Pin, Select};
+pub use pcm::Pcm;
 
 use core::cell::RefCell;
 use critical_section::Mutex;
@@ -16,6 +20,7 @@ use embassy_stm32::rng::Rng;
 use embassy_stm32::usart::{self, UartTx};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_stm32::{Peri, bind_interrupts, peripherals, uid};
+use lines::{HookPins, I2c1, Spi3};
 use static_cell::ConstStaticCell;
 
 /// The Ethernet MAC with its driver.
@@ -46,6 +51,8 @@ pub struct Board {
     pub watchdog: Watchdog,
     /// Randomness for this run.
     pub seed: [u8; 32],
+    /// The analog lines; this board has them.
+    pub lines: Option<Lines>,
 }
 
 /// Clocks, log, Ethernet, flash, randomness.
@@ -54,6 +61,10 @@ pub struct Board {
 /// The log port refuses its settings.
 pub fn init() -> Result<Board, usart::ConfigError> {
     let p = embassy_stm32::init(clocks());
+    if let Some(mut core) = cortex_m::Peripherals::take() {
+        core.DCB.enable_trace();
+        core.DWT.enable_cycle_counter();
+    }
     let console = UartTx::new_blocking(p.USART3, p.PD8, usart::Config::default())?;
     critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).replace(console));
 
@@ -77,11 +88,52 @@ pub fn init() -> Result<Board, usart::ConfigError> {
         p.PC1,
     );
     let flash = Flash::new(p.QUADSPI, (p.PD11, p.PD12, p.PE2, p.PD13, p.PB2, p.PB6));
+    let (bus, select) = Spi3 {
+        spi: p.SPI3,
+        sck: p.PC10,
+        mosi: p.PC12,
+        miso: p.PC11,
+        select: p.PA15,
+        dma: (p.DMA1_CH0, p.DMA1_CH1),
+    }
+    .start();
+    let i2c = I2c1 {
+        i2c: p.I2C1,
+        scl: p.PB8,
+        sda: p.PB9,
+        dma: (p.DMA1_CH2, p.DMA1_CH3),
+    };
+    let hooks = HookPins {
+        pins: (p.PG0, p.PG1, p.PG2, p.PG3),
+        exti: (p.EXTI0, p.EXTI1, p.EXTI2, p.EXTI3),
+    };
+    let pcm = pcm::Parts {
+        sai: p.SAI1,
+        clock: p.PE5,
+        frame: p.PE4,
+        down: p.PE6,
+        up: p.PE3,
+        dma: (p.DMA1_CH4, p.DMA1_CH5),
+    };
+    let lines = Lines {
+        bus,
+        select,
+        i2c: i2c.start(),
+        wiring: [
+            lines::wiring([p.PD0.into(), p.PD4.into(), p.PF3.into(), p.PF12.into()]),
+            lines::wiring([p.PD1.into(), p.PD5.into(), p.PF4.into(), p.PF13.into()]),
+            lines::wiring([p.PD2.into(), p.PD6.into(), p.PF5.into(), p.PF14.into()]),
+            lines::wiring([p.PD3.into(), p.PD7.into(), p.PF10.into(), p.PF15.into()]),
+        ],
+        hooks: hooks.start(),
+        pcm: pcm.start(),
+    };
     Ok(Board {
         mac,
         flash,
         watchdog: Watchdog(p.IWDG1),
         seed,
+        lines: Some(lines),
     })
 }
 
@@ -101,6 +153,16 @@ fn clocks() -> embassy_stm32::Config {
         divq: None,
         divr: None,
     });
+    // 8.192 MHz for the PCM highway. It is as good as the oscillator, 1 %: FAX machines want a crystal there.
+    config.rcc.pll2 = Some(Pll {
+        source: PllSource::HSI,
+        prediv: PllPreDiv::DIV25,
+        mul: PllMul::MUL80,
+        divp: Some(PllDiv::DIV25),
+        divq: None,
+        divr: None,
+    });
+    config.rcc.mux.sai1sel = mux::Saisel::PLL2_P;
     config.rcc.sys = Sysclk::PLL1_P;
     config.rcc.ahb_pre = AHBPrescaler::DIV2;
     config.rcc.apb1_pre = APBPrescaler::DIV2;
@@ -118,6 +180,14 @@ fn mac_address() -> [u8; 6] {
     });
     let [a, b, c, d, e, ..] = hash.to_le_bytes();
     [0x02, a, b, c, d, e]
+}
+
+/// What [`work_time`] counts in.
+pub const WORK_UNIT: &str = "cycles";
+
+/// A clock to measure work with; it wraps.
+pub fn work_time() -> u32 {
+    cortex_m::peripheral::DWT::cycle_count()
 }
 
 /// Writes bytes to the log port.

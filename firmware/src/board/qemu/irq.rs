@@ -1,6 +1,6 @@
 //! Vector table, priorities and the interrupt executors.
 
-use super::{mmio, time};
+use super::{mmio, time, uart};
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use embassy_executor::{InterruptExecutor, SendSpawner, Spawner};
@@ -9,16 +9,20 @@ use embassy_sync::waitqueue::AtomicWaker;
 /// Wakes the network when the MAC has something.
 pub static ETHERNET: AtomicWaker = AtomicWaker::new();
 
-/// Interrupts in use. The executors borrow the lines of devices that the firmware does not use (GPIO 0 and 1).
+/// Interrupts in use. The executors borrow the lines of devices that the firmware does not use (GPIO 0 and 1, dual timer).
 #[derive(Clone, Copy)]
 #[repr(u16)]
 enum Line {
+    /// UART1 has received.
+    Lines = 2,
     /// GPIO 0: executor of the network.
     Net = 6,
     /// GPIO 1: executor of slow work.
     Work = 7,
     /// CMSDK timer 1: the alarm.
     Alarm = 9,
+    /// Dual timer: executor of audio.
+    Audio = 10,
     /// LAN9118.
     Ethernet = 13,
 }
@@ -30,11 +34,14 @@ unsafe impl InterruptNumber for Line {
     }
 }
 
+static AUDIO: InterruptExecutor = InterruptExecutor::new();
 static NET: InterruptExecutor = InterruptExecutor::new();
 static WORK: InterruptExecutor = InterruptExecutor::new();
 
-/// Where tasks are spawned, by urgency. A line for audio above `net` comes with the first analog port.
+/// Where tasks are spawned, by urgency.
 pub struct Executors {
+    /// The analog lines' audio.
+    pub audio: SendSpawner,
     /// Network, SIP, announcements.
     pub net: SendSpawner,
     /// Flash and everything that may take long.
@@ -48,9 +55,11 @@ fn set_priority(line: Line, priority: u8) {
 
 /// Starts the executors.
 pub fn start_executors() -> Executors {
+    set_priority(Line::Audio, 0x40);
     set_priority(Line::Net, 0x80);
     set_priority(Line::Work, 0xC0);
     Executors {
+        audio: AUDIO.start(Line::Audio),
         net: NET.start(Line::Net),
         work: WORK.start(Line::Work),
     }
@@ -64,11 +73,16 @@ pub async fn spawner() -> Spawner {
 
 /// Lets the devices interrupt.
 pub fn enable_devices() {
-    for line in [Line::Alarm, Line::Ethernet] {
+    for line in [Line::Alarm, Line::Ethernet, Line::Lines] {
         set_priority(line, 0x20);
         // SAFETY: the handlers below are in the table and what they use is initialised statically.
         unsafe { NVIC::unmask(line) };
     }
+}
+
+extern "C" fn audio() {
+    // SAFETY: as for `net`.
+    unsafe { AUDIO.on_interrupt() }
 }
 
 extern "C" fn net() {
@@ -79,6 +93,10 @@ extern "C" fn net() {
 extern "C" fn work() {
     // SAFETY: as for `net`.
     unsafe { WORK.on_interrupt() }
+}
+
+extern "C" fn lines() {
+    uart::on_receive();
 }
 
 extern "C" fn alarm() {
@@ -99,6 +117,8 @@ extern "C" fn unused() {
 #[unsafe(no_mangle)]
 pub static __INTERRUPTS: [extern "C" fn(); 32] = {
     let mut table: [extern "C" fn(); 32] = [unused; 32];
+    table[Line::Audio as usize] = audio;
+    table[Line::Lines as usize] = lines;
     table[Line::Net as usize] = net;
     table[Line::Work as usize] = work;
     table[Line::Alarm as usize] = alarm;

@@ -5,13 +5,19 @@
 
 mod flash;
 mod irq;
+mod lines;
 mod mmio;
+mod pcm;
 mod time;
+mod uart;
 mod watchdog;
 
 pub use flash::Flash;
 pub use irq::{spawner, start_executors};
+pub use lines::{Bus, Hooks, I2c, Lines, Pin, Select};
 pub use mmio::console_write;
+pub use pcm::Pcm;
+pub use time::{WORK_UNIT, work_time};
 pub use watchdog::{Running, Watchdog};
 
 use hil_wire as wire;
@@ -29,6 +35,8 @@ pub struct Board {
     pub watchdog: Watchdog,
     /// Randomness for this run.
     pub seed: [u8; 32],
+    /// The analog lines, if there are any.
+    pub lines: Option<Lines>,
 }
 
 /// Starts clock, log and Ethernet.
@@ -42,10 +50,13 @@ pub fn init() -> Result<Board, lan9118::Error> {
     irq::enable_devices();
     let mut seed = [0; wire::SEED_LEN];
     mmio::shared_bytes(wire::SHARED_SEED, &mut seed);
+    let [.., a, b] = seed;
+    let lines = lines::take(u16::from_le_bytes([a, b]));
     Ok(Board {
         mac,
         flash: Flash::take(),
         watchdog: Watchdog::take(),
         seed,
+        lines,
     })
 }

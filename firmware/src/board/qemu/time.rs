@@ -21,6 +21,14 @@ const CYCLES_PER_TICK: u64 = 25_000_000 / TICK_HZ;
 /// The free timer wraps after 171 s; somebody must look at it at least this often, ticks.
 const LOOK: u64 = 60 * TICK_HZ;
 
+/// What [`work_time`] counts in: 40 instructions under `-icount shift=0`.
+pub const WORK_UNIT: &str = "x 40 ns";
+
+/// A clock to measure work with; it wraps.
+pub fn work_time() -> u32 {
+    !TIMER0.read(VALUE)
+}
+
 struct Clock {
     /// Cycles of the free timer when it was last looked at, extended to 64 bits.
     cycles: Mutex<Cell<u64>>,

@@ -26,7 +26,7 @@ enum Between {
 
 /// What a terminal says.
 enum Said {
-    Samples([i16; FRAME]),
+    Samples(Box<[i16; FRAME]>),
     /// Its call has ended: completion code, and the sum of its page.
     End(i32, u32),
 }
@@ -38,8 +38,8 @@ fn ask(peer: &mut Peer, heard: &[i16]) -> Result<Said> {
         let (code, sum) = (words.nth(1).context("code")?, words.next().context("sum")?);
         return Ok(Said::End(code.parse()?, sum.parse()?));
     }
-    let mut samples = [0; FRAME];
-    for sample in &mut samples {
+    let mut samples = Box::new([0; FRAME]);
+    for sample in &mut *samples {
         *sample = words.next().context("too few samples")?.parse()?;
     }
     Ok(Said::Samples(samples))
@@ -69,7 +69,6 @@ impl End {
                 timestamp: 0xFFFF_F000,
             },
         }));
-        chain.command(Command::Modem);
         Ok(End {
             terminal: Peer::start_with("fax", &[what, file.as_os_str()])?,
             chain,
@@ -84,7 +83,7 @@ impl End {
             return Ok([0; FRAME]);
         }
         match ask(&mut self.terminal, &self.heard)? {
-            Said::Samples(samples) => Ok(samples),
+            Said::Samples(samples) => Ok(*samples),
             Said::End(code, sum) => {
                 self.ended = Some((code, sum));
                 Ok([0; FRAME])

@@ -13,7 +13,7 @@ mod peer;
 mod signal;
 mod sound;
 
-/// Prints the figures of the part that is named; with `dtmf <n>` or `fax <n>` it does that work `n` times, for callgrind.
+/// Prints the figures of the part that is named.
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -23,7 +23,6 @@ fn main() -> anyhow::Result<()> {
             concealment::print()?;
             fax::print()
         }
-        [what, count] => line::repeat(what, count.parse()?),
-        _ => anyhow::bail!("line, media, or what to repeat and how often"),
+        _ => anyhow::bail!("line or media"),
     }
 }

@@ -52,7 +52,7 @@ impl Instrument {
         // From a flute's, with hardly any, to a string's.
         let slope = dice.between(0.7, 2.5);
         let odd = dice.one_of(4) == 0;
-        let harmonic = |n: usize, dice: &mut Dice| match odd && n % 2 == 0 {
+        let harmonic = |n: usize, dice: &mut Dice| match odd && n.is_multiple_of(2) {
             true => 0.0,
             false => (n as f64).powf(-slope) * dice.between(0.5, 1.5),
         };

@@ -12,6 +12,7 @@ use crate::sdp::Role;
 use crate::text::Text;
 use crate::time::Instant;
 use crate::transaction::TxId;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 /// Largest session description that is taken, in bytes; beyond it 513.
@@ -375,7 +376,8 @@ pub struct Leg {
     pub(super) user: u32,
     /// Our tag: the handle of the leg that the tag was made for, and randomness.
     pub(super) tag: (u32, u32),
-    pub(super) call_id: u64,
+    /// A number of 64 bits, in words.
+    pub(super) call_id: [u32; 2],
     /// The other side's tag, where its requests go, and by which way.
     pub(super) names: Text<3>,
     pub(super) invite: Option<TxId>,
@@ -389,7 +391,8 @@ pub struct Leg {
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,
     pub(super) local_cseq: u32,
-    pub(super) remote_cseq: Option<u32>,
+    /// One more than the number of its last request: they are below 2^31 (RFC 3261 §8.1.1.5).
+    pub(super) remote_cseq: Option<NonZeroU32>,
     /// RSeq of its last reliable provisional answer.
     pub(super) rseq: u32,
     pub(super) features: Features,
@@ -414,6 +417,11 @@ pub struct Leg {
 }
 
 impl Leg {
+    pub(super) fn call_id(&self) -> u64 {
+        let [high, low] = self.call_id;
+        u64::from(high) << 32 | u64::from(low)
+    }
+
     /// A branch that failed and only waits for repetitions of its answer.
     pub(super) fn is_lingering(&self) -> bool {
         self.side == Side::Callee && self.state == State::Over

@@ -2,7 +2,7 @@
 //! but repetitions.
 
 use super::call::Leg;
-use crate::flow::{Flow, Path, octets};
+use crate::flow::{Flow, Octets, Path, octets};
 use crate::pool::{self, Index, Key, List, Pool, Walk};
 use crate::siphash::SipHash;
 use crate::time::Instant;
@@ -131,6 +131,6 @@ impl<'s> Legs<'s> {
     }
 }
 
-fn hash(secret: [u64; 2], address: &[u8; 16]) -> u64 {
+fn hash(secret: [u64; 2], address: &Octets) -> u64 {
     SipHash::new(secret).field(address).finish()
 }

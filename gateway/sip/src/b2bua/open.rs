@@ -5,6 +5,7 @@ use super::*;
 use crate::sdp::Sdp;
 use crate::siphash::SipHash;
 use crate::write::write_response_lines;
+use core::num::NonZeroU32;
 
 impl<M> Calls<'_, M> {
     /// Takes the INVITE that [`Receive::Invite`] told of as a new call, which now waits for [`Calls::dial`],
@@ -159,7 +160,7 @@ impl<M> Calls<'_, M> {
             return Err(Refusal::TooLarge);
         }
         let leg = Leg {
-            remote_cseq: Some(cseq.seq),
+            remote_cseq: NonZeroU32::new(cseq.seq.wrapping_add(1)),
             sdp: fingerprint(message.body()),
             ..self.new_leg(key, Side::Caller, flow)
         };
@@ -354,7 +355,7 @@ impl<M> Calls<'_, M> {
             path: Path::new(&flow),
             user: 0,
             tag: (0, 0),
-            call_id: 0,
+            call_id: [0; 2],
             names: Text::EMPTY,
             invite: None,
             inviting: false,
@@ -422,10 +423,11 @@ impl<M> Calls<'_, M> {
         }
         let offerless = self.calls.get(call).is_some_and(|call| call.asked.delayed_offer);
         let nonce = self.tx.unguessable() as u32;
+        let call_id = self.tx.unguessable();
         let leg = Leg {
             offerless,
             user: target.user,
-            call_id: self.tx.unguessable(),
+            call_id: [call_id >> 32, call_id].map(|word| word as u32),
             local_cseq: 1,
             invite_cseq: 1,
             ..self.new_leg(call, Side::Callee, target.flow)

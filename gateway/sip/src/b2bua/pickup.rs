@@ -25,14 +25,14 @@ impl<M> Calls<'_, M> {
         let rings = |leg: &&Leg| leg.side == Side::Callee && leg.state == State::Calling;
         let leg = legs.filter(rings).find(|leg| leg.user == user)?;
         let tag = u64::from(leg.tag.0) << 32 | u64::from(leg.tag.1);
-        Some((Hex(leg.call_id), Hex(tag)))
+        Some((Hex(leg.call_id()), Hex(tag)))
     }
 
     /// The branch that [`Calls::ringing`] told of, while it rings: its call, and what [`Target::user`] said of it.
     pub fn find_ringing(&self, call_id: &[u8], tag: &[u8]) -> Option<(Key, u32)> {
         let (key, nonce) = parse_tag(tag)?;
         let leg = self.legs.get(Key::from_bits(key))?;
-        let fits = leg.tag.1 == nonce && receive::parse_hex(call_id) == Some(leg.call_id);
+        let fits = leg.tag.1 == nonce && receive::parse_hex(call_id) == Some(leg.call_id());
         (fits && leg.side == Side::Callee && leg.state == State::Calling).then_some((leg.call, leg.user))
     }
 

@@ -5,6 +5,7 @@ use super::*;
 use crate::message::StartLine;
 use crate::method::Method;
 use crate::transaction::Received;
+use core::num::NonZeroU32;
 
 impl<M> Calls<'_, M> {
     /// Takes a received message. An answer that it needs at once, and everything else it causes, comes out of
@@ -92,7 +93,7 @@ impl<M> Calls<'_, M> {
         let id = message.call_id()?;
         let same_call = match leg.side {
             Side::Caller => self.texts.is(&call.names, CALL_ID, id),
-            Side::Callee => parse_hex(id) == Some(leg.call_id),
+            Side::Callee => parse_hex(id) == Some(leg.call_id()),
         };
         let same_way = leg.path.is_like(&Path::new(flow));
         // A branch is no dialog before its answer: it has no tag of the other side that a request could show.
@@ -139,11 +140,11 @@ impl<M> Calls<'_, M> {
         };
         let seq = message.cseq().map_or(0, |cseq| cseq.seq);
         if let Some(leg) = self.legs.get_mut(key) {
-            if leg.remote_cseq.is_some_and(|last| seq <= last) {
+            if leg.remote_cseq.is_some_and(|next| seq < next.get()) {
                 self.reply(now, tx, flow, message, 500, |_| {});
                 return Receive::Done;
             }
-            leg.remote_cseq = Some(seq);
+            leg.remote_cseq = NonZeroU32::new(seq.wrapping_add(1));
             // This is where the peer is now.
             if !flow.is_reliable() {
                 self.legs.move_to(key, &flow);

@@ -71,7 +71,7 @@ impl<M> Calls<'_, M> {
         let call = self.calls.get(leg.call)?;
         let same_call = match leg.side {
             Side::Caller => self.texts.is(&call.names, CALL_ID, call_id),
-            Side::Callee => receive::parse_hex(call_id) == Some(leg.call_id),
+            Side::Callee => receive::parse_hex(call_id) == Some(leg.call_id()),
         };
         let fits = leg.tag.1 == nonce && same_call && self.texts.is(&leg.names, TAG, theirs);
         fits.then_some(key)

@@ -329,7 +329,7 @@ impl<M> Head<'_, M> {
         }
         w.raw(b"\r\n");
         match leg.side {
-            Side::Callee => w.header(Name::CallId, format_args!("{:016x}", leg.call_id)),
+            Side::Callee => w.header(Name::CallId, format_args!("{:016x}", leg.call_id())),
             Side::Caller => w
                 .raw(b"Call-ID: ")
                 .pieces(texts.part(&call.names, CALL_ID))

@@ -1,7 +1,7 @@
 //! When a subscription sends its NOTIFY, again or anew, and when it ends: the client transaction of RFC 3261 §17.1.2 with
 //! what RFC 6665 §4.2.2 makes of its end.
 
-use super::{Due, Reason, Subscription, Subscriptions};
+use super::{Due, Reason, Subscription, Subscriptions, Word};
 use crate::fields::number;
 use crate::header::Name;
 use crate::message::Message;
@@ -16,6 +16,7 @@ const BACK_OFF: Duration = Duration::from_secs(30);
 
 /// A moment in steps of 64 ms, rounded up: in four bytes for eight years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(Rust, packed(2))]
 pub(super) struct Tick(u32);
 
 impl Tick {
@@ -148,7 +149,7 @@ impl Subscriptions<'_> {
             }
         };
         if core::mem::take(&mut sub.phase.is_new) {
-            sub.seq = sub.seq.wrapping_add(1);
+            sub.seq = Word(sub.seq.0.wrapping_add(1));
         } else {
             self.counters.repeated = self.counters.repeated.wrapping_add(1);
         }
@@ -156,8 +157,8 @@ impl Subscriptions<'_> {
         sub.next = Tick::at(now + wait(sub.phase.sent, &timers, false).unwrap_or_default());
         let due = Due {
             key,
-            user: sub.user,
-            version: sub.seq.wrapping_sub(1),
+            user: sub.user.0,
+            version: sub.seq.0.wrapping_sub(1),
         };
         self.table.schedule(key);
         self.paced = now + self.config.pace;
@@ -192,7 +193,7 @@ impl Subscriptions<'_> {
         let Some((key, sub)) = self.by_tag(tag).filter(|_| cseq.method == Method::Notify) else {
             return false;
         };
-        let is_last = sub.phase.sent > 0 && sub.seq == cseq.seq;
+        let is_last = sub.phase.sent > 0 && sub.seq.0 == cseq.seq;
         let branch = message.via().and_then(|via| via.branch);
         if !is_last || branch != Some(self.branch(key, cseq.seq).as_bytes()) {
             return true;

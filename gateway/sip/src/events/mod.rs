@@ -144,15 +144,18 @@ pub struct Counters {
     pub gone: u32,
 }
 
+/// A number that may lie at any even address: there are hundreds of subscriptions, and no byte is lost between their fields.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(Rust, packed(2))]
+struct Word(u32);
+
 /// A subscription.
 #[derive(Debug)]
 struct Subscription {
-    user: u32,
-    /// With its handle, our tag.
-    nonce: u32,
+    user: Word,
     /// CSeq of the last NOTIFY.
-    seq: u32,
-    remote_cseq: u32,
+    seq: Word,
+    remote_cseq: Word,
     expires: Tick,
     /// Of a NOTIFY on its way: when it is repeated or given up. Otherwise: no other NOTIFY before.
     next: Tick,
@@ -165,8 +168,6 @@ pub struct Subscriptions<'s> {
     table: Table<'s>,
     texts: Texts<'s>,
     secret: [u64; 2],
-    /// How many tags were made here.
-    made: u64,
     config: Config,
     /// No NOTIFY before.
     paced: Instant,
@@ -180,7 +181,6 @@ impl<'s> Subscriptions<'s> {
             table: Table::new(storage.subscriptions),
             texts: Texts::new(storage.texts),
             secret,
-            made: 0,
             config,
             paced: Instant::ZERO,
             counters: Counters::default(),
@@ -212,18 +212,25 @@ impl<'s> Subscriptions<'s> {
         let Some((key, sub)) = key.and_then(|key| Some((key, self.table.get(key)?))) else {
             return Found::New;
         };
-        match cseq.seq.cmp(&sub.remote_cseq) {
+        let Word(last) = sub.remote_cseq;
+        match cseq.seq.cmp(&last) {
             core::cmp::Ordering::Less => Found::Overtaken,
             core::cmp::Ordering::Equal => Found::Repeated(key),
             core::cmp::Ordering::Greater => Found::Known(key),
         }
     }
 
+    /// With its handle, our tag of a subscription.
+    fn nonce(&self, key: Key) -> u32 {
+        let mut hash = SipHash::new(self.secret);
+        hash.byte(0).word(key.to_bits().into()).finish() as u32
+    }
+
     fn by_tag(&self, tag: &[u8]) -> Option<(Key, &Subscription)> {
         let (key, nonce) = crate::b2bua::parse_tag(tag)?;
         let key = Key::from_bits(key);
         let sub = self.table.get(key)?;
-        (sub.nonce == nonce).then_some((key, sub))
+        (self.nonce(key) == nonce).then_some((key, sub))
     }
 
     /// Takes the subscription that a SUBSCRIBE asks for; its first NOTIFY is due. `user` is what the owner knows it by.
@@ -250,14 +257,11 @@ impl<'s> Subscriptions<'s> {
         if names.iter().map(|name| name.len()).sum::<usize>() > TEXT_MAX {
             return Err(Refusal::TooLarge);
         }
-        self.made = self.made.wrapping_add(1);
-        let nonce = SipHash::new(self.secret).byte(0).word(self.made).finish() as u32;
         let taken = self.texts.store(names).map_err(|_| None).and_then(|names| {
             let sub = Subscription {
-                user,
-                nonce,
-                seq: 0,
-                remote_cseq: cseq.seq,
+                user: Word(user),
+                seq: Word(0),
+                remote_cseq: Word(cseq.seq),
                 expires: Tick::at(now + expires),
                 next: Tick::default(),
                 phase: Phase::granted(expires),
@@ -300,7 +304,7 @@ impl<'s> Subscriptions<'s> {
                 .replace(&mut sub.names, names)
                 .map_err(|_| Refusal::NoRoom)?;
         }
-        sub.remote_cseq = cseq.seq;
+        sub.remote_cseq = Word(cseq.seq);
         sub.expires = Tick::at(now + expires);
         sub.next = Tick::default();
         sub.phase = Phase::granted(expires);
@@ -311,7 +315,7 @@ impl<'s> Subscriptions<'s> {
     /// What is to be seen has changed for the subscriptions that `whose` wants.
     pub fn changed(&mut self, whose: impl Fn(u32) -> bool) {
         self.table.change(|sub| {
-            let is_its = whose(sub.user);
+            let is_its = whose(sub.user.0);
             sub.phase.is_new |= is_its;
             is_its
         });
@@ -320,8 +324,8 @@ impl<'s> Subscriptions<'s> {
     /// Gives each subscription another number of the owner's, or ends it for want of what it watched.
     pub fn rename(&mut self, new: impl Fn(u32) -> Option<u32>) {
         self.table.change(|sub| {
-            match new(sub.user) {
-                Some(user) => sub.user = user,
+            match new(sub.user.0) {
+                Some(user) => sub.user = Word(user),
                 None => sub.phase.end(Reason::NoResource),
             }
             sub.phase.is_new = true;
@@ -331,7 +335,7 @@ impl<'s> Subscriptions<'s> {
 
     /// Drops, without a word, the subscriptions that `whose` wants: their subscribers are gone.
     pub fn forget(&mut self, whose: impl Fn(u32) -> bool) {
-        while let Some(key) = self.table.find(|sub| whose(sub.user)) {
+        while let Some(key) = self.table.find(|sub| whose(sub.user.0)) {
             self.remove(key);
         }
     }
@@ -344,13 +348,13 @@ impl<'s> Subscriptions<'s> {
 
     /// What the owner knows a subscription by.
     pub fn user(&self, key: Key) -> Option<u32> {
-        self.table.get(key).map(|sub| sub.user)
+        self.table.get(key).map(|sub| sub.user.0)
     }
 
     /// Sets what the owner knows a subscription by.
     pub fn set_user(&mut self, key: Key, user: u32) {
         if let Some(sub) = self.table.get_mut(key) {
-            sub.user = user;
+            sub.user = Word(user);
         }
     }
 

@@ -66,16 +66,19 @@ impl Subscriptions<'_> {
                 "SIP/2.0/{} {};branch={};rport",
                 flow.transport,
                 crate::b2bua::SentBy(&flow),
-                self.branch(key, sub.seq)
+                self.branch(key, sub.seq.0)
             ),
         );
         w.header(Name::MaxForwards, 70);
-        w.header(Name::From, format_args!("<{entity}>;tag={}", Tag(key, sub.nonce)));
+        w.header(
+            Name::From,
+            format_args!("<{entity}>;tag={}", Tag(key, self.nonce(key))),
+        );
         let _ = write!(w, "To: <{subscriber}>;tag=");
         w.pieces(self.texts.part(&sub.names, TAG));
         let call_id = self.texts.part(&sub.names, CALL_ID);
         w.raw(b"\r\nCall-ID: ").pieces(call_id).raw(b"\r\n");
-        w.header(Name::CSeq, format_args!("{} NOTIFY", sub.seq));
+        w.header(Name::CSeq, format_args!("{} NOTIFY", { sub.seq.0 }));
         w.header(Name::Contact, crate::b2bua::Contact(&flow));
         let _ = write!(w, "Event: {}", what.package);
         if !sub.names.is_empty_part(EVENT_ID) {
@@ -122,7 +125,7 @@ impl Subscriptions<'_> {
         let mut tag = heapless::String::<16>::new();
         let sub = self.table.get(key);
         // Sixteen digits.
-        let _ = write!(tag, "{}", Tag(key, sub.map_or(0, |sub| sub.nonce)));
+        let _ = write!(tag, "{}", Tag(key, self.nonce(key)));
         write_response_head(&mut w, message, 200, Some(&tag), flow.peer);
         w.header(Name::Contact, crate::b2bua::Contact(flow));
         let left = sub.filter(|sub| sub.phase.over.is_none());

@@ -4,7 +4,7 @@
 use super::machine::Act;
 use super::{TxId, ict, ist, nict, nist};
 use crate::flow::Path;
-use crate::heap::{Heap, NONE, Node, Timed};
+use crate::heap::{Heap, Index, NONE, Node, Timed};
 use crate::pool::Key;
 use crate::storage;
 use crate::time::Instant;
@@ -62,9 +62,9 @@ pub struct Slot {
     /// Last retransmission interval in milliseconds, at most 65,535.
     pub(super) interval: u16,
     /// Next in the hash chain, or in the list of free entries.
-    next: u32,
+    next: Index,
     /// Head of the hash chain with this entry's number. Belongs to the index, not to this transaction.
-    bucket: u32,
+    bucket: Index,
     node: Node,
     pub(super) status: u16,
     generation: u16,
@@ -84,8 +84,8 @@ impl Slot {
         path: Path::EMPTY,
         user: 0,
         interval: 0,
-        next: 0,
-        bucket: 0,
+        next: Index::ZERO,
+        bucket: Index::ZERO,
         node: Node::UNUSED,
         status: 0,
         generation: 0,
@@ -99,8 +99,8 @@ impl Slot {
     const FREE: Self = Self {
         retransmit_at: Instant::NEVER,
         deadline_at: Instant::NEVER,
-        next: NONE,
-        bucket: NONE,
+        next: Index::NONE,
+        bucket: Index::NONE,
         node: Node::FREE,
         ..Self::EMPTY
     };
@@ -224,13 +224,13 @@ impl<'s> Table<'s> {
 
     pub(super) fn find(&self, key: u64, class: Class) -> Option<u32> {
         let bucket = self.bucket(key)?;
-        let mut index = self.at(bucket).bucket;
+        let mut index = self.at(bucket).bucket.get();
         while index != NONE {
             let slot = self.at(index);
             if slot.key == key && slot.class == class {
                 return Some(index);
             }
-            index = slot.next;
+            index = slot.next.get();
         }
         None
     }
@@ -249,7 +249,7 @@ impl<'s> Table<'s> {
         }
         let index = self.free_first;
         let slot = self.slots_mut().get_mut(index as usize)?;
-        let next_free = slot.next;
+        let next_free = slot.next.get();
         *slot = Slot {
             key,
             path,
@@ -304,7 +304,7 @@ impl<'s> Table<'s> {
         let len = self.slots().len().min(self.limit);
         self.buckets = if len == 0 { 0 } else { 1 << len.ilog2() };
         for slot in self.slots_mut() {
-            slot.bucket = NONE;
+            slot.bucket = Index::NONE;
         }
         for index in 0..first as u32 {
             if self.at(index).machine != Machine::Free {
@@ -318,12 +318,12 @@ impl<'s> Table<'s> {
 
     // Freed entries queue up, so that a generation comes round again as late as possible.
     fn release(&mut self, index: u32) {
-        self.at_mut(index).next = NONE;
+        self.at_mut(index).next = Index::NONE;
         let last = self.free_last;
         if last == NONE {
             self.free_first = index;
         } else {
-            self.at_mut(last).next = index;
+            self.at_mut(last).next = Index::new(index);
         }
         self.free_last = index;
     }
@@ -336,7 +336,7 @@ impl<'s> Table<'s> {
     fn chain(&mut self, index: u32) {
         if let Some(bucket) = self.bucket(self.at(index).key) {
             self.at_mut(index).next = self.at(bucket).bucket;
-            self.at_mut(bucket).bucket = index;
+            self.at_mut(bucket).bucket = Index::new(index);
         }
     }
 
@@ -345,13 +345,13 @@ impl<'s> Table<'s> {
         let Some(bucket) = self.bucket(self.at(index).key) else {
             return;
         };
-        let mut walk = self.at(bucket).bucket;
+        let mut walk = self.at(bucket).bucket.get();
         if walk == index {
             self.at_mut(bucket).bucket = next;
             return;
         }
         while walk != NONE {
-            let after = self.at(walk).next;
+            let after = self.at(walk).next.get();
             if after == index {
                 self.at_mut(walk).next = next;
                 return;
@@ -378,5 +378,3 @@ impl<'s> Table<'s> {
             .assert_sound(self.storage.entries(), live.map(|(index, _)| index));
     }
 }
-
-const _: () = assert!(core::mem::size_of::<Slot>() <= 96);

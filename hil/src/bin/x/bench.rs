@@ -29,6 +29,10 @@ enum What {
     Firmware,
     /// The brain alone on this machine: instructions of an operation, by valgrind
     Gateway,
+    /// Push buttons, FAX tones and number display of an analog line, beside spandsp
+    Line,
+    /// Echo canceller, concealment, FAX over G.711 beside spandsp; instructions of a line on an emulated Cortex-M7
+    Media,
     /// What box and cloud share: speed on this machine, size on the microcontroller
     Shared,
     /// The SIP core: speed beside other parsers on this machine, size in the image
@@ -68,6 +72,33 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                     "instructions",
                 );
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        What::Line => {
+            setup::line()?;
+            let run = ["run", "--quiet", "--release", "--package", "media-bench"];
+            must(cargo().args(run).args(["--", "line"]))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        What::Media => {
+            setup::ensure()?;
+            setup::spandsp()?;
+            let run = ["run", "--quiet", "--release", "--package", "media-bench"];
+            must(cargo().args(run).args(["--", "media"]))?;
+            let image = build::embedded("media-instructions", &[])?;
+            let mut emulator = Command::new("qemu-system-arm");
+            emulator.args([
+                "-M",
+                "mps2-an500",
+                "-nodefaults",
+                "-display",
+                "none",
+                "-monitor",
+                "none",
+            ]);
+            emulator.args(["-icount", "shift=0", "-nic", "none"]);
+            emulator.args(["-semihosting-config", "enable=on,target=native", "-kernel"]);
+            must(emulator.arg(image))?;
             Ok(ExitCode::SUCCESS)
         }
         What::Shared => {

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-/// A program that a Debian package brings.
+/// A program that a Debian package brings, or any file by its path.
 struct Tool {
     program: &'static str,
     package: &'static str,
@@ -19,7 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 11] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
@@ -34,10 +34,47 @@ const TOOLS: [Tool; 10] = [
         "the second MQTT broker that the cloud is tested with",
     ),
     tool("setpriv", "util-linux", "lets nothing outlive a run"),
+    tool(
+        "/usr/include/spandsp/hdlc.h",
+        "libspandsp-dev",
+        "FAX machines and displays at the analog lines",
+    ),
 ];
 
 /// Only for `cargo x test` and `cargo x bench gateway`.
 const VALGRIND: Tool = tool("valgrind", "valgrind", "counts instructions");
+
+/// Only for `cargo x bench line`: what makes speech and turns it into samples.
+const SPEECH: [Tool; 2] = [
+    tool("espeak-ng", "espeak-ng", "speaks"),
+    tool("sox", "sox", "turns speech into samples"),
+];
+
+/// Only for `cargo x bench line`: the library that it measures against, and recorded speech, each with a file that shows that
+/// it is there.
+const SOUND: [(&str, &str); 6] = [
+    ("libspandsp-dev", "/usr/include/x86_64-linux-gnu/spandsp.h"),
+    (
+        "asterisk-core-sounds-en-wav",
+        "/usr/share/asterisk/sounds/en_US_f_Allison",
+    ),
+    (
+        "asterisk-core-sounds-es-wav",
+        "/usr/share/asterisk/sounds/es_MX_f_Allison",
+    ),
+    (
+        "asterisk-core-sounds-fr-wav",
+        "/usr/share/asterisk/sounds/fr_CA_f_June",
+    ),
+    (
+        "asterisk-core-sounds-it-wav",
+        "/usr/share/asterisk/sounds/it_IT_m_Carlo",
+    ),
+    (
+        "asterisk-core-sounds-ru-wav",
+        "/usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU",
+    ),
+];
 
 /// Only for `cargo x bench box`.
 const KAMAILIO: Tool = tool("kamailio", "kamailio", "what the box is measured against");
@@ -113,6 +150,27 @@ pub fn valgrind() -> Result<()> {
 /// Installs Kamailio if it is missing.
 pub fn kamailio() -> Result<()> {
     one(&KAMAILIO)
+}
+
+/// Installs what an analog line is measured with, where it is missing.
+pub fn line() -> Result<()> {
+    SPEECH.iter().try_for_each(one)?;
+    libraries(&SOUND)
+}
+
+/// Installs what the audio of a line is measured against, where it is missing.
+pub fn spandsp() -> Result<()> {
+    libraries(&SOUND[..1])
+}
+
+fn libraries(wanted: &[(&str, &str)]) -> Result<()> {
+    let missing = wanted.iter().filter(|(_, file)| !Path::new(file).exists());
+    let packages: Vec<_> = missing.map(|(package, _)| *package).collect();
+    if !packages.is_empty() {
+        println!("setup: missing, to measure a line with: {}", packages.join(" "));
+        install(&packages)?;
+    }
+    Ok(())
 }
 
 fn one(tool: &Tool) -> Result<()> {

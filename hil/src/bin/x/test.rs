@@ -15,7 +15,7 @@ pub struct Arguments {
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const HOST: [Step; 7] = [
+const HOST: [Step; 8] = [
     ("format", || must(cargo().args(["fmt", "--all", "--check"]))),
     ("lints", || {
         must(cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]))
@@ -27,6 +27,10 @@ const HOST: [Step; 7] = [
     ("oracles", oracle::check),
     ("other SIP parsers", || {
         must(cargo().args(["test", "--quiet", "--package", "sip-bench"]))
+    }),
+    ("spandsp", || {
+        setup::line()?;
+        must(cargo().args(["test", "--quiet", "--package", "media-bench"]))
     }),
     ("fuzzing", fuzz::briefly),
 ];

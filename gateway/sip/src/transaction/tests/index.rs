@@ -17,7 +17,14 @@ fn flows_come_back_as_they_were_given() {
             Transport::Ws,
             Transport::Wss,
         ] {
-            for (peer, local) in [(v4, v4), (v6, mapped), (mapped, v4)] {
+            // Fixed slices go with a network that knows nothing of IPv6.
+            let all = [(v4, v4), (v6, mapped), (mapped, v4)];
+            let all = if cfg!(feature = "std") {
+                &all[..]
+            } else {
+                &all[..1]
+            };
+            for &(peer, local) in all {
                 let flow = Flow {
                     transport,
                     interface: 3,

@@ -1,0 +1,8 @@
+//! The twins on the host, without QEMU: registers, the line, the sets, the server.
+
+mod bench;
+mod chips;
+mod drivers;
+mod line;
+mod server;
+mod sets;
