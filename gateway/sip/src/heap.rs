@@ -30,6 +30,7 @@ impl Index {
         Index(index as Width)
     }
 
+    #[allow(clippy::unnecessary_cast, reason = "not where the width is 16 bits")]
     pub const fn get(self) -> u32 {
         if self.0 == Width::MAX { NONE } else { self.0 as u32 }
     }
