@@ -32,8 +32,9 @@ pub fn tell(run: &Run) -> Result<()> {
     stage.start_desk_phones()?;
     starts(&mut stage)?;
     instructions(&mut stage)?;
-    audio(&mut stage)?;
-    load::rates(&mut stage)
+    load::rates(&mut stage)?;
+    // The last one: lines that are plugged in stay.
+    audio(&mut stage)
 }
 
 /// The most work of 5 ms with all lines busy, as a share of 480 MHz with an instruction a cycle. The box's log has the time in
