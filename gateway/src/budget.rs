@@ -40,7 +40,7 @@ pub const LAMPS: usize = 12 * IDS;
 pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 8;
 /// Announcements at once.
 pub const PLAYERS: usize = 4;
-/// Analog ports, 1,768 bytes each, 7 KiB. Of each 280 for a dialog, of which it has three (one at the handset, one on hold, one that
+/// Analog ports, 1,712 bytes each, 7 KiB. Of each 280 for a dialog, of which it has three (one at the handset, one on hold, one that
 /// says good-bye), and 690 for what the answer to an INVITE repeats, until somebody lifts the handset: a call to a group rings them
 /// all.
 pub const LINES: usize = shared::analog::PORTS as usize;

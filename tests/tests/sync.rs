@@ -72,6 +72,7 @@ fn site(random: &mut Random) -> Site {
                 kind: TerminalKind::Fixed,
                 outgoing: direct,
                 site: site.sys.site,
+                port: None,
             })
             .unwrap();
         site.credentials
@@ -314,7 +315,7 @@ impl World {
                 let result = run(self.engine.message(wall, &topic, &payload));
                 self.answered(result);
             }
-            Due::Down { topic, payload } => it.uplink.message(now, &topic, &payload),
+            Due::Down { topic, payload } => _ = it.uplink.message(now, &topic, &payload),
             Due::Event => {
                 self.made += 1;
                 let message = "x".repeat(self.random.below(190) as usize);

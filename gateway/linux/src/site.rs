@@ -98,6 +98,7 @@ impl Office {
             kind: TerminalKind::Fixed,
             outgoing: direct,
             site: site.sys.site,
+            port: None,
         };
         let ha1 = match (&phone.password, &phone.ha1) {
             (Some(password), None) => {
