@@ -257,13 +257,13 @@ impl Buffer {
         match &self.source {
             Some(source) if source.ssrc == header.ssrc && fits => {
                 self.stranger = None;
-                return Some(offset);
+                Some(offset)
             }
             Some(_) if self.stranger.replace(header.ssrc) != Some(header.ssrc) => {
                 self.counters.far += 1;
-                return None;
+                None
             }
-            None if length > LONGEST => return None,
+            None if length > LONGEST => None,
             _ => Some(self.begin(header)),
         }
     }
