@@ -301,6 +301,3 @@ impl Gateway<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -24,6 +24,10 @@ const BETTER_FOR: u8 = 3;
 const CERTAIN_FOR: u8 = 12;
 /// Blocks for which the non-linear processor stays off after the near end was heard: 60 ms.
 const NEAR_HANGOVER: u8 = 12;
+/// Share of the far end that is little enough to have learned the line: 27 dB beyond the hybrid's.
+const LITTLE: f32 = 5e-4;
+/// Share of the far end that is left at best: 6 dB of the hybrid, and what µ-law allows.
+const LEAST: f32 = 1e-4;
 /// Mean square of what is too faint to be judged, -60 dBm0.
 const QUIET: f32 = 249.0;
 /// Mean square of the weakest far end that is adapted to, -42 dBm0.
@@ -63,10 +67,11 @@ struct Control {
     near: f32,
     foreground: f32,
     background: f32,
-    /// Share of the far end's power that was left at best, of late.
+    /// Share of the far end's power that is left, and that was at best, of late.
+    left: f32,
     leak: f32,
     better_for: u8,
-    /// The background has not been much better for a while: it need not adapt all the time.
+    /// The background has not been much better for so many blocks: it need not adapt all the time.
     settled_for: u8,
     /// Last error of the background, for whitening.
     last_error: f32,
@@ -80,6 +85,7 @@ impl Control {
         foreground: 0.0,
         background: 0.0,
         leak: 1.0,
+        left: 1.0,
         better_for: 0,
         settled_for: 0,
         last_error: 0.0,
@@ -185,7 +191,7 @@ impl<const TAPS: usize> Canceller<TAPS> {
         foreground: &[f32; BLOCK],
         correlation: &mut Correlation,
     ) -> [f32; 3] {
-        let steps = if self.control.settled_for == u8::MAX {
+        let steps = if self.control.settled_for == u8::MAX && self.control.left < LITTLE {
             STEPS_KEPT
         } else {
             STEPS
@@ -252,9 +258,10 @@ impl<const TAPS: usize> Canceller<TAPS> {
         // Far more is left than was before: the near end speaks, or the line is another one. What matches a voice by chance
         // does not do so for long.
         let ratio = control.foreground / far_power;
+        control.left = ratio;
         let strange = ratio > 8.0 * control.leak;
         control.leak = if ratio < control.leak {
-            control.leak + 0.1 * (ratio - control.leak)
+            (control.leak + 0.1 * (ratio - control.leak)).max(LEAST)
         } else {
             control.leak * 1.001
         };
@@ -270,15 +277,13 @@ impl<const TAPS: usize> Canceller<TAPS> {
             0
         };
         if control.better_for >= times {
-            control.settled_for = if control.background < 0.5 * control.foreground {
-                0
-            } else {
-                control.settled_for
-            };
+            if control.background < 0.5 * control.foreground {
+                control.settled_for = 0;
+            }
             control.better_for = 0;
             control.foreground = control.background;
             self.foreground = self.background;
-        } else if control.background > 2.0 * control.foreground {
+        } else if control.background > 2.0 * control.foreground || control.background.is_nan() {
             control.background = control.foreground;
             self.background = self.foreground;
         }

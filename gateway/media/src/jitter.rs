@@ -24,6 +24,8 @@ const MODEM_GROWS: u32 = 160;
 const MARGIN: f32 = 40.0;
 /// The delay changes at once by whole blocks only, so that packets and blocks begin together.
 const STEP: u32 = BLOCK as u32;
+/// Packets in a row that come too late before everything begins anew.
+const LATE: u8 = 5;
 /// A packet so much too late is of another time: 1 s.
 const ANCIENT: i32 = -8_000;
 
@@ -59,6 +61,8 @@ struct Source {
     /// Delay of the packets in samples: their mean, and that of the latest of them.
     mean: f32,
     latest: f32,
+    /// Packets in a row that came too late.
+    late: u8,
     /// From here on the far end is silent.
     silent_from: Option<u32>,
 }
@@ -125,11 +129,16 @@ impl Buffer {
             offset += grows as i32;
         }
         let late = offset + octets.len() as i32 <= 0;
-        if late {
-            self.counters.late += 1;
+        self.counters.late += u32::from(late);
+        if let Some(source) = &mut self.source {
+            source.late = if late { source.late + 1 } else { 0 };
+            if source.late == LATE {
+                // The way has become longer than can be waited for.
+                offset = self.begin(header);
+            }
         }
         if let Some(source) = &mut self.source {
-            if !late {
+            if source.late == 0 {
                 // Of the last second or two.
                 source.mean += (offset as f32 - source.mean) / 64.0;
             }
@@ -248,16 +257,20 @@ impl Buffer {
         match &self.source {
             Some(source) if source.ssrc == header.ssrc && fits => {
                 self.stranger = None;
-                return Some(offset);
+                Some(offset)
             }
             Some(_) if self.stranger.replace(header.ssrc) != Some(header.ssrc) => {
                 self.counters.far += 1;
-                return None;
+                None
             }
-            Some(_) => self.counters.restarts += 1,
-            None if length > LONGEST => return None,
-            None => {}
+            None if length > LONGEST => None,
+            _ => Some(self.begin(header)),
         }
+    }
+
+    /// Begins anew with this packet; where it belongs.
+    fn begin(&mut self, header: &Repr) -> i32 {
+        self.counters.restarts += u32::from(self.source.is_some());
         let delay = self.fixed.unwrap_or(FIRST);
         self.there = [0; CAPACITY.div_ceil(32)];
         self.position = header.timestamp.wrapping_sub(delay as u32);
@@ -267,9 +280,10 @@ impl Buffer {
             ssrc: header.ssrc,
             mean: delay,
             latest: delay,
+            late: 0,
             silent_from: Some(self.position),
         });
-        Some(delay as i32)
+        delay as i32
     }
 
     /// Everything is played so many samples later.
@@ -303,7 +317,8 @@ impl Buffer {
             }
         }
         let end = timestamp.wrapping_add(octets.len() as u32);
-        if end.wrapping_sub(self.end) as i32 > 0 {
+        let ahead = end.wrapping_sub(self.position) as usize;
+        if end.wrapping_sub(self.end) as i32 > 0 && ahead <= CAPACITY {
             self.end = end;
         }
         new

@@ -7,6 +7,7 @@ use hybrid::{JAPANESE, Loop, OFFICE, PAIR_0_4, PAIR_0_5, RESISTIVE, level, noise
 use media::BLOCK;
 use media::echo::{Canceller, Mode};
 use media::g711::{ulaw_decode, ulaw_encode};
+use signal::Dice;
 
 fn coded(sample: f64) -> i16 {
     ulaw_decode(ulaw_encode(sample.round().clamp(-32_768.0, 32_767.0) as i16))
@@ -180,6 +181,45 @@ fn what_it_learned_wrongly_is_not_sent() {
         let most = heard.left.chunks(80).map(level).fold(-100.0, f64::max);
         assert!(most < -60.0, "{mode:?}: {most} dBm0");
     }
+}
+
+#[test]
+fn nothing_makes_it_louder_than_the_line() {
+    // Full-scale steps, impulses, tones that begin and end, the two ends alike or not: what goes out is never above what came in
+    // by more than the 3 dB of which it is judged, and the line is learned after all of it.
+    let mut dice = Dice::new(17);
+    let mut canceller = linear::<128>();
+    for _ in 0..4_000 {
+        let mut sound = || -> [i16; BLOCK] {
+            let kind = dice.one_of(5);
+            let size = dice.between(0.0, 32_000.0);
+            let turn = dice.between(0.0, 3.0);
+            std::array::from_fn(|n| match kind {
+                0 => 0,
+                1 => size as i16,
+                2 => (size * (turn * n as f64).sin()) as i16,
+                3 => (size * dice.sign()) as i16,
+                _ => {
+                    if n == 7 {
+                        i16::MIN
+                    } else {
+                        0
+                    }
+                }
+            })
+        };
+        let (far, near) = (sound(), sound());
+        let mut left = near;
+        canceller.process(&far, &mut left);
+        assert!(
+            level(&left) < (level(&near) + 3.1).max(-59.0),
+            "{} to {}",
+            level(&near),
+            level(&left)
+        );
+    }
+    let heard = run(&mut canceller, &OFFICE.echo(6.0), &noise(1, 12_000, -10.0), &[]);
+    assert!(heard.erle(1_000, 250) > 28.0, "{} dB", heard.erle(1_000, 250));
 }
 
 #[test]

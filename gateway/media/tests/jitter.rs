@@ -150,6 +150,30 @@ fn another_source_is_believed_the_second_time() {
 }
 
 #[test]
+fn a_way_that_becomes_longer_is_found_again() {
+    for modem in [false, true] {
+        for later in [30, 60, 150] {
+            let mut buffer = Buffer::new();
+            if modem {
+                buffer.fix();
+            }
+            // 2 s as it was, 2 s so many blocks later.
+            let packets: Vec<_> = (0..200)
+                .map(|n| (n * BLOCKS + if n < 100 { 0 } else { later }, n))
+                .collect();
+            let played = play(&mut buffer, &packets, 800);
+            let again = 400 + later + 5 * BLOCKS + 20;
+            let last = &played[again..];
+            assert!(
+                last.iter().all(|block| matches!(block, Block::Audio(_))),
+                "{modem} {later}: {}",
+                frames(&played[400..])
+            );
+        }
+    }
+}
+
+#[test]
 fn a_silent_far_end_is_not_missing() {
     let mut buffer = Buffer::new();
     play(&mut buffer, &[(0, 0), (4, 1)], 8);

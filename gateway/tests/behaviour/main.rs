@@ -4,6 +4,8 @@
 mod office;
 
 mod analog;
+mod analog_hook;
+mod analog_line;
 mod announcements;
 mod bad_input;
 mod emergency;

@@ -33,6 +33,7 @@ pub fn tell(run: &Run) -> Result<()> {
     starts(&mut stage)?;
     instructions(&mut stage)?;
     load::rates(&mut stage)?;
+    // The last one: lines that are plugged in stay.
     audio(&mut stage)
 }
 
