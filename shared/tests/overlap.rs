@@ -119,7 +119,6 @@ fn when_dialling_is_over() {
         (&plain, "003", Progress::Invalid(Refusal::CarrierSelection)),
         (&plain, "*", nothing),
         (&plain, "*0", nothing),
-        (&plain, "**", Progress::Invalid(Refusal::UnknownFeature)),
         (&plain, "#", Progress::Invalid(Refusal::UnknownFeature)),
     ] {
         assert_eq!(

@@ -1,6 +1,7 @@
 //! Telephones and FAX machines of the old kind at the box's line sockets, played by the twins.
 
 use super::stage::{Id, Stage, TONES, text};
+use crate::baresip::Phone;
 use crate::run::{Run, figure};
 use crate::tone;
 use crate::twin::bell::Burst;
@@ -47,7 +48,8 @@ pub(super) fn show(stage: &mut Stage, sets: &Sets) -> Result<()> {
     stage.run.say(
         "in the line sockets: a push-button telephone (204), one with a number display (205), two FAX machines (206, 207)",
     );
-    calls_a_desk_phone(stage, sets).context("the push-button telephone calls phone A")?;
+    let echo = calls_a_desk_phone(stage, sets).context("the push-button telephone calls phone A")?;
+    figure("demo.analog.echo.dbfs", format!("{echo:.1}"), "dBFS");
     calls_by_pulses(stage, sets).context("the same telephone dials with pulses")?;
     is_called(stage, sets).context("phone B calls the telephone with the display")?;
     faxes(stage, sets).context("a FAX page")
@@ -249,15 +251,15 @@ pub(super) fn busy(stage: &mut Stage) -> Result<u64> {
     sets[0].pause(3_000);
     wait_for("three seconds of talk", s(120), || sets[0].idle().then_some(()))?;
     let log = stage.board.log();
-    let mut longest = log.lines().filter_map(|line| {
+    let longest = log.lines().filter_map(|line| {
         let (_, rest) = line.split_once("audio: longest block ")?;
         rest.split(' ').next()?.parse().ok()
     });
-    longest.next_back().context("the box says nothing of its blocks")
+    longest.max().context("the box says nothing of its blocks")
 }
 
-/// It dials by DTMF, both hear each other, and little of A's tone comes back to A.
-fn calls_a_desk_phone(stage: &mut Stage, sets: &Sets) -> Result<()> {
+/// It dials by DTMF, both hear each other, and little of A's tone comes back to A: its level there, dBFS.
+fn calls_a_desk_phone(stage: &mut Stage, sets: &Sets) -> Result<f64> {
     let set = &sets.push_button;
     stage.erase_recordings()?;
     set.lift();
@@ -281,20 +283,17 @@ fn calls_a_desk_phone(stage: &mut Stage, sets: &Sets) -> Result<()> {
     })?;
     let echo = tone::level(&heard[heard.len() - window..], TONES[0]);
     set.speak(Some(TONE));
-    let at_a = stage
-        .a()?
-        .hears(TONE, &[TONES[1], EXCHANGE], s(5))
-        .context("A hears it")?;
+    let at_a = steadily(stage.a()?, TONE, &[TONES[1], EXCHANGE]).context("A hears it")?;
     set.speak(None);
     stage.run.say(format!(
         "the push-button telephone calls A by DTMF: dial tone at {dial_tone:.1} dBFS; it hears A at {at_set:.1} dBFS, A hears \
          it at {at_a:.1} dBFS; A's echo is at {echo:.1} dBFS"
     ));
-    figure("demo.analog.echo.dbfs", format!("{echo:.1}"), "dBFS");
     ensure!(echo < -45.0, "A hears itself at {echo:.1} dBFS");
     stage.a()?.hang_up()?;
     set.hears(EXCHANGE, &[TONES[0]], s(5)).context("busy tone")?;
-    hang_up(stage, set, PUSH_BUTTON)
+    hang_up(stage, set, PUSH_BUTTON)?;
+    Ok(echo)
 }
 
 /// A dial with pulses, 10 a second.
@@ -344,7 +343,7 @@ fn is_called(stage: &mut Stage, sets: &Sets) -> Result<()> {
         .context("it answers")?;
     set.speak(Some(TONE));
     let at_set = set.hears(TONES[1], &[EXCHANGE, TONES[0]], s(5))?;
-    let at_b = stage.b()?.hears(TONE, &[TONES[0], EXCHANGE], s(5))?;
+    let at_b = steadily(stage.b()?, TONE, &[TONES[0], EXCHANGE]).context("B hears it")?;
     set.speak(None);
     stage.run.say(format!(
         "B calls the telephone with the display: it shows {shown}, rings with {:.1} Hz and {:.0} V; it hears B at \
@@ -398,6 +397,17 @@ fn page() -> Vec<[u8; 216]> {
         })
     };
     (0..380).map(row).collect()
+}
+
+/// Level of a tone at a desk phone, dBFS, half a second after it is heard: what is measured is full of it.
+fn steadily(phone: &Phone, frequency: f64, others: &[f64]) -> Result<f64> {
+    phone.hears(frequency, others, s(5))?;
+    let begun = phone.recording()?.len();
+    wait_for("half a second of sound", s(5), || {
+        let heard = phone.recording().ok()?;
+        (heard.len() >= begun + tone::RATE as usize / 2).then_some(())
+    })?;
+    phone.hears(frequency, others, s(5))
 }
 
 /// The handset is put down and the line is at rest.

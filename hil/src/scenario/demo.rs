@@ -1,6 +1,6 @@
-//! The main job in eight steps: a call through the box, with the cloud alive and with the cloud dead.
+//! The main job in nine steps: a call through the box, with the cloud alive and with the cloud dead, and from its line sockets.
 
-use super::rules;
+use super::{analog, rules};
 use super::stage::{CARRIER_TONE, OUTSIDE, PHONE_PORTS, REP, Stage, TONES, same};
 use crate::office::{BOX, PHONES};
 use crate::process::Process;
@@ -37,6 +37,7 @@ pub fn tell(run: &Run) -> Result<()> {
     let offline = cut_in_calls(&mut stage).context("step 6, line cut in the middle of calls")?;
     power_cut(&mut stage, offline).context("step 7")?;
     back(&mut stage).context("step 8")?;
+    sockets(&mut stage).context("step 9")?;
     let stack = stage.board.stack_used()?;
     figure("firmware.stack.bytes", stack, "bytes");
     ensure!(
@@ -552,6 +553,18 @@ fn back(stage: &mut Stage) -> Result<()> {
         calls.len()
     ));
     Ok(())
+}
+
+/// Step 9: telephones and FAX machines of the old kind.
+fn sockets(stage: &mut Stage) -> Result<()> {
+    stage.board.off();
+    let sets = analog::plug(stage)?;
+    stage.board.on()?;
+    stage.configured(Instant::now(), s(20))?;
+    stage
+        .run
+        .say("9  the box is switched off, telephones are plugged into its line sockets, and it is switched on");
+    analog::show(stage, &sets)
 }
 
 fn on_both_sides(call: &Value) -> bool {

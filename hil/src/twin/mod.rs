@@ -76,7 +76,15 @@ pub struct Card {
     outputs: u32,
     inputs: u32,
     edges: Vec<(u32, u32)>,
+    /// Volts at the converter's inputs, and frames that it is ahead of the lines.
+    bus: [f64; 4],
+    ahead: u32,
 }
+
+/// Volts of the measuring bus with nothing on it: half the supply.
+const IDLE: f64 = 1.65;
+/// The most frames that the converter gets ahead of the lines: 50 ms.
+const AHEAD: u32 = 400;
 
 impl Default for Card {
     fn default() -> Self {
@@ -102,6 +110,8 @@ impl Card {
             outputs: ports(output::FORWARD) | ports(output::POWER),
             inputs: input::ALERT,
             edges: Vec::new(),
+            bus: [IDLE; 4],
+            ahead: 0,
         }
     }
 
@@ -129,6 +139,14 @@ impl Card {
     /// Changes of the input pins since the last call: levels and frame.
     pub fn edges(&mut self) -> Vec<(u32, u32)> {
         std::mem::take(&mut self.edges)
+    }
+
+    /// The board's time is `frames` behind the last block: the converter works on while the next block is on its way.
+    pub fn convert_until(&mut self, frames: u32) {
+        while self.ahead < frames.min(AHEAD) {
+            self.adc.frame(self.bus);
+            self.ahead += 1;
+        }
     }
 
     /// What the board wants; the answer, if it gets one.
@@ -211,8 +229,7 @@ impl Card {
     fn frame(&mut self, down: &[u8; PORTS], number: u32) -> [u8; PORTS] {
         let voices = self.ports.each_ref().map(|port| port.line.voice);
         let (up, volts) = self.codec.frame(down, &voices);
-        // Half the supply is the reference of the measuring bus.
-        let mut bus = [1.65; 4];
+        let mut bus = [IDLE; 4];
         let mut inputs = 0;
         for (n, (port, vin)) in self.ports.iter_mut().zip(volts).enumerate() {
             let on = |first: u32| self.outputs & first << n != 0;
@@ -234,14 +251,18 @@ impl Card {
                     tip, ring, current, ..
                 } = port.line;
                 bus = [
-                    1.65 + tip / 101.0,
-                    1.65 + ring / 101.0,
-                    1.65 + 10.0 * current,
-                    1.65,
+                    IDLE + tip / 101.0,
+                    IDLE + ring / 101.0,
+                    IDLE + 10.0 * current,
+                    IDLE,
                 ];
             }
         }
-        self.adc.frame(bus);
+        self.bus = bus;
+        match self.ahead.checked_sub(1) {
+            Some(ahead) => self.ahead = ahead,
+            None => self.adc.frame(bus),
+        }
         if self.adc.alert() {
             inputs |= input::ALERT;
         }

@@ -244,13 +244,18 @@ impl Telephone {
         set.polarity.clear();
     }
 
-    /// Waits until the last 300 ms heard are the tone of `frequency` and none of `others`; its level in dBFS.
+    /// Waits until the last 300 ms heard are the tone of `frequency` and none of `others`; the level of their end in dBFS.
+    ///
+    /// It listens 100 ms at a time: a box that lets its jitter buffer shrink plays a tone some hertz too high, which a longer
+    /// look takes for a weaker one.
     pub fn hears(&self, frequency: f64, others: &[f64], within: Duration) -> Result<f64> {
-        const WINDOW: usize = tone::RATE as usize * 3 / 10;
+        const LOOK: usize = tone::RATE as usize / 10;
         wait_for(&format!("the set hears {frequency} Hz"), within, || {
             let set = self.set();
-            let last = set.heard.get(set.heard.len().checked_sub(WINDOW)?..)?;
-            tone::heard(last, WINDOW, frequency, others).then(|| tone::level(last, frequency))
+            let last = set.heard.get(set.heard.len().checked_sub(3 * LOOK)?..)?;
+            let mut looks = last.chunks(LOOK);
+            let heard = looks.all(|look| tone::heard(look, LOOK, frequency, others));
+            heard.then(|| tone::level(&last[2 * LOOK..], frequency))
         })
     }
 

@@ -143,7 +143,7 @@ fn a_set_hears_and_speaks() {
     assert_eq!(set.recording().len(), 0, "on hook it is deaf");
     set.lift();
     bench.forget();
-    bench.run(500, sine(697.0, -10.0));
+    bench.run(800, sine(697.0, -10.0));
     let level = set.hears(697.0, &[941.0, 1209.0], NOW).unwrap();
     assert!(level > -16.0, "{level} dBFS");
     assert!(set.hears(941.0, &[697.0], NOW).is_err());
