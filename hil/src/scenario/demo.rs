@@ -1,7 +1,7 @@
 //! The main job in nine steps: a call through the box, with the cloud alive and with the cloud dead, and from its line sockets.
 
-use super::{analog, rules};
 use super::stage::{CARRIER_TONE, OUTSIDE, PHONE_PORTS, REP, Stage, TONES, same};
+use super::{analog, rules};
 use crate::office::{BOX, PHONES};
 use crate::process::Process;
 use crate::run::{Run, figure};
@@ -561,9 +561,9 @@ fn sockets(stage: &mut Stage) -> Result<()> {
     let sets = analog::plug(stage)?;
     stage.board.on()?;
     stage.configured(Instant::now(), s(20))?;
-    stage
-        .run
-        .say("9  the box is switched off, telephones are plugged into its line sockets, and it is switched on");
+    stage.run.say(
+        "9  the box is switched off, telephones are plugged into its line sockets, and it is switched on",
+    );
     analog::show(stage, &sets)
 }
 
