@@ -117,8 +117,9 @@ pub struct Chain {
     /// Blocks of silence since cancellers were disabled.
     silent: u8,
     receiver: Receiver,
-    /// Digits of the far end, and the one that sounds.
+    /// Digits of the far end, the source that they are of, and the one that sounds.
     theirs: event::Receiver,
+    source: u32,
     sounds: Option<dtmf::Generator>,
     sender: Sender,
     events: Deque<Event, EVENTS>,
@@ -145,6 +146,7 @@ impl Chain {
             silent: 0,
             receiver: Receiver::new(CODEC, None),
             theirs: event::Receiver::NEW,
+            source: 0,
             sounds: None,
             sender: Sender::NEW,
             events: Deque::new(),
@@ -159,12 +161,15 @@ impl Chain {
     pub fn command(&mut self, command: Command) {
         match command {
             Command::Stop => {
-                let (events, counters, sender) =
-                    (mem::take(&mut self.events), self.counters, self.sender.clone());
+                let (events, counters, stream) =
+                    (mem::take(&mut self.events), self.counters, self.sender.stream);
                 *self = Chain {
                     events,
                     counters,
-                    sender,
+                    sender: Sender {
+                        stream,
+                        ..Sender::NEW
+                    },
                     ..Chain::new()
                 };
             }
@@ -197,6 +202,8 @@ impl Chain {
             self.modem = true;
             self.canceller.set_mode(Mode::Held);
             self.receiver.modem();
+            // Nobody listens any more for the end of a digit.
+            self.sender.press(&self.state, None);
             self.tell(Event::Modem);
         }
     }
@@ -210,6 +217,10 @@ impl Chain {
             let header = packet.repr();
             match event::Payload::parse(packet.payload()) {
                 Some(payload) if telephone_event == Some(header.payload_type) => {
+                    // Timestamps of two sources have nothing to do with each other (RFC 3550 §5.1).
+                    if mem::replace(&mut self.source, header.ssrc) != header.ssrc {
+                        (self.theirs, self.sounds) = (event::Receiver::NEW, None);
+                    }
                     let heard = self.theirs.packet(header.timestamp, payload);
                     heard.into_iter().flatten().for_each(|event| self.sound(event));
                     true

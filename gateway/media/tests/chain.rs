@@ -9,7 +9,7 @@ use media::chain::{CODEC, Chain, Command, Event, PACKET_LEN, Stream};
 use media::dtmf::{Digit, Generator};
 use media::g711::Law;
 use media::player::Start;
-use media::rtp::Packet;
+use media::rtp::{Packet, Repr};
 use media::tone::{Goertzel, Tone};
 use signal::{Dice, coded, sines};
 
@@ -238,6 +238,58 @@ fn digits_go_out_as_events_and_sound_again() {
     );
 }
 
+/// Whether the last packet of a line is of an event.
+fn sends_an_event(chain: &mut Chain, samples: &[i16]) -> bool {
+    let (_, packets, _) = play(chain, samples);
+    let last = packets.last().unwrap();
+    Packet::parse(last).unwrap().repr().payload_type == EVENTS
+}
+
+#[test]
+fn a_fax_ends_the_digit_that_it_meets() {
+    let mut chain = Chain::new();
+    chain.command(Command::Connect(stream(1, Law::Pcmu)));
+    let held = digit(b'7', 500);
+    assert!(sends_an_event(&mut chain, &held[..1_600]));
+    chain.command(Command::Modem);
+    assert!(!sends_an_event(&mut chain, &held[1_600..3_200]));
+}
+
+#[test]
+fn hung_up_a_digit_is_over() {
+    let mut chain = Chain::new();
+    chain.command(Command::Connect(stream(1, Law::Pcmu)));
+    assert!(sends_an_event(&mut chain, &digit(b'7', 200)[..1_600]));
+    chain.command(Command::Stop);
+    chain.command(Command::Connect(stream(1, Law::Pcmu)));
+    assert!(!sends_an_event(&mut chain, &[0; 1_600]));
+}
+
+#[test]
+fn digits_of_another_source_are_heard_whatever_its_timestamps() {
+    let mut chain = Chain::new();
+    chain.command(Command::Connect(stream(1, Law::Pcmu)));
+    for (ssrc, timestamp) in [(7, 0x9000_0000), (8, 0x1000_0000)] {
+        let header = Repr {
+            marker: true,
+            payload_type: EVENTS,
+            sequence: 1,
+            timestamp,
+            ssrc,
+        };
+        let mut packet = [0; 16];
+        header
+            .emit(&mut packet)
+            .unwrap()
+            .copy_from_slice(&[5, 10, 0, 160]);
+        chain.receive(&packet);
+        // One that is over, as its packets do not come any more, before the next begins.
+        let (line, ..) = play(&mut chain, &[0; 4_000]);
+        assert!(level(770, &line[..800]) > -20.0, "{ssrc}");
+        assert_eq!(line[2_000..], [0; 2_000]);
+    }
+}
+
 #[test]
 fn a_fax_switches_both_ends_at_once() {
     let mut call = Call::new(Law::Pcmu);
@@ -340,6 +392,6 @@ fn whatever_comes_is_counted() {
 
 #[test]
 fn it_takes_no_more_memory_than_this() {
-    // 6,120 on the microcontroller: four of them are 23.9 KiB.
+    // 6,128 on the microcontroller: four of them are 23.9 KiB.
     assert!(size_of::<Chain>() <= 6_208, "{}", size_of::<Chain>());
 }

@@ -1,4 +1,4 @@
-//! `cargo x fuzz`: looks for bytes that the SIP core cannot bear, guided by what of it they reach.
+//! `cargo x fuzz`: looks for bytes that the SIP core and the audio cannot bear, guided by what of it they reach.
 
 use crate::build::{cargo, must};
 use anyhow::{Result, ensure};
@@ -37,7 +37,7 @@ pub fn briefly() -> Result<()> {
 }
 
 fn fuzz(filter: &str, seconds: u64) -> Result<()> {
-    let sources = workspace().join("gateway/sip/fuzz");
+    let sources = workspace().join("gateway/fuzz");
     let mut targets: Vec<String> = fs::read_dir(sources.join("corpus"))?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.contains(filter))
@@ -52,7 +52,7 @@ fn fuzz(filter: &str, seconds: u64) -> Result<()> {
                 "build",
                 "--quiet",
                 "--package",
-                "sip-fuzz",
+                "gateway-fuzz",
                 "--profile",
                 "fuzz",
                 "--target",
@@ -61,7 +61,7 @@ fn fuzz(filter: &str, seconds: u64) -> Result<()> {
             .arg("--target-dir")
             .arg(&folder),
     )?;
-    let program = folder.join(TRIPLE).join("fuzz/sip-fuzz");
+    let program = folder.join(TRIPLE).join("fuzz/gateway-fuzz");
     let each = (seconds / targets.len() as u64).max(1);
     let failed: Vec<_> = targets
         .iter()
@@ -69,7 +69,7 @@ fn fuzz(filter: &str, seconds: u64) -> Result<()> {
         .collect();
     ensure!(
         failed.is_empty(),
-        "{failed:?}: FUZZ_TARGET=<target> cargo run --package sip-fuzz -- <input> shows more"
+        "{failed:?}: FUZZ_TARGET=<target> cargo run --package gateway-fuzz -- <input> shows more"
     );
     Ok(())
 }
@@ -104,7 +104,7 @@ fn clean(program: &Path, sources: &Path, folder: &Path, name: &str, seconds: u64
             .args(
                 messages
                     .iter()
-                    .map(|folder| sources.join("../tests").join(folder)),
+                    .map(|folder| sources.join("../sip/tests").join(folder)),
             )
             .stdout(Stdio::null())
             .stderr(out)

@@ -1,10 +1,13 @@
 //! What is fuzzed: one function a target, that takes any bytes and panics where something is not as it has to be.
 #![forbid(unsafe_code)]
 
+mod caller_id;
 mod calls;
 mod digest;
 mod framer;
+mod line;
 mod message;
+mod rtp;
 mod script;
 mod sdp;
 mod subscriptions;
@@ -16,14 +19,17 @@ mod writer;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("address", values::address),
+    ("caller_id", caller_id::caller_id),
     ("calls", calls::calls),
     ("digest", digest::digest),
     ("fields", values::fields),
     ("framer", framer::framer),
+    ("line", line::line),
     ("message", message::message),
     ("params", values::params),
+    ("rtp", rtp::rtp),
     ("sdp", sdp::sdp),
     ("subscriptions", subscriptions::subscriptions),
     ("transactions", transactions::transactions),

@@ -1,4 +1,4 @@
-//! Every input that is kept, among them what was found once, and every message of the core's own tests, through each target.
+//! Every input that is kept, among them what was found once, and every message of the SIP core's tests, through each target.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ fn inputs(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn what_is_kept_does_no_harm() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (name, target) in sip_fuzz::TARGETS {
-        let messages = ["field", "rfc4475"].map(|folder| inputs(&fuzz.join("../tests").join(folder)));
+    for (name, target) in gateway_fuzz::TARGETS {
+        let messages = ["field", "rfc4475"].map(|folder| inputs(&fuzz.join("../sip/tests").join(folder)));
         let kept = inputs(&fuzz.join("corpus").join(name));
         for path in kept.into_iter().chain(messages.into_iter().flatten()) {
             println!("{}", path.display());

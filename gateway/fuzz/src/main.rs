@@ -2,7 +2,7 @@
 //! `cargo x fuzz`. Built as usual it runs the target on the files named, once each, to look into what was found.
 #![cfg_attr(fuzzing, no_main)]
 
-use sip_fuzz::{TARGETS, Target};
+use gateway_fuzz::{TARGETS, Target};
 
 fn chosen() -> Target {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
