@@ -1,6 +1,6 @@
 //! Copies of a description with some things changed, and all else as it was, byte for byte.
 use super::{Crypto, Direction, Media, Sdp, lines};
-use crate::scan::trim;
+use crate::scan::{split_once, trim};
 use crate::write::{Full, Writer};
 use core::fmt::Write;
 use core::net::{IpAddr, SocketAddr};
@@ -139,23 +139,24 @@ fn write_medium(w: &mut Writer<'_>, medium: &Media<'_>, part: &[u8], edit: Edit<
     }
 }
 
+/// Attributes that would lead around another place.
+const PLACE: [&[u8]; 4] = [b"rtcp", b"candidate", b"remote-candidates", b"end-of-candidates"];
+
 impl Edit<'_> {
     /// Is this line of a medium replaced by what is written anew?
     fn replaces(&self, line: &[u8]) -> bool {
-        let place = [
-            &b"c="[..],
-            b"a=rtcp:",
-            b"a=candidate:",
-            b"a=remote-candidates:",
-            b"a=end-of-candidates",
-        ];
-        let is_direction = |line: &[u8]| {
-            let attribute = lines(line).next().and_then(|l| l.strip_prefix(b"a="));
-            attribute.is_some_and(|a| Direction::ALL.iter().any(|d| d.as_str().as_bytes() == trim(a)))
+        let attribute = lines(line).next().and_then(|l| l.strip_prefix(b"a="));
+        // A flag has no value, and so has what was cut off.
+        let name = attribute.map(|a| split_once(a, b':').map_or(a, |(name, _)| name));
+        let is_place = match name {
+            Some(name) => PLACE.contains(&name),
+            None => line.starts_with(b"c="),
         };
-        self.target.is_some() && place.iter().any(|a| line.starts_with(a))
-            || self.direction.is_some() && is_direction(line)
-            || self.keys.is_some() && line.starts_with(b"a=crypto:")
+        let is_direction =
+            attribute.is_some_and(|a| Direction::ALL.iter().any(|d| d.as_str().as_bytes() == trim(a)));
+        self.target.is_some() && is_place
+            || self.direction.is_some() && is_direction
+            || self.keys.is_some() && name == Some(b"crypto")
     }
 }
 

@@ -191,6 +191,10 @@ fn encrypted_and_back() {
     // Another key replaces it, and without keys it is what it was.
     assert_eq!(edited(&secure, None, edit(Keys::These(keys))), secure);
     assert_eq!(edited(&secure, None, edit(Keys::None)), plain);
+    // A key without a word of what it is goes as well, an attribute that is only called alike stays.
+    let odd = secure.replace("a=crypto:", "a=crypto\na=cryptos:1\r\na=crypto:");
+    let kept = plain.replace("a=sendrecv\r\n", "a=sendrecv\r\na=cryptos:1\r\n");
+    assert_eq!(edited(&odd, None, edit(Keys::None)), kept);
     let feedback = plain.replace("RTP/AVP", "RTP/AVPF");
     assert!(edited(&feedback, None, edit(Keys::These(keys))).contains("9 RTP/SAVPF 0"));
 }
