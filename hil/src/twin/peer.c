@@ -10,10 +10,12 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <tiffio.h>
@@ -143,7 +145,7 @@ static pid_t program;
 static int wanted;
 /* The modem has spoken and the program has not replied. */
 static int said;
-/* A command to transmit, and the blocks until the modem gets it: 75 ms are between two signals (ITU-T T.30 §5.3), for which
+/* A command to transmit, and the blocks until the modem gets it: 75 ms are between two signals (ITU-T T.30 §5), for which
    a program relies on its own slowness. */
 static char command[256];
 static int command_length, gap;
@@ -271,6 +273,7 @@ static int modem(char *arguments[])
     tcsetattr(line, TCSANOW, &raw);
     program = fork();
     if (program == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(line, STDIN_FILENO);
         dup2(STDERR_FILENO, STDOUT_FILENO);
         execvp(arguments[0], arguments);

@@ -160,8 +160,8 @@ impl Fax {
         Fax::start("receive", page)
     }
 
-    /// efax, which sends this PBM (see [`write_bitmap`]) in FAX Class 1 (ITU-T T.31), below 20 white rows of its own. It waits
-    /// two minutes for its line. What it says is beside the page, in a `.log`.
+    /// efax, which sends this PBM (see [`write_bitmap`]) in FAX Class 1 (ITU-T T.31), below 20 white rows of its own. It gives up
+    /// after two minutes without a line. What it says is beside the page, in a `.log`.
     pub fn efax_sends(page: &Path) -> Result<Fax> {
         Fax::efax(page, &["-h", " ", "-t", "T"])
     }

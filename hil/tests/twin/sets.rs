@@ -329,10 +329,7 @@ fn efax_sends_a_page() {
     // More than the modem's buffer takes: CTS goes off.
     let page = [page(), page(), page()].concat();
     peer::write_bitmap(&sent, &page).unwrap();
-    converse(
-        Fax::efax_sends(&sent).unwrap(),
-        Fax::receive(&received).unwrap(),
-    );
+    converse(Fax::efax_sends(&sent).unwrap(), Fax::receive(&received).unwrap());
     let rows = peer::read_page(&received).unwrap();
     let (header, rows) = rows.split_at(20);
     assert!(header.as_flattened().iter().all(|&octet| octet == 0));
@@ -346,12 +343,6 @@ fn efax_receives_a_page() {
     let file = received.with_added_extension("001");
     let _ = std::fs::remove_file(&file);
     peer::write_page(&sent, &page()).unwrap();
-    converse(
-        Fax::send(&sent).unwrap(),
-        Fax::efax_receives(&received).unwrap(),
-    );
-    assert!(
-        peer::read_page(&file).unwrap() == page(),
-        "the page has changed"
-    );
+    converse(Fax::send(&sent).unwrap(), Fax::efax_receives(&received).unwrap());
+    assert!(peer::read_page(&file).unwrap() == page(), "the page has changed");
 }
