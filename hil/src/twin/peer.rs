@@ -1,9 +1,10 @@
-//! What spandsp does at the end of a line: a display that decodes numbers, and a FAX machine. It is a program of its own
-//! (`peer.c`), told and asked over pipes a block of 40 samples at a time.
+//! What spandsp does at the end of a line: a display that decodes numbers, a FAX machine, and the modem of efax, a FAX machine
+//! with a T.30 of its own. It is a program of its own (`peer.c`), told and asked over pipes a block of 40 samples at a time.
 
 use crate::run::{target, workspace};
 use anyhow::{Context, Result, ensure};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -50,12 +51,13 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(arguments: &[&str]) -> Result<Peer> {
+    fn start(arguments: &[&str], log: impl Into<Stdio>) -> Result<Peer> {
         let mut command = Command::new(program()?);
         command
             .args(arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(log);
         Ok(Peer {
             child: command.spawn()?,
             input: Vec::new(),
@@ -106,7 +108,7 @@ impl Display {
 
     /// Listens from now on.
     pub fn begin(&mut self) {
-        self.0 = Peer::start(&["display"]).ok();
+        self.0 = Peer::start(&["display"], Stdio::inherit()).ok();
     }
 
     /// Hears a sample; the message that it completes, as `type=content` of its fields in hexadecimal types, separated by
@@ -139,7 +141,7 @@ pub fn announcement(fields: &str) -> Result<Vec<i16>> {
         .collect())
 }
 
-/// A FAX machine: T.30 with V.17, V.29, V.27ter and error correction.
+/// A FAX machine: spandsp's, T.30 with V.17, V.29, V.27ter and error correction, or efax with spandsp's modems.
 #[derive(Debug)]
 pub struct Fax {
     peer: Peer,
@@ -158,13 +160,38 @@ impl Fax {
         Fax::start("receive", page)
     }
 
+    /// efax, which sends this PBM (see [`write_bitmap`]) in FAX Class 1 (ITU-T T.31), below 20 white rows of its own. It gives up
+    /// after two minutes without a line. What it says is beside the page, in a `.log`.
+    pub fn efax_sends(page: &Path) -> Result<Fax> {
+        Fax::efax(page, &["-h", " ", "-t", "T"])
+    }
+
+    /// efax, which receives into this file with `.001` added, a TIFF.
+    pub fn efax_receives(page: &Path) -> Result<Fax> {
+        Fax::efax(page, &["-r"])
+    }
+
+    fn efax(page: &Path, what: &[&str]) -> Result<Fax> {
+        let log = File::create(page.with_added_extension("log"))?;
+        let page = page.to_str().context("a path that is no text")?;
+        let program = ["modem", "efax", "-d", "/dev/stdin", "-v", "ewinc"];
+        // No echo of commands; fine, 14,400 bit/s, 215 mm, any length, one-dimensional, no error correction.
+        let set = ["-i", "E0", "-c", "1,5,0,2,0,0,0,0"];
+        let arguments = [&program[..], &set, what, &[page]].concat();
+        Ok(Fax::new(Peer::start(&arguments, log)?))
+    }
+
     fn start(what: &str, page: &Path) -> Result<Fax> {
         let page = page.to_str().context("a path that is no text")?;
-        Ok(Fax {
-            peer: Peer::start(&[what, page])?,
+        Ok(Fax::new(Peer::start(&[what, page], Stdio::inherit())?))
+    }
+
+    fn new(peer: Peer) -> Fax {
+        Fax {
+            peer,
             sound: VecDeque::from([0; BLOCK]),
             outcome: None,
-        })
+        }
     }
 
     /// Hears a sample and gives one.
@@ -197,6 +224,13 @@ impl Fax {
 pub fn write_page(path: &Path, rows: &[[u8; 216]]) -> Result<()> {
     let raw: Vec<u8> = rows.iter().flatten().copied().collect();
     once(&["write", path.to_str().context("path")?], &raw).map(drop)
+}
+
+/// The same as a PBM, which efax sends in fine resolution.
+pub fn write_bitmap(path: &Path, rows: &[[u8; 216]]) -> Result<()> {
+    let mut raw = format!("P4\n1728 {}\n", rows.len()).into_bytes();
+    raw.extend(rows.iter().flatten());
+    Ok(std::fs::write(path, raw)?)
 }
 
 /// The rows of the pages in a TIFF.

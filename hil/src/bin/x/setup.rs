@@ -19,7 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 12] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
@@ -39,6 +39,7 @@ const TOOLS: [Tool; 11] = [
         "libspandsp-dev",
         "FAX machines and displays at the analog lines",
     ),
+    tool("efax", "efax", "a FAX machine of another make"),
 ];
 
 /// Only for `cargo x test` and `cargo x bench gateway`.
