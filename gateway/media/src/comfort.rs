@@ -49,7 +49,8 @@ impl Comfort {
         for _ in 0..level & 0x7F {
             power *= DECIBEL;
         }
-        self.reflections = [0.0; ORDER];
+        // What is in a lattice grows when its coefficients change, time after time beyond all bounds: each one begins at rest.
+        (self.reflections, self.backward) = ([0.0; ORDER], [0.0; ORDER]);
         for (reflection, quantized) in self.reflections.iter_mut().zip(spectrum) {
             // 255 is reserved, and would be no stable filter.
             *reflection = (258.0 / 32_768.0) * (f32::from((*quantized).min(254)) - 127.0);

@@ -10,6 +10,7 @@ use media::g711::Law;
 use media::receiver::Receiver;
 use media::rtp::{Packet, Repr};
 use proptest::prelude::*;
+use signal::Dice;
 
 fn noise(payload: &[u8]) -> Vec<i16> {
     let mut comfort = Comfort::new();
@@ -92,6 +93,25 @@ fn it_is_played_while_the_far_end_is_silent() {
         level(&played[4_000..])
     );
     assert_eq!(receiver.counters().missing, 0);
+}
+
+#[test]
+fn one_description_after_the_other_is_no_louder_than_they_say() {
+    let mut dice = Dice::new(5);
+    let mut comfort = Comfort::new();
+    for n in 0..20_000 {
+        let mut payload = [60; 11];
+        payload[1..].fill_with(|| [0, 254, dice.next() as u8][dice.one_of(3)]);
+        comfort.describe(&payload);
+        let mut block = [0; BLOCK];
+        comfort.make(&mut block);
+        let peak = block.iter().map(|s| s.unsigned_abs()).max().unwrap();
+        assert!(peak < 400, "{peak} in block {n}");
+    }
+    comfort.describe(&[30]);
+    let mut block = [0; BLOCK];
+    comfort.make(&mut block);
+    assert!((level(&block) - 6.18 + 30.0).abs() < 3.0);
 }
 
 proptest! {
