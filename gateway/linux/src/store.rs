@@ -124,8 +124,9 @@ fn work<F: MultiwriteNorFlash>(
         let is_last = matches!(first, Err(RecvTimeoutError::Disconnected));
         match first {
             Ok(Order::Execute(token, op)) => {
-                tell(&op);
                 let done = run(store.execute(token, &op));
+                // Once it is on the disk.
+                tell(&op);
                 // The box stops: nobody waits for it.
                 let _ = events.blocking_send(driver::Event::Stored(Box::new(done)));
             }

@@ -207,10 +207,17 @@ impl Lab {
     pub fn start_box(&mut self) -> Result<()> {
         let mut command = self.host.command(program());
         command.arg("--config").arg(self.folder.join("box.toml"));
+        command.env("RUST_LOG", "info,denwaban_box::store=debug");
         let mut process = Process::start("box", &mut command, &self.folder)?;
         process.prints("ready", s(20))?;
         self.serving = Some(process);
         Ok(())
+    }
+
+    /// Legs of calls that the box has written down since it was started.
+    pub fn recorded(&self) -> usize {
+        let log = self.serving.as_ref().map(Process::output);
+        log.unwrap_or_default().matches("leg=").count()
     }
 
     /// Kills the box (SIGKILL).

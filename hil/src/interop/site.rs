@@ -44,6 +44,10 @@ fn site((mut lab, mut cloud, passwords): (Lab, Cloud, Vec<String>), a: Kind, b: 
 
     ensure!(cloud.stop()?, "the cloud did not end well");
     inside(&lab, &mut a, &mut b)?;
+    // What is not in flash yet goes with the power: two legs of each call so far are.
+    wait_for("records in flash", PATIENCE, || {
+        (lab.recorded() == 8).then_some(())
+    })?;
     lab.kill_box();
     lab.start_box()?;
     // B is known; A's connection is gone, and with it what was registered by it.
