@@ -173,8 +173,14 @@ impl Chain {
                     ..Chain::new()
                 };
             }
-            Command::Listen => self.state = State::Listening,
-            Command::Tone(tone) => self.state = State::Sounding(Generator::new(tone)),
+            Command::Listen => {
+                self.leave_modem_mode();
+                self.state = State::Listening;
+            }
+            Command::Tone(tone) => {
+                self.leave_modem_mode();
+                self.state = State::Sounding(Generator::new(tone));
+            }
             Command::CallerId(frame) => self.state = State::Showing(Modulator::new(frame)),
             Command::Connect(stream) => self.connect(stream),
             Command::Modem => self.hear_modem(),
@@ -195,6 +201,14 @@ impl Chain {
             }
         }
         self.state = State::Connected(stream);
+    }
+
+    /// The far end is away, so its modem is: somebody at the telephone may dial again.
+    fn leave_modem_mode(&mut self) {
+        if mem::take(&mut self.modem) {
+            self.canceller.set_mode(Mode::Full);
+            (self.from_modems, self.to_modems) = (fax::Detector::new(), fax::Detector::new());
+        }
     }
 
     fn hear_modem(&mut self) {

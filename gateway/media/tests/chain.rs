@@ -255,6 +255,22 @@ fn a_fax_ends_the_digit_that_it_meets() {
     assert!(!sends_an_event(&mut chain, &held[1_600..3_200]));
 }
 
+/// Who puts a FAX on hold can dial.
+#[test]
+fn digits_are_told_again_after_a_fax() {
+    let mut chain = Chain::new();
+    chain.command(Command::Connect(stream(1, Law::Pcmu)));
+    chain.command(Command::Modem);
+    let mut told = |command| {
+        chain.command(command);
+        play(&mut chain, &[0; 8_000]);
+        play(&mut chain, &digit(b'5', 100)).2
+    };
+    assert_eq!(told(Command::Connect(stream(1, Law::Pcmu))), []);
+    assert_eq!(told(Command::Tone(Tone::SecondDial)).len(), 1);
+    assert_eq!(told(Command::Connect(stream(2, Law::Pcmu))).len(), 1, "a voice");
+}
+
 #[test]
 fn hung_up_a_digit_is_over() {
     let mut chain = Chain::new();

@@ -254,6 +254,9 @@ impl Agent {
             }
             (Method::Bye, Some(slot)) => {
                 let event = self.gone(slot);
+                if self.waiting.slot == Some(slot) {
+                    self.waiting = Waiting::NONE;
+                }
                 if let Some(dialog) = self.get_mut(slot) {
                     *dialog = Dialog::FREE;
                 }

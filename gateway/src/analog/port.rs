@@ -393,7 +393,9 @@ impl Port {
             State::Idle | State::Rings | State::Recalls(_) => return,
             State::Dials(_) | State::Calls { .. } | State::Talks | State::Over(..) | State::Silent => {}
         }
-        if let (Some(active), Some(held)) = (self.active, self.held)
+        // Nobody is connected to 110, 118 or 119 but by calling there.
+        let emergency = core::mem::take(&mut self.emergency);
+        if let (Some(active), Some(held), false) = (self.active, self.held, emergency)
             && self.agent.transfer(now, held, active)
         {
             (self.active, self.held) = (None, None);

@@ -212,6 +212,33 @@ fn who_is_left_on_hold_rings_the_telephone() {
     }
 }
 
+/// Who is on hold is not connected to an emergency call that is given up, and the hook works again afterwards.
+#[test]
+fn nobody_is_connected_to_an_emergency_call() {
+    let mut o = Office::with_telephones(1, 1);
+    let mut dialog = talks_to_phone_1(&mut o);
+    o.press_hook(0);
+    is_asked(&mut o, &dialog);
+    o.press(0, "119");
+    assert!(matches!(
+        o.media.pop_front(),
+        Some(gateway::MediaOutput::Play { .. })
+    ));
+    o.put_down(0);
+    assert!(o.bell(0));
+    o.lift(0);
+    is_asked(&mut o, &dialog);
+    o.hears_somebody(0, "192.168.1.11:6000");
+    o.press_hook(0);
+    is_asked(&mut o, &dialog);
+    o.hears_tone(0, Tone::SecondDial);
+    o.press_hook(0);
+    is_asked(&mut o, &dialog);
+    hangs_up(&mut o, &mut dialog);
+    o.put_down(0);
+    o.nothing_left();
+}
+
 /// The other side transfers: the telephone is asked for an offer, and hears somebody else.
 #[test]
 fn it_is_transferred() {
