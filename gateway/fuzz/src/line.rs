@@ -121,6 +121,9 @@ impl World {
             (self.modem, self.pressed) = (None, false);
         }
         self.events(command == Command::Stop);
+        if matches!(command, Command::Listen | Command::Tone(_)) {
+            self.modem = None;
+        }
     }
 
     /// A packet that is one.
