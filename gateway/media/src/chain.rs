@@ -7,7 +7,7 @@
 //! ```
 //!
 //! It has no clock but its blocks, does no I/O and never fails: what cannot be understood is dropped and counted. A FAX that is
-//! heard in either direction switches it to *modem mode* at once, until the connection ends: no non-linear processor, no
+//! heard in either direction switches it to *modem mode* at once, for as long as it is connected: no non-linear processor, no
 //! comfort noise, a fixed buffer, redundancy where the peer takes it.
 
 use core::mem;
@@ -69,7 +69,7 @@ pub enum Command {
     CallerId(Frame),
     /// Speech with the far end. A second one changes the connection.
     Connect(Stream),
-    /// Modem mode until [`Command::Stop`], as if a FAX had been heard.
+    /// Modem mode until it stops, listens or sounds a tone, as if a FAX had been heard.
     Modem,
 }
 
