@@ -6,6 +6,8 @@ use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
+use crate::provision::HttpEvent;
+use crate::provision::files::Host;
 use crate::store;
 
 /// Something that happened in the world.
@@ -21,6 +23,8 @@ pub enum Input<'a> {
     Datagram {
         /// From where.
         flow: Flow,
+        /// Who sent it.
+        from: Host,
         /// At most [`crate::budget::DATAGRAM_MAX`] bytes.
         bytes: &'a [u8],
     },
@@ -29,6 +33,8 @@ pub enum Input<'a> {
     Stream {
         /// Which connection: [`Flow::stream`] is not 0, and no other open connection of the interface has it.
         flow: Flow,
+        /// Who sent it.
+        from: Host,
         /// The message.
         bytes: &'a [u8],
     },
@@ -56,6 +62,24 @@ pub enum Input<'a> {
         line: u8,
         /// What.
         event: LineEvent,
+    },
+    /// A packet of TFTP: to port [`crate::budget::TFTP_PORT`], or to the second port, from which all is sent.
+    Tftp {
+        /// From where.
+        peer: SocketAddr,
+        /// Who sent it.
+        from: Host,
+        /// It came to the first port.
+        is_request: bool,
+        /// The packet.
+        bytes: &'a [u8],
+    },
+    /// Something on a connection to port [`crate::budget::HTTP_PORT`].
+    Http {
+        /// Which, below [`crate::budget::HTTP_CONNECTIONS`].
+        connection: u8,
+        /// What.
+        event: HttpEvent<'a>,
     },
     /// What time it is; calls never depend on it.
     WallClock {
@@ -133,6 +157,18 @@ pub enum Output<'a> {
         flow: Flow,
         /// The message.
         bytes: &'a [u8],
+    },
+    /// Send a packet of TFTP from the second port.
+    Tftp {
+        /// To where.
+        to: SocketAddr,
+        /// At most [`crate::provision::tftp::PACKET_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// There is an answer on this connection for files: [`crate::Gateway::answer`].
+    Http {
+        /// Which.
+        connection: u8,
     },
     /// For the TCP connection to the cloud's SIP.
     Trunk(TrunkOutput<'a>),

@@ -219,7 +219,11 @@ impl Driver {
         let now = self.now();
         for n in 0..count {
             if let Some((flow, bytes)) = self.udp.as_ref().and_then(|udp| udp.received(n)) {
-                self.gateway.handle(now, Input::Datagram { flow, bytes });
+                self.gateway.handle(now, Input::Datagram {
+                    flow,
+                    from: Host::UNKNOWN,
+                    bytes,
+                });
             }
             self.drain(now);
         }
@@ -230,7 +234,11 @@ impl Driver {
         let input = match &event {
             // What was read before its connection was closed comes from nobody.
             Event::Stream(flow, _) if !self.streams.is_open(flow) => return,
-            Event::Stream(flow, bytes) => Input::Stream { flow: *flow, bytes },
+            Event::Stream(flow, bytes) => Input::Stream {
+                flow: *flow,
+                from: Host::UNKNOWN,
+                bytes,
+            },
             Event::StreamClosed(flow) => match self.streams.closed(flow) {
                 true => Input::StreamClosed { flow: *flow },
                 false => return,
