@@ -34,7 +34,7 @@ use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::EventBody;
+use shared::sync::{EventBody, HubOrder};
 use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
@@ -55,7 +55,7 @@ use provision::files::Host;
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
-use uplink::Uplink;
+use uplink::{Order, Uplink};
 
 /// What the box calls itself; whoever asks learns no version (RFC 3261 §20.35).
 pub const AGENT: &str = "Denwaban";
@@ -267,8 +267,10 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
-                if let Some(order) = self.uplink.message(now, topic, payload) {
-                    self.on_test_line(now, order);
+                match self.uplink.message(now, topic, payload) {
+                    Some(Order::TestLine(order)) => self.on_test_line(now, order),
+                    Some(Order::Hub(HubOrder::CheckSync(key))) => self.on_check_sync(key),
+                    Some(Order::Hub(_)) | None => {}
                 }
             }
             Input::Stored(done) => self.on_stored(now, done),

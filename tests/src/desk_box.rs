@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use gateway::budget::{PLAYERS, SIP_PORT, STREAM_MAX};
+use gateway::provision::files::Host;
 use gateway::storage::BoxStorage;
 use gateway::store::ram::{RamNor, Torn};
 use gateway::store::{Done, Op, Reply, Store, Token, map};
@@ -278,6 +279,8 @@ impl DeskBox {
                     u64::from(prompt.duration_ms()) * u64::from(times) + 1_000 * u64::from(times - 1);
                 self.players[usize::from(player)] = Some(now + length);
             }
+            // Phones here are set by hand.
+            Output::Tftp { .. } | Output::Http { .. } => {}
             Output::Line { line, order } => {
                 if let Some(telephone) = self.telephones.get_mut(usize::from(line)) {
                     telephone.obey(now, order);

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gateway::budget::STREAM_MAX;
+use gateway::provision::files::Host;
 use gateway::store::{Done, Op, Reply, Store, Token};
 use gateway::{Boot, Gateway, Input, Network, Output, TrunkInput, TrunkOutput, UplinkInput};
 use shared::factory::MAX_FACTORY;
@@ -334,7 +335,8 @@ impl Driver {
                 Some(Output::Store(token, op)) => self.disk.execute(token, op),
                 Some(Output::Media(media)) => self.players.act(media),
                 // It has no ports.
-                Some(Output::Line { .. }) => {}
+                // No phone fetches anything here.
+                Some(Output::Line { .. } | Output::Tftp { .. } | Output::Http { .. }) => {}
                 None => {
                     let Some(flow) = self.closed.pop() else { break };
                     self.gateway.handle(now, Input::StreamClosed { flow });

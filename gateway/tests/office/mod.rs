@@ -9,10 +9,11 @@ mod mqtt;
 mod phone;
 mod telephone;
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
+use gateway::provision::files::Host;
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
@@ -95,6 +96,7 @@ pub fn site(phones: u16, channels: u8) -> Site {
             outgoing: rep,
             site: site.sys.site,
             port: None,
+            phone: None,
         };
         site.ids.push(id).unwrap();
         let credential = Credential {
@@ -145,6 +147,12 @@ pub struct Office {
     pub published: Vec<(String, Vec<u8>)>,
     /// Datagrams to these addresses are not printed or kept: for floods.
     pub deaf: bool,
+    /// Who has which address, as the network tells.
+    pub hosts: HashMap<IpAddr, Host>,
+    /// Packets of TFTP that left the box.
+    pub tftp: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Answers on the connections for files, in whole.
+    pub answers: VecDeque<(u8, String)>,
     poll: Vec<u8>,
 }
 
@@ -207,6 +215,9 @@ impl Office {
             stored: 0,
             published: Vec::new(),
             deaf: false,
+            hosts: HashMap::new(),
+            tftp: VecDeque::new(),
+            answers: VecDeque::new(),
             poll: vec![0; STREAM_MAX],
         };
         office.handle(Input::Network(Network::Up {
@@ -237,6 +248,7 @@ impl Office {
         for _ in 0..100_000 {
             let mut done = None;
             let mut trunk: Option<TrunkDid> = None;
+            let mut answer = None;
             match brain_polls(&mut self.gateway, self.now, &mut self.poll) {
                 None => {
                     let next = self.gateway.next_deadline();
@@ -253,6 +265,8 @@ impl Office {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
                 }
+                Some(Output::Tftp { to, bytes }) => self.tftp.push_back((to, bytes.to_vec())),
+                Some(Output::Http { connection }) => answer = Some(connection),
                 Some(Output::Trunk(TrunkOutput::Send(bytes))) => trunk = Some(TrunkDid::Sent(bytes.to_vec())),
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),
                 Some(Output::Trunk(TrunkOutput::Close)) => trunk = Some(TrunkDid::Close),
@@ -273,6 +287,9 @@ impl Office {
             }
             if let Some(did) = trunk {
                 self.on_trunk(did);
+            }
+            if let Some(connection) = answer {
+                self.fetch_answer(connection);
             }
         }
         panic!("it never ends");
