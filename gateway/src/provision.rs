@@ -32,7 +32,7 @@ use crate::budget::HTTP_CONNECTIONS;
 use crate::store::Token;
 use files::{Client, Host};
 use phones::{File, Phones, Shelf};
-use sync::{Step, Sync};
+use sync::Sync;
 
 /// Token of the operations that keep what phones were given.
 pub(crate) const TOKEN: Token = Token(2);
@@ -292,29 +292,26 @@ impl Gateway<'_> {
             let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
             return Some((flow, sync::write(&flow, contact.as_bytes(), random, buffer)?));
         }
-        while let Some(step) = self.provision.sync.poll(now) {
-            match step {
-                Step::Compare(key) => {
-                    let phone = self.site.id(key).and_then(|id| id.phone);
-                    let (shelf, ..) = self.provision.parts(&self.site, &self.factory, address);
-                    let digest = phone.and_then(|phone| shelf.digest(phone));
-                    let is_other = digest.is_some_and(|digest| digest != shelf.phones.fetched(key));
-                    self.provision.sync.compared(now, key, is_other);
-                }
-                Step::Tell(key) if self.busy.set().contains(key) => self.provision.sync.busy(now, key),
-                Step::Tell(key) => {
-                    let random = self.random();
-                    let mut bindings = self.registrar.iter();
-                    let Some(binding) = bindings.find(|b| b.key() == key && b.is_reachable()) else {
-                        self.provision.sync.absent(key);
-                        continue;
-                    };
-                    self.provision.sync.sent(now, key);
-                    let flow = binding.flow();
-                    if let Some(len) = sync::write(&flow, binding.contact(), random, buffer) {
-                        return Some((flow, len));
-                    }
-                }
+        while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
+            let phone = self.site.id(key).and_then(|id| id.phone);
+            let (shelf, ..) = self.provision.parts(&self.site, &self.factory, address);
+            let digest = phone.and_then(|phone| shelf.digest(phone));
+            let is_other = digest.is_some_and(|digest| digest != shelf.phones.fetched(key));
+            let random = self.random();
+            let mut bindings = self.registrar.iter();
+            let binding = bindings.find(|binding| binding.key() == key && binding.is_reachable());
+            // A phone that is not there is looked at when it registers.
+            let Some(binding) = binding.filter(|_| is_other || is_ordered) else {
+                continue;
+            };
+            if self.busy.set().contains(key) {
+                self.provision.sync.busy(now, key, is_ordered);
+                continue;
+            }
+            self.provision.sync.sent(now, key);
+            let flow = binding.flow();
+            if let Some(len) = sync::write(&flow, binding.contact(), random, buffer) {
+                return Some((flow, len));
             }
         }
         None

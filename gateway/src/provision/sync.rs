@@ -18,38 +18,27 @@ const BUSY: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(60);
 const TIMES: u8 = 3;
 
-/// Whose files are to be looked at, and who is to be told.
+/// Whose files are to be looked at, and who is told to fetch whatever it has.
 pub struct Sync {
-    /// The file may be another than the phone has.
     look: IdSet,
-    /// It is.
-    due: IdSet,
-    /// It was told so, or is in a call: it is looked at again.
+    ordered: IdSet,
+    /// They were told, or are in a call: looked at again.
     later: IdSet,
+    again: Instant,
     /// How often that was.
     rounds: u8,
     next: Instant,
-    again: Instant,
-}
-
-/// What is next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Compare the file of this ID's phone: [`Sync::compared`].
-    Compare(IdKey),
-    /// Tell the phone of this ID: [`Sync::sent`], [`Sync::busy`] or [`Sync::absent`].
-    Tell(IdKey),
 }
 
 impl Sync {
     pub const fn new() -> Self {
         Self {
             look: IdSet::EMPTY,
-            due: IdSet::EMPTY,
+            ordered: IdSet::EMPTY,
             later: IdSet::EMPTY,
+            again: Instant::NEVER,
             rounds: 0,
             next: Instant::ZERO,
-            again: Instant::NEVER,
         }
     }
 
@@ -61,54 +50,43 @@ impl Sync {
 
     /// These are to fetch, whatever they have.
     pub fn order(&mut self, ids: IdSet) {
-        self.due = self.due.union(ids);
-        self.rounds = 0;
+        self.ordered = self.ordered.union(ids);
+        self.look(ids);
     }
 
     pub fn next_deadline(&self) -> Option<Instant> {
-        if !self.look.union(self.due).is_empty() {
-            return Some(self.next);
-        }
-        (!self.later.is_empty()).then_some(self.again)
+        let look = (!self.look.is_empty()).then_some(self.next);
+        let later = (!self.later.is_empty()).then_some(self.again);
+        look.into_iter().chain(later).min()
     }
 
-    pub fn poll(&mut self, now: Instant) -> Option<Step> {
+    /// The next ID to look at, and whether its phone is to fetch whatever it has. Nothing follows unless [`Sync::sent`] or
+    /// [`Sync::busy`] is called.
+    pub fn poll(&mut self, now: Instant) -> Option<(IdKey, bool)> {
         if now >= self.again {
             self.again = Instant::NEVER;
             self.rounds = self.rounds.saturating_add(1);
             self.look = self.look.union(core::mem::take(&mut self.later));
         }
-        if now < self.next {
-            return None;
-        }
-        let due = self.due.iter().next();
-        due.map(Step::Tell).or_else(|| self.look.iter().next().map(Step::Compare))
-    }
-
-    /// The file was compared.
-    pub fn compared(&mut self, now: Instant, key: IdKey, is_other: bool) {
+        let key = self.look.iter().next().filter(|_| now >= self.next)?;
+        let is_ordered = self.ordered.contains(key);
         self.look.remove(key);
-        self.due.set(key, is_other);
+        self.ordered.remove(key);
         self.next = now + LOOK;
+        Some((key, is_ordered))
     }
 
-    /// It was told.
+    /// The phone was told.
     pub fn sent(&mut self, now: Instant, key: IdKey) {
-        self.due.remove(key);
         if self.rounds.saturating_add(1) < TIMES {
             self.look_later(now + AGAIN, key);
         }
     }
 
-    /// It is in a call.
-    pub fn busy(&mut self, now: Instant, key: IdKey) {
-        self.due.remove(key);
+    /// The phone is in a call.
+    pub fn busy(&mut self, now: Instant, key: IdKey, is_ordered: bool) {
+        self.ordered.set(key, is_ordered);
         self.look_later(now + BUSY, key);
-    }
-
-    /// There is nobody to tell; a phone that registers is looked at.
-    pub fn absent(&mut self, key: IdKey) {
-        self.due.remove(key);
     }
 
     fn look_later(&mut self, at: Instant, key: IdKey) {

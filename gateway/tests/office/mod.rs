@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod cloud;
+pub mod files;
 #[path = "../common/mod.rs"]
 mod common;
 mod mqtt;
