@@ -174,7 +174,11 @@ impl DeskBox {
         let Some(life) = &mut self.life else { return };
         life.with_dependent_mut(|_, brain| {
             let input = match &told {
-                Told::Datagram(flow, bytes) => Input::Datagram { flow: *flow, bytes },
+                Told::Datagram(flow, bytes) => Input::Datagram {
+                    flow: *flow,
+                    station: None,
+                    bytes,
+                },
                 Told::TrunkConnected(local, peer) => Input::Trunk(TrunkInput::Connected {
                     local: *local,
                     peer: *peer,
