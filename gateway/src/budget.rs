@@ -46,6 +46,8 @@ pub const PLAYERS: usize = 4;
 /// says good-bye), and 690 for what the answer to an INVITE repeats, until somebody lifts the handset: a call to a group rings them
 /// all.
 pub const LINES: usize = shared::analog::PORTS as usize;
+/// Ports of the hub that have neighbours, the ports with power and the uplink, 184 bytes each, 1 KiB.
+pub const HUB_PORTS: usize = 5;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
 pub const RTP_PORT: u16 = 16_384;
 /// UDP port of an analog line's RTP, behind the players'.

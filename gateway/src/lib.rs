@@ -17,6 +17,7 @@ pub mod keeper;
 pub mod lamps;
 mod line;
 pub mod link;
+pub mod lldp;
 mod phones;
 pub mod registrar;
 pub mod storage;
