@@ -18,6 +18,7 @@ pub mod lamps;
 mod line;
 pub mod link;
 mod phones;
+pub mod power;
 pub mod registrar;
 pub mod storage;
 pub mod store;
