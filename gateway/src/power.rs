@@ -1,7 +1,7 @@
 //! Power for the devices at the hub's ports (PoE, IEEE 802.3 clause 33): who is fed, when, and how much is left.
 //!
 //! ```text
-//! controller ── Reading ──> ports ── kept, drawn ──> who is next, who has to go ── PowerOrder ──> controller
+//! controller ── Reading ──> ports ── kept, drawn ──> who is next, who has to go ── PortOrder ──> controller
 //! ```
 //!
 //! The controller finds and classifies devices, and cuts what is overloaded, shorted or unplugged, by itself. It says how things
@@ -18,6 +18,7 @@ mod port;
 use core::time::Duration;
 
 use shared::hub::{PortPower, PowerFault};
+use shared::sync::PowerOrder;
 use sip::Instant;
 
 use crate::budget::POWER_PORTS;
@@ -108,7 +109,7 @@ pub enum Cut {
 
 /// What the controller is to do with a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PowerOrder {
+pub enum PortOrder {
     /// Feed it, within the limit of its class.
     On(Class),
     /// Feed it no more, and search for a device.
@@ -117,17 +118,6 @@ pub enum PowerOrder {
     Disable,
     /// Search for a device again.
     Enable,
-}
-
-/// What somebody wants of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switch {
-    /// Feed whatever may be fed.
-    On,
-    /// Off, until it is switched on.
-    Off,
-    /// Off and on again.
-    Cycle,
 }
 
 /// Why a port is not switched.
@@ -293,8 +283,7 @@ impl Power {
         let Some(port) = self.ports.get_mut(usize::from(port)) else {
             return 0;
         };
-        // What is kept for it already is its own in any case.
-        let own = port.kept(now);
+        let own = port.own(now);
         port.ask(wanted, own + supply.saturating_sub(kept))
     }
 
@@ -306,18 +295,18 @@ impl Power {
         &mut self,
         now: Instant,
         port: u8,
-        how: Switch,
+        order: PowerOrder,
         force: bool,
         in_call: InCall,
     ) -> Result<(), Refused> {
         let at = usize::from(port);
         let in_call = in_call.get(at).ok_or(Refused::Port)?;
         let port = self.ports.get_mut(at).ok_or(Refused::Port)?;
-        match how {
-            Switch::On => port.enable(now),
+        match order {
+            PowerOrder::On => port.enable(now),
             _ if *in_call && !force => return Err(Refused::InCall),
-            Switch::Off => port.disable(now),
-            Switch::Cycle => port.cycle(now),
+            PowerOrder::Off => port.disable(now),
+            PowerOrder::Cycle => port.cycle(now),
         }
         Ok(())
     }
@@ -345,7 +334,7 @@ impl Power {
     }
 
     /// The next thing for the controller to do.
-    pub fn poll(&mut self) -> Option<(u8, PowerOrder)> {
+    pub fn poll(&mut self) -> Option<(u8, PortOrder)> {
         (0..)
             .zip(&mut self.ports)
             .find_map(|(n, port)| Some((n, port.take_order()?)))

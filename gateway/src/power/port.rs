@@ -6,7 +6,7 @@ use shared::hub::{PortPower, PowerFault};
 use sip::Instant;
 
 use super::class::Class;
-use super::{Cut, Feed, Found, PortReading, PowerOrder};
+use super::{Cut, Feed, Found, PortOrder, PortReading};
 
 /// A device that starts draws what it likes: what it was measured to draw counts after this. A desk phone is up by then.
 pub const SETTLED: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ pub struct Port {
     granted: Option<u16>,
     /// Faults in a row.
     faults: u8,
-    order: Option<PowerOrder>,
+    order: Option<PortOrder>,
     ordered_at: Instant,
     fault: Option<PowerFault>,
     /// There is no power left for the device that waits.
@@ -123,19 +123,19 @@ impl Port {
         };
         let feeds = reading.feed != Feed::Off;
         match self.state {
-            State::Off if feeds || reading.searches => self.repeat(now, PowerOrder::Disable),
+            State::Off if feeds || reading.searches => self.repeat(now, PortOrder::Disable),
             State::Off => {}
             State::Searching | State::Waiting { .. } if feeds => self.is_on(now),
             // What the controller remembers of an order before we started.
             State::Searching | State::Waiting { .. } if !reading.searches => {
-                self.repeat(now, PowerOrder::Enable)
+                self.repeat(now, PortOrder::Enable)
             }
             State::Searching | State::Waiting { .. } => self.search(now, reading.found),
             State::Starting { .. } if reading.feed == Feed::On => self.is_on(now),
             State::Starting { since } => match (reading.cut, reading.found) {
                 (None | Some(Cut::Unplugged), _) if now - since < START_MAX => {}
                 // It was pulled out again.
-                (_, Found::Nothing) => self.give(now, PowerOrder::Off, State::Searching),
+                (_, Found::Nothing) => self.give(now, PortOrder::Off, State::Searching),
                 (None | Some(Cut::Unplugged), _) => self.rest(now, PowerFault::Controller, true),
                 (Some(Cut::Overload), _) => self.rest(now, PowerFault::Overload, false),
                 (Some(Cut::Short | Cut::Start), _) => self.rest(now, PowerFault::Short, false),
@@ -155,7 +155,7 @@ impl Port {
                 }
                 None => self.state = State::Searching,
             },
-            State::Resting { .. } if feeds => self.repeat(now, PowerOrder::Off),
+            State::Resting { .. } if feeds => self.repeat(now, PortOrder::Off),
             State::Resting { fault: Some(_), .. } if reading.found == Found::Nothing => {
                 (self.faults, self.fault) = (0, None);
                 self.state = State::Searching;
@@ -194,7 +194,7 @@ impl Port {
 
     /// Feeds it.
     pub fn start(&mut self, now: Instant) {
-        self.give(now, PowerOrder::On(self.class), State::Starting { since: now });
+        self.give(now, PortOrder::On(self.class), State::Starting { since: now });
     }
 
     /// Feeds it no more for a while, because of a fault; the longer the more there were.
@@ -207,7 +207,7 @@ impl Port {
             fault: Some(fault),
         };
         if still_feeds {
-            self.give(now, PowerOrder::Off, self.state);
+            self.give(now, PortOrder::Off, self.state);
         }
     }
 
@@ -220,19 +220,19 @@ impl Port {
             until: now + CYCLE,
             fault: None,
         };
-        self.give(now, PowerOrder::Off, state);
+        self.give(now, PortOrder::Off, state);
     }
 
     /// Off by order.
     pub fn disable(&mut self, now: Instant) {
         (self.faults, self.fault) = (0, None);
-        self.give(now, PowerOrder::Disable, State::Off);
+        self.give(now, PortOrder::Disable, State::Off);
     }
 
     /// No longer off by order.
     pub fn enable(&mut self, now: Instant) {
         if self.state == State::Off {
-            self.give(now, PowerOrder::Enable, State::Searching);
+            self.give(now, PortOrder::Enable, State::Searching);
         }
     }
 
@@ -253,20 +253,20 @@ impl Port {
         is_silent
     }
 
-    fn give(&mut self, now: Instant, order: PowerOrder, state: State) {
+    fn give(&mut self, now: Instant, order: PortOrder, state: State) {
         self.state = state;
         self.order = Some(order);
         self.ordered_at = now;
     }
 
-    fn repeat(&mut self, now: Instant, order: PowerOrder) {
+    fn repeat(&mut self, now: Instant, order: PortOrder) {
         if now - self.ordered_at >= AGAIN {
             self.give(now, order, self.state);
         }
     }
 
     /// What the controller is to do.
-    pub fn take_order(&mut self) -> Option<PowerOrder> {
+    pub fn take_order(&mut self) -> Option<PortOrder> {
         self.order.take()
     }
 
@@ -300,9 +300,14 @@ impl Port {
         self.class
     }
 
-    /// What is kept for it, 0.1 W: what its class may draw, or what it was promised; once it was measured what it has drawn.
+    /// What is kept for it, 0.1 W: what is its own, or what it draws if that is more.
     pub fn kept(&self, now: Instant) -> u16 {
-        let kept = match (self.state, self.granted) {
+        self.own(now).max(self.drawn)
+    }
+
+    /// What is its own, 0.1 W: what its class may draw, or what it was promised; once it was measured what it has drawn.
+    pub fn own(&self, now: Instant) -> u16 {
+        match (self.state, self.granted) {
             (State::Starting { .. }, _) => self.class.supplied(),
             (State::On { .. }, Some(granted)) => self.class.with_cable(granted),
             (State::On { since }, None) if now - since >= SETTLED => {
@@ -310,8 +315,7 @@ impl Port {
             }
             (State::On { .. }, None) => self.class.supplied(),
             _ => 0,
-        };
-        kept.max(self.drawn)
+        }
     }
 
     /// What its device asks for by LLDP, 0.1 W, where `room` is left for it at the port: what it gets.

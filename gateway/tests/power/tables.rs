@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use gateway::budget::POWER_SUPPLY;
 use gateway::power::{
-    CYCLE, Class, Cut, Fault, Feed, Found, HOT, HOT_BACK, InCall, PortReading, Power, PowerOrder, REST,
-    REST_MAX, Reading, Refused, SETTLED, SILENT, SUPPLY_MIN_MV, Switch,
+    CYCLE, Class, Cut, Fault, Feed, Found, HOT, HOT_BACK, InCall, PortOrder, PortReading, Power, REST,
+    REST_MAX, Reading, Refused, SETTLED, SILENT, SUPPLY_MIN_MV,
 };
 use shared::hub::{PortPower, PowerFault};
+use shared::sync::PowerOrder;
 use sip::Instant;
 
 const NONE: PortReading = PortReading {
@@ -49,12 +50,12 @@ fn cut(class: u8, why: Cut) -> PortReading {
     }
 }
 
-fn on(port: u8, class: u8) -> (u8, PowerOrder) {
-    (port, PowerOrder::On(Class::new(class)))
+fn on(port: u8, class: u8) -> (u8, PortOrder) {
+    (port, PortOrder::On(Class::new(class)))
 }
 
-fn off(port: u8) -> (u8, PowerOrder) {
-    (port, PowerOrder::Off)
+fn off(port: u8) -> (u8, PortOrder) {
+    (port, PortOrder::Off)
 }
 
 struct Bench {
@@ -81,7 +82,7 @@ impl Bench {
         bench
     }
 
-    fn at(&mut self, ms: u64, ports: [PortReading; 4]) -> Vec<(u8, PowerOrder)> {
+    fn at(&mut self, ms: u64, ports: [PortReading; 4]) -> Vec<(u8, PortOrder)> {
         let reading = Reading {
             ports,
             supply_mv: self.supply_mv,
@@ -92,12 +93,12 @@ impl Bench {
         self.orders()
     }
 
-    fn orders(&mut self) -> Vec<(u8, PowerOrder)> {
+    fn orders(&mut self) -> Vec<(u8, PortOrder)> {
         std::iter::from_fn(|| self.power.poll()).collect()
     }
 
     /// Rows of time, ports, orders.
-    fn table(&mut self, rows: &[(u64, [PortReading; 4], &[(u8, PowerOrder)])]) {
+    fn table(&mut self, rows: &[(u64, [PortReading; 4], &[(u8, PortOrder)])]) {
         for (ms, ports, orders) in rows {
             assert_eq!(self.at(*ms, *ports), *orders, "at {ms} ms");
         }
@@ -323,7 +324,7 @@ fn orders_without_effect_are_given_again() {
     assert_eq!(bench.faults(), [(0, PowerFault::Controller, true)]);
     bench
         .power
-        .switch(Instant(9_000), 0, Switch::Cycle, false, [false; 4])
+        .switch(Instant(9_000), 0, PowerOrder::Cycle, false, [false; 4])
         .unwrap();
     assert_eq!(bench.orders(), [off(0)]);
     bench.table(&[
@@ -349,7 +350,7 @@ fn what_feeds_goes_on_when_the_box_starts() {
     bench.table(&[(1_000, [NONE, DISABLED, NONE, NONE], &[])]);
     // The controller has forgotten it since.
     bench.table(&[
-        (2_000, [NONE, device(1), NONE, NONE], &[(1, PowerOrder::Disable)]),
+        (2_000, [NONE, device(1), NONE, NONE], &[(1, PortOrder::Disable)]),
         (3_000, [NONE, DISABLED, NONE, NONE], &[]),
     ]);
 }
@@ -367,30 +368,40 @@ fn ports_are_switched_by_order() {
             std::iter::from_fn(|| bench.power.poll()).collect::<Vec<_>>(),
         )
     };
-    assert_eq!(switch(100, 1, Switch::Off, false), (Err(Refused::InCall), vec![]));
     assert_eq!(
-        switch(100, 1, Switch::Cycle, false),
+        switch(100, 1, PowerOrder::Off, false),
         (Err(Refused::InCall), vec![])
     );
-    assert_eq!(switch(100, 4, Switch::Off, true), (Err(Refused::Port), vec![]));
-    assert_eq!(switch(100, 1, Switch::On, false), (Ok(()), vec![]), "it is on");
     assert_eq!(
-        switch(200, 1, Switch::Off, true),
-        (Ok(()), vec![(1, PowerOrder::Disable)])
+        switch(100, 1, PowerOrder::Cycle, false),
+        (Err(Refused::InCall), vec![])
     );
     assert_eq!(
-        switch(300, 1, Switch::Cycle, true),
+        switch(100, 4, PowerOrder::Off, true),
+        (Err(Refused::Port), vec![])
+    );
+    assert_eq!(
+        switch(100, 1, PowerOrder::On, false),
+        (Ok(()), vec![]),
+        "it is on"
+    );
+    assert_eq!(
+        switch(200, 1, PowerOrder::Off, true),
+        (Ok(()), vec![(1, PortOrder::Disable)])
+    );
+    assert_eq!(
+        switch(300, 1, PowerOrder::Cycle, true),
         (Ok(()), vec![]),
         "off is off"
     );
     assert_eq!(
-        switch(400, 1, Switch::On, false),
-        (Ok(()), vec![(1, PowerOrder::Enable)])
+        switch(400, 1, PowerOrder::On, false),
+        (Ok(()), vec![(1, PortOrder::Enable)])
     );
     bench.table(&[
         // The order has not arrived yet.
         (500, [NONE, DISABLED, NONE, NONE], &[]),
-        (1_400, [NONE, DISABLED, NONE, NONE], &[(1, PowerOrder::Enable)]),
+        (1_400, [NONE, DISABLED, NONE, NONE], &[(1, PortOrder::Enable)]),
         (1_500, [NONE, device(1), NONE, NONE], &[on(1, 1)]),
     ]);
 }
@@ -453,7 +464,7 @@ fn more_than_there_is() {
         let mut ports: Vec<u8> = orders.iter().map(|(port, _)| *port).collect();
         ports.sort_by_key(|port| std::cmp::Reverse(*port));
         assert_eq!(ports, gone, "{drawn:?}");
-        assert!(orders.iter().all(|(_, order)| *order == PowerOrder::Off));
+        assert!(orders.iter().all(|(_, order)| *order == PortOrder::Off));
         let told: Vec<_> = bench
             .faults()
             .iter()

@@ -3,8 +3,9 @@
 
 use gateway::budget::POWER_SUPPLY;
 use gateway::power::{
-    Class, Cut, Feed, Found, InCall, PortReading, Power, PowerOrder, Reading, SETTLED, STAGGER, Switch,
+    Class, Cut, Feed, Found, InCall, PortOrder, PortReading, Power, Reading, SETTLED, STAGGER,
 };
+use shared::sync::PowerOrder;
 use sip::Instant;
 
 /// Watts that each class has at the port (IEEE 802.3 table 33-7), and the current at which the controller cuts it.
@@ -183,7 +184,8 @@ impl World {
                 self.in_call[at] = self.sockets[at].since.is_some() && self.chance.one_in(2);
             }
             if self.chance.one_in(1_500) {
-                let how = [Switch::On, Switch::On, Switch::Off, Switch::Cycle][self.chance.below(4) as usize];
+                let how = [PowerOrder::On, PowerOrder::On, PowerOrder::Off, PowerOrder::Cycle]
+                    [self.chance.below(4) as usize];
                 let force = self.chance.one_in(2);
                 let _ = self
                     .power
@@ -213,7 +215,7 @@ impl World {
     }
 
     fn ask(&mut self, at: usize, class: usize) {
-        let before = self.needs(at);
+        let before = self.has(at);
         let wanted = self.chance.below(300) as u16;
         let granted = self.power.requested(Instant(self.now), at as u8, wanted);
         if granted == 0 || wanted == 0 {
@@ -228,8 +230,9 @@ impl World {
         let device = f64::from(granted) / 10.0;
         let root = (volts * volts - 4.0 * ohms * device).max(0.0).sqrt();
         self.sockets[at].promised = Some(volts * (volts - root) / (2.0 * ohms));
-        let all: f64 = (0..4).map(|at| self.needs(at)).sum();
-        if granted > wanted || self.needs(at) > before + 0.2 && all > supply() + 0.2 {
+        // What breaks its promise is found at the next reading.
+        let all: f64 = (0..4).map(|at| self.has(at)).sum();
+        if granted > wanted || self.has(at) > before + 0.2 && all > supply() + 0.2 {
             self.findings.violations += 1;
         }
     }
@@ -246,20 +249,23 @@ impl World {
         }
     }
 
-    /// What has to be there for a port: what its class may draw; after a minute the most that it has drawn, and a watt; or what it
-    /// was promised.
+    /// What has to be there for a port: what it draws, if that is more than it has.
     fn needs(&self, at: usize) -> f64 {
+        self.has(at).max(self.draws(at))
+    }
+
+    /// What a port has: what its class may draw; after a minute the most that it has drawn, and a watt; or what it was promised.
+    fn has(&self, at: usize) -> f64 {
         let socket = &self.sockets[at];
         let class = CLASSES[socket.class].0;
         let Some(since) = socket.since else {
             return if socket.on_at.is_some() { class } else { 0.0 };
         };
-        let needs = match socket.promised {
+        match socket.promised {
             Some(promised) => promised,
             None if self.now - since >= SETTLED.as_millis() as u64 => class.min(socket.peak + 1.0),
             None => class,
-        };
-        needs.max(self.draws(at))
+        }
     }
 
     fn controller(&mut self) {
@@ -269,7 +275,8 @@ impl World {
             if socket.on_at.is_some_and(|when| when <= self.now) {
                 socket.on_at = None;
                 match socket.thing {
-                    Thing::Device { .. } => {
+                    Thing::Device { class, .. } => {
+                        socket.class = class;
                         socket.since = Some(self.now);
                         (socket.peak, socket.promised, socket.idle) = (0.0, None, 0);
                     }
@@ -342,11 +349,11 @@ impl World {
     fn obey(&mut self) {
         let mut orders: Vec<_> = std::iter::from_fn(|| self.power.poll()).collect();
         // A port is freed before another one is fed.
-        orders.sort_by_key(|(_, order)| matches!(order, PowerOrder::On(_)));
+        orders.sort_by_key(|(_, order)| matches!(order, PortOrder::On(_)));
         for (port, order) in orders {
             let at = usize::from(port);
             match order {
-                PowerOrder::On(class) => {
+                PortOrder::On(class) => {
                     let (watts, _) = CLASSES[usize::from(class.number())];
                     let all: f64 = (0..4).map(|at| self.needs(at)).sum();
                     let too_soon = self
@@ -362,15 +369,15 @@ impl World {
                         self.sockets[at].class = usize::from(class.number());
                     }
                 }
-                PowerOrder::Off | PowerOrder::Disable => {
+                PortOrder::Off | PortOrder::Disable => {
                     if self.draws_all() > supply() {
                         self.findings.shed += 1;
                     }
                     let socket = &mut self.sockets[at];
                     (socket.since, socket.on_at) = (None, None);
-                    socket.searches = order == PowerOrder::Off;
+                    socket.searches = order == PortOrder::Off;
                 }
-                PowerOrder::Enable => self.sockets[at].searches = true,
+                PortOrder::Enable => self.sockets[at].searches = true,
             }
         }
     }
