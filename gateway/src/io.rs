@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use media::{g711::Law, prompt::Prompt};
+use shared::hub::Link;
 use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
@@ -58,6 +59,25 @@ pub enum Input<'a> {
         line: u8,
         /// What.
         event: LineEvent,
+    },
+    /// The board has a hub, and its MAC address is this; told before anything else of the hub.
+    Hub {
+        /// The address.
+        mac: [u8; 6],
+    },
+    /// The link of a port of the hub, at the start and when it changes.
+    Link {
+        /// Index of the port, below [`crate::budget::HUB_PORTS`]; the last one is the uplink.
+        port: u8,
+        /// How it is.
+        link: Link,
+    },
+    /// An LLDPDU came in at a port of the hub.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// Without the Ethernet header.
+        bytes: &'a [u8],
     },
     /// What time it is; calls never depend on it.
     WallClock {
@@ -167,6 +187,14 @@ pub enum Output<'a> {
         line: u8,
         /// What.
         order: LineOrder,
+    },
+    /// Send an LLDPDU to the nearest bridge's address (01-80-C2-00-00-0E) at a port of the hub. One that is lost is followed by
+    /// another.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// At most [`crate::lldp::MESSAGE_MAX`] bytes, without the Ethernet header.
+        bytes: &'a [u8],
     },
 }
 

@@ -19,6 +19,7 @@ mod line;
 pub mod link;
 pub mod lldp;
 mod phones;
+pub mod power;
 pub mod registrar;
 pub mod storage;
 pub mod store;
@@ -51,10 +52,11 @@ use analog::{Analog, Found};
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
+use lldp::Lldp;
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
-use uplink::Uplink;
+use uplink::{Order, Uplink};
 
 /// What the box calls itself; whoever asks learns no version (RFC 3261 §20.35).
 pub const AGENT: &str = "Denwaban";
@@ -94,6 +96,9 @@ pub struct Gateway<'s> {
     pub(crate) keeper: Keeper<'s>,
     pub(crate) lamps: Lamps<'s>,
     pub(crate) analog: Analog<'s>,
+    pub(crate) lldp: Lldp,
+    /// The MAC address of the hub, if there is one.
+    pub(crate) hub: Option<[u8; 6]>,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -160,6 +165,8 @@ impl<'s> Gateway<'s> {
             keeper: Keeper::new(held),
             lamps: Lamps::new(lamps, [word(2), word(0)]),
             analog: Analog::new(ports, word(1) ^ word(3)),
+            lldp: Lldp::new(),
+            hub: None,
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -240,14 +247,18 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
-                if let Some(order) = self.uplink.message(now, topic, payload) {
-                    self.on_test_line(now, order);
+                match self.uplink.message(now, topic, payload) {
+                    Some(Order::TestLine(order)) => self.on_test_line(now, order),
+                    Some(Order::Hub(_)) | None => {}
                 }
             }
             Input::Stored(done) => self.on_stored(now, done),
             Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
+            Input::Hub { mac } => self.hub = Some(mac),
+            Input::Link { port, link } => self.on_hub_link(now, port, link),
+            Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
     }
@@ -269,6 +280,10 @@ impl<'s> Gateway<'s> {
             Ready::TrunkClose => Output::Trunk(TrunkOutput::Close),
             Ready::Media(media) => Output::Media(media),
             Ready::Line(line, order) => Output::Line { line, order },
+            Ready::Lldp { port, len } => Output::Lldp {
+                port,
+                bytes: buffer.get(..len).unwrap_or_default(),
+            },
             Ready::Put(op) => Output::Store(BINDINGS, op),
             Ready::Uplink => match self.uplink.output()? {
                 uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
@@ -364,6 +379,9 @@ impl<'s> Gateway<'s> {
             if let Some((flow, len)) = self.poll_lamps(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
+            if let Some((port, len)) = self.poll_lldp(now, buffer) {
+                return Some(Ready::Lldp { port, len });
+            }
             if self.poll_uplink(now) {
                 return Some(Ready::Uplink);
             }
@@ -390,6 +408,7 @@ impl<'s> Gateway<'s> {
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
+            self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
         ];
@@ -567,6 +586,7 @@ enum Ready {
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
+    Lldp { port: u8, len: usize },
     Put(store::Op),
     Uplink,
 }

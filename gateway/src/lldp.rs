@@ -10,6 +10,7 @@
 //! at the uplink.
 
 pub mod lldpdu;
+mod ports;
 #[cfg(test)]
 mod tests;
 
