@@ -46,6 +46,13 @@ pub const PLAYERS: usize = 4;
 /// says good-bye), and 690 for what the answer to an INVITE repeats, until somebody lifts the handset: a call to a group rings them
 /// all.
 pub const LINES: usize = shared::analog::PORTS as usize;
+/// Ports with power (PoE), 64 bytes each: those of one controller.
+pub const POWER_PORTS: usize = shared::hub::PORTS as usize;
+/// What the board's supply has for them, 0.1 W: 60 W. Four devices of class 0 or 3 are promised 61.6 W: the last of them is fed
+/// as soon as the first three are measured.
+pub const POWER_SUPPLY: u16 = 600;
+/// Ports of the hub that have neighbours, the ports with power and the uplink, 184 bytes each, 1 KiB.
+pub const HUB_PORTS: usize = POWER_PORTS + 1;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
 pub const RTP_PORT: u16 = 16_384;
 /// UDP port of an analog line's RTP, behind the players'.

@@ -17,7 +17,9 @@ pub mod keeper;
 pub mod lamps;
 mod line;
 pub mod link;
+pub mod lldp;
 mod phones;
+pub mod power;
 pub mod provision;
 pub mod registrar;
 pub mod storage;
@@ -42,7 +44,8 @@ use sip::{Flow, Instant};
 pub use analog::{MEASURING, Measured, Port, Sense, Signal};
 pub use calls::Meta;
 pub use io::{
-    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput,
+    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
+    UplinkInput,
 };
 pub use storage::Storage;
 
@@ -50,6 +53,7 @@ use analog::{Analog, Found};
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
+use lldp::Lldp;
 use provision::Provision;
 use provision::files::Host;
 use registrar::Registrar;
@@ -95,6 +99,9 @@ pub struct Gateway<'s> {
     pub(crate) keeper: Keeper<'s>,
     pub(crate) lamps: Lamps<'s>,
     pub(crate) analog: Analog<'s>,
+    pub(crate) lldp: Lldp,
+    /// The MAC address of the hub, if there is one.
+    pub(crate) hub: Option<[u8; 6]>,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -164,6 +171,8 @@ impl<'s> Gateway<'s> {
             keeper: Keeper::new(held),
             lamps: Lamps::new(lamps, [word(2), word(0)]),
             analog: Analog::new(ports, word(1) ^ word(3)),
+            lldp: Lldp::new(),
+            hub: None,
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -239,20 +248,20 @@ impl<'s> Gateway<'s> {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Network(network) => self.on_network(now, network),
-            Input::Datagram { flow, from, bytes } => {
-                self.from = from;
+            Input::Datagram { flow, station, bytes } => {
+                self.from = Host::of(station);
                 self.on_message(now, flow, bytes);
             }
-            Input::Stream { flow, from, bytes } => {
-                self.from = from;
+            Input::Stream { flow, bytes } => {
+                self.from = Host::UNKNOWN;
                 self.on_stream(now, flow, bytes);
             }
             Input::Tftp {
                 peer,
-                from,
+                station,
                 is_request,
                 bytes,
-            } => self.on_tftp(now, from, peer, is_request, bytes),
+            } => self.on_tftp(now, Host::of(station), peer, is_request, bytes),
             Input::Http { connection, event } => self.on_http(now, connection, event),
             Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),
@@ -277,6 +286,9 @@ impl<'s> Gateway<'s> {
             Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
+            Input::Hub { mac } => self.hub = Some(mac),
+            Input::Link { port, link } => self.on_hub_link(now, port, link),
+            Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
     }
@@ -298,6 +310,10 @@ impl<'s> Gateway<'s> {
             Ready::TrunkClose => Output::Trunk(TrunkOutput::Close),
             Ready::Media(media) => Output::Media(media),
             Ready::Line(line, order) => Output::Line { line, order },
+            Ready::Lldp { port, len } => Output::Lldp {
+                port,
+                bytes: buffer.get(..len).unwrap_or_default(),
+            },
             Ready::Put(op) => Output::Store(BINDINGS, op),
             Ready::Give(op) => Output::Store(provision::TOKEN, op),
             Ready::Tftp { to, len } => Output::Tftp {
@@ -399,6 +415,9 @@ impl<'s> Gateway<'s> {
             if let Some((flow, len)) = self.poll_lamps(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
+            if let Some((port, len)) = self.poll_lldp(now, buffer) {
+                return Some(Ready::Lldp { port, len });
+            }
             if let Some(op) = self.provision.phones.next_put(now) {
                 return Some(Ready::Give(op));
             }
@@ -440,6 +459,7 @@ impl<'s> Gateway<'s> {
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
+            self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
             self.provision.next_deadline(),
@@ -621,6 +641,7 @@ enum Ready {
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
+    Lldp { port: u8, len: usize },
     Put(store::Op),
     /// What a phone is given, or has made of it.
     Give(store::Op),

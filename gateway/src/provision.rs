@@ -17,7 +17,7 @@ mod sync;
 pub mod tftp;
 pub mod window;
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use heapless::Vec;
 use shared::factory::Factory;
@@ -27,7 +27,7 @@ use shared::sync::{Alarm, EventBody, PhoneSecret, Waiting};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Name};
 
-use crate::Gateway;
+use crate::{Gateway, Station};
 use crate::budget::HTTP_CONNECTIONS;
 use crate::store::Token;
 use files::{Client, Host};
@@ -93,7 +93,12 @@ impl Provision {
 #[derive(Debug)]
 pub enum HttpEvent<'a> {
     /// It is open.
-    Opened(Client),
+    Opened {
+        /// From there.
+        peer: IpAddr,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
+    },
     /// Bytes came.
     Data(&'a [u8]),
     /// It is closed.
@@ -119,7 +124,10 @@ impl Gateway<'_> {
             return;
         };
         match event {
-            HttpEvent::Opened(from) => connection.open(from),
+            HttpEvent::Opened { peer, station } => connection.open(Client {
+                ip: peer,
+                host: Host::of(station),
+            }),
             HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
             HttpEvent::Closed => connection.close(),
         }

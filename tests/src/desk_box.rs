@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use gateway::budget::{PLAYERS, SIP_PORT, STREAM_MAX};
-use gateway::provision::files::Host;
 use gateway::storage::BoxStorage;
 use gateway::store::ram::{RamNor, Torn};
 use gateway::store::{Done, Op, Reply, Store, Token, map};
@@ -177,7 +176,7 @@ impl DeskBox {
             let input = match &told {
                 Told::Datagram(flow, bytes) => Input::Datagram {
                     flow: *flow,
-                    from: Host::UNKNOWN,
+                    station: None,
                     bytes,
                 },
                 Told::TrunkConnected(local, peer) => Input::Trunk(TrunkInput::Connected {

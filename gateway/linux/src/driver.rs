@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gateway::budget::STREAM_MAX;
-use gateway::provision::files::Host;
 use gateway::store::{Done, Op, Reply, Store, Token};
 use gateway::{Boot, Gateway, Input, Network, Output, TrunkInput, TrunkOutput, UplinkInput};
 use shared::factory::MAX_FACTORY;
@@ -220,11 +219,12 @@ impl Driver {
         let now = self.now();
         for n in 0..count {
             if let Some((flow, bytes)) = self.udp.as_ref().and_then(|udp| udp.received(n)) {
-                self.gateway.handle(now, Input::Datagram {
+                let datagram = Input::Datagram {
                     flow,
-                    from: Host::UNKNOWN,
+                    station: None,
                     bytes,
-                });
+                };
+                self.gateway.handle(now, datagram);
             }
             self.drain(now);
         }
@@ -235,11 +235,7 @@ impl Driver {
         let input = match &event {
             // What was read before its connection was closed comes from nobody.
             Event::Stream(flow, _) if !self.streams.is_open(flow) => return,
-            Event::Stream(flow, bytes) => Input::Stream {
-                flow: *flow,
-                from: Host::UNKNOWN,
-                bytes,
-            },
+            Event::Stream(flow, bytes) => Input::Stream { flow: *flow, bytes },
             Event::StreamClosed(flow) => match self.streams.closed(flow) {
                 true => Input::StreamClosed { flow: *flow },
                 false => return,

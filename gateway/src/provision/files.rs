@@ -7,6 +7,8 @@ use shared::hub::{FetchRefusal, Mac, PhoneModel};
 use sip::Instant;
 
 use super::name;
+use crate::Station;
+use crate::budget::POWER_PORTS;
 
 /// Where something came from, as far as the network tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,19 @@ pub struct Host {
 impl Host {
     /// Nothing is known.
     pub const UNKNOWN: Self = Self { mac: None, port: None };
+
+    /// Of who sent something.
+    pub fn of(station: Option<Station>) -> Self {
+        let Some(Station { mac, port }) = station else {
+            return Self::UNKNOWN;
+        };
+        // The last port of a hub leads to the rest of the office's network.
+        let port = port.filter(|port| usize::from(*port) < POWER_PORTS);
+        Self {
+            mac: Some(Mac(mac)),
+            port: port.and_then(|port| NonZeroU8::new(port + 1)),
+        }
+    }
 }
 
 /// Who asks for a file.

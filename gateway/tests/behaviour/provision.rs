@@ -137,7 +137,7 @@ fn nobody_else_gets_it() {
     o.plug(stranger, mac(0), None);
     assert_eq!(o.denied(stranger, GXP), 403);
     // From who knows where.
-    o.hosts.clear();
+    o.stations.clear();
     assert_eq!(o.denied(stranger, GXP), 403);
     o.fetches();
     // It says that it is another, or another model.
@@ -305,11 +305,11 @@ fn the_file_waits_for_the_flash() {
     // Over TFTP too.
     let peer = address("192.168.1.51:2000");
     o.plug(peer.ip(), mac(1), Some(2));
-    let from = o.hosts[&peer.ip()];
+    let station = Some(o.stations[&peer.ip()]);
     let bytes = b"\0\x01Config000B82000001.cfg\0octet\0";
     o.handle(gateway::Input::Tftp {
         peer,
-        from,
+        station,
         is_request: true,
         bytes,
     });

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU8;
 
-use gateway::Input;
+use gateway::budget::HUB_PORTS;
+use gateway::{Input, Station};
 use gateway::provision::HttpEvent;
-use gateway::provision::files::{Client, Host};
 use gateway::provision::http::Next;
 use shared::hub::{Mac, Phone as HubPhone, PhoneModel};
 use shared::site::Site;
@@ -36,11 +36,9 @@ pub fn claim(site: &mut Site, index: u16, model: PhoneModel, port: Option<u8>, c
 impl Office {
     /// Who has this address from now on: a hardware address, at a port.
     pub fn plug(&mut self, ip: IpAddr, mac: Mac, port: Option<u8>) {
-        let host = Host {
-            mac: Some(mac),
-            port: port.and_then(NonZeroU8::new),
-        };
-        self.hosts.insert(ip, host);
+        let uplink = HUB_PORTS as u8 - 1;
+        let port = Some(port.map_or(uplink, |port| port - 1));
+        self.stations.insert(ip, Station { mac: mac.0, port });
     }
 
     /// Takes the whole answer on a connection, in pieces of an odd size, and closes it.
@@ -62,8 +60,8 @@ impl Office {
 
     /// Opens a connection for files.
     pub fn open(&mut self, connection: u8, ip: IpAddr) {
-        let host = self.hosts.get(&ip).copied().unwrap_or(Host::UNKNOWN);
-        let event = HttpEvent::Opened(Client { ip, host });
+        let station = self.stations.get(&ip).copied();
+        let event = HttpEvent::Opened { peer: ip, station };
         self.handle(Input::Http { connection, event });
     }
 
@@ -104,7 +102,7 @@ impl Office {
 
     /// Fetches a file over TFTP with these options; the error's code if there is none.
     pub fn read(&mut self, peer: SocketAddr, name: &str, options: &str) -> Result<String, u8> {
-        let from = self.hosts.get(&peer.ip()).copied().unwrap_or(Host::UNKNOWN);
+        let station = self.stations.get(&peer.ip()).copied();
         let request = [b"\0\x01", name.as_bytes(), b"\0octet\0", options.as_bytes()].concat();
         let mut file = Vec::new();
         let mut block = 512;
@@ -113,7 +111,7 @@ impl Office {
         loop {
             self.handle(Input::Tftp {
                 peer,
-                from,
+                station,
                 is_request,
                 bytes: &packet,
             });
@@ -140,7 +138,7 @@ impl Office {
             if answer[1] == 3 && answer.len() - 4 < block {
                 self.handle(Input::Tftp {
                     peer,
-                    from,
+                    station,
                     is_request,
                     bytes: &packet,
                 });

@@ -14,12 +14,11 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
-use gateway::provision::files::Host;
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
 use gateway::store::{Done, Fault, Op, Reply, Store, Token};
-use gateway::{Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput};
+use gateway::{Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput};
 use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};
@@ -149,7 +148,7 @@ pub struct Office {
     /// Datagrams to these addresses are not printed or kept: for floods.
     pub deaf: bool,
     /// Who has which address, as the network tells.
-    pub hosts: HashMap<IpAddr, Host>,
+    pub stations: HashMap<IpAddr, Station>,
     /// Packets of TFTP that left the box.
     pub tftp: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Answers on the connections for files, in whole.
@@ -216,7 +215,7 @@ impl Office {
             stored: 0,
             published: Vec::new(),
             deaf: false,
-            hosts: HashMap::new(),
+            stations: HashMap::new(),
             tftp: VecDeque::new(),
             answers: VecDeque::new(),
             poll: vec![0; STREAM_MAX],
@@ -266,6 +265,7 @@ impl Office {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
                 }
+                Some(Output::Lldp { .. }) => {}
                 Some(Output::Tftp { to, bytes }) => self.tftp.push_back((to, bytes.to_vec())),
                 Some(Output::Http { connection }) => answer = Some(connection),
                 Some(Output::Trunk(TrunkOutput::Send(bytes))) => trunk = Some(TrunkDid::Sent(bytes.to_vec())),
@@ -352,7 +352,7 @@ impl Office {
     pub fn rx_bytes(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.handle(Input::Datagram {
             flow: flow(from),
-            from: self.hosts.get(&from.ip()).copied().unwrap_or(Host::UNKNOWN),
+            station: self.stations.get(&from.ip()).copied(),
             bytes,
         });
     }
