@@ -75,4 +75,4 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
 pub const STORAGE_MAX: usize = 311 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (15 KiB) and the answers that are being written.
-pub const BRAIN_MAX: usize = 31 * 1_024;
+pub const BRAIN_MAX: usize = 32 * 1_024;
