@@ -277,6 +277,8 @@ impl Outside<'_> {
         match output {
             // Those that may have to wait.
             Output::Transmit { .. } | Output::Tftp { .. } | Output::Store(..) => {}
+            // Nothing sends them yet.
+            Output::Lldp { .. } => {}
             Output::Http { connection } => {
                 if let Some(answer) = files::ANSWERS.get(usize::from(connection)) {
                     answer.signal(());
