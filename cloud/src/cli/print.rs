@@ -33,7 +33,7 @@ pub fn done(json: bool, value: Value, text: &str) -> anyhow::Result<()> {
     }
 }
 
-fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         let indent = heads
             .first()
@@ -81,14 +81,14 @@ fn width(text: &str) -> usize {
         .sum()
 }
 
-fn ago(then: Option<i64>) -> String {
+pub(super) fn ago(then: Option<i64>) -> String {
     match then {
         Some(then) => format!("{} s ago", (unix_ms() as i64 - then).max(0) / 1000),
         None => "never".into(),
     }
 }
 
-fn or_dash(text: Option<&str>) -> String {
+pub(super) fn or_dash(text: Option<&str>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or("-").into()
 }
 

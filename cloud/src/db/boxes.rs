@@ -147,6 +147,7 @@ impl Db {
         let id = id.to_string();
         let mut change = self.change().await?;
         for sql in [
+            "DELETE FROM hub WHERE box = $1",
             "DELETE FROM manifest_section WHERE box = $1",
             "DELETE FROM manifest WHERE box = $1",
             "DELETE FROM registration WHERE source = $1 OR (source = 'cloud' AND user = $1)",
