@@ -1,6 +1,5 @@
--- The password of a phone is made by its box, which tells what verifies it: by which box, on which claim of the ID, and as
--- which password of the claim. Empty where the cloud made it.
-ALTER TABLE credential ADD COLUMN box TEXT;
+-- The password of a phone is made by its box, which tells what verifies it: on which claim of the ID, and as which password of
+-- the claim. Empty where the cloud made it.
 ALTER TABLE credential ADD COLUMN claim INTEGER;
 ALTER TABLE credential ADD COLUMN serial INTEGER;
 

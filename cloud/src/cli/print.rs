@@ -184,9 +184,10 @@ pub fn contracts(rows: &[ContractRow]) -> String {
                     id.extension,
                     id.key.to_string(),
                     id.role,
-                    match id.port {
-                        Some(port) => format!("{} at port {port}", id.kind),
-                        None => id.kind,
+                    match (id.port, id.phone) {
+                        (Some(port), _) => format!("{} at port {port}", id.kind),
+                        (None, Some(mac)) => format!("{} {mac}", id.kind),
+                        (None, None) => id.kind,
                     },
                     id.outgoing,
                     id.site.to_string(),

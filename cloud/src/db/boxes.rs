@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use shared::factory::Factory;
 use shared::id::{BoxId, ContractId, SiteId};
 
-use super::contract::{ha1, load};
+use super::contract::{Ask, ha1, load};
 use super::{Change, Db, realm, set_setting, unix_ms};
 use crate::broker::acl;
 use crate::refusal::{Refusal, Result};
@@ -138,7 +138,18 @@ impl Db {
         .bind(unix_ms() as i64)
         .execute(&mut *change.tx)
         .await?;
-        change.issue(&stored.contract).await?;
+        // It knows nothing of what another before it gave to the phones there.
+        let has_phones = stored
+            .contract
+            .ids
+            .iter()
+            .any(|id| id.site == site && id.phone.is_some());
+        if has_phones {
+            let anew = contract::Command::ClaimSite(site);
+            change.carry_out(stored, Ask::default(), anew).await?;
+        } else {
+            change.issue(&stored.contract).await?;
+        }
         Ok(NewBox { change, factory })
     }
 

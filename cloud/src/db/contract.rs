@@ -173,7 +173,7 @@ impl Db {
 
 impl Change<'_> {
     /// Carries out a command: the document, the log, numbers, sites, credentials and configurations.
-    async fn carry_out(&mut self, before: Stored, ask: Ask<'_>, command: Command) -> Result<Done> {
+    pub(super) async fn carry_out(&mut self, before: Stored, ask: Ask<'_>, command: Command) -> Result<Done> {
         let Stored {
             contract: before,
             version,
@@ -357,7 +357,7 @@ impl Change<'_> {
             sqlx::query(
                 "INSERT INTO credential (contract, key, ha1_md5, ha1_sha256) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (contract, key) DO UPDATE SET ha1_md5 = $3, ha1_sha256 = $4,
-                                                         box = NULL, claim = NULL, serial = NULL",
+                                                         claim = NULL, serial = NULL",
             )
             .bind(after.id.0)
             .bind(id.key.index() as i64)
@@ -403,7 +403,8 @@ fn asks_areas(command: &Command) -> bool {
         | Command::Bind(..)
         | Command::Plug(..)
         | Command::Claim(..)
-        | Command::Release(_) => false,
+        | Command::Release(_)
+        | Command::ClaimSite(_) => false,
         _ => true,
     }
 }

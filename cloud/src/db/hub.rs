@@ -207,7 +207,7 @@ impl Db {
                 )
                 .bind(contract.id.0)
                 .bind(id.key.index() as i64)
-                .bind(id.claims)
+                .bind(id.claim)
                 .fetch_optional(&mut *connection)
                 .await?;
                 let registered: i64 = sqlx::query_scalar(
@@ -227,7 +227,7 @@ impl Db {
                     model: phone.model.name(),
                     line: phone.line,
                     port: phone.port.map(Into::into),
-                    claim: id.claims,
+                    claim: id.claim,
                     passwords: serial.unwrap_or(0),
                     registered: registered > 0,
                 });
@@ -303,20 +303,18 @@ impl Change<'_> {
         let holds = stored
             .contract
             .id(secret.key)
-            .is_some_and(|id| id.site.0 == site && id.phone.is_some() && id.claims == secret.claim);
+            .is_some_and(|id| id.site.0 == site && id.phone.is_some() && id.claim == secret.claim);
         if !holds {
             return Ok(None);
         }
         let changed = sqlx::query(
-            "UPDATE credential SET ha1_md5 = $3, ha1_sha256 = $4, box = $5, claim = $6, serial = $7
-              WHERE contract = $1 AND key = $2
-                AND (claim IS NULL OR claim < $6 OR box <> $5 OR serial < $7)",
+            "UPDATE credential SET ha1_md5 = $3, ha1_sha256 = $4, claim = $5, serial = $6
+              WHERE contract = $1 AND key = $2 AND (claim IS NULL OR claim < $5 OR serial < $6)",
         )
         .bind(contract)
         .bind(secret.key.index() as i64)
         .bind(&secret.ha1_md5[..])
         .bind(&secret.ha1_sha256[..])
-        .bind(origin)
         .bind(secret.claim)
         .bind(secret.serial)
         .execute(&mut *self.tx)

@@ -106,7 +106,7 @@ impl PhoneCommand {
                         Ok(Command::Claim(by_direct(contract, id)?.key, phone))
                     })
                     .await?;
-                let claim = by_direct(&done.contract, id)?.claims;
+                let claim = by_direct(&done.contract, id)?.claim;
                 desk.done(
                     json!({ "id": id.to_string(), "phone": phone, "claim": claim }),
                     &format!("{} {mac} is the phone of {id}, claim {claim}", phone.model.name()),
