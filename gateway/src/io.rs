@@ -6,6 +6,7 @@ use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
+use crate::power::{PortOrder, Reading};
 use crate::store;
 
 /// Something that happened in the world.
@@ -57,6 +58,8 @@ pub enum Input<'a> {
         /// What.
         event: LineEvent,
     },
+    /// The ports with power are like this, told at least once a second; `None`: their controller does not answer.
+    Power(Option<Reading>),
     /// What time it is; calls never depend on it.
     WallClock {
         /// Milliseconds since 1970 (UTC).
@@ -155,6 +158,13 @@ pub enum Output<'a> {
         line: u8,
         /// What.
         order: LineOrder,
+    },
+    /// For the controller of the ports with power.
+    Power {
+        /// Index of the port, below [`crate::budget::POWER_PORTS`].
+        port: u8,
+        /// What.
+        order: PortOrder,
     },
 }
 

@@ -34,7 +34,7 @@ use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::EventBody;
+use shared::sync::{EventBody, HubOrder};
 use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
@@ -50,6 +50,7 @@ use analog::{Analog, Found};
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
+use power::{PortOrder, Power};
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
@@ -84,6 +85,8 @@ pub struct Counters {
     pub oversized: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
+    /// Orders for ports with power that are not there, or whose phone was in a call.
+    pub power: u32,
 }
 
 /// The box.
@@ -93,6 +96,7 @@ pub struct Gateway<'s> {
     pub(crate) keeper: Keeper<'s>,
     pub(crate) lamps: Lamps<'s>,
     pub(crate) analog: Analog<'s>,
+    pub(crate) power: Power,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -159,6 +163,7 @@ impl<'s> Gateway<'s> {
             keeper: Keeper::new(held),
             lamps: Lamps::new(lamps, [word(2), word(0)]),
             analog: Analog::new(ports, word(1) ^ word(3)),
+            power: Power::new(budget::POWER_SUPPLY),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -241,6 +246,9 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 match self.uplink.message(now, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
+                    Some(Order::Hub(HubOrder::Power { port, order, force })) => {
+                        self.on_power_order(now, port, order, force);
+                    }
                     Some(Order::Hub(_)) | None => {}
                 }
             }
@@ -248,6 +256,7 @@ impl<'s> Gateway<'s> {
             Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
+            Input::Power(reading) => self.on_power(now, reading.as_ref()),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
     }
@@ -269,6 +278,7 @@ impl<'s> Gateway<'s> {
             Ready::TrunkClose => Output::Trunk(TrunkOutput::Close),
             Ready::Media(media) => Output::Media(media),
             Ready::Line(line, order) => Output::Line { line, order },
+            Ready::Power(port, order) => Output::Power { port, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
             Ready::Uplink => match self.uplink.output()? {
                 uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
@@ -327,6 +337,9 @@ impl<'s> Gateway<'s> {
                 Some(Found::Order(line, order)) => return Some(Ready::Line(line, order)),
                 Some(Found::Done) => continue,
                 None => {}
+            }
+            if let Some((port, order)) = self.power.poll() {
+                return Some(Ready::Power(port, order));
             }
             match self.trunk.next_message(now, buffer) {
                 Some(Ok(len)) => {
@@ -567,6 +580,7 @@ enum Ready {
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
+    Power(u8, PortOrder),
     Put(store::Op),
     Uplink,
 }

@@ -15,6 +15,7 @@ mod line;
 mod load;
 mod outside;
 mod pickup;
+mod power;
 mod registration;
 mod remembered;
 mod restart;
