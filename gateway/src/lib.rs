@@ -35,7 +35,7 @@ use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::EventBody;
+use shared::sync::{EventBody, HubOrder};
 use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
@@ -53,6 +53,7 @@ use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
 use lldp::Lldp;
+use power::{PortOrder, Power};
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
@@ -87,6 +88,8 @@ pub struct Counters {
     pub oversized: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
+    /// Orders for ports with power that are not there, or whose phone was in a call.
+    pub power: u32,
 }
 
 /// The box.
@@ -99,6 +102,7 @@ pub struct Gateway<'s> {
     pub(crate) lldp: Lldp,
     /// The MAC address of the hub, if there is one.
     pub(crate) hub: Option<[u8; 6]>,
+    pub(crate) power: Power,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -167,6 +171,7 @@ impl<'s> Gateway<'s> {
             analog: Analog::new(ports, word(1) ^ word(3)),
             lldp: Lldp::new(),
             hub: None,
+            power: Power::new(budget::POWER_SUPPLY),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -249,6 +254,9 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 match self.uplink.message(now, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
+                    Some(Order::Hub(HubOrder::Power { port, order, force })) => {
+                        self.on_power_order(now, port, order, force);
+                    }
                     Some(Order::Hub(_)) | None => {}
                 }
             }
@@ -259,6 +267,7 @@ impl<'s> Gateway<'s> {
             Input::Hub { mac } => self.hub = Some(mac),
             Input::Link { port, link } => self.on_hub_link(now, port, link),
             Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
+            Input::Power(reading) => self.on_power(now, reading.as_ref()),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
     }
@@ -284,6 +293,7 @@ impl<'s> Gateway<'s> {
                 port,
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
+            Ready::Power(port, order) => Output::Power { port, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
             Ready::Uplink => match self.uplink.output()? {
                 uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
@@ -342,6 +352,9 @@ impl<'s> Gateway<'s> {
                 Some(Found::Order(line, order)) => return Some(Ready::Line(line, order)),
                 Some(Found::Done) => continue,
                 None => {}
+            }
+            if let Some((port, order)) = self.power.poll() {
+                return Some(Ready::Power(port, order));
             }
             match self.trunk.next_message(now, buffer) {
                 Some(Ok(len)) => {
@@ -587,6 +600,7 @@ enum Ready {
     Media(MediaOutput),
     Line(u8, LineOrder),
     Lldp { port: u8, len: usize },
+    Power(u8, PortOrder),
     Put(store::Op),
     Uplink,
 }
