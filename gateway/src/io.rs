@@ -2,10 +2,12 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use media::{g711::Law, prompt::Prompt};
+use shared::hub::Link;
 use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
+use crate::power::{PortOrder, Reading};
 use crate::store;
 
 /// Something that happened in the world.
@@ -21,6 +23,8 @@ pub enum Input<'a> {
     Datagram {
         /// From where.
         flow: Flow,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
         /// At most [`crate::budget::DATAGRAM_MAX`] bytes.
         bytes: &'a [u8],
     },
@@ -57,11 +61,42 @@ pub enum Input<'a> {
         /// What.
         event: LineEvent,
     },
+    /// The board has a hub, and its MAC address is this; told before anything else of the hub.
+    Hub {
+        /// The address.
+        mac: [u8; 6],
+    },
+    /// The link of a port of the hub, at the start and when it changes.
+    Link {
+        /// Index of the port, below [`crate::budget::HUB_PORTS`]; the last one is the uplink.
+        port: u8,
+        /// How it is.
+        link: Link,
+    },
+    /// An LLDPDU came in at a port of the hub.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// Without the Ethernet header.
+        bytes: &'a [u8],
+    },
+    /// The ports with power are like this, told at least once a second; `None`: their controller does not answer.
+    Power(Option<Reading>),
     /// What time it is; calls never depend on it.
     WallClock {
         /// Milliseconds since 1970 (UTC).
         unix_ms: u64,
     },
+}
+
+/// Who sent something, as the Ethernet has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// The port of the hub that it is at, from 0; `None`: the box has no switch, or the station was heard at more than one port
+    /// within a second.
+    pub port: Option<u8>,
 }
 
 /// Why the box started and what it left behind: for [`crate::Gateway::start`].
@@ -155,6 +190,21 @@ pub enum Output<'a> {
         line: u8,
         /// What.
         order: LineOrder,
+    },
+    /// Send an LLDPDU to the nearest bridge's address (01-80-C2-00-00-0E) at a port of the hub. One that is lost is followed by
+    /// another.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// At most [`crate::lldp::MESSAGE_MAX`] bytes, without the Ethernet header.
+        bytes: &'a [u8],
+    },
+    /// For the controller of the ports with power.
+    Power {
+        /// Index of the port, below [`crate::budget::POWER_PORTS`].
+        port: u8,
+        /// What.
+        order: PortOrder,
     },
 }
 

@@ -17,7 +17,9 @@ pub mod keeper;
 pub mod lamps;
 mod line;
 pub mod link;
+pub mod lldp;
 mod phones;
+pub mod power;
 pub mod registrar;
 pub mod storage;
 pub mod store;
@@ -33,7 +35,7 @@ use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::EventBody;
+use shared::sync::{EventBody, HubOrder};
 use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
@@ -41,7 +43,8 @@ use sip::{Flow, Instant};
 pub use analog::{MEASURING, Measured, Port, Sense, Signal};
 pub use calls::Meta;
 pub use io::{
-    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput,
+    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
+    UplinkInput,
 };
 pub use storage::Storage;
 
@@ -49,6 +52,8 @@ use analog::{Analog, Found};
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
+use lldp::Lldp;
+use power::{PortOrder, Power};
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
@@ -83,6 +88,8 @@ pub struct Counters {
     pub oversized: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
+    /// Orders for ports with power that are not there, or whose phone was in a call.
+    pub power: u32,
 }
 
 /// The box.
@@ -92,6 +99,10 @@ pub struct Gateway<'s> {
     pub(crate) keeper: Keeper<'s>,
     pub(crate) lamps: Lamps<'s>,
     pub(crate) analog: Analog<'s>,
+    pub(crate) lldp: Lldp,
+    /// The MAC address of the hub, if there is one.
+    pub(crate) hub: Option<[u8; 6]>,
+    pub(crate) power: Power,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -158,6 +169,9 @@ impl<'s> Gateway<'s> {
             keeper: Keeper::new(held),
             lamps: Lamps::new(lamps, [word(2), word(0)]),
             analog: Analog::new(ports, word(1) ^ word(3)),
+            lldp: Lldp::new(),
+            hub: None,
+            power: Power::new(budget::POWER_SUPPLY),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -223,7 +237,7 @@ impl<'s> Gateway<'s> {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Network(network) => self.on_network(now, network),
-            Input::Datagram { flow, bytes } => self.on_message(now, flow, bytes),
+            Input::Datagram { flow, bytes, .. } => self.on_message(now, flow, bytes),
             Input::Stream { flow, bytes } => self.on_stream(now, flow, bytes),
             Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),
@@ -240,6 +254,9 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 match self.uplink.message(now, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
+                    Some(Order::Hub(HubOrder::Power { port, order, force })) => {
+                        self.on_power_order(now, port, order, force);
+                    }
                     Some(Order::Hub(_)) | None => {}
                 }
             }
@@ -247,6 +264,10 @@ impl<'s> Gateway<'s> {
             Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
+            Input::Hub { mac } => self.hub = Some(mac),
+            Input::Link { port, link } => self.on_hub_link(now, port, link),
+            Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
+            Input::Power(reading) => self.on_power(now, reading.as_ref()),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
     }
@@ -268,6 +289,11 @@ impl<'s> Gateway<'s> {
             Ready::TrunkClose => Output::Trunk(TrunkOutput::Close),
             Ready::Media(media) => Output::Media(media),
             Ready::Line(line, order) => Output::Line { line, order },
+            Ready::Lldp { port, len } => Output::Lldp {
+                port,
+                bytes: buffer.get(..len).unwrap_or_default(),
+            },
+            Ready::Power(port, order) => Output::Power { port, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
             Ready::Uplink => match self.uplink.output()? {
                 uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
@@ -327,6 +353,9 @@ impl<'s> Gateway<'s> {
                 Some(Found::Done) => continue,
                 None => {}
             }
+            if let Some((port, order)) = self.power.poll() {
+                return Some(Ready::Power(port, order));
+            }
             match self.trunk.next_message(now, buffer) {
                 Some(Ok(len)) => {
                     self.on_trunk_message(now, buffer.get(..len).unwrap_or_default());
@@ -363,6 +392,9 @@ impl<'s> Gateway<'s> {
             if let Some((flow, len)) = self.poll_lamps(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
+            if let Some((port, len)) = self.poll_lldp(now, buffer) {
+                return Some(Ready::Lldp { port, len });
+            }
             if self.poll_uplink(now) {
                 return Some(Ready::Uplink);
             }
@@ -389,6 +421,7 @@ impl<'s> Gateway<'s> {
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
+            self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
         ];
@@ -566,6 +599,8 @@ enum Ready {
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
+    Lldp { port: u8, len: usize },
+    Power(u8, PortOrder),
     Put(store::Op),
     Uplink,
 }

@@ -174,7 +174,11 @@ impl DeskBox {
         let Some(life) = &mut self.life else { return };
         life.with_dependent_mut(|_, brain| {
             let input = match &told {
-                Told::Datagram(flow, bytes) => Input::Datagram { flow: *flow, bytes },
+                Told::Datagram(flow, bytes) => Input::Datagram {
+                    flow: *flow,
+                    station: None,
+                    bytes,
+                },
                 Told::TrunkConnected(local, peer) => Input::Trunk(TrunkInput::Connected {
                     local: *local,
                     peer: *peer,
@@ -279,7 +283,11 @@ impl DeskBox {
                     telephone.obey(now, order);
                 }
             }
+            // It has no hub.
+            Output::Lldp { .. } => {}
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
+            // There is no controller.
+            Output::Power { .. } => {}
         }
     }
 

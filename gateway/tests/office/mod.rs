@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
+use gateway::power::PortOrder;
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
@@ -130,6 +131,10 @@ pub struct Office {
     pub media: VecDeque<MediaOutput>,
     /// What the analog lines were told, and when: time, index of the line, what.
     pub lines: VecDeque<(u64, u8, LineOrder)>,
+    /// What LLDP said at the ports of the hub.
+    pub lldp: Vec<(u8, Vec<u8>)>,
+    /// What the controller of the ports with power was told.
+    pub power: VecDeque<(u8, PortOrder)>,
     /// What was written down for the cloud, by identity.
     pub events: Vec<EventBody>,
     pub cloud: Cloud,
@@ -199,6 +204,8 @@ impl Office {
             seen: VecDeque::new(),
             media: VecDeque::new(),
             lines: VecDeque::new(),
+            lldp: Vec::new(),
+            power: VecDeque::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
             slow: false,
@@ -259,6 +266,8 @@ impl Office {
                 Some(Output::Trunk(TrunkOutput::Close)) => trunk = Some(TrunkDid::Close),
                 Some(Output::Media(media)) => self.media.push_back(media),
                 Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
+                Some(Output::Lldp { port, bytes }) => self.lldp.push((port, bytes.to_vec())),
+                Some(Output::Power { port, order }) => self.power.push_back((port, order)),
                 Some(Output::Publish { topic, payload }) => {
                     self.published.push((topic.as_str().into(), payload.to_vec()));
                 }
@@ -335,6 +344,7 @@ impl Office {
     pub fn rx_bytes(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.handle(Input::Datagram {
             flow: flow(from),
+            station: None,
             bytes,
         });
     }
