@@ -8,6 +8,7 @@ use sip::Flow;
 
 use crate::analog::{Sense, Signal};
 use crate::power::{PortOrder, Reading};
+use crate::provision::HttpEvent;
 use crate::store;
 
 /// Something that happened in the world.
@@ -60,6 +61,24 @@ pub enum Input<'a> {
         line: u8,
         /// What.
         event: LineEvent,
+    },
+    /// A packet of TFTP: to port [`crate::budget::TFTP_PORT`], or to the second port, from which all is sent.
+    Tftp {
+        /// From where.
+        peer: SocketAddr,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
+        /// It came to the first port.
+        is_request: bool,
+        /// The packet.
+        bytes: &'a [u8],
+    },
+    /// Something on a connection to port [`crate::budget::HTTP_PORT`].
+    Http {
+        /// Which, below [`crate::budget::HTTP_CONNECTIONS`].
+        connection: u8,
+        /// What.
+        event: HttpEvent<'a>,
     },
     /// The board has a hub, and its MAC address is this; told before anything else of the hub.
     Hub {
@@ -168,6 +187,18 @@ pub enum Output<'a> {
         flow: Flow,
         /// The message.
         bytes: &'a [u8],
+    },
+    /// Send a packet of TFTP from the second port.
+    Tftp {
+        /// To where.
+        to: SocketAddr,
+        /// At most [`crate::provision::tftp::PACKET_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// There is an answer on this connection for files: [`crate::Gateway::answer`].
+    Http {
+        /// Which.
+        connection: u8,
     },
     /// For the TCP connection to the cloud's SIP.
     Trunk(TrunkOutput<'a>),

@@ -332,6 +332,8 @@ impl Driver {
                 Some(Output::Media(media)) => self.players.act(media),
                 // It has no ports.
                 Some(Output::Line { .. } | Output::Lldp { .. } | Output::Power { .. }) => {}
+                // No phone fetches anything here.
+                Some(Output::Tftp { .. } | Output::Http { .. }) => {}
                 None => {
                     let Some(flow) = self.closed.pop() else { break };
                     self.gateway.handle(now, Input::StreamClosed { flow });

@@ -12,16 +12,17 @@ const NAME: &str = "denwaban";
 
 impl Gateway<'_> {
     pub(crate) fn on_hub_link(&mut self, now: Instant, port: u8, link: Link) {
-        if self.hub.is_none() {
+        if self.hub.mac.is_none() {
             return;
         }
+        self.hub.link(port, link);
         let is_up = link != Link::Down;
         self.lldp.link(now, port, is_up);
         self.power.link(port, is_up);
     }
 
     pub(crate) fn on_lldp(&mut self, now: Instant, port: u8, bytes: &[u8]) {
-        if self.hub.is_none() {
+        if self.hub.mac.is_none() {
             return;
         }
         self.power.heard(now, port);
@@ -34,7 +35,7 @@ impl Gateway<'_> {
     /// The next LLDPDU to send: its port and length.
     pub(crate) fn poll_lldp(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(u8, usize)> {
         while self.lldp.age(now).is_some() {}
-        let mac = self.hub?;
+        let mac = self.hub.mac?;
         let port = self.lldp.due(now)?;
         let local = Local {
             mac,

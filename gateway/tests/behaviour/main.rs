@@ -17,6 +17,7 @@ mod load;
 mod outside;
 mod pickup;
 mod power;
+mod provision;
 mod registration;
 mod remembered;
 mod restart;
