@@ -10,11 +10,12 @@ use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Receiver;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gateway::store::MAX_BATCH;
+use gateway::uplink::RX_MAX;
 use gateway::{Input, UplinkInput};
 use heapless::{String, Vec};
 use minimq::{Buffers, ConfigBuilder, Connection, Error, Io, Publication, QoS, Session, TopicFilter, Will};
 use shared::factory::Factory;
-use shared::sync::{MAX_MESSAGE, MAX_TOPIC, Topic, Up};
+use shared::sync::{MAX_TOPIC, Topic, Up};
 
 use crate::brain::Brain;
 use crate::log;
@@ -28,7 +29,7 @@ const KEEP_ALIVE: u16 = 20;
 /// not come back together.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(16));
 /// A packet of the cloud: payload, topic, and MQTT's own.
-pub const PACKET: usize = MAX_MESSAGE + 64;
+pub const PACKET: usize = RX_MAX + 64;
 /// Unacknowledged packets kept for the broker: two of our largest, and room for CONNECT.
 pub const IN_FLIGHT: usize = 2 * (MAX_BATCH + 64) + 512;
 
@@ -163,7 +164,7 @@ async fn serve<I: Io>(
             Either3::First(Ok(None)) => {}
             Either3::First(Ok(Some(message))) => {
                 let (topic, payload) = (message.topic(), message.payload());
-                if payload.len() <= MAX_MESSAGE {
+                if payload.len() <= RX_MAX {
                     let message = UplinkInput::Message { topic, payload };
                     brain.turn().await.tell(Input::Uplink(message));
                 }

@@ -1,11 +1,12 @@
 //! The flash: runs the store's operations, one after the other, in the executor `work`.
 
-use core::future::{Future, poll_fn};
-use core::task::Poll;
+use embassy_futures::select::select;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
-use embassy_sync::channel::{Channel, TrySendError};
+use embassy_sync::channel::Channel;
+use embassy_sync::signal::Signal;
 use gateway::Input;
-use gateway::store::{Done, Fault, Op, Store, Token};
+use gateway::store::{Done, Fault, Key, OPERATIONS, Op, Store, Token};
+use netshim::Lease;
 
 use crate::brain::Brain;
 use crate::{board, log, watchdog};

@@ -30,7 +30,7 @@ use shared::site::Site;
 use shared::sync::{Alarm, BatchWriter, MAX_EVENT, RawEvent};
 
 pub use config::{Bank, Committed};
-pub use ops::{Batch, Done, Fault, Key, MAX_BATCH, MAX_VALUE, Op, Reply, Token};
+pub use ops::{Batch, Done, Fault, Key, MAX_BATCH, MAX_PIECE, MAX_VALUE, Op, Reply, Token};
 
 use config::Active;
 use map::{EVENTS, FACTORY, SECTOR, SETTINGS};
