@@ -178,7 +178,6 @@ pub async fn run(
         while let Some(output) = gateway.poll(now(), message) {
             match output {
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
-                Output::Store(token, operation) => work::run(token, operation).await,
                 other => outside.act(other),
             }
         }
@@ -257,8 +256,9 @@ impl Outside<'_> {
 
     fn act(&mut self, output: Output<'_>) {
         match output {
-            // Those that may have to wait.
-            Output::Transmit { .. } | Output::Store(..) => {}
+            Output::Store(token, operation) => work::run(token, operation),
+            // It may have to wait.
+            Output::Transmit { .. } => {}
             Output::Trunk(TrunkOutput::Connect) => trunk::COMMAND.signal(trunk::Command::Connect),
             Output::Trunk(TrunkOutput::Close) => trunk::COMMAND.signal(trunk::Command::Close),
             Output::Trunk(TrunkOutput::Send(bytes)) => {

@@ -12,8 +12,11 @@ pub const MAX_VALUE: usize = 384;
 /// Most bytes of a section that are handed over at once: what an operation needs room for, wherever it waits.
 pub const MAX_PIECE: usize = 512;
 
-/// Most bytes of a batch of events read from the queue at once.
-pub const MAX_BATCH: usize = 1_024;
+/// Most bytes of a batch of events read from the queue at once: four legs of calls.
+pub const MAX_BATCH: usize = 512;
+
+/// Operations that the brain has under way at once: one that keeps bindings, and one of the uplink's.
+pub const UNDER_WAY: usize = 2;
 
 /// Chosen by who sends an operation, and given back with its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
