@@ -9,8 +9,7 @@ use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Receiver;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
-use gateway::store::MAX_BATCH;
-use gateway::uplink::RX_MAX;
+use gateway::uplink::{RX_MAX, TX_MAX};
 use gateway::{Input, UplinkInput};
 use heapless::{String, Vec};
 use minimq::{Buffers, ConfigBuilder, Connection, Error, Io, Publication, QoS, Session, TopicFilter, Will};
@@ -31,14 +30,14 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// A packet of the cloud: payload, topic, and MQTT's own.
 pub const PACKET: usize = RX_MAX + 64;
 /// Unacknowledged packets kept for the broker: two of our largest, and room for CONNECT.
-pub const IN_FLIGHT: usize = 2 * (MAX_BATCH + 64) + 512;
+pub const IN_FLIGHT: usize = 2 * (TX_MAX + 64) + 512;
 
 /// A message for the cloud.
 pub struct Outgoing {
     /// Its topic.
     pub topic: String<MAX_TOPIC>,
     /// Its payload.
-    pub payload: Vec<u8, MAX_BATCH>,
+    pub payload: Vec<u8, TX_MAX>,
 }
 
 impl Outgoing {

@@ -21,7 +21,7 @@ use shared::factory::Factory;
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, EventBody, Hello, MAX_MANIFEST, Message, PROTOCOL, TestLine, Topic, Up,
+    AppAck, Chunk, Down, EventBody, Hello, HubOrder, MAX_MANIFEST, Message, PROTOCOL, TestLine, Topic, Up,
 };
 use sip::Instant;
 use sip::pool::Room;
@@ -40,6 +40,10 @@ pub const WAITING: usize = 4_096;
 /// Largest message that the box takes, bytes: it asks for sections in pieces that are smaller, and so is a manifest.
 pub const RX_MAX: usize = 1_024;
 const _: () = assert!(RX_MAX >= MAX_PIECE + 128 && RX_MAX >= MAX_MANIFEST + 128);
+
+/// Largest message that the box sends, bytes: the report of the hub with all its ports.
+pub const TX_MAX: usize = 640;
+const _: () = assert!(TX_MAX >= MAX_BATCH);
 
 /// First wait for an answer; doubled with every repetition.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -62,7 +66,7 @@ pub struct Memory {
     /// Events on their way to the cloud.
     batch: Room<Batch>,
     /// The message to be published.
-    payload: Vec<u8, MAX_BATCH>,
+    payload: Vec<u8, TX_MAX>,
 }
 
 impl Memory {
@@ -100,6 +104,15 @@ pub enum Output<'a> {
     Store(Op),
     /// Close the MQTT connection and open a new one: this one is silent.
     Reconnect,
+}
+
+/// What the cloud tells the box to do; lost if it is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// With an analog line.
+    TestLine(TestLine),
+    /// With a port with power, or a phone.
+    Hub(HubOrder),
 }
 
 /// What [`Uplink::output`] will give.
@@ -232,7 +245,7 @@ impl<'s> Uplink<'s> {
     }
 
     /// A message came. One that is not for the uplink itself is returned.
-    pub fn message(&mut self, now: Instant, topic: &str, payload: &[u8]) -> Option<TestLine> {
+    pub fn message(&mut self, now: Instant, topic: &str, payload: &[u8]) -> Option<Order> {
         let leaf = match Topic::parse(topic) {
             Some(Topic::Down(to, leaf)) if to == self.box_id && self.started => leaf,
             _ => {
@@ -253,7 +266,11 @@ impl<'s> Uplink<'s> {
                 Err(_) => false,
             },
             Down::TestLine => {
-                order = TestLine::decode(payload).ok();
+                order = TestLine::decode(payload).ok().map(Order::TestLine);
+                order.is_some()
+            }
+            Down::Hub => {
+                order = HubOrder::decode(payload).ok().map(Order::Hub);
                 order.is_some()
             }
         };
@@ -462,7 +479,7 @@ impl<'s> Uplink<'s> {
 }
 
 /// Writes a message into the payload; false if it does not fit (none that is written here does not).
-fn write<'a>(message: &impl Message<'a>, payload: &mut Vec<u8, MAX_BATCH>) -> bool {
+fn write<'a>(message: &impl Message<'a>, payload: &mut Vec<u8, TX_MAX>) -> bool {
     let capacity = payload.capacity();
     let _ = payload.resize(capacity, 0);
     match message.encode(payload).map(<[u8]>::len) {

@@ -11,7 +11,7 @@ use shared::site::{Hash, MAX_SECTION, Section, SectionDecoder, SectionError};
 use shared::sync::{Ack, Chunk, Get, Manifest, Message, Nack, NackCode, SignedManifest, Up};
 use sip::Instant;
 
-use super::{Counters, MAX_BATCH, Memory, Repeat, write};
+use super::{Counters, Memory, Repeat, TX_MAX, write};
 use crate::store::{Committed, Fault, MAX_PIECE, Op, Reply};
 
 /// Times a piece is asked for before the manifest is given up.
@@ -291,7 +291,7 @@ impl Config {
         &mut self,
         now: Instant,
         counters: &mut Counters,
-        payload: &mut Vec<u8, MAX_BATCH>,
+        payload: &mut Vec<u8, TX_MAX>,
     ) -> Option<Up> {
         match self.answer.take() {
             Some(Answer::Ack(ack)) => return write(&ack, payload).then_some(Up::Ack),

@@ -194,7 +194,9 @@ impl Outbox {
             return false;
         }
         self.send.sent(now);
-        memory.payload.clone_from(&batch.message);
+        memory.payload.clear();
+        // Room is for more (`TX_MAX`).
+        let _ = memory.payload.extend_from_slice(&batch.message);
         true
     }
 
