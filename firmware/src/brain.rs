@@ -193,7 +193,6 @@ pub async fn run(
             match output {
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
                 Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
-                Output::Store(token, operation) => work::run(token, operation).await,
                 other => outside.act(other),
             }
         }
@@ -276,7 +275,8 @@ impl Outside<'_> {
     fn act(&mut self, output: Output<'_>) {
         match output {
             // Those that may have to wait.
-            Output::Transmit { .. } | Output::Tftp { .. } | Output::Store(..) => {}
+            Output::Transmit { .. } | Output::Tftp { .. } => {}
+            Output::Store(token, operation) => work::run(token, operation),
             // Nothing sends them yet.
             Output::Lldp { .. } => {}
             Output::Http { connection } => {

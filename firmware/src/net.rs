@@ -7,7 +7,6 @@ use core::task::Waker;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
-use gateway::store::{Key, Op};
 use gateway::{Input, Network, Station, budget};
 use netshim::{Clock, Event, Lease, Link, Net, NetShim};
 use static_cell::StaticCell;
@@ -95,16 +94,7 @@ pub async fn address(
                 };
                 let address = lease.address;
                 if fresh && kept.as_ref() != Some(&lease) {
-                    if let Ok(value) = heapless::Vec::from_slice(&lease.encode()) {
-                        work::run(
-                            work::LEASE,
-                            Op::Put {
-                                key: Key::LEASE,
-                                value,
-                            },
-                        )
-                        .await;
-                    }
+                    work::keep(lease.clone());
                     kept = Some(lease);
                 }
                 // A lease that was only prolonged changes nothing.

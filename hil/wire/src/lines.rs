@@ -25,6 +25,8 @@ pub const PORTS: usize = 4;
 pub const CODEC: u8 = 0;
 /// I2C address of the ADS1115.
 pub const ADC: u8 = 0x48;
+/// I2C address of the TPS23861 that feeds the hub's ports (A3 at ground); its INT is not wired.
+pub const PSE: u8 = 0x20;
 
 /// Bits of [`Request::Outputs`].
 pub mod output {
