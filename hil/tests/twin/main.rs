@@ -4,5 +4,6 @@ mod bench;
 mod chips;
 mod drivers;
 mod line;
+mod power;
 mod server;
 mod sets;
