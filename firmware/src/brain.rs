@@ -20,7 +20,7 @@ use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
 use crate::net::{self, address_of, endpoint};
-use crate::{lines, log, player, trunk, uplink, watchdog, work};
+use crate::{lines, log, player, power, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
 const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
@@ -63,8 +63,8 @@ pub fn memory() -> Memory {
 }
 
 /// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
-/// audio; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1;
+/// audio; the ports with power; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1 + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -120,6 +120,7 @@ struct Lost {
     trunk: u32,
     too_long: u32,
     lines: u32,
+    power: u32,
 }
 
 /// The time as the brain has it.
@@ -317,6 +318,11 @@ impl Outside<'_> {
             Output::Line { line, order } => {
                 if !lines::order(line, order) {
                     self.lost.lines += 1;
+                }
+            }
+            Output::Power { port, order } => {
+                if !power::order(port, order) {
+                    self.lost.power += 1;
                 }
             }
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),

@@ -1,10 +1,12 @@
 //! From reset to running tasks: the flash is read, the brain is made, everything is spawned.
 
 use ads1115::Ads1115;
+use embassy_embedded_hal::shared_bus::asynch::i2c::I2cDevice;
 use embassy_executor::{SpawnToken, Spawner};
 use embassy_futures::block_on;
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
 use embassy_sync::zerocopy_channel::Channel;
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use gateway::budget::LINES;
@@ -23,7 +25,7 @@ use crate::lines::circuit::{Meter, Wiring};
 use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
 use crate::net::Resolver;
 use crate::uplink::Outgoing;
-use crate::{board, brain, log, net, player, trunk, uplink, watchdog, work};
+use crate::{board, brain, log, net, player, power, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
 macro_rules! once {
@@ -237,8 +239,9 @@ async fn network(setup: Setup) {
     }
 }
 
-/// Spawns what belongs to the analog lines in the executor `net`.
+/// Spawns what belongs to the analog lines, and to the ports with power on the same bus, in the executor `net`.
 fn start_lines(spawner: Spawner, stack: Stack<'static>, brain: &'static Brain, lines: Wired) {
+    static I2C: StaticCell<Mutex<NoopRawMutex, board::I2c>> = StaticCell::new();
     static METER: StaticCell<Meter> = StaticCell::new();
     let Wired {
         bus,
@@ -248,7 +251,9 @@ fn start_lines(spawner: Spawner, stack: Stack<'static>, brain: &'static Brain, l
         hooks,
         queues: (to_audio, from_audio),
     } = lines;
-    let meter = METER.init(Meter::new(Ads1115::new(i2c, ads1115::ADDRESS)));
+    let i2c = I2C.init(Mutex::new(i2c));
+    spawner.spawn(token(power::run(I2cDevice::new(i2c), brain)));
+    let meter = METER.init(Meter::new(Ads1115::new(I2cDevice::new(i2c), ads1115::ADDRESS)));
     spawner.spawn(token(circuit::hooks(hooks, brain)));
     for (line, wiring) in (0..).zip(wiring) {
         spawner.spawn(token(circuit::run(line, wiring, meter, brain)));

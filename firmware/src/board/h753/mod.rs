@@ -53,6 +53,16 @@ pub struct Board {
     pub seed: [u8; 32],
     /// The analog lines; this board has them.
     pub lines: Option<Lines>,
+    /// The hub, if there is one.
+    pub hub: Option<Hub>,
+}
+
+/// What the hub hangs on.
+pub struct Hub {
+    /// SPI to the switch.
+    pub bus: Bus,
+    /// CS of the switch.
+    pub select: Select,
 }
 
 /// Clocks, log, Ethernet, flash, randomness.
@@ -134,6 +144,7 @@ pub fn init() -> Result<Board, usart::ConfigError> {
         watchdog: Watchdog(p.IWDG1),
         seed,
         lines: Some(lines),
+        hub: None,
     })
 }
 
