@@ -19,6 +19,7 @@ use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
+use crate::lights::Panel;
 use crate::net::{address_of, endpoint};
 use crate::{lines, log, player, trunk, uplink, watchdog, work};
 
@@ -143,6 +144,7 @@ pub async fn run(
     brain: &'static Brain,
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
+    mut panel: Panel,
 ) -> ! {
     let Memory {
         meta,
@@ -181,6 +183,7 @@ pub async fn run(
                 other => outside.act(other),
             }
         }
+        panel.show(gateway.link().lights());
         if now() >= tell_at {
             tell_at = now() + REPORT;
             let lost = (outside.lost, gateway.counters());

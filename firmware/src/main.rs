@@ -8,6 +8,7 @@
 
 mod board;
 mod brain;
+mod lights;
 mod lines;
 mod log;
 mod net;
