@@ -8,6 +8,8 @@
 
 mod board;
 mod brain;
+mod hub;
+mod lights;
 mod lines;
 mod log;
 mod net;

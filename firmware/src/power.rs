@@ -1,8 +1,7 @@
 //! The ports with power: says twice a second how they are, and does what the brain wants.
 
-use embassy_embedded_hal::shared_bus::asynch::i2c::I2cDevice;
 use embassy_futures::select::{Either, select};
-use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
 use embassy_time::{Delay, Duration, Ticker};
 use gateway::Input;
@@ -16,11 +15,8 @@ use crate::{board, log};
 /// How often the controller is looked at: so long may more be drawn than there is.
 const READING: Duration = Duration::from_millis(500);
 
-/// The bus that the controller shares with the converter of the analog lines.
-pub type SharedI2c = I2cDevice<'static, NoopRawMutex, board::I2c>;
-
-type Controller = Tps23861<SharedI2c, Delay>;
-type Fault = Error<<SharedI2c as embedded_hal_async::i2c::ErrorType>::Error>;
+type Controller = Tps23861<board::I2c, Delay>;
+type Fault = Error<<board::I2c as embedded_hal_async::i2c::ErrorType>::Error>;
 
 static ORDERS: Channel<CriticalSectionRawMutex, (u8, PortOrder), { 2 * POWER_PORTS }> = Channel::new();
 
@@ -31,7 +27,7 @@ pub fn order(port: u8, order: PortOrder) -> bool {
 
 /// Owns the controller.
 #[embassy_executor::task]
-pub async fn run(i2c: SharedI2c, brain: &'static Brain) -> ! {
+pub async fn run(i2c: board::I2c, brain: &'static Brain) -> ! {
     let mut controller = Tps23861::new(i2c, Delay, ADDRESS);
     let mut is_up = false;
     let mut ticker = Ticker::every(READING);

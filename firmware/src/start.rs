@@ -1,7 +1,7 @@
 //! From reset to running tasks: the flash is read, the brain is made, everything is spawned.
 
 use ads1115::Ads1115;
-use embassy_embedded_hal::shared_bus::asynch::i2c::I2cDevice;
+use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
 use embassy_executor::{SpawnToken, Spawner};
 use embassy_futures::block_on;
 use embassy_net::Stack;
@@ -21,11 +21,12 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::retained::{self, LastRun, Reset};
 use crate::brain::Brain;
+use crate::lights::Panel;
 use crate::lines::circuit::{Meter, Wiring};
 use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
 use crate::net::Resolver;
 use crate::uplink::Outgoing;
-use crate::{board, brain, log, net, player, power, trunk, uplink, watchdog, work};
+use crate::{board, brain, hub, log, net, player, power, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
 macro_rules! once {
@@ -43,6 +44,8 @@ struct Setup {
     lease: Option<Lease>,
     seed: [u8; 32],
     lines: Option<Wired>,
+    hub: Option<board::Hub>,
+    panel: Panel,
 }
 
 /// The lines' electronics, as far as `net` has them, and its ends of the queues of packets.
@@ -132,6 +135,8 @@ pub fn prepare() -> Option<Ready> {
         lease,
         seed: board.seed,
         lines,
+        hub: board.hub,
+        panel: Panel::new(board.lights),
     };
     Some(Ready {
         watchdog: board.watchdog,
@@ -183,6 +188,8 @@ async fn network(setup: Setup) {
         lease,
         seed,
         lines,
+        hub,
+        panel,
     } = setup;
     let spawner = board::spawner().await;
     // Each random word has one use.
@@ -191,7 +198,13 @@ async fn network(setup: Setup) {
     };
     let [a, b, c, d, e] = *words else { return };
     let stack_seed = u64::from_le_bytes([a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]);
-    let (stack, runner, shared) = net::stack(mac, lease.clone(), stack_seed);
+    let voice = gateway.voice();
+    let net::Stacks {
+        office: stack,
+        phones,
+        runners,
+        shared,
+    } = net::stacks(mac, lease.clone(), stack_seed, voice);
     let resolver = RESOLVER.init(Resolver::new(stack));
 
     let brain = BRAIN.init(Brain::new(gateway));
@@ -199,16 +212,17 @@ async fn network(setup: Setup) {
         .init(Channel::new(once!([Outgoing; 2] = [Outgoing::NEW; 2])))
         .split();
 
-    spawner.spawn(token(net::run(runner)));
-    spawner.spawn(token(net::address(stack, shared, lease, brain)));
+    spawner.spawn(token(net::run(runners)));
+    spawner.spawn(token(net::address(stack, shared, lease, voice, brain)));
     spawner.spawn(token(net::report(shared)));
     spawner.spawn(token(work::report(brain)));
     spawner.spawn(token(brain::run(
-        stack,
+        phones,
         shared,
         brain,
         brain::memory(),
         to_uplink,
+        panel,
     )));
     let buffers = (
         &mut once!([u8; 2048] = [0; 2048])[..],
@@ -232,16 +246,35 @@ async fn network(setup: Setup) {
             sequence: u16::from_le_bytes([d[0], d[1]]).wrapping_add(u16::from(index) << 12),
             timestamp: u32::from_le_bytes(e),
         };
-        spawner.spawn(token(player::run(stack, brain, index, memory, start)));
+        spawner.spawn(token(player::run(phones.stack, brain, index, memory, start)));
     }
     if let Some(lines) = lines {
-        start_lines(spawner, stack, brain, lines);
+        start_lines(spawner, phones.stack, brain, lines);
+    }
+    match hub {
+        Some(hub) => start_hub(spawner, phones, shared, brain, hub),
+        None => net::START.signal(()),
     }
 }
 
-/// Spawns what belongs to the analog lines, and to the ports with power on the same bus, in the executor `net`.
+/// Spawns what belongs to the hub in the executor `net`.
+fn start_hub(
+    spawner: Spawner,
+    phones: net::Phones,
+    shared: &'static net::Shared,
+    brain: &'static Brain,
+    hub: board::Hub,
+) {
+    static SPI: StaticCell<Mutex<NoopRawMutex, board::Bus>> = StaticCell::new();
+    let board::Hub { bus, select, i2c } = hub;
+    let switch = SpiDevice::new(SPI.init(Mutex::new(bus)), select);
+    spawner.spawn(token(hub::switch(switch, phones.voice, shared, brain)));
+    spawner.spawn(token(hub::lldp(shared, brain)));
+    spawner.spawn(token(power::run(i2c, brain)));
+}
+
+/// Spawns what belongs to the analog lines in the executor `net`.
 fn start_lines(spawner: Spawner, stack: Stack<'static>, brain: &'static Brain, lines: Wired) {
-    static I2C: StaticCell<Mutex<NoopRawMutex, board::I2c>> = StaticCell::new();
     static METER: StaticCell<Meter> = StaticCell::new();
     let Wired {
         bus,
@@ -251,9 +284,7 @@ fn start_lines(spawner: Spawner, stack: Stack<'static>, brain: &'static Brain, l
         hooks,
         queues: (to_audio, from_audio),
     } = lines;
-    let i2c = I2C.init(Mutex::new(i2c));
-    spawner.spawn(token(power::run(I2cDevice::new(i2c), brain)));
-    let meter = METER.init(Meter::new(Ads1115::new(I2cDevice::new(i2c), ads1115::ADDRESS)));
+    let meter = METER.init(Meter::new(Ads1115::new(i2c, ads1115::ADDRESS)));
     spawner.spawn(token(circuit::hooks(hooks, brain)));
     for (line, wiring) in (0..).zip(wiring) {
         spawner.spawn(token(circuit::run(line, wiring, meter, brain)));

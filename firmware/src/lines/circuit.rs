@@ -16,7 +16,6 @@ use idt821034::{Idt821034, Law};
 use shared::analog::LineFault;
 
 use crate::brain::{self, Brain};
-use crate::power::SharedI2c;
 use crate::{board, log};
 
 /// Half a period of Japan's ringing voltage, 16 Hz.
@@ -58,7 +57,7 @@ pub struct Edge {
 }
 
 /// The converter on the measuring bus, for one line at a time.
-pub type Meter = Mutex<NoopRawMutex, Ads1115<SharedI2c>>;
+pub type Meter = Mutex<NoopRawMutex, Ads1115<board::I2c>>;
 
 static SIGNALS: [Channel<CriticalSectionRawMutex, Signal, 8>; LINES] = [const { Channel::new() }; LINES];
 
@@ -169,7 +168,7 @@ async fn measure(
     Some(measured)
 }
 
-async fn means(meter: &mut Ads1115<SharedI2c>, (wire, range): (Wire, Range)) -> Option<(i64, i64)> {
+async fn means(meter: &mut Ads1115<board::I2c>, (wire, range): (Wire, Range)) -> Option<(i64, i64)> {
     meter.start(wire, range).await.ok()?;
     Timer::after(CONVERTED).await;
     window(meter, range).await
@@ -177,7 +176,7 @@ async fn means(meter: &mut Ads1115<SharedI2c>, (wire, range): (Wire, Range)) -> 
 
 /// Mean, and root mean square of what alternates, over [`MEASURING`], nanovolts at the converter. A reading stands for the time
 /// since the one before.
-async fn window(meter: &mut Ads1115<SharedI2c>, range: Range) -> Option<(i64, i64)> {
+async fn window(meter: &mut Ads1115<board::I2c>, range: Range) -> Option<(i64, i64)> {
     let mut ticker = Ticker::every(READING);
     let (start, length) = (Instant::now(), MEASURING.as_micros() as i64 / 100);
     let (mut time, mut sum, mut squares) = (0_i64, 0_i64, 0_i64);

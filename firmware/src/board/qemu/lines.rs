@@ -25,6 +25,8 @@ use crate::lines::circuit::{Edge, Wiring};
 const PATIENCE: Duration = Duration::from_millis(ANSWER_MS);
 /// Chips with an SPI of their own.
 const CHIPS: usize = 2;
+/// I2C buses: of the lines, of the hub.
+const BUSES: usize = 2;
 /// SHK of all ports.
 const HOOKS: u32 = ((1 << PORTS) - 1) * input::SHK;
 
@@ -44,12 +46,14 @@ pub struct Lines {
     pub pcm: Pcm,
 }
 
-/// What the hub hangs on. Its chip is not reset with the processor.
+/// What the hub hangs on. Neither chip is reset with the processor.
 pub struct Hub {
     /// SPI to the switch.
     pub bus: Bus,
     /// CS of the switch.
     pub select: Select,
+    /// I2C to the power controller.
+    pub i2c: I2c,
 }
 
 struct State {
@@ -62,6 +66,8 @@ struct State {
     selected: [bool; CHIPS],
     /// The numbers of the transfers that are waited for at the bus of each.
     waits: [u8; CHIPS],
+    /// The same for each I2C.
+    i2c_waits: [u8; BUSES],
 }
 
 impl State {
@@ -77,8 +83,11 @@ impl State {
 static STATE: Mutex<RefCell<Option<State>>> = Mutex::new(RefCell::new(None));
 /// There is something to send, or something was received.
 pub static WAKER: AtomicWaker = AtomicWaker::new();
-static I2C_DONE: Signal<CriticalSectionRawMutex, (u8, Result<Octets, I2cFault>)> = Signal::new();
-static SPI_DONE: [Signal<CriticalSectionRawMutex, (u8, Octets)>; CHIPS] = [const { Signal::new() }; CHIPS];
+/// The end of a transfer: its number, and what came of it.
+type Done<T> = Signal<CriticalSectionRawMutex, (u8, T)>;
+
+static I2C_DONE: [Done<Result<Octets, I2cFault>>; BUSES] = [const { Signal::new() }; BUSES];
+static SPI_DONE: [Done<Octets>; CHIPS] = [const { Signal::new() }; CHIPS];
 
 fn with<T>(act: impl FnOnce(&mut State) -> T) -> Option<T> {
     critical_section::with(|cs| STATE.borrow_ref_mut(cs).as_mut().map(act))
@@ -96,6 +105,7 @@ pub fn take(session: u16) -> Option<(Lines, Hub)> {
         id: 0,
         selected: [false; CHIPS],
         waits: [0; CHIPS],
+        i2c_waits: [0; BUSES],
     };
     critical_section::with(|cs| STATE.borrow_ref_mut(cs).replace(state));
     let wiring = [0, 1, 2, 3].map(|port| Wiring {
@@ -107,11 +117,12 @@ pub fn take(session: u16) -> Option<(Lines, Hub)> {
     let hub = Hub {
         bus: Bus(SWITCH),
         select: Select(SWITCH),
+        i2c: I2c(1),
     };
     let lines = Lines {
         bus: Bus(CODEC),
         select: Select(CODEC),
-        i2c: I2c(()),
+        i2c: I2c(0),
         wiring,
         hooks: Hooks {
             levels: 0,
@@ -154,6 +165,16 @@ impl OutputPin for Pin {
     }
 }
 
+/// The lights of the box.
+pub fn lights() -> [Pin; 3] {
+    [
+        output::LIGHT_UP,
+        output::LIGHT_SURVIVAL,
+        output::LIGHT_NO_EMERGENCY,
+    ]
+    .map(Pin)
+}
+
 /// CS of a chip: it goes with the transfers.
 pub struct Select(u8);
 
@@ -184,10 +205,7 @@ impl OutputPin for Select {
 }
 
 /// Sends a request that has this number, and waits for its answer.
-async fn ask<T>(
-    request: impl FnOnce(u8, &mut State) -> Request,
-    done: &Signal<CriticalSectionRawMutex, (u8, T)>,
-) -> Option<T> {
+async fn ask<T>(request: impl FnOnce(u8, &mut State) -> Request, done: &Done<T>) -> Option<T> {
     done.reset();
     let id = with(|state| {
         let id = state.id.wrapping_add(1);
@@ -272,8 +290,8 @@ impl SpiBus for Bus {
     }
 }
 
-/// I2C.
-pub struct I2c(());
+/// I2C of the lines or of the hub. There is one in the rig, and whoever has one has it alone for a transfer.
+pub struct I2c(usize);
 
 impl I2cError for I2c {
     type Error = ErrorKind;
@@ -285,13 +303,19 @@ impl I2c {
             .ok()
             .filter(|count| usize::from(*count) <= TRANSFER);
         let count = count.ok_or(ErrorKind::Overrun)?;
-        let request = |id, _: &mut State| Request::I2c {
-            id,
-            address,
-            write,
-            read: count,
+        let done = I2C_DONE.get(self.0).ok_or(ErrorKind::Other)?;
+        let request = |id, state: &mut State| {
+            if let Some(waits) = state.i2c_waits.get_mut(self.0) {
+                *waits = id;
+            }
+            Request::I2c {
+                id,
+                address,
+                write,
+                read: count,
+            }
         };
-        match ask(request, &I2C_DONE).await {
+        match ask(request, done).await {
             Some(Ok(octets)) if octets.len() == read.len() => {
                 read.copy_from_slice(&octets);
                 Ok(())
@@ -387,7 +411,12 @@ impl Hooks {
 
     fn take(&mut self, report: Report) {
         match report {
-            Report::I2c { id, result } => I2C_DONE.signal((id, result)),
+            Report::I2c { id, result } => {
+                let waits = with(|state| state.i2c_waits).unwrap_or_default();
+                if let Some((done, _)) = I2C_DONE.iter().zip(waits).find(|(_, of)| *of == id) {
+                    done.signal((id, result));
+                }
+            }
             Report::Spi { id, read } => {
                 let waits = with(|state| state.waits).unwrap_or_default();
                 if let Some((done, _)) = SPI_DONE.iter().zip(waits).find(|(_, of)| *of == id) {

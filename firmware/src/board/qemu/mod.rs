@@ -39,6 +39,8 @@ pub struct Board {
     pub lines: Option<Lines>,
     /// The hub, if there is one.
     pub hub: Option<Hub>,
+    /// The indicator lights; without the rig's twins nobody sees them.
+    pub lights: [Pin; 3],
 }
 
 /// Starts clock, log and Ethernet.
@@ -61,5 +63,6 @@ pub fn init() -> Result<Board, lan9118::Error> {
         seed,
         lines,
         hub,
+        lights: lines::lights(),
     })
 }
