@@ -83,10 +83,11 @@ impl Provision {
         (shelf, &mut self.tftp, &mut self.http)
     }
 
-    pub fn next_deadline(&self) -> Option<Instant> {
+    /// `must_wait`: the store is kept busy by others.
+    pub fn next_deadline(&self, must_wait: bool) -> Option<Instant> {
         let all = [
             self.tftp.next_deadline(),
-            self.phones.next_deadline(),
+            self.phones.next_deadline().filter(|_| !must_wait),
             self.sync.next_deadline(),
         ];
         all.into_iter().flatten().min()

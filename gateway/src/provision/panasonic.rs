@@ -100,9 +100,9 @@ fn account(w: &mut impl Write, facts: &Facts<'_>, line: &Line<'_>) -> fmt::Resul
     let user = line.id.user();
     let (cloud, port) = facts.cloud;
     all(w, &[("LINE_ENABLE_1", "Enabled")])?;
-    set(w, "PHONE_NUMBER_1", &user)?;
+    set(w, "PHONE_NUMBER_1", line.id.user())?;
     set(w, "SIP_URI_1", format_args!("sip:{user}@{realm}"))?;
-    set(w, "SIP_AUTHID_1", &user)?;
+    set(w, "SIP_AUTHID_1", line.id.user())?;
     if let Some(password) = line.password {
         set(w, "SIP_PASS_1", Quoted(password))?;
     }

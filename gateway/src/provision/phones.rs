@@ -209,6 +209,11 @@ impl Phones {
         None
     }
 
+    /// Whether an operation is under way.
+    pub fn is_storing(&self) -> bool {
+        self.storing.is_some()
+    }
+
     /// Whether flash has to follow yet.
     pub fn is_writing(&self) -> bool {
         !self.unstored.is_empty() || self.storing.is_some()
@@ -510,7 +515,7 @@ impl Files for Shelf<'_> {
     fn read(&self, file: &File, offset: usize, buffer: &mut [u8]) -> usize {
         let mut window = Window::new(offset, buffer);
         match self.write(file.what, &file.given, &mut window) {
-            Some(()) => window.len(),
+            Some(()) => window.filled(),
             None => 0,
         }
     }
