@@ -24,7 +24,10 @@ fn beside(client: impl FnOnce(u16, u16) -> Output + Send) -> Output {
     let wait = Some(Duration::from_millis(1));
     requests.set_read_timeout(wait).unwrap();
     data.set_read_timeout(wait).unwrap();
-    let ports = (listener.local_addr().unwrap().port(), requests.local_addr().unwrap().port());
+    let ports = (
+        listener.local_addr().unwrap().port(),
+        requests.local_addr().unwrap().port(),
+    );
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let running = scope.spawn(|| {
@@ -67,8 +70,20 @@ fn beside(client: impl FnOnce(u16, u16) -> Output + Send) -> Output {
 
 fn curl(arguments: &[&str]) -> Output {
     let mut command = Command::new("curl");
-    command.args(["--silent", "--show-error", "--fail", "--max-time", "20", "--noproxy", "*"]);
-    command.args(arguments).stdin(Stdio::null()).output().expect("curl (apt-get install curl)")
+    command.args([
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--max-time",
+        "20",
+        "--noproxy",
+        "*",
+    ]);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("curl (apt-get install curl)")
 }
 
 /// What every client has to get.
@@ -83,19 +98,30 @@ fn curl_over_http() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected(), "{output:?}");
     let output = beside(|http, _| curl(&["--head", &format!("http://127.0.0.1:{http}/cfg.xml")]));
     let head = String::from_utf8_lossy(&output.stdout);
-    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("\r\nContent-Length: 4"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("\r\nContent-Length: 4"),
+        "{head}"
+    );
     let output = beside(|http, _| curl(&[&format!("http://127.0.0.1:{http}/cfg000b82123456")]));
     assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("404"));
 }
 
 #[test]
 fn curl_over_tftp() {
-    for options in [&["--tftp-no-options"][..], &["--tftp-blksize", "1428"], &["--tftp-blksize", "100"]] {
+    for options in [
+        &["--tftp-no-options"][..],
+        &["--tftp-blksize", "1428"],
+        &["--tftp-blksize", "100"],
+    ] {
         let output = beside(|_, tftp| {
             let url = format!("tftp://127.0.0.1:{tftp}/KX-HDV230N.cfg");
             curl(&[options, &[url.as_str()]].concat())
         });
-        assert_eq!(String::from_utf8_lossy(&output.stdout), expected(), "{options:?} {output:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            expected(),
+            "{options:?} {output:?}"
+        );
     }
     let output = beside(|_, tftp| curl(&[&format!("tftp://127.0.0.1:{tftp}/none.cfg")]));
     assert!(!output.status.success(), "{output:?}");
@@ -107,9 +133,24 @@ fn busybox_over_tftp() {
         let output = beside(|_, tftp| {
             let mut command = Command::new("busybox");
             command.arg("tftp").args(options);
-            command.args(["-g", "-r", "KX-HDV230N.cfg", "-l", "-", "127.0.0.1", &tftp.to_string()]);
-            command.stdin(Stdio::null()).output().expect("busybox (apt-get install busybox)")
+            command.args([
+                "-g",
+                "-r",
+                "KX-HDV230N.cfg",
+                "-l",
+                "-",
+                "127.0.0.1",
+                &tftp.to_string(),
+            ]);
+            command
+                .stdin(Stdio::null())
+                .output()
+                .expect("busybox (apt-get install busybox)")
         });
-        assert_eq!(String::from_utf8_lossy(&output.stdout), expected(), "{options:?} {output:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            expected(),
+            "{options:?} {output:?}"
+        );
     }
 }

@@ -312,7 +312,7 @@ impl Shelf<'_> {
         &self,
         what: What,
         given: &[Option<(IdKey, u32)>; LINES],
-        w: &mut impl core::fmt::Write,
+        w: &mut dyn core::fmt::Write,
     ) -> Option<()> {
         let facts = Facts {
             site: self.site,
