@@ -2,7 +2,7 @@
 //! told when these have changed (`sync`).
 //!
 //! Which file a name means is read in [`name`]; who may have it, and with which password, is decided in [`phones`]; what it says
-//! is written in [`file`], a piece at a time ([`window`]).
+//! is written in [`mod@file`], a piece at a time ([`window`]).
 
 pub mod file;
 pub mod files;

@@ -8,7 +8,7 @@
 //!                      └─ fetch: the next password, the last one is dead
 //! ```
 //!
-//! A password is made from the box's own key ([`super::secret`]), and its number is in flash before the phone has the file. As
+//! A password is made from the box's own key (`secret`), and its number is in flash before the phone has the file. As
 //! soon as the phone has registered with it, its file no longer says any: phones keep what they have. Nothing is given to
 //! another hardware address or port.
 

@@ -19,7 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 14] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
@@ -40,6 +40,8 @@ const TOOLS: [Tool; 12] = [
         "FAX machines and displays at the analog lines",
     ),
     tool("efax", "efax", "a FAX machine of another make"),
+    tool("curl", "curl", "fetches the phones' files"),
+    tool("busybox", "busybox", "fetches them by TFTP"),
 ];
 
 /// Only for `cargo x test` and `cargo x bench gateway`.
