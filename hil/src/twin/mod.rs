@@ -4,6 +4,7 @@
 //! box in QEMU ─ UART1, PCM rings ─ server ─ Card ┬ Idt821034          Telephone (script, bell, display, FAX)
 //!                                                ├ Ag1171 ×4 ─ Pair ×4 ┘
 //!                                                ├ Ads1115
+//!                                                ├ Ksz9477 ── the rig's switch
 //!                                                └ Hub (Tps23861, PoweredDevice ×4)
 //! ```
 //!
@@ -19,6 +20,7 @@ use hil_wire::lines::{self, I2cFault, Octets, PORTS, Report, Request, input, out
 use hil_wire::pcm::{Block, FRAMES};
 use hub::Hub;
 use idt821034::Idt821034;
+use ksz9477::Ksz9477;
 use telephone::Telephone;
 
 pub mod ads1115;
@@ -27,6 +29,7 @@ pub mod bell;
 pub mod filter;
 pub mod hub;
 pub mod idt821034;
+pub mod ksz9477;
 pub mod pair;
 pub mod peer;
 pub mod powered;
@@ -79,6 +82,8 @@ pub struct Card {
     pub ports: [Port; PORTS],
     /// The ports with power.
     pub hub: Hub,
+    /// The hub's switch, if the story has one.
+    pub switch: Option<Ksz9477>,
     /// Faults.
     pub faults: Faults,
     outputs: u32,
@@ -114,6 +119,7 @@ impl Card {
                 terminals: Terminals::default(),
             }),
             hub: Hub::default(),
+            switch: None,
             faults: Faults::default(),
             // Pull resistors: F/R and PD high, RM and the relays low.
             outputs: ports(output::FORWARD) | ports(output::POWER),
@@ -134,6 +140,9 @@ impl Card {
     /// The supply dips: every chip forgets, and no port is fed any more.
     pub fn brown_out(&mut self) {
         self.hub.controller.brown_out();
+        if let Some(switch) = &mut self.switch {
+            switch.brown_out();
+        }
         self.codec = Idt821034::new();
         self.adc = Ads1115::default();
         for port in &mut self.ports {
@@ -185,6 +194,10 @@ impl Card {
                 }
                 let read = match chip {
                     Some(lines::CODEC) => self.codec.spi(true, &write),
+                    Some(lines::SWITCH) => match &mut self.switch {
+                        Some(switch) => switch.spi(&write),
+                        None => vec![0xFF; write.len()],
+                    },
                     Some(_) => vec![0xFF; write.len()],
                     None => self.codec.spi(false, &write),
                 };
