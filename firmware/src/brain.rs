@@ -20,6 +20,7 @@ use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
+use crate::lights::Panel;
 use crate::net::{self, address_of, endpoint};
 use crate::{files, lines, log, player, trunk, uplink, watchdog, work};
 
@@ -151,6 +152,7 @@ pub async fn run(
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     tftp: &'static files::Tftp,
+    mut panel: Panel,
 ) -> ! {
     let Memory {
         meta,
@@ -196,6 +198,7 @@ pub async fn run(
                 other => outside.act(other),
             }
         }
+        panel.show(gateway.link().lights());
         if now() >= tell_at {
             tell_at = now() + REPORT;
             let lost = (outside.lost, gateway.counters());

@@ -9,6 +9,7 @@
 mod board;
 mod brain;
 mod files;
+mod lights;
 mod lines;
 mod log;
 mod net;

@@ -19,6 +19,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::retained::{self, LastRun, Reset};
 use crate::brain::Brain;
+use crate::lights::Panel;
 use crate::lines::circuit::{Meter, Wiring};
 use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
 use crate::net::Resolver;
@@ -41,6 +42,7 @@ struct Setup {
     lease: Option<Lease>,
     seed: [u8; 32],
     lines: Option<Wired>,
+    panel: Panel,
 }
 
 /// The lines' electronics, as far as `net` has them, and its ends of the queues of packets.
@@ -130,6 +132,7 @@ pub fn prepare() -> Option<Ready> {
         lease,
         seed: board.seed,
         lines,
+        panel: Panel::new(board.lights),
     };
     Some(Ready {
         watchdog: board.watchdog,
@@ -181,6 +184,7 @@ async fn network(setup: Setup) {
         lease,
         seed,
         lines,
+        panel,
     } = setup;
     let spawner = board::spawner().await;
     // Each random word has one use.
@@ -209,6 +213,7 @@ async fn network(setup: Setup) {
         brain::memory(),
         to_uplink,
         tftp,
+        panel,
     )));
     spawner.spawn(token(files::tftp(tftp, shared, brain)));
     for (connection, memory) in (0..).zip(files::memory()) {

@@ -150,6 +150,11 @@ impl Card {
         }
     }
 
+    /// Is this light of the box on ([`output`])?
+    pub fn is_lit(&self, light: u32) -> bool {
+        self.outputs & light != 0
+    }
+
     /// Levels of the input pins now.
     pub fn inputs(&self) -> u32 {
         self.inputs

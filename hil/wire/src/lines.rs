@@ -40,6 +40,12 @@ pub mod output {
     pub const POWER: u32 = 1 << 8;
     /// Relay TEST of port 0.
     pub const TEST: u32 = 1 << 12;
+    /// The lights of the box: the line is up.
+    pub const LIGHT_UP: u32 = 1 << 16;
+    /// The box goes by itself.
+    pub const LIGHT_SURVIVAL: u32 = 1 << 17;
+    /// An emergency call has no way out.
+    pub const LIGHT_NO_EMERGENCY: u32 = 1 << 18;
 }
 
 /// Bits of [`Report::Inputs`].
