@@ -115,7 +115,7 @@ pub async fn address(
                 );
                 stack.set_config_v4(ConfigV4::Static(config.clone()));
                 current = Some(config);
-                Input::Network(Network::Up { address })
+                Input::Network(Network::Up(subnet))
             }
             Event::AddressLost => {
                 log!("net: no address");

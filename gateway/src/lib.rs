@@ -17,6 +17,7 @@ pub mod keeper;
 pub mod lamps;
 mod line;
 pub mod link;
+pub mod office;
 mod phones;
 pub mod registrar;
 pub mod storage;
@@ -24,7 +25,7 @@ pub mod store;
 pub mod trunk;
 pub mod uplink;
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
@@ -49,6 +50,8 @@ use analog::{Analog, Found};
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
+use office::Office;
+use office::clock::Source;
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
@@ -61,6 +64,11 @@ pub const AGENT: &str = "Denwaban";
 const PROBE: Duration = Duration::from_secs(60);
 
 const REPLY_MAX: usize = 2_048;
+
+/// How far off the cloud's word about the time may be when it is heard, ms: a slow line, a broker and a queue.
+const CLOUD_TIME_ERROR: u32 = 1_000;
+/// And that of the machine that the box runs on, ms, which keeps its clock by NTP.
+const HOST_TIME_ERROR: u32 = 100;
 
 /// Counted drops and refusals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,12 +107,14 @@ pub struct Gateway<'s> {
     factory: Factory,
     pub(crate) address: Option<Ipv4Addr>,
     media: heapless::Deque<MediaOutput, 16>,
-    reply: heapless::Vec<u8, REPLY_MAX>,
+    reply: office::Reply,
     reply_to: Option<Flow>,
+    /// The answer of a service that lies in `reply`.
+    served: Option<office::Ready>,
+    pub(crate) office: &'s mut Office,
     pub(crate) parted: heapless::Vec<phones::Parted, { budget::PARTED }>,
     /// The flow that dialogs over the trunk were last on.
     trunk_flow: Option<Flow>,
-    clock: Option<(Instant, u64)>,
     /// Where the search for a free player begins: the one that was free the longest, so that no late word of its end is
     /// taken for the next one's.
     next_player: u8,
@@ -145,7 +155,9 @@ impl<'s> Gateway<'s> {
             trunk,
             uplink,
             ports,
+            office,
         } = storage;
+        office.seed(&seed);
         let mut calls = Calls::new(calls, [word(0), word(1)], config);
         calls.reserve(
             budget::EMERGENCY_CALLS,
@@ -167,9 +179,10 @@ impl<'s> Gateway<'s> {
             media: heapless::Deque::new(),
             reply: heapless::Vec::new(),
             reply_to: None,
+            served: None,
+            office,
             parted: heapless::Vec::new(),
             trunk_flow: None,
-            clock: None,
             next_player: 0,
             told: IdSet::EMPTY,
             busy: calls::Busy::new(),
@@ -241,12 +254,30 @@ impl<'s> Gateway<'s> {
                 if let Some(order) = self.uplink.message(now, topic, payload) {
                     self.on_test_line(now, order);
                 }
+                if let Some(unix_ms) = self.uplink.told_time() {
+                    self.office
+                        .tell_time(now, Source::Cloud, unix_ms, CLOUD_TIME_ERROR);
+                }
             }
             Input::Stored(done) => self.on_stored(now, done),
-            Input::Unreachable(address) => self.calls.unreachable(now, address),
+            Input::Unreachable(address) => {
+                self.calls.unreachable(now, address);
+                if let IpAddr::V4(address) = address {
+                    self.office.unreachable(address);
+                }
+            }
+            Input::Service { port, from, bytes } => {
+                let realm = &self.site.sys.realm;
+                self.served = self
+                    .office
+                    .receive(now, port, from, bytes, realm, &mut self.reply);
+            }
+            Input::DhcpServer { interface, address } => self.office.other_dhcp(now, interface, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
-            Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
+            Input::WallClock { unix_ms } => {
+                self.office.tell_time(now, Source::Host, unix_ms, HOST_TIME_ERROR)
+            }
         }
     }
 
@@ -268,6 +299,11 @@ impl<'s> Gateway<'s> {
             Ready::Media(media) => Output::Media(media),
             Ready::Line(line, order) => Output::Line { line, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
+            Ready::Service(office::Ready { port, to, length }) => Output::Service {
+                port,
+                to,
+                bytes: buffer.get(..length).unwrap_or_default(),
+            },
             Ready::Uplink => match self.uplink.output()? {
                 uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
                 uplink::Output::Store(op) => Output::Store(uplink::TOKEN, op),
@@ -293,6 +329,18 @@ impl<'s> Gateway<'s> {
                     }
                     (None, _) => self.counters.overflow += 1,
                 }
+            }
+            if let Some(ready) = self.served.take()
+                && let (Some(room), Some(reply)) =
+                    (buffer.get_mut(..ready.length), self.reply.get(..ready.length))
+            {
+                room.copy_from_slice(reply);
+                return Some(Ready::Service(ready));
+            }
+            // Before anything else has use of `reply`.
+            let random = self.random();
+            if let Some(ready) = self.office.poll(now, random, &self.reply, buffer) {
+                return Some(Ready::Service(ready));
             }
             if let Some(media) = self.media.pop_front() {
                 return Some(Ready::Media(media));
@@ -370,7 +418,7 @@ impl<'s> Gateway<'s> {
     }
 
     fn poll_uplink(&mut self, now: Instant) -> bool {
-        let wall = self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64);
+        let wall = self.office.clock().unix_ms(now);
         self.uplink.poll(now, wall)
     }
 
@@ -390,6 +438,7 @@ impl<'s> Gateway<'s> {
             self.lamps.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
+            Some(self.office.next_deadline()),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -429,13 +478,8 @@ impl<'s> Gateway<'s> {
     pub(crate) fn stamp(&self, now: Instant) -> Stamp {
         Stamp {
             mono: now.as_millis(),
-            unix: self.clock_at(now),
+            unix: self.office.clock().unix_ms(now),
         }
-    }
-
-    fn clock_at(&self, now: Instant) -> Option<u64> {
-        let own = self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64);
-        own.or_else(|| self.uplink.wall(now))
     }
 
     /// SplitMix64; for names that must be unique, not secret.
@@ -502,6 +546,11 @@ impl<'s> Gateway<'s> {
         (self.lamps.len(), self.lamps.counters())
     }
 
+    /// Names, time, logs and addresses of the office.
+    pub fn office(&self) -> &Office {
+        self.office
+    }
+
     /// Counted drops and refusals.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -560,6 +609,7 @@ impl<'s> Gateway<'s> {
 )]
 enum Ready {
     Sent { flow: Flow, len: usize },
+    Service(office::Ready),
     TrunkSend(usize),
     TrunkConnect,
     TrunkClose,

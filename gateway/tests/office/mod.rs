@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
+use gateway::office::{Subnet, To};
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
@@ -129,6 +130,8 @@ pub struct Office {
     pub media: VecDeque<MediaOutput>,
     /// What the analog lines were told, and when: time, index of the line, what.
     pub lines: VecDeque<(u64, u8, LineOrder)>,
+    /// What its services sent: from which port, to whom, what.
+    pub served: VecDeque<(u16, To, Vec<u8>)>,
     /// What was written down for the cloud, by identity.
     pub events: Vec<EventBody>,
     pub cloud: Cloud,
@@ -198,6 +201,7 @@ impl Office {
             seen: VecDeque::new(),
             media: VecDeque::new(),
             lines: VecDeque::new(),
+            served: VecDeque::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
             slow: false,
@@ -209,9 +213,8 @@ impl Office {
             deaf: false,
             poll: vec![0; STREAM_MAX],
         };
-        office.handle(Input::Network(Network::Up {
-            address: "192.168.1.1".parse().unwrap(),
-        }));
+        let subnet = Subnet::host([192, 168, 1, 1].into());
+        office.handle(Input::Network(Network::Up(subnet)));
         office
     }
 
@@ -257,6 +260,9 @@ impl Office {
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),
                 Some(Output::Trunk(TrunkOutput::Close)) => trunk = Some(TrunkDid::Close),
                 Some(Output::Media(media)) => self.media.push_back(media),
+                Some(Output::Service { port, to, bytes }) => {
+                    self.served.push_back((port, to, bytes.to_vec()))
+                }
                 Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
                 Some(Output::Publish { topic, payload }) => {
                     self.published.push((topic.as_str().into(), payload.to_vec()));
