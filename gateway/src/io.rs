@@ -22,6 +22,8 @@ pub enum Input<'a> {
     Datagram {
         /// From where.
         flow: Flow,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
         /// At most [`crate::budget::DATAGRAM_MAX`] bytes.
         bytes: &'a [u8],
     },
@@ -79,6 +81,16 @@ pub enum Input<'a> {
         /// Milliseconds since 1970 (UTC).
         unix_ms: u64,
     },
+}
+
+/// Who sent something, as the Ethernet has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// The port of the hub that it is at, from 0; `None`: the box has no switch, or the station was heard at more than one port
+    /// within a second.
+    pub port: Option<u8>,
 }
 
 /// Why the box started and what it left behind: for [`crate::Gateway::start`].

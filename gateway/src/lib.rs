@@ -42,7 +42,8 @@ use sip::{Flow, Instant};
 pub use analog::{MEASURING, Measured, Port, Sense, Signal};
 pub use calls::Meta;
 pub use io::{
-    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput,
+    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
+    UplinkInput,
 };
 pub use storage::Storage;
 
@@ -236,7 +237,7 @@ impl<'s> Gateway<'s> {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Network(network) => self.on_network(now, network),
-            Input::Datagram { flow, bytes } => self.on_message(now, flow, bytes),
+            Input::Datagram { flow, bytes, .. } => self.on_message(now, flow, bytes),
             Input::Stream { flow, bytes } => self.on_stream(now, flow, bytes),
             Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),

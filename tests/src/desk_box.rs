@@ -182,7 +182,11 @@ impl DeskBox {
         let Some(life) = &mut self.life else { return };
         life.with_dependent_mut(|_, brain| {
             let input = match &told {
-                Told::Datagram(flow, bytes) => Input::Datagram { flow: *flow, bytes },
+                Told::Datagram(flow, bytes) => Input::Datagram {
+                    flow: *flow,
+                    station: None,
+                    bytes,
+                },
                 Told::Service(port, from, bytes) => Input::Service {
                     port: *port,
                     from: *from,

@@ -220,7 +220,12 @@ impl Driver {
         let now = self.now();
         for n in 0..count {
             if let Some((flow, bytes)) = self.udp.as_ref().and_then(|udp| udp.received(n)) {
-                self.gateway.handle(now, Input::Datagram { flow, bytes });
+                let datagram = Input::Datagram {
+                    flow,
+                    station: None,
+                    bytes,
+                };
+                self.gateway.handle(now, datagram);
             }
             self.drain(now);
         }

@@ -340,6 +340,7 @@ impl Office {
     pub fn rx_bytes(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.handle(Input::Datagram {
             flow: flow(from),
+            station: None,
             bytes,
         });
     }
