@@ -84,5 +84,5 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// messages, 25 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
 pub const STORAGE_MAX: usize = 311 * 1_024;
-/// Most bytes of the brain's own state: the configuration in use (14 KiB) and the answers that are being written.
-pub const BRAIN_MAX: usize = 30 * 1_024;
+/// Most bytes of the brain's own state: the configuration in use (15 KiB) and the answers that are being written.
+pub const BRAIN_MAX: usize = 31 * 1_024;

@@ -56,7 +56,7 @@ use office::clock::Source;
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
-use uplink::Uplink;
+use uplink::{Order, Uplink};
 
 /// What the box calls itself; whoever asks learns no version (RFC 3261 §20.35).
 pub const AGENT: &str = "Denwaban";
@@ -252,8 +252,9 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
-                if let Some(order) = self.uplink.message(now, topic, payload) {
-                    self.on_test_line(now, order);
+                match self.uplink.message(now, topic, payload) {
+                    Some(Order::TestLine(order)) => self.on_test_line(now, order),
+                    Some(Order::Hub(_)) | None => {}
                 }
                 if let Some(unix_ms) = self.uplink.told_time() {
                     self.office

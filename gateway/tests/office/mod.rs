@@ -96,6 +96,7 @@ pub fn site(phones: u16, channels: u8) -> Site {
             outgoing: rep,
             site: site.sys.site,
             port: None,
+            phone: None,
         };
         site.ids.push(id).unwrap();
         let credential = Credential {
