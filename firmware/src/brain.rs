@@ -15,11 +15,13 @@ use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
+use gateway::office::To;
 use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
 use crate::net::{self, address_of, endpoint};
+use crate::services::Services;
 use crate::{lines, log, player, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
@@ -62,9 +64,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, of the analog lines the circuits, hooks, codec and
 /// audio; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1;
+const TELLERS: usize = 5 + budget::PLAYERS + budget::LINES + 3 + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -141,6 +143,7 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 pub async fn run(
     stack: Stack<'static>,
     shared: &'static net::Shared,
+    services: &'static Services,
     brain: &'static Brain,
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
@@ -158,6 +161,7 @@ pub async fn run(
     let mut outside = Outside {
         socket,
         shared,
+        services,
         to_uplink,
         lost: Lost::default(),
     };
@@ -180,6 +184,7 @@ pub async fn run(
         while let Some(output) = gateway.poll(now(), message) {
             match output {
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
+                Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
                 Output::Store(token, operation) => work::run(token, operation).await,
                 other => outside.act(other),
             }
@@ -218,6 +223,7 @@ fn flow(own: Option<Ipv4Addr>, from: IpEndpoint) -> Flow {
 struct Outside<'a> {
     socket: UdpSocket<'a>,
     shared: &'static net::Shared,
+    services: &'static Services,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
 }
@@ -260,10 +266,23 @@ impl Outside<'_> {
         }
     }
 
+    async fn serve(&mut self, port: u16, to: To, bytes: &[u8]) {
+        let sent = with_timeout(SEND_PATIENCE, self.services.send(port, to, bytes)).await;
+        if !matches!(sent, Ok(true)) {
+            self.lost.datagrams += 1;
+        }
+    }
+
     fn act(&mut self, output: Output<'_>) {
         match output {
             // Those that may have to wait.
-            Output::Transmit { .. } | Output::Store(..) => {}
+            Output::Transmit { .. } | Output::Service { .. } | Output::Store(..) => {}
+            Output::Log(warning) => log!(
+                "phone {}: <{}> {}",
+                warning.address,
+                warning.severity,
+                warning.text
+            ),
             Output::Trunk(TrunkOutput::Connect) => trunk::COMMAND.signal(trunk::Command::Connect),
             Output::Trunk(TrunkOutput::Close) => trunk::COMMAND.signal(trunk::Command::Close),
             Output::Trunk(TrunkOutput::Send(bytes)) => {

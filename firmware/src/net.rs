@@ -7,21 +7,22 @@ use core::task::Waker;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
+use gateway::office::Subnet;
 use gateway::store::{Key, Op};
 use gateway::{Input, Network, Station, budget};
 use netshim::{Clock, Event, Lease, Link, Net, NetShim};
 use static_cell::StaticCell;
 
 use crate::brain::Brain;
-use crate::{board, log, work};
+use crate::{board, log, services, work};
 
 /// Hosts of the office network kept in mind: as many as there may be registrations.
 const HOSTS: usize = budget::BINDINGS;
 /// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of six phones. More wait in the SIP socket until the
 /// first have answered.
 const HELD: usize = 6 * 1024;
-/// The SIP socket, a player and an analog line each, the trunk, MQTT, and the stack's own for DNS.
-const SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 1 + 1 + 1;
+/// The SIP socket, a player and an analog line each, the trunk, MQTT, the stack's own for DNS, and the services.
+const SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 1 + 1 + 1 + services::SOCKETS;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -93,9 +94,17 @@ pub async fn address(
                     gateway: lease.router,
                     dns_servers: lease.dns.clone(),
                 };
-                let address = lease.address;
-                if fresh && kept.as_ref() != Some(&lease) {
-                    if let Ok(value) = heapless::Vec::from_slice(&lease.encode()) {
+                let subnet = Subnet {
+                    mac: shared.borrow().mac(),
+                    address: lease.address,
+                    prefix: lease.prefix,
+                    router: lease.router,
+                    names: lease.dns.clone(),
+                    times: lease.times.clone(),
+                };
+                let encoded = lease.encode();
+                if fresh && kept.as_ref().is_none_or(|kept| kept.encode() != encoded) {
+                    if let Ok(value) = heapless::Vec::from_slice(&encoded) {
                         work::run(
                             work::LEASE,
                             Op::Put {
@@ -127,6 +136,10 @@ pub async fn address(
                 Input::Network(Network::Down)
             }
             Event::Unreachable(ip) => Input::Unreachable(ip.into()),
+            Event::Server(net, address) => Input::DhcpServer {
+                interface: net as u8,
+                address,
+            },
         };
         brain.turn().await.tell(input);
     }

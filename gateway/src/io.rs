@@ -6,6 +6,7 @@ use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
+use crate::office::syslog::Log;
 use crate::office::{Subnet, To};
 use crate::store;
 
@@ -170,6 +171,8 @@ pub enum Output<'a> {
         /// At most [`crate::office::DATAGRAM_MAX`] bytes.
         bytes: &'a [u8],
     },
+    /// For the box's own log: a phone warns.
+    Log(&'a Log),
     /// For the TCP connection to the cloud's SIP.
     Trunk(TrunkOutput<'a>),
     /// Publish on the MQTT connection, QoS 1.

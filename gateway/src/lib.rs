@@ -213,6 +213,7 @@ impl<'s> Gateway<'s> {
             .await?;
         registrar.retain(|key| site.credential(key).is_some());
         self.analog.configure(now, &self.site);
+        self.office.configure(now, &self.site.sys);
         self.told = self.reachable();
         self.trunk.set_boot(loaded.boot);
         let at = self.stamp(now);
@@ -286,7 +287,9 @@ impl<'s> Gateway<'s> {
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
     /// holds what is sent and must have room for [`budget::STREAM_MAX`] bytes.
     pub fn poll<'b>(&'b mut self, now: Instant, buffer: &'b mut [u8]) -> Option<Output<'b>> {
-        let ready = self.next_ready(now, buffer)?;
+        let Some(ready) = self.next_ready(now, buffer) else {
+            return self.office.poll_log(now).map(Output::Log);
+        };
         Some(match ready {
             Ready::Sent { flow, len } if self.is_trunk(flow) => {
                 Output::Trunk(TrunkOutput::Send(buffer.get(..len).unwrap_or_default()))
@@ -456,6 +459,7 @@ impl<'s> Gateway<'s> {
             self.registrar.retain(|key| site.credential(key).is_some());
             self.keeper.retain(|key| site.credential(key).is_some());
             self.configure_ports(now);
+            self.office.configure(now, &self.site.sys);
         }
     }
 

@@ -12,12 +12,14 @@ pub mod syslog;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use heapless::Vec;
+use shared::hub::{Dhcp as Policy, Voice};
+use shared::site::Sys;
 use sip::Instant;
 
 use clock::{Clock, Source, Word};
 use dhcp::Server;
 use dns::{Dns, Place};
-use syslog::Syslog;
+use syslog::{Log, Syslog};
 
 /// The office's own network: [`sip::Flow::interface`] of what comes from it.
 pub const OFFICE: u8 = 0;
@@ -100,18 +102,6 @@ impl Subnet {
     }
 }
 
-/// When the box serves DHCP. Never beside another server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// If a probe hears no other server.
-    #[default]
-    Auto,
-    /// It is the site's server, and is silent only while it hears another.
-    Always,
-    /// Never.
-    Never,
-}
-
 /// Where a datagram goes, or came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct To {
@@ -139,6 +129,7 @@ pub struct Office {
     name_servers: Vec<Ipv4Addr, 3>,
     time_servers: Vec<Ipv4Addr, 2>,
     policy: Policy,
+    voice: Option<Voice>,
     dns: Dns,
     clock: Clock,
     time: ntp::Client,
@@ -154,6 +145,7 @@ impl Office {
             name_servers: Vec::new(),
             time_servers: Vec::new(),
             policy: Policy::Auto,
+            voice: None,
             dns: Dns::new(),
             clock: Clock::new(),
             time: ntp::Client::new(),
@@ -201,15 +193,30 @@ impl Office {
         }
         self.dns.forget_questions();
         self.time.restart(now);
+        self.voice_network(now);
     }
 
-    /// Who gives addresses, by the configuration.
-    pub fn serve_addresses(&mut self, now: Instant, policy: Policy) {
+    /// The configuration: who gives addresses, and whether the phones have a network of their own.
+    pub fn configure(&mut self, now: Instant, sys: &Sys) {
+        let policy = sys.dhcp;
         if core::mem::replace(&mut self.policy, policy) != policy {
             for interface in 0..NETWORKS as u8 {
                 self.dhcp.restart(now, interface, policy, false);
             }
         }
+        self.voice = sys.voice;
+        self.voice_network(now);
+    }
+
+    /// The phones' network is there with the office's, by the same wire, but has no router.
+    fn voice_network(&mut self, now: Instant) {
+        let office = self.subnets.first().and_then(Option::as_ref);
+        let subnet = self.voice.zip(office).map(|(voice, office)| Subnet {
+            mac: office.mac,
+            prefix: voice.prefix,
+            ..Subnet::host(voice.address)
+        });
+        self.network(now, VOICE, subnet);
     }
 
     /// Another DHCP server was heard in this network.
@@ -321,16 +328,30 @@ impl Office {
         })
     }
 
-    /// When [`Office::poll`] has something next.
+    /// The next phone that warns.
+    pub fn poll_log(&mut self, now: Instant) -> Option<&Log> {
+        self.syslog.poll(now)
+    }
+
+    /// When [`Office::poll`] or [`Office::poll_log`] has something next.
     pub fn next_deadline(&self) -> Instant {
         let dhcp = self.dhcp.next_deadline(&self.subnets, self.policy);
         let time = self.time.next_deadline(&self.time_servers);
-        self.dns.next_deadline().min(dhcp).min(time)
+        self.dns
+            .next_deadline()
+            .min(dhcp)
+            .min(time)
+            .min(self.syslog.next_deadline())
     }
 
     /// The wall clock.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Answers of time servers that were not believed, since the start.
+    pub fn times_refused(&self) -> u32 {
+        self.time.refused()
     }
 
     /// The phones' logs.

@@ -245,6 +245,7 @@ impl DeskBox {
                     bytes: bytes.to_vec(),
                 });
             }
+            Output::Log(_) => {}
             Output::Trunk(TrunkOutput::Connect) => {
                 if let Some(conn) = self.trunk.conn.take() {
                     out.push(Act::Close { conn });

@@ -334,7 +334,7 @@ impl Driver {
                 // It has no ports.
                 Some(Output::Line { .. }) => {}
                 // The machine has its own names, time and addresses, and is a host of which the brain knows nothing else.
-                Some(Output::Service { .. }) => {}
+                Some(Output::Service { .. } | Output::Log(_)) => {}
                 None => {
                     let Some(flow) = self.closed.pop() else { break };
                     self.gateway.handle(now, Input::StreamClosed { flow });

@@ -14,9 +14,10 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use heapless::{String, Vec};
+use shared::hub::Dhcp as Policy;
 use sip::Instant;
 
-use super::{NETWORKS, Policy, Subnet, To};
+use super::{NETWORKS, Subnet, To};
 use crate::budget::{DHCP_LEASES, DHCP_TRIALS};
 use message::{Kind, Maker, Request, Writer};
 

@@ -1,9 +1,10 @@
 //! Where the phones' logs go (RFC 3164, RFC 5424, and what phones make of them).
 //!
-//! They are counted, and of each phone the last line that warns is kept for whoever looks at its port: a phone that cannot
-//! register says why, and nobody has to stand beside it. A phone that floods is heard ten times a second.
+//! They are counted. Of each phone the last line that warns is kept, and goes to the box's own log, at most one in ten seconds: a
+//! phone that cannot register says why, and nobody has to stand beside it. A phone that floods is heard ten times a second.
 
 use core::net::Ipv4Addr;
+use core::time::Duration;
 
 use heapless::String;
 use sip::Instant;
@@ -12,6 +13,8 @@ use crate::budget::{LOG_LINE, LOGS};
 
 /// Port of syslog servers (RFC 5426 §3.3).
 pub const PORT: u16 = 514;
+/// Between two lines of one phone that go to the box's own log.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 /// Lines a second that are heard of one phone.
 const PER_SECOND: u8 = 10;
 /// Warning (RFC 5424 §6.2.1, table 2): it and what is worse are kept.
@@ -40,6 +43,9 @@ pub struct Log {
     pub text: String<LOG_LINE>,
     /// The second it is in, and the lines heard in it.
     window: (u64, u8),
+    /// When a warning goes to the box's log, if there is one; and when the next may.
+    say: Option<Instant>,
+    said: Instant,
 }
 
 /// The logs of all phones.
@@ -82,6 +88,7 @@ impl Syslog {
         }
         log.warnings = log.warnings.saturating_add(1);
         log.severity = severity;
+        log.say = log.say.or(Some(now.max(log.said)));
         log.text.clear();
         for chunk in text.utf8_chunks() {
             let broken = if chunk.invalid().is_empty() { "" } else { "?" };
@@ -93,6 +100,24 @@ impl Syslog {
                 }
             }
         }
+    }
+
+    /// The next phone whose last warning goes to the box's log.
+    pub fn poll(&mut self, now: Instant) -> Option<&Log> {
+        let due = |log: &Log| log.say.is_some_and(|at| at <= now);
+        let log = self.logs.iter_mut().find(|log| due(log))?;
+        log.say = None;
+        log.said = now + SAY_EVERY;
+        Some(log)
+    }
+
+    /// When [`Syslog::poll`] has something next.
+    pub fn next_deadline(&self) -> Instant {
+        self.logs
+            .iter()
+            .filter_map(|log| log.say)
+            .min()
+            .unwrap_or(Instant::NEVER)
     }
 
     /// The log of this phone, made if need be in the place of the one that was silent the longest.
@@ -115,6 +140,8 @@ impl Syslog {
             severity: 0,
             text: String::new(),
             window: (0, 0),
+            say: None,
+            said: Instant::ZERO,
         };
         self.logs.push(log).ok()?;
         self.logs.last_mut()
@@ -203,6 +230,19 @@ mod tests {
         assert_eq!(heard(&syslog), (10, 10, 15, 4, "again"));
         syslog.receive(Instant(2_000), 0, PHONE, b"<12>more");
         assert_eq!(heard(&syslog), (11, 11, 15, 4, "more"));
+        // The box says the last of them at once, and the next after ten seconds.
+        let said = |syslog: &mut Syslog, at| syslog.poll(Instant(at)).map(|log| log.text.clone());
+        assert_eq!(said(&mut syslog, 2_000).as_deref(), Some("more"));
+        syslog.receive(Instant(2_100), 0, PHONE, b"<12>later");
+        assert_eq!(
+            (said(&mut syslog, 11_999), syslog.next_deadline()),
+            (None, Instant(12_000))
+        );
+        assert_eq!(said(&mut syslog, 12_000).as_deref(), Some("later"));
+        assert_eq!(
+            (said(&mut syslog, 99_000), syslog.next_deadline()),
+            (None, Instant::NEVER)
+        );
         // The same address in the other network is another phone.
         for host in 0..LOGS as u8 {
             let address = Ipv4Addr::new(10, 0, 0, host);

@@ -133,6 +133,8 @@ pub struct Office {
     pub lines: VecDeque<(u64, u8, LineOrder)>,
     /// What its services sent: from which port, to whom, what.
     pub served: VecDeque<(u16, To, Vec<u8>)>,
+    /// Warnings of phones.
+    pub logged: VecDeque<String>,
     /// What was written down for the cloud, by identity.
     pub events: Vec<EventBody>,
     pub cloud: Cloud,
@@ -203,6 +205,7 @@ impl Office {
             media: VecDeque::new(),
             lines: VecDeque::new(),
             served: VecDeque::new(),
+            logged: VecDeque::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
             slow: false,
@@ -264,6 +267,7 @@ impl Office {
                 Some(Output::Service { port, to, bytes }) => {
                     self.served.push_back((port, to, bytes.to_vec()))
                 }
+                Some(Output::Log(log)) => self.logged.push_back(log.text.as_str().into()),
                 Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
                 Some(Output::Publish { topic, payload }) => {
                     self.published.push((topic.as_str().into(), payload.to_vec()));

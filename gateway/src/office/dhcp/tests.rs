@@ -492,20 +492,15 @@ fn an_office_that_is_powered_in_one_go() {
     // No room for one more, until one is over.
     let full = lab.server.counters().full;
     let free = (1..=254).map(|host| Ipv4Addr::new(192, 168, 1, host));
-    let free = free.filter(|address| !leased.contains(address)).next_back().unwrap();
+    let free = free
+        .filter(|address| !leased.contains(address))
+        .next_back()
+        .unwrap();
     let wish = Message::new(3, 200).with(50, &free.octets());
-    assert_eq!(
-        lab.hear(&wish),
-        None
-    );
+    assert_eq!(lab.hear(&wish), None);
     assert_eq!(lab.server.counters().full, full + 1);
     lab.hear(&Message::new(7, 0).at(leased[0]));
-    assert_eq!(
-        lab.hear(&wish)
-            .unwrap()
-            .kind,
-        5
-    );
+    assert_eq!(lab.hear(&wish).unwrap().kind, 5);
 }
 
 #[test]
