@@ -71,10 +71,10 @@ pub const DNS_WAITING: usize = 32;
 pub const DHCP_LEASES: usize = IDS;
 /// Addresses that are tried before they are offered, 48 bytes each. One takes 0.8 s, so that it is 10 phones a second.
 pub const DHCP_TRIALS: usize = 8;
-/// Phones whose logs are counted and the last warning kept, 160 bytes each, 3 KiB.
-pub const LOGS: usize = 16;
+/// Phones whose logs are counted and the last warning kept, 166 bytes each, 1.3 KiB: those that were heard last.
+pub const LOGS: usize = 8;
 /// Longest line of a log that is kept, bytes.
-pub const LOG_LINE: usize = 112;
+pub const LOG_LINE: usize = 96;
 /// The longest a phone may ring before the call is given up.
 pub const RING_MS: u64 = 180_000;
 
@@ -83,6 +83,6 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
 /// messages, 25 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
-pub const STORAGE_MAX: usize = 311 * 1_024;
+pub const STORAGE_MAX: usize = 321 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (15 KiB) and the answers that are being written.
 pub const BRAIN_MAX: usize = 31 * 1_024;

@@ -343,8 +343,7 @@ impl<'s> Gateway<'s> {
                 return Some(Ready::Service(ready));
             }
             // Before anything else has use of `reply`.
-            let random = self.random();
-            if let Some(ready) = self.office.poll(now, random, &self.reply, buffer) {
+            if let Some(ready) = self.office.poll(now, &self.reply, buffer) {
                 return Some(Ready::Service(ready));
             }
             if let Some(media) = self.media.pop_front() {

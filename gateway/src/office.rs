@@ -12,6 +12,7 @@ pub mod syslog;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use heapless::Vec;
+use sha2::{Digest, Sha256};
 use shared::hub::{Dhcp as Policy, Voice};
 use shared::site::Sys;
 use sip::Instant;
@@ -111,6 +112,37 @@ pub struct To {
     pub address: SocketAddrV4,
 }
 
+/// Numbers that nobody can foretell from those before: what is asked by them is answered by who heard the question.
+pub struct Secret {
+    key: [u8; 32],
+    drawn: u64,
+}
+
+impl Secret {
+    /// From fresh randomness of this start.
+    pub fn new(seed: &[u8; 32]) -> Self {
+        let key = Sha256::new()
+            .chain_update(b"office")
+            .chain_update(seed)
+            .finalize();
+        Self {
+            key: key.into(),
+            drawn: 0,
+        }
+    }
+
+    /// The next ones.
+    pub fn draw(&mut self) -> [u8; 32] {
+        self.drawn += 1;
+        let drawn = self.drawn.to_le_bytes();
+        Sha256::new()
+            .chain_update(self.key)
+            .chain_update(drawn)
+            .finalize()
+            .into()
+    }
+}
+
 /// A datagram that lies in a buffer, from its first byte on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
@@ -130,6 +162,7 @@ pub struct Office {
     time_servers: Vec<Ipv4Addr, 2>,
     policy: Policy,
     voice: Option<Voice>,
+    secret: Secret,
     dns: Dns,
     clock: Clock,
     time: ntp::Client,
@@ -146,6 +179,10 @@ impl Office {
             time_servers: Vec::new(),
             policy: Policy::Auto,
             voice: None,
+            secret: Secret {
+                key: [0; 32],
+                drawn: 0,
+            },
             dns: Dns::new(),
             clock: Clock::new(),
             time: ntp::Client::new(),
@@ -156,7 +193,7 @@ impl Office {
 
     /// Fresh randomness of this start.
     pub fn seed(&mut self, seed: &[u8; 32]) {
-        self.dns.seed(seed);
+        self.secret = Secret::new(seed);
     }
 
     /// A network came, changed or went.
@@ -256,6 +293,7 @@ impl Office {
             subnets,
             name_servers,
             policy,
+            secret,
             dns,
             clock,
             time,
@@ -277,7 +315,7 @@ impl Office {
                     subnet,
                     servers: name_servers,
                 };
-                (from, dns.query(now, &place, from, bytes, reply)?)
+                (from, dns.query(now, secret, &place, from, bytes, reply)?)
             }
             dhcp::PORT => dhcp.receive(now, (from.interface, subnet), *policy, bytes, reply)?,
             ntp::PORT => {
@@ -305,18 +343,18 @@ impl Office {
     }
 
     /// The next datagram to send, written to `buffer`. `heard` is what [`Office::receive`] left in `reply`.
-    pub fn poll(&mut self, now: Instant, random: u64, heard: &[u8], buffer: &mut [u8]) -> Option<Ready> {
+    pub fn poll(&mut self, now: Instant, heard: &[u8], buffer: &mut [u8]) -> Option<Ready> {
         if let Some((port, to, length)) = self.dns.poll(now, &self.name_servers, heard, buffer) {
             return Some(Ready { port, to, length });
         }
         if let Some((to, length)) = self
             .dhcp
-            .poll(now, &self.subnets, self.policy, random as u32, buffer)
+            .poll(now, &mut self.secret, &self.subnets, self.policy, buffer)
         {
             let port = dhcp::PORT;
             return Some(Ready { port, to, length });
         }
-        let (address, message) = self.time.poll(now, &self.time_servers, random)?;
+        let (address, message) = self.time.poll(now, &mut self.secret, &self.time_servers)?;
         buffer.get_mut(..message.len())?.copy_from_slice(&message);
         Some(Ready {
             port: ntp::PORT,

@@ -17,9 +17,9 @@ use heapless::{String, Vec};
 use shared::hub::Dhcp as Policy;
 use sip::Instant;
 
-use super::{NETWORKS, Subnet, To};
+use super::{NETWORKS, Secret, Subnet, To};
 use crate::budget::{DHCP_LEASES, DHCP_TRIALS};
-use message::{Kind, Maker, Request, Writer};
+use message::{Kind, Request, Writer};
 
 pub use message::REPLY_MAX;
 
@@ -272,9 +272,9 @@ impl Server {
     pub fn poll(
         &mut self,
         now: Instant,
+        secret: &mut Secret,
         subnets: &[Option<Subnet>; NETWORKS],
         policy: Policy,
-        random: u32,
         buffer: &mut [u8],
     ) -> Option<(To, usize)> {
         if policy == Policy::Never {
@@ -296,17 +296,17 @@ impl Server {
                         next: now + LOOK_EVERY,
                         asked: asked + 1,
                     };
-                    return look(interface, subnet, random, buffer);
+                    return look(interface, subnet, secret, buffer);
                 }
                 Duty::Serving { next } if next <= now => {
                     *duty = Duty::Serving {
                         next: now + LOOK_AGAIN,
                     };
-                    return look(interface, subnet, random, buffer);
+                    return look(interface, subnet, secret, buffer);
                 }
                 Duty::Silent { until } if until <= now && policy == Policy::Always => {
                     *duty = Duty::Looking { next: now, asked: 0 };
-                    return self.poll(now, subnets, policy, random, buffer);
+                    return self.poll(now, secret, subnets, policy, buffer);
                 }
                 _ => {}
             }
@@ -527,16 +527,10 @@ fn recipient(request: &Request, kind: Kind, interface: u8) -> To {
 
 /// A question for other servers. It comes from the server's port: nobody minds where it is from, and the answer goes to all
 /// clients.
-fn look(interface: u8, subnet: &Subnet, random: u32, buffer: &mut [u8]) -> Option<(To, usize)> {
+fn look(interface: u8, subnet: &Subnet, secret: &mut Secret, buffer: &mut [u8]) -> Option<(To, usize)> {
     let broadcast = [0x80, 0];
-    let writer = Writer::new(
-        buffer,
-        false,
-        random.to_be_bytes(),
-        broadcast,
-        subnet.mac,
-        Kind::Discover,
-    )?;
+    let [a, b, c, d, ..] = secret.draw();
+    let writer = Writer::new(buffer, false, [a, b, c, d], broadcast, subnet.mac, Kind::Discover)?;
     let address = SocketAddrV4::new(Ipv4Addr::BROADCAST, PORT);
     Some((To { interface, address }, writer.finish()))
 }
@@ -570,13 +564,13 @@ fn write(
     }
     writer.option(6, &subnet.address.octets());
     for code in request.wanted.iter() {
-        provide(code, request.maker, subnet.address, &mut writer);
+        provide(code, subnet.address, &mut writer);
     }
     Some(writer.finish())
 }
 
 /// The options that phones ask for: the box is what they look for.
-fn provide(code: u8, maker: Maker, own: Ipv4Addr, writer: &mut Writer<'_>) {
+fn provide(code: u8, own: Ipv4Addr, writer: &mut Writer<'_>) {
     let octets = own.octets();
     let [a, b, c, d] = octets;
     match code {
@@ -586,15 +580,9 @@ fn provide(code: u8, maker: Maker, own: Ipv4Addr, writer: &mut Writer<'_>) {
         // SIP servers by address (RFC 3361 §3.2).
         120 => writer.option(120, &[1, a, b, c, d]),
         66 | 159 | 160 => {
-            let mut url = String::<48>::new();
-            // Panasonic's are files (`{MODEL}` is the phone's to replace), the others' folders.
-            let file = if maker == Maker::Panasonic {
-                "{MODEL}.cfg"
-            } else {
-                ""
-            };
-            // Shorter than 48.
-            let _ = write!(url, "http://{own}/{file}");
+            let mut url = String::<32>::new();
+            // Shorter than 32. All of the makers take a folder: which file is the phone's to know.
+            let _ = write!(url, "http://{own}/");
             writer.option(code, url.as_bytes());
         }
         // Of what is the vendors' own (43) it is not known how these phones read it.

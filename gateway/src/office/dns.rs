@@ -10,10 +10,9 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use heapless::Vec;
-use sha2::{Digest, Sha256};
 use sip::Instant;
 
-use super::{Reply, Subnet, To};
+use super::{Reply, Secret, Subnet, To};
 use crate::budget::{DNS_ASKED, DNS_CACHE, DNS_CACHED_MAX, DNS_WAITING};
 use message::{
     AA, QR, QUESTION_MAX, Query, RA, RD, Rcode, Response, TC, Unread, Writer, age, is, kind, put, same, split,
@@ -115,8 +114,6 @@ pub struct Dns {
     answering: Option<(u8, Answer, bool)>,
     /// Where answers come in: not to be guessed (RFC 5452 §9.2), another one whenever nothing is asked.
     port: u16,
-    key: [u8; 32],
-    drawn: u64,
     /// The server that answered last.
     first: u8,
     /// Nobody answered: nobody is asked before.
@@ -158,8 +155,6 @@ impl Dns {
             waiting: Vec::new(),
             answering: None,
             port: 0,
-            key: [0; 32],
-            drawn: 0,
             first: 0,
             rest: None,
             counters: Counters {
@@ -171,15 +166,6 @@ impl Dns {
                 unasked: 0,
             },
         }
-    }
-
-    /// Fresh randomness of this start, for ids and ports.
-    pub fn seed(&mut self, seed: &[u8; 32]) {
-        self.key = Sha256::new()
-            .chain_update(b"names")
-            .chain_update(seed)
-            .finalize()
-            .into();
     }
 
     /// The port that answers of other servers come in at; 0 before the first question.
@@ -204,6 +190,7 @@ impl Dns {
     pub fn query(
         &mut self,
         now: Instant,
+        secret: &mut Secret,
         place: &Place<'_>,
         to: To,
         message: &[u8],
@@ -255,14 +242,21 @@ impl Dns {
             self.counters.failed += 1;
             return refuse(Rcode::ServFail, reply);
         }
-        if !self.ask(now, place, &query, to) {
+        if !self.ask(now, secret, place, &query, to) {
             self.counters.dropped += 1;
         }
         None
     }
 
     /// Passes a question on. False: there is no room, or it goes in a circle.
-    fn ask(&mut self, now: Instant, place: &Place<'_>, query: &Query<'_>, to: To) -> bool {
+    fn ask(
+        &mut self,
+        now: Instant,
+        secret: &mut Secret,
+        place: &Place<'_>,
+        query: &Query<'_>,
+        to: To,
+    ) -> bool {
         let same_host = |waiter: &&Waiter| waiter.to.address.ip() == to.address.ip();
         let known = self
             .asked
@@ -287,7 +281,7 @@ impl Dns {
         };
         if known.is_none() {
             let alone = self.asked.iter().all(|asked| asked.question.is_empty());
-            let [a, b, c, d, ..] = self.draw();
+            let [a, b, c, d, ..] = secret.draw();
             if alone {
                 // RFC 6335 §6: the dynamic ports.
                 self.port = 0xC000 | u16::from_be_bytes([a, b]);
@@ -527,16 +521,6 @@ impl Dns {
             give(&cached.message, 0, STALE_TTL, waiter, question, room)
         };
         Some(length)
-    }
-
-    /// Bytes that nobody can foretell from those before.
-    fn draw(&mut self) -> [u8; 32] {
-        self.drawn += 1;
-        Sha256::new()
-            .chain_update(self.key)
-            .chain_update(self.drawn.to_le_bytes())
-            .finalize()
-            .into()
     }
 }
 

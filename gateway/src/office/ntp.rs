@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use sip::Instant;
 
+use super::Secret;
 use super::clock::{Clock, Source, Word};
 
 /// Port of time servers; the box asks from it too.
@@ -128,8 +129,8 @@ impl Client {
     pub fn poll(
         &mut self,
         now: Instant,
+        secret: &mut Secret,
         servers: &[Ipv4Addr],
-        random: u64,
     ) -> Option<(SocketAddrV4, [u8; MESSAGE])> {
         if self.next > now {
             return None;
@@ -138,14 +139,15 @@ impl Client {
         let server = *servers.get(at)?;
         self.next = now + (FIRST_WAIT * (1 << self.tries.min(7))).min(ASK_EVERY);
         self.tries = self.tries.saturating_add(1);
-        self.asked = Some((now, server, random));
+        let random = *secret.draw().first_chunk()?;
+        self.asked = Some((now, server, u64::from_be_bytes(random)));
         let mut message = [0; MESSAGE];
         if let Some(first) = message.first_mut() {
             *first = 4 << 3 | CLIENT;
         }
         // In the place of our own time, which concerns nobody: the server gives it back.
         if let Some(room) = message.get_mut(40..) {
-            room.copy_from_slice(&random.to_be_bytes());
+            room.copy_from_slice(&random);
         }
         Some((SocketAddrV4::new(server, PORT), message))
     }

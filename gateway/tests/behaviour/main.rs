@@ -19,5 +19,6 @@ mod registration;
 mod remembered;
 mod restart;
 mod scanner;
+mod services;
 mod sites;
 mod transfer;

@@ -43,18 +43,6 @@ impl Kind {
     }
 }
 
-/// The makers whose phones differ in what they take from DHCP (option 60, RFC 2132 §9.13).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Maker {
-    /// Unknown.
-    #[default]
-    Other,
-    /// `Grandstream GXP1628`, `Grandstream HT801`.
-    Grandstream,
-    /// `Panasonic`.
-    Panasonic,
-}
-
 /// The options that are given to who asks for them.
 pub const OPTIONAL: [u8; 8] = [2, 7, 42, 66, 120, 150, 159, 160];
 
@@ -96,8 +84,6 @@ pub struct Request {
     pub server: Option<Ipv4Addr>,
     /// What else it wants to know (option 55).
     pub wanted: Wanted,
-    /// Who made it (option 60).
-    pub maker: Maker,
 }
 
 impl Request {
@@ -119,7 +105,6 @@ impl Request {
             wish: None,
             server: None,
             wanted: Wanted::default(),
-            maker: Maker::Other,
         };
         let mut kind = None;
         let mut options = message.get(OPTIONS..)?;
@@ -136,8 +121,6 @@ impl Request {
                         53 => kind = Kind::of(*value.first()?),
                         54 => request.server = address(),
                         55 => request.wanted = Wanted::of(value),
-                        60 if value.starts_with(b"Grandstream") => request.maker = Maker::Grandstream,
-                        60 if value.starts_with(b"Panasonic") => request.maker = Maker::Panasonic,
                         _ => {}
                     }
                 }

@@ -15,6 +15,7 @@ fn subnet() -> Subnet {
 /// The name server on a clock, with what it sent and what came back.
 struct Lab {
     dns: Dns,
+    secret: Secret,
     now: u64,
     reply: Reply,
     servers: StdVec<Ipv4Addr>,
@@ -65,10 +66,9 @@ fn response(asked: &[u8], rcode: u16, count: u16, ttl: u32) -> StdVec<u8> {
 
 impl Lab {
     fn new() -> Self {
-        let mut dns = Dns::new();
-        dns.seed(&[7; 32]);
         Self {
-            dns,
+            dns: Dns::new(),
+            secret: Secret::new(&[7; 32]),
             now: 1_000,
             reply: Reply::new(),
             servers: SERVERS.to_vec(),
@@ -88,9 +88,14 @@ impl Lab {
             address: SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, host), 5_353),
         };
         let mut room = [0xEE; LARGEST];
-        let length = self
-            .dns
-            .query(Instant(self.now), &place, to, message, &mut room)?;
+        let length = self.dns.query(
+            Instant(self.now),
+            &mut self.secret,
+            &place,
+            to,
+            message,
+            &mut room,
+        )?;
         Some(room[..length].to_vec())
     }
 
@@ -284,7 +289,11 @@ fn what_is_no_query() {
         interface: OFFICE,
         address: "203.0.113.9:53".parse().unwrap(),
     };
-    assert_eq!(lab.dns.query(Instant(1), &place, to, &good, &mut [0; 512]), None);
+    assert_eq!(
+        lab.dns
+            .query(Instant(1), &mut lab.secret, &place, to, &good, &mut [0; 512]),
+        None
+    );
 }
 
 #[test]
@@ -651,6 +660,7 @@ fn the_box_is_where_it_is_asked_from() {
         .dns
         .query(
             Instant(1),
+            &mut lab.secret,
             &place,
             to,
             &query(1, "denwaban", kind::A, None),

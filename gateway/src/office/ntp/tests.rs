@@ -6,6 +6,10 @@ const OTHER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
 /// 2026-11-27T00:00:00.250Z.
 const NOON: u64 = 1_795_737_600_250;
 
+fn secret() -> Secret {
+    Secret::new(&[5; 32])
+}
+
 fn request(first: u8) -> [u8; MESSAGE] {
     let mut message = [0; MESSAGE];
     message[0] = first;
@@ -125,12 +129,12 @@ fn reply(question: &[u8; MESSAGE], first: u8, stratum: u8, sent: u64, spent: u64
 #[test]
 fn the_time_is_asked_for_and_believed() {
     let (mut client, clock) = (Client::new(), Clock::new());
-    let (to, question) = client.poll(Instant(0), &[ROUTER], 0x0123_4567_89AB_CDEF).unwrap();
+    let (to, question) = client.poll(Instant(0), &mut secret(), &[ROUTER]).unwrap();
     assert_eq!(to, SocketAddrV4::new(ROUTER, 123));
     // Version 4, client, and nothing of our own but a number.
     let mut golden = [0; MESSAGE];
     golden[0] = 0x23;
-    golden[40..].copy_from_slice(&0x0123_4567_89AB_CDEF_u64.to_be_bytes());
+    golden[40..].copy_from_slice(&secret().draw()[..8]);
     assert_eq!(question, golden);
     // 60 ms under way, 20 of them at the server: the way back took 20.
     let word = client
@@ -186,7 +190,7 @@ fn what_is_not_believed() {
     ];
     for (index, (at, from, change)) in broken.into_iter().enumerate() {
         let mut client = Client::new();
-        let (_, question) = client.poll(Instant(0), &[ROUTER], 77).unwrap();
+        let (_, question) = client.poll(Instant(0), &mut secret(), &[ROUTER]).unwrap();
         let message = change(reply(&question, 0x24, 2, NOON, 0));
         assert_eq!(
             client.answer(Instant(at), &clock, from, &message),
@@ -197,14 +201,14 @@ fn what_is_not_believed() {
     // A router that came up without the time, where the cloud has said it.
     clock.tell(word(Source::Cloud, 0));
     let mut client = Client::new();
-    let (to, question) = client.poll(Instant(0), &[ROUTER], 77).unwrap();
+    let (to, question) = client.poll(Instant(0), &mut secret(), &[ROUTER]).unwrap();
     let wrong = reply(&question, 0x24, 2, NOON + 11_000, 0);
     assert_eq!(
         (client.answer(Instant(20), &clock, to, &wrong), client.refused()),
         (None, 1)
     );
     let mut client = Client::new();
-    let (to, question) = client.poll(Instant(0), &[ROUTER], 77).unwrap();
+    let (to, question) = client.poll(Instant(0), &mut secret(), &[ROUTER]).unwrap();
     let right = reply(&question, 0x24, 2, NOON + 900, 0);
     assert!(client.answer(Instant(20), &clock, to, &right).is_some());
 }
@@ -216,9 +220,9 @@ fn silent_servers() {
     let mut now = Instant(0);
     let mut asked = std::vec::Vec::new();
     for _ in 0..10 {
-        let (to, _) = client.poll(now, &[ROUTER, OTHER], 1).unwrap();
+        let (to, _) = client.poll(now, &mut secret(), &[ROUTER, OTHER]).unwrap();
         asked.push((now.0 / 1_000, *to.ip() == ROUTER));
-        assert_eq!(client.poll(now, &[ROUTER, OTHER], 1), None);
+        assert_eq!(client.poll(now, &mut secret(), &[ROUTER, OTHER]), None);
         now = client.next_deadline(&[ROUTER, OTHER]);
     }
     assert_eq!(
