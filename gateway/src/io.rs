@@ -2,12 +2,14 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use media::{g711::Law, prompt::Prompt};
+use shared::hub::Link;
 use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
 use crate::office::syslog::Log;
 use crate::office::{Subnet, To};
+use crate::provision::HttpEvent;
 use crate::store;
 
 /// Something that happened in the world.
@@ -76,6 +78,43 @@ pub enum Input<'a> {
         line: u8,
         /// What.
         event: LineEvent,
+    },
+    /// A packet of TFTP: to port [`crate::budget::TFTP_PORT`], or to the second port, from which all is sent.
+    Tftp {
+        /// From where.
+        peer: SocketAddr,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
+        /// It came to the first port.
+        is_request: bool,
+        /// The packet.
+        bytes: &'a [u8],
+    },
+    /// Something on a connection to port [`crate::budget::HTTP_PORT`].
+    Http {
+        /// Which, below [`crate::budget::HTTP_CONNECTIONS`].
+        connection: u8,
+        /// What.
+        event: HttpEvent<'a>,
+    },
+    /// The board has a hub, and its MAC address is this; told before anything else of the hub.
+    Hub {
+        /// The address.
+        mac: [u8; 6],
+    },
+    /// The link of a port of the hub, at the start and when it changes.
+    Link {
+        /// Index of the port, below [`crate::budget::HUB_PORTS`]; the last one is the uplink.
+        port: u8,
+        /// How it is.
+        link: Link,
+    },
+    /// An LLDPDU came in at a port of the hub.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// Without the Ethernet header.
+        bytes: &'a [u8],
     },
     /// What time it is; calls never depend on it.
     WallClock {
@@ -173,6 +212,18 @@ pub enum Output<'a> {
     },
     /// For the box's own log: a phone warns.
     Log(&'a Log),
+    /// Send a packet of TFTP from the second port.
+    Tftp {
+        /// To where.
+        to: SocketAddr,
+        /// At most [`crate::provision::tftp::PACKET_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// There is an answer on this connection for files: [`crate::Gateway::answer`].
+    Http {
+        /// Which.
+        connection: u8,
+    },
     /// For the TCP connection to the cloud's SIP.
     Trunk(TrunkOutput<'a>),
     /// Publish on the MQTT connection, QoS 1.
@@ -194,6 +245,14 @@ pub enum Output<'a> {
         line: u8,
         /// What.
         order: LineOrder,
+    },
+    /// Send an LLDPDU to the nearest bridge's address (01-80-C2-00-00-0E) at a port of the hub. One that is lost is followed by
+    /// another.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// At most [`crate::lldp::MESSAGE_MAX`] bytes, without the Ethernet header.
+        bytes: &'a [u8],
     },
 }
 

@@ -18,6 +18,9 @@ impl Gateway<'_> {
         };
         self.address = subnet.as_ref().map(|subnet| subnet.address);
         self.office.network(now, OFFICE, subnet);
+        if was != self.address {
+            self.lldp.changed(now);
+        }
         if was.is_some() && was != self.address {
             // No connection survives a change of address.
             let change = self.trunk.network(now, false);

@@ -6,6 +6,7 @@ mod calls;
 mod digest;
 mod framer;
 mod line;
+mod lldp;
 mod message;
 mod office;
 mod rtp;
@@ -20,7 +21,7 @@ mod writer;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 20] = [
+pub const TARGETS: [(&str, Target); 21] = [
     ("address", values::address),
     ("caller_id", caller_id::caller_id),
     ("calls", calls::calls),
@@ -30,6 +31,7 @@ pub const TARGETS: [(&str, Target); 20] = [
     ("fields", values::fields),
     ("framer", framer::framer),
     ("line", line::line),
+    ("lldp", lldp::lldp),
     ("message", message::message),
     ("ntp", office::ntp),
     ("params", values::params),

@@ -332,7 +332,9 @@ impl Driver {
                 Some(Output::Store(token, op)) => self.disk.execute(token, op),
                 Some(Output::Media(media)) => self.players.act(media),
                 // It has no ports.
-                Some(Output::Line { .. }) => {}
+                Some(Output::Line { .. } | Output::Lldp { .. }) => {}
+                // No phone fetches anything here.
+                Some(Output::Tftp { .. } | Output::Http { .. }) => {}
                 // The machine has its own names, time and addresses, and is a host of which the brain knows nothing else.
                 Some(Output::Service { .. } | Output::Log(_)) => {}
                 None => {
