@@ -176,7 +176,11 @@ async fn serve(
     });
     let request = async {
         // Whether there is something, before others are kept from their turn.
-        while socket.read_with(|bytes| (0, bytes.len())).await.is_ok_and(|len| len > 0) {
+        while socket
+            .read_with(|bytes| (0, bytes.len()))
+            .await
+            .is_ok_and(|len| len > 0)
+        {
             let turn = brain.turn().await;
             let told = socket.read_with(|bytes| {
                 turn.tell(Input::Http {

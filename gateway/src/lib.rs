@@ -54,9 +54,9 @@ use analog::{Analog, Found};
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
+use lldp::Lldp;
 use office::Office;
 use office::clock::Source;
-use lldp::Lldp;
 use provision::Provision;
 use provision::files::Host;
 use registrar::Registrar;
@@ -225,12 +225,14 @@ impl<'s> Gateway<'s> {
             ..
         } = self;
         let loaded = store
-            .load(site, boot.first, |key, bytes| match (key.as_place(), key.as_phone()) {
-                (Some(place), _) => {
-                    registrar.restore(now, place, bytes, |_| true);
+            .load(site, boot.first, |key, bytes| {
+                match (key.as_place(), key.as_phone()) {
+                    (Some(place), _) => {
+                        registrar.restore(now, place, bytes, |_| true);
+                    }
+                    (None, Some(id)) => provision.phones.restore(id, bytes),
+                    (None, None) => other(key, bytes),
                 }
-                (None, Some(id)) => provision.phones.restore(id, bytes),
-                (None, None) => other(key, bytes),
             })
             .await?;
         self.analog.configure(now, &self.site);
@@ -688,18 +690,27 @@ impl<'s> Gateway<'s> {
     reason = "an operation carries its bytes inline: there is no heap to put them on"
 )]
 enum Ready {
-    Sent { flow: Flow, len: usize },
+    Sent {
+        flow: Flow,
+        len: usize,
+    },
     Service(office::Ready),
     TrunkSend(usize),
     TrunkConnect,
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
-    Lldp { port: u8, len: usize },
+    Lldp {
+        port: u8,
+        len: usize,
+    },
     Put(store::Op),
     /// What a phone is given, or has made of it.
     Give(store::Op),
-    Tftp { to: SocketAddr, len: usize },
+    Tftp {
+        to: SocketAddr,
+        len: usize,
+    },
     Http(u8),
     Uplink,
 }

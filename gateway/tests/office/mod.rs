@@ -3,9 +3,9 @@
 #![allow(dead_code, unused_imports)]
 
 mod cloud;
-pub mod files;
 #[path = "../common/mod.rs"]
 mod common;
+pub mod files;
 mod mqtt;
 mod phone;
 mod telephone;
@@ -19,7 +19,9 @@ use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
 use gateway::store::{Done, Fault, Op, Reply, Store, Token};
-use gateway::{Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput};
+use gateway::{
+    Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
+};
 use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};

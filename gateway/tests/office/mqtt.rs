@@ -4,7 +4,8 @@ use gateway::{Input, UplinkInput};
 use shared::BoxId;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, Get, HubOrder, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic, Up,
+    AppAck, Chunk, Down, Get, HubOrder, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic,
+    Up,
 };
 
 use super::{Office, common};
