@@ -198,7 +198,6 @@ pub async fn run(
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
                 Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
                 Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
-                Output::Store(token, operation) => work::run(token, operation).await,
                 other => outside.act(other),
             }
         }
@@ -288,8 +287,9 @@ impl Outside<'_> {
 
     fn act(&mut self, output: Output<'_>) {
         match output {
-            // Those that may have to wait.
-            Output::Transmit { .. } | Output::Service { .. } | Output::Tftp { .. } | Output::Store(..) => {}
+            Output::Store(token, operation) => work::run(token, operation),
+            // They may have to wait.
+            Output::Transmit { .. } | Output::Service { .. } | Output::Tftp { .. } => {}
             Output::Log(warning) => log!(
                 "phone {}: <{}> {}",
                 warning.address,

@@ -8,7 +8,6 @@ use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gateway::office::Subnet;
-use gateway::store::{Key, Op};
 use gateway::{Input, Network, Station, budget};
 use netshim::{Clock, Event, Lease, Link, Net, NetShim};
 use static_cell::StaticCell;
@@ -104,18 +103,8 @@ pub async fn address(
                     names: lease.dns.clone(),
                     times: lease.times.clone(),
                 };
-                let encoded = lease.encode();
-                if fresh && kept.as_ref().is_none_or(|kept| kept.encode() != encoded) {
-                    if let Ok(value) = heapless::Vec::from_slice(&encoded) {
-                        work::run(
-                            work::LEASE,
-                            Op::Put {
-                                key: Key::LEASE,
-                                value,
-                            },
-                        )
-                        .await;
-                    }
+                if fresh && kept.as_ref().is_none_or(|kept| kept.encode() != lease.encode()) {
+                    work::keep(lease.clone());
                     kept = Some(lease);
                 }
                 // A lease that was only prolonged changes nothing.

@@ -180,7 +180,7 @@ pub enum UplinkInput<'a> {
     Message {
         /// Its topic.
         topic: &'a str,
-        /// At most [`shared::sync::MAX_MESSAGE`] bytes.
+        /// At most [`crate::uplink::RX_MAX`] bytes.
         payload: &'a [u8],
     },
 }
