@@ -14,6 +14,7 @@ mod lines;
 mod log;
 mod net;
 mod player;
+mod services;
 mod start;
 mod trunk;
 mod uplink;
