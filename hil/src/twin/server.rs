@@ -66,7 +66,6 @@ impl Lines {
                 stream: None,
                 edges: VecDeque::new(),
                 begin: Instant::now(),
-                taken: Instant::now(),
             };
             while !ends.load(Ordering::Relaxed) {
                 server.round(&listener);
@@ -109,8 +108,6 @@ struct Server {
     /// Edges that wait for their turn on the line.
     edges: VecDeque<(u32, u32)>,
     begin: Instant,
-    /// When the last block was taken.
-    taken: Instant,
 }
 
 impl Server {
@@ -155,8 +152,6 @@ impl Server {
                     self.edges = VecDeque::from([(card.inputs(), now)]);
                 }
                 Some(Received::Message(request)) => {
-                    // A frame is 125 µs.
-                    card.convert_until((self.taken.elapsed().as_micros() / 125) as u32);
                     if let Some(report) = card.request(request) {
                         // The board asks for one thing after the other; if it did not, it would ask again.
                         let _ = self.link.send(report);
@@ -177,7 +172,6 @@ impl Server {
             let first = self.ring.blocks().wrapping_mul(FRAMES as u32);
             let up = card.block(&down, first);
             self.ring.send(&up);
-            self.taken = Instant::now();
             self.edges.extend(card.edges());
         }
     }
