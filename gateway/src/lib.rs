@@ -43,7 +43,7 @@ use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
 
-pub use analog::{MEASURING, Measured, Port, Sense, Signal};
+pub use analog::{MEASURING, Measured, NotMeasured, Port, Sense, Signal};
 pub use calls::Meta;
 pub use io::{
     Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
