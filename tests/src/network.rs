@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::rng::Rng;
 
 /// Milliseconds of virtual time.
-pub type Millis = u64;
+pub use deskphones::Millis;
 
 /// Which node of the world.
 pub type NodeId = usize;
