@@ -154,6 +154,7 @@ impl<S: SyncStore> Engine<S> {
                 Ok(Vec::new())
             }
             Up::Nack => self.nack(now, from, Nack::decode(payload)?).await,
+            Up::Hub => Ok(Vec::new()),
             Up::Events => self.events(now, from, payload).await,
             Up::Will => {
                 self.disconnected(from).await?;

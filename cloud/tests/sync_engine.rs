@@ -36,6 +36,7 @@ fn site(ids: u16) -> Site {
                 outgoing: direct,
                 site: site.sys.site,
                 port: None,
+                phone: None,
             })
             .unwrap();
     }

@@ -19,7 +19,7 @@ use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
-use crate::net::{address_of, endpoint};
+use crate::net::{self, address_of, endpoint};
 use crate::{lines, log, player, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
@@ -140,6 +140,7 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 #[embassy_executor::task]
 pub async fn run(
     stack: Stack<'static>,
+    shared: &'static net::Shared,
     brain: &'static Brain,
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
@@ -156,6 +157,7 @@ pub async fn run(
     }
     let mut outside = Outside {
         socket,
+        shared,
         to_uplink,
         lost: Lost::default(),
     };
@@ -215,6 +217,7 @@ fn flow(own: Option<Ipv4Addr>, from: IpEndpoint) -> Flow {
 /// Where outputs go.
 struct Outside<'a> {
     socket: UdpSocket<'a>,
+    shared: &'static net::Shared,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
 }
@@ -236,8 +239,10 @@ impl Outside<'_> {
             Some(Err(_)) => self.lost.too_long += 1,
             Some(Ok((length, UdpMetadata { endpoint, .. }))) => {
                 let own = stack.config_v4().map(|config| config.address.address());
+                let flow = flow(own, endpoint);
                 let datagram = Input::Datagram {
-                    flow: flow(own, endpoint),
+                    flow,
+                    station: net::station(self.shared, flow.peer),
                     bytes: room.get(..length).unwrap_or_default(),
                 };
                 brain.gateway.borrow_mut().handle(now(), datagram);

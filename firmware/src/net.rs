@@ -2,14 +2,14 @@
 
 use core::cell::RefCell;
 use core::future::poll_fn;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Waker;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gateway::store::{Key, Op};
-use gateway::{Input, Network, budget};
-use netshim::{Clock, Event, Lease, NetShim};
+use gateway::{Input, Network, Station, budget};
+use netshim::{Clock, Event, Lease, Link, Net, NetShim};
 use static_cell::StaticCell;
 
 use crate::brain::Brain;
@@ -27,7 +27,8 @@ const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Address book and DHCP lease, shared by the driver and the task that hears their events.
 pub type Shared = RefCell<netshim::State<HOSTS, HELD>>;
-type Shim = NetShim<'static, &'static mut board::Mac, EmbassyClock, HOSTS, HELD>;
+type Ethernet = Link<'static, &'static mut board::Mac, EmbassyClock, HOSTS, HELD>;
+type Shim = NetShim<'static, 'static, &'static mut board::Mac, EmbassyClock, HOSTS, HELD>;
 
 /// embassy-time for the shim.
 pub struct EmbassyClock;
@@ -53,6 +54,7 @@ pub fn stack(
     &'static Shared,
 ) {
     static SHARED: StaticCell<Shared> = StaticCell::new();
+    static LINK: StaticCell<Ethernet> = StaticCell::new();
     static RUNNER: StaticCell<Runner<'static, Shim>> = StaticCell::new();
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
     let address = match embassy_net_driver::Driver::hardware_address(mac) {
@@ -60,7 +62,8 @@ pub fn stack(
         _ => panic!("the MAC is not of Ethernet"),
     };
     let shared = SHARED.init_with(|| RefCell::new(netshim::State::new(address, last, seed as u32)));
-    let shim = NetShim::new(mac, EmbassyClock, shared);
+    let link = LINK.init(Link::new(mac, EmbassyClock, shared));
+    let shim = NetShim::new(link, Net::Office);
     let config = embassy_net::Config::default();
     let (stack, runner) = embassy_net::new(shim, config, RESOURCES.init_with(StackResources::new), seed);
     (stack, RUNNER.init(runner), shared)
@@ -146,6 +149,13 @@ pub async fn report(shared: &'static Shared) -> ! {
             last = now;
         }
     }
+}
+
+/// Who has this address, if it was heard lately.
+pub fn station(shared: &Shared, address: SocketAddr) -> Option<Station> {
+    let IpAddr::V4(ip) = address.ip() else { return None };
+    let netshim::Station { mac, port } = shared.borrow().who(Net::Office, ip)?;
+    Some(Station { mac, port })
 }
 
 /// As the stack has it; `None` for IPv6, which no socket here speaks.

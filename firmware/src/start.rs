@@ -201,7 +201,13 @@ async fn network(setup: Setup) {
     spawner.spawn(token(net::address(stack, shared, lease, brain)));
     spawner.spawn(token(net::report(shared)));
     spawner.spawn(token(work::report(brain)));
-    spawner.spawn(token(brain::run(stack, brain, brain::memory(), to_uplink)));
+    spawner.spawn(token(brain::run(
+        stack,
+        shared,
+        brain,
+        brain::memory(),
+        to_uplink,
+    )));
     let buffers = (
         &mut once!([u8; 2048] = [0; 2048])[..],
         &mut once!([u8; 2048] = [0; 2048])[..],

@@ -21,7 +21,7 @@ use shared::factory::Factory;
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, EventBody, Hello, MAX_MESSAGE, Message, PROTOCOL, TestLine, Topic, Up,
+    AppAck, Chunk, Down, EventBody, Hello, HubOrder, MAX_MESSAGE, Message, PROTOCOL, TestLine, Topic, Up,
 };
 use sip::Instant;
 use sip::pool::Room;
@@ -96,6 +96,15 @@ pub enum Output<'a> {
     Store(Op),
     /// Close the MQTT connection and open a new one: this one is silent.
     Reconnect,
+}
+
+/// What the cloud tells the box to do; lost if it is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// With an analog line.
+    TestLine(TestLine),
+    /// With a port with power, or a phone.
+    Hub(HubOrder),
 }
 
 /// What [`Uplink::output`] will give.
@@ -228,7 +237,7 @@ impl<'s> Uplink<'s> {
     }
 
     /// A message came. One that is not for the uplink itself is returned.
-    pub fn message(&mut self, now: Instant, topic: &str, payload: &[u8]) -> Option<TestLine> {
+    pub fn message(&mut self, now: Instant, topic: &str, payload: &[u8]) -> Option<Order> {
         let leaf = match Topic::parse(topic) {
             Some(Topic::Down(to, leaf)) if to == self.box_id && self.started => leaf,
             _ => {
@@ -249,7 +258,11 @@ impl<'s> Uplink<'s> {
                 Err(_) => false,
             },
             Down::TestLine => {
-                order = TestLine::decode(payload).ok();
+                order = TestLine::decode(payload).ok().map(Order::TestLine);
+                order.is_some()
+            }
+            Down::Hub => {
+                order = HubOrder::decode(payload).ok().map(Order::Hub);
                 order.is_some()
             }
         };

@@ -16,6 +16,7 @@ pub mod date;
 pub mod dial;
 pub mod factory;
 pub mod guard;
+pub mod hub;
 pub mod id;
 pub mod number;
 mod readable;

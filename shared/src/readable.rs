@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::date::{Date, Local};
+use crate::hub::Mac;
 use crate::id::{IdKey, IdSet};
 use crate::number::Number;
 use crate::route::Prefix;
@@ -60,6 +61,7 @@ readable! {
     Date, u16;
     Local, (u16, u16);
     Hours, (u16, u16);
+    Mac, [u8; 6];
 }
 
 impl Serialize for IdSet {

@@ -13,6 +13,7 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::analog::Port;
+use crate::hub::{Dhcp, Phone, Voice};
 use crate::id::{ContractId, Extension, IdKey, IdSet, SiteId};
 use crate::number::{Digits, Number};
 
@@ -57,6 +58,10 @@ pub struct Sys {
     pub international: bool,
     /// A fixed phone in a call no longer keeps background apps silent (A18; off unless asked for).
     pub busy_frees_apps: bool,
+    /// The network its phones are in, if it is not the office's.
+    pub voice: Option<Voice>,
+    /// When the box serves DHCP.
+    pub dhcp: Dhcp,
 }
 
 /// What kind of terminal uses an ID.
@@ -100,6 +105,8 @@ pub struct Id {
     pub site: SiteId,
     /// The port of the site's box its terminal is plugged into; of an adapter only, if it is no adapter of its own.
     pub port: Option<Port>,
+    /// The phone or adapter it is, if it gets its configuration from the box.
+    pub phone: Option<Phone>,
 }
 
 impl Id {
@@ -164,6 +171,8 @@ impl Site {
             outside_prefix: None,
             international: false,
             busy_frees_apps: false,
+            voice: None,
+            dhcp: Dhcp::Auto,
         },
         ids: Vec::new(),
         credentials: Vec::new(),

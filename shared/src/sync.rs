@@ -8,6 +8,8 @@
 //! | `b/<box>/get`, `c/<box>/s` | [`Get`], [`Chunk`] | the box pulls the sections it lacks |
 //! | `b/<box>/ack`, `b/<box>/nack` | [`Ack`], [`Nack`] | the result |
 //! | `c/<box>/t` | [`TestLine`] | an analog line is to be tested; lost if the box is away |
+//! | `c/<box>/p` | [`HubOrder`] | a port with power or a phone is to do something; lost if the box is away |
+//! | `b/<box>/hub` | [`HubReport`] | what is at the ports; the latest counts |
 //! | `b/<box>/ev` | [`BatchWriter`] | events, repeated until acknowledged |
 //! | `b/<box>/lw` | empty | the box's will: it is gone |
 //!
@@ -15,6 +17,7 @@
 //! frozen for that number. Nothing depends on the broker: any message may be lost, repeated or late.
 
 mod event;
+mod hub;
 mod manifest;
 mod topic;
 
@@ -27,8 +30,9 @@ use crate::site::{Hash, Invalid, SectionKind};
 
 pub use event::{
     Alarm, BATCH_EVENTS, BatchReader, BatchWriter, BootReason, Event, EventBody, EventId, MAX_EVENT,
-    PanicNote, RawEvent,
+    PanicNote, PhoneFetch, PhoneSecret, RawEvent,
 };
+pub use hub::{HubOrder, HubReport, MAX_WAITING, Neighbour, Occupant, PortReport, PowerOrder, Waiting};
 pub use manifest::{MAX_MANIFEST, Manifest, SignedManifest};
 pub use topic::{Down, MAX_TOPIC, Topic, Up};
 
@@ -223,9 +227,11 @@ impl Message<'_> for Ack {}
 impl Message<'_> for Nack {}
 impl<'a> Message<'a> for SignedManifest<'a> {}
 impl Message<'_> for TestLine {}
+impl Message<'_> for HubReport {}
+impl Message<'_> for HubOrder {}
 
-/// 2: a line's test and faults are told. Nothing that was before has changed.
+/// 2: a line's test and faults are told. 3: and phones and ports with power. Nothing that was before has changed.
 impl Message<'_> for Event {
-    const SCHEMA: u8 = 2;
+    const SCHEMA: u8 = 3;
     const SINCE: u8 = 1;
 }

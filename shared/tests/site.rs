@@ -4,7 +4,10 @@ mod common;
 
 use common::{key, number, office};
 use sha2::{Digest, Sha256};
-use shared::analog::{PORTS, Port};
+use std::num::NonZeroU8;
+
+use shared::analog::Port;
+use shared::hub::{Dhcp, Mac, Phone, PhoneModel, Voice};
 use shared::id::{IdKey, IdSet};
 use shared::site::{
     Called, Credential, Id, MAX_IDS, MAX_ITEM, MAX_SECTION, Rep, Rule, SectionDecoder, SectionError,
@@ -16,13 +19,21 @@ use shared::{SiteId, TerminalKind};
 fn every_rule_is_broken_by_its_breach_and_named_with_its_place() {
     use SectionKind::{Credentials, Ids, Reps, Sys};
     type Breach = fn(&mut Site);
-    let breaches: [(Breach, SectionKind, u16, Rule); 24] = [
+    let breaches: [(Breach, SectionKind, u16, Rule); 25] = [
         (|s| s.sys.channels = 0, Sys, 0, Rule::Channels),
         (|s| s.sys.channels = 2, Sys, 0, Rule::Channels),
         (|s| s.sys.realm.clear(), Sys, 0, Rule::Realm),
         (|s| s.sys.realm.push('"').unwrap(), Sys, 0, Rule::Realm),
         (|s| s.sys.realm.push('\n').unwrap(), Sys, 0, Rule::Realm),
         (|s| s.sys.outside_prefix = Some(1), Sys, 0, Rule::OutsidePrefix),
+        (
+            |s| {
+                s.sys.voice = Some(Voice { vlan: 4095, ..VOICE });
+            },
+            Sys,
+            0,
+            Rule::Voice,
+        ),
         (|s| s.ids.swap(0, 1), Ids, 1, Rule::Order),
         (|s| s.ids[2].key = s.ids[1].key, Ids, 2, Rule::Order),
         (|s| s.ids[1].direct = s.ids[0].direct, Ids, 1, Rule::NumberTwice),
@@ -149,6 +160,12 @@ fn ids_are_found_by_user_extension_and_number() {
     assert_eq!(site.by_number(number("0312340009")), None);
 }
 
+const VOICE: Voice = Voice {
+    vlan: 4094,
+    address: std::net::Ipv4Addr::new(192, 168, 20, 1),
+    prefix: 24,
+};
+
 /// The largest site there can be.
 fn largest() -> Site {
     let mut site = office();
@@ -157,6 +174,8 @@ fn largest() -> Site {
     site.reps.clear();
     site.sys.channels = 255;
     site.sys.site = SiteId(u32::MAX);
+    site.sys.voice = Some(VOICE);
+    site.sys.dhcp = Dhcp::Never;
     site.sys.realm = "r".repeat(64).as_str().try_into().unwrap();
     let label: shared::site::Label = "電".repeat(16).as_str().try_into().unwrap();
     let all = IdSet(u64::MAX);
@@ -174,10 +193,14 @@ fn largest() -> Site {
                 kind: TerminalKind::Adapter,
                 outgoing: direct,
                 site: SiteId(u32::MAX),
-                port: (index < PORTS.into()).then_some(Port {
-                    number: index as u8 + 1,
-                    number_display: true,
-                    fax: true,
+                // Longer than a port, and there is never both.
+                port: None,
+                phone: Some(Phone {
+                    mac: Mac([0xFE, 0xFF, 0xFF, 0xFF, 0xFF, index as u8 / 2]),
+                    model: PhoneModel::Ht802,
+                    line: index as u8 % 2 + 1,
+                    port: NonZeroU8::new(index as u8 / 2 + 1).filter(|port| port.get() <= shared::hub::PORTS),
+                    claim: u16::MAX,
                 }),
             })
             .unwrap();
@@ -251,10 +274,10 @@ fn the_largest_site_fits_with_room_to_spare() {
     let mut total = 0;
     for kind in SectionKind::ALL {
         let (section, _) = site.encode_section(kind, &mut buf).unwrap();
-        assert!(section.len <= 6_000, "{kind:?} {}", section.len);
+        assert!(section.len <= 7_000, "{kind:?} {}", section.len);
         total += section.len;
     }
-    assert!(total <= 14_500, "{total}");
+    assert!(total <= 15_000, "{total}");
     // Every item fits the decoder's window.
     let mut item = [0; MAX_ITEM];
     postcard::to_slice(&site.ids[63], &mut item).unwrap();
@@ -297,7 +320,7 @@ fn hashes_are_those_of_the_stated_bytes() {
     root.update(b"denwaban root\0");
     for (kind, [number, schema]) in SectionKind::ALL
         .into_iter()
-        .zip([[1u8, 1], [2, 3], [3, 1], [4, 1]])
+        .zip([[1u8, 2], [2, 4], [3, 1], [4, 1]])
     {
         let mut buf = [0; MAX_SECTION];
         let (section, bytes) = site.encode_section(kind, &mut buf).unwrap();
@@ -358,13 +381,22 @@ fn the_encodings_are_frozen() {
     let mut buf = [0; MAX_SECTION];
     let (_, bytes) = site.encode_section(SectionKind::Sys, &mut buf).unwrap();
     // contract 7, site 1, 3 channels, realm, no prefix, not international, apps stay silent
+    let before = [&[7, 1, 3, 16], &b"denwaban.example"[..], &[0, 0, 0]].concat();
+    // No voice network, DHCP if there is no server.
+    assert_eq!(bytes, [&before[..], &[0, 0]].concat());
+    let mut voice = site.clone();
+    (voice.sys.voice, voice.sys.dhcp) = (Some(VOICE), Dhcp::Never);
+    let mut other = [0; MAX_SECTION];
+    let (_, bytes) = voice.encode_section(SectionKind::Sys, &mut other).unwrap();
     assert_eq!(
         bytes,
-        [&[7, 1, 3, 16], &b"denwaban.example"[..], &[0, 0, 0]].concat()
+        [&before[..], &[1, 0xFE, 0x1F, 192, 168, 20, 1, 24, 2]].concat()
     );
+    assert_eq!(decode(SectionKind::Sys, 2, bytes, 64).unwrap().sys, voice.sys);
+    assert_eq!(decode(SectionKind::Sys, 1, &before, 64).unwrap().sys, site.sys);
     let (_, bytes) = site.encode_section(SectionKind::Ids, &mut buf).unwrap();
-    // Site 1, no port.
-    assert_eq!(bytes, ids_of_the_office(&[1, 0]));
+    // Site 1, no port, no phone.
+    assert_eq!(bytes, ids_of_the_office(&[1, 0, 0]));
     let mut plugged = site.clone();
     for id in &mut plugged.ids {
         id.port = Some(Port {
@@ -373,10 +405,23 @@ fn the_encodings_are_frozen() {
             fax: false,
         });
     }
-    let mut other = [0; MAX_SECTION];
     let (_, bytes) = plugged.encode_section(SectionKind::Ids, &mut other).unwrap();
-    assert_eq!(bytes, ids_of_the_office(&[1, 1, 4, 1, 0]));
-    assert_eq!(decode(SectionKind::Ids, 3, bytes, 64).unwrap().ids, plugged.ids);
+    assert_eq!(bytes, ids_of_the_office(&[1, 1, 4, 1, 0, 0]));
+    assert_eq!(decode(SectionKind::Ids, 4, bytes, 64).unwrap().ids, plugged.ids);
+    let mut claimed = site.clone();
+    for id in &mut claimed.ids {
+        id.phone = Some(Phone {
+            mac: Mac([0, 0x0b, 0x82, 1, 2, 3]),
+            model: PhoneModel::Ht802,
+            line: 2,
+            port: NonZeroU8::new(4),
+            claim: 300,
+        });
+    }
+    let (_, bytes) = claimed.encode_section(SectionKind::Ids, &mut other).unwrap();
+    let phone = [1, 0, 1, 0, 0x0b, 0x82, 1, 2, 3, 3, 2, 1, 4, 0xAC, 2];
+    assert_eq!(bytes, ids_of_the_office(&phone));
+    assert_eq!(decode(SectionKind::Ids, 4, bytes, 64).unwrap().ids, claimed.ids);
     let (_, bytes) = site.encode_section(SectionKind::Credentials, &mut buf).unwrap();
     assert_eq!(bytes[..50], [&[3, 0][..], &[0; 16], &[0; 32]].concat());
     let (_, bytes) = site.encode_section(SectionKind::Reps, &mut buf).unwrap();
@@ -403,6 +448,100 @@ fn ids_of_schema_2_have_no_port() {
     assert_eq!(read(2, &[1]).unwrap().ids, office().ids);
     assert!(read(3, &[1]).is_err());
     assert!(read(2, &[1, 0]).is_err());
+}
+
+#[test]
+fn ids_of_schema_3_have_no_phone() {
+    let read = |schema, more: &[u8]| decode(SectionKind::Ids, schema, &ids_of_the_office(more), 64);
+    assert_eq!(read(3, &[1, 0]).unwrap().ids, office().ids);
+    let port = read(3, &[1, 1, 4, 1, 0]).unwrap().ids[0].port;
+    assert_eq!(port.map(|port| port.number), Some(4));
+    assert!(read(4, &[1, 0]).is_err());
+    assert!(read(3, &[1, 0, 0]).is_err());
+}
+
+#[test]
+fn phones_are_of_their_kind_one_each() {
+    use PhoneModel::{Gxp1628, Ht801, Ht802, KxHdv230n};
+    use TerminalKind::{Adapter, App, Fixed};
+    /// Kind of the ID, its site, its phone: last byte of its address, model, line, port.
+    type Of = (TerminalKind, u32, u8, PhoneModel, u8, u8);
+    let rule = |phones: [Of; 2]| {
+        let mut site = office();
+        for (id, (kind, at, mac, model, line, port)) in site.ids.iter_mut().zip(phones) {
+            (id.kind, id.site) = (kind, SiteId(at));
+            let (mac, port) = (Mac([0, 0x0b, 0x82, 0, 0, mac]), NonZeroU8::new(port));
+            id.phone = Some(Phone {
+                mac,
+                model,
+                line,
+                port,
+                claim: 1,
+            });
+        }
+        site.credentials.clear();
+        site.validate().err().map(|invalid| (invalid.item, invalid.rule))
+    };
+    let one = (Fixed, 1, 1, Gxp1628, 1, 0);
+    for (other, broken) in [
+        ((Fixed, 1, 2, KxHdv230n, 1, 0), None),
+        ((Adapter, 1, 2, Ht802, 2, 4), None),
+        ((Adapter, 1, 2, Ht801, 2, 0), Some(Rule::Phone)),
+        ((Adapter, 1, 2, Ht802, 0, 0), Some(Rule::Phone)),
+        ((Fixed, 1, 2, Gxp1628, 1, 5), Some(Rule::Phone)),
+        ((Fixed, 1, 2, Ht801, 1, 0), Some(Rule::Phone)),
+        ((App, 1, 2, Gxp1628, 1, 0), Some(Rule::Phone)),
+        ((Fixed, 1, 1, Gxp1628, 1, 0), Some(Rule::PhoneTwice)),
+        ((Fixed, 2, 1, Gxp1628, 1, 0), Some(Rule::PhoneTwice)),
+    ] {
+        assert_eq!(rule([one, other]), broken.map(|rule| (1, rule)), "{other:?}");
+    }
+    // Both lines of one adapter.
+    let line = |line, site, port| (Adapter, site, 1, Ht802, line, port);
+    assert_eq!(rule([line(1, 1, 0), line(2, 1, 0)]), None);
+    for other in [
+        line(1, 1, 0),
+        line(2, 2, 0),
+        line(2, 1, 3),
+        (Adapter, 1, 1, Ht801, 1, 0),
+    ] {
+        assert_eq!(rule([line(1, 1, 0), other]), Some((1, Rule::PhoneTwice)));
+    }
+    // One port, two phones; a port of the same number at another site's box.
+    let at = |site, mac| (Fixed, site, mac, Gxp1628, 1, 2);
+    assert_eq!(rule([at(1, 1), at(1, 2)]), Some((1, Rule::PhonePort)));
+    assert_eq!(rule([at(1, 1), at(2, 2)]), None);
+
+    let mut site = office();
+    site.ids[0].phone = Some(Phone {
+        mac: Mac([1, 0, 0x5e, 0, 0, 1]),
+        model: Gxp1628,
+        line: 1,
+        port: None,
+        claim: 1,
+    });
+    assert_eq!(
+        site.validate().unwrap_err().rule,
+        Rule::Phone,
+        "a group's address"
+    );
+    // A telephone is at an analog port, or it is one of an adapter.
+    let phone = Phone {
+        mac: Mac([2, 0, 0, 0, 0, 1]),
+        model: Ht801,
+        line: 1,
+        port: None,
+        claim: 1,
+    };
+    let port = Port {
+        number: 1,
+        number_display: false,
+        fax: false,
+    };
+    (site.ids[0].kind, site.ids[0].phone) = (Adapter, Some(phone));
+    site.validate().unwrap();
+    site.ids[0].port = Some(port);
+    assert_eq!(site.validate().unwrap_err().rule, Rule::Phone);
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod common;
 
 use common::{key, number, office};
 use shared::analog::{LineFault, LineLoad, LineTest, LineTestResult};
+use shared::hub::{FetchOutcome, FetchRefusal, FileKind, Link, Mac, PhoneModel, PortPower, PowerFault};
+use shared::id::IdSet;
 use shared::record::{CallLeg, Direction, FinalState, Side, Stamp};
 use shared::site::{Invalid, MAX_SECTION, Rule, SectionKind, root_hash};
 use shared::sync::*;
@@ -13,9 +15,24 @@ const BOX: BoxId = BoxId(0x0123_4567_89AB_CDEF);
 
 #[test]
 fn topics_are_read_back_and_others_refused() {
-    let ups = [Up::Hello, Up::Get, Up::Ack, Up::Nack, Up::Events, Up::Will].map(|leaf| Topic::Up(BOX, leaf));
-    let downs =
-        [Down::Manifest, Down::Chunk, Down::AppAck, Down::TestLine].map(|leaf| Topic::Down(BOX, leaf));
+    let ups = [
+        Up::Hello,
+        Up::Get,
+        Up::Ack,
+        Up::Nack,
+        Up::Events,
+        Up::Hub,
+        Up::Will,
+    ]
+    .map(|leaf| Topic::Up(BOX, leaf));
+    let downs = [
+        Down::Manifest,
+        Down::Chunk,
+        Down::AppAck,
+        Down::TestLine,
+        Down::Hub,
+    ]
+    .map(|leaf| Topic::Down(BOX, leaf));
     for topic in ups.into_iter().chain(downs) {
         let name = topic.name();
         assert_eq!(name.as_str(), topic.to_string(), "it fits");
@@ -156,7 +173,7 @@ fn the_encodings_are_frozen() {
         assert_eq!(Nack::decode(&encode(&nack)), Ok(nack));
     }
     assert_eq!(encode(&TestLine { port: 4 }), [1, 4]);
-    let head = [2, 3, 0xAC, 2, 5, 1, 6];
+    let head = [3, 3, 0xAC, 2, 5, 1, 6];
     assert_eq!(
         encode(&event(EventBody::Boot {
             reason: BootReason::PowerOn,
@@ -231,17 +248,187 @@ fn the_encodings_are_frozen() {
             [&head[..], &[5, 4], bytes].concat()
         );
     }
+    // Since schema 3.
+    let mac = Mac([0, 0x0b, 0x82, 1, 2, 3]);
+    for (port, file, outcome, bytes) in [
+        (
+            Some(4),
+            FileKind::Phone,
+            FetchOutcome::ServedSecret,
+            &[1, 4, 0, 1][..],
+        ),
+        (None, FileKind::Common, FetchOutcome::Served, &[0, 1, 0]),
+        (None, FileKind::Firmware, FetchOutcome::ServedSpent, &[0, 2, 2]),
+        (
+            Some(1),
+            FileKind::Unknown,
+            FetchOutcome::Refused(FetchRefusal::Busy),
+            &[1, 1, 3, 3, 5],
+        ),
+    ] {
+        let fetch = PhoneFetch {
+            mac,
+            port,
+            file,
+            outcome,
+        };
+        assert_eq!(
+            encode(&event(EventBody::PhoneFetch(fetch))),
+            [&head[..], &[6, 0, 0x0b, 0x82, 1, 2, 3], bytes].concat()
+        );
+    }
+    let secret = PhoneSecret {
+        key: key(2),
+        claim: 300,
+        serial: 7,
+        ha1_md5: [0xAA; 16],
+        ha1_sha256: [0xBB; 32],
+    };
+    assert_eq!(
+        encode(&event(EventBody::PhoneSecret(secret.clone()))),
+        [&head[..], &[7, 2, 0xAC, 2, 7], &[0xAA; 16], &[0xBB; 32]].concat()
+    );
+    let shown = format!("{secret:?}");
+    assert!(
+        shown.contains("serial: 7") && !shown.contains("170") && !shown.contains("ha1"),
+        "{shown}"
+    );
+    assert_eq!(
+        encode(&event(EventBody::PortCycled { port: 3 })),
+        [&head[..], &[8, 3]].concat()
+    );
+    assert_eq!(
+        encode(&event(EventBody::Alarm {
+            alarm: Alarm::Power(2, PowerFault::Budget),
+            raised: true
+        })),
+        [&head[..], &[3, 8, 2, 3, 1]].concat()
+    );
+}
+
+#[test]
+fn the_encodings_of_the_hub_are_frozen() {
+    for (order, bytes) in [
+        (
+            HubOrder::Power {
+                port: 4,
+                order: PowerOrder::Cycle,
+                force: true,
+            },
+            &[1, 0, 4, 2, 1][..],
+        ),
+        (HubOrder::CheckSync(Some(key(5))), &[1, 1, 1, 5]),
+        (HubOrder::CheckSync(None), &[1, 1, 0]),
+        (HubOrder::Report, &[1, 2]),
+    ] {
+        assert_eq!(encode(&order), bytes);
+        assert_eq!(HubOrder::decode(bytes), Ok(order));
+    }
+    assert_eq!(encode(&HubReport::default()), [1, 0, 0, 0, 0, 0, 0, 0]);
+    let mac = Mac([0, 0x0b, 0x82, 1, 2, 3]);
+    let port = PortReport {
+        link: Link::Mbps100,
+        power: PortPower::On,
+        class: Some(2),
+        draw: 31,
+        granted: 70,
+        neighbour: Some(Neighbour {
+            model: "G".try_into().unwrap(),
+            firmware: "1".try_into().unwrap(),
+        }),
+        occupant: Occupant::Phone(mac, IdSet::one(key(9))),
+    };
+    let idle = PortReport {
+        link: Link::Down,
+        power: PortPower::Fault(PowerFault::Thermal),
+        class: None,
+        draw: 0,
+        granted: 0,
+        neighbour: None,
+        occupant: Occupant::Nobody,
+    };
+    let waiting = Waiting {
+        mac,
+        model: Some(PhoneModel::KxHdv230n),
+        port: Some(2),
+    };
+    let report = HubReport {
+        at: Stamp { mono: 5, unix: None },
+        uplink: Some(Link::Mbps1000),
+        budget: 600,
+        ports: [port, idle].into_iter().collect(),
+        waiting: [waiting].into_iter().collect(),
+        unlisted: 3,
+    };
+    let bytes = encode(&report);
+    assert_eq!(
+        bytes,
+        [
+            &[1, 5, 0, 1, 3, 0xD8, 4, 2][..],
+            &[
+                2, 3, 1, 2, 31, 70, 1, 1, b'G', 1, b'1', 1, 0, 0x0b, 0x82, 1, 2, 3, 0x80, 4
+            ],
+            &[0, 4, 2, 0, 0, 0, 0, 0],
+            &[1, 0, 0x0b, 0x82, 1, 2, 3, 1, 1, 1, 2],
+            &[3],
+        ]
+        .concat()
+    );
+    assert_eq!(HubReport::decode(&bytes), Ok(report));
+}
+
+#[test]
+fn the_largest_report_fits() {
+    let long = || "x".repeat(32).as_str().try_into().unwrap();
+    let port = PortReport {
+        link: Link::Mbps1000,
+        power: PortPower::Fault(PowerFault::Controller),
+        class: Some(u8::MAX),
+        draw: u16::MAX,
+        granted: u16::MAX,
+        neighbour: Some(Neighbour {
+            model: long(),
+            firmware: long(),
+        }),
+        occupant: Occupant::Phone(Mac([0xFF; 6]), IdSet(u64::MAX)),
+    };
+    let waiting = Waiting {
+        mac: Mac([0xFF; 6]),
+        model: Some(PhoneModel::Ht802),
+        port: Some(u8::MAX),
+    };
+    let mut report = HubReport {
+        at: Stamp {
+            mono: u64::MAX,
+            unix: Some(u64::MAX),
+        },
+        uplink: Some(Link::Mbps1000),
+        budget: u16::MAX,
+        unlisted: u16::MAX,
+        ..HubReport::default()
+    };
+    while report.ports.push(port.clone()).is_ok() {}
+    while report.waiting.push(waiting).is_ok() {}
+    let bytes = encode(&report);
+    assert!(bytes.len() <= 640, "{}", bytes.len());
+    assert_eq!(HubReport::decode(&bytes), Ok(report));
 }
 
 /// An event that a box's earlier program has left in its flash says the same.
 #[test]
-fn events_of_schema_1_are_read() {
+fn events_of_older_schemas_are_read() {
     let told = event(EventBody::Registration {
         terminal: key(2),
         registered: true,
     });
     let mut bytes = encode(&told);
-    for (schema, read) in [(0, None), (1, Some(&told)), (2, Some(&told)), (3, None)] {
+    for (schema, read) in [
+        (0, None),
+        (1, Some(&told)),
+        (2, Some(&told)),
+        (3, Some(&told)),
+        (4, None),
+    ] {
         bytes[0] = schema;
         assert_eq!(
             RawEvent::new(&bytes).unwrap().decode().ok().as_ref(),
@@ -466,6 +653,7 @@ fn rubbish_is_refused_without_a_panic() {
                 Chunk::decode(&bytes),
             );
             let _ = (Ack::decode(&bytes), Nack::decode(&bytes), Event::decode(&bytes));
+            let _ = (HubReport::decode(&bytes), HubOrder::decode(&bytes));
             let _ = SignedManifest::decode(&bytes)
                 .map(|signed| (signed.manifest().is_ok(), signed.signed().is_ok()));
             let _ = BatchReader::new(&bytes).map(|reader| assert!(reader.count() <= BATCH_EVENTS + 1));

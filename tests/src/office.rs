@@ -79,6 +79,7 @@ pub fn site_with_branch(here: SiteId, phones: u16, branch: u16, channels: u8) ->
             },
             site: if index < phones - branch { HOME } else { BRANCH },
             port: None,
+            phone: None,
         };
         let credential = Credential {
             key,
@@ -124,6 +125,7 @@ pub fn plug_telephones(site: &mut Site, telephones: u16) {
                 number_display: line == 0,
                 fax: line == 2,
             }),
+            phone: None,
         };
         if site.is_here(&id) {
             let secret = Credential {

@@ -73,6 +73,7 @@ fn site(random: &mut Random) -> Site {
                 outgoing: direct,
                 site: site.sys.site,
                 port: None,
+                phone: None,
             })
             .unwrap();
         site.credentials

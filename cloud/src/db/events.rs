@@ -101,7 +101,12 @@ impl Change<'_> {
                     .execute(&mut *self.tx)
                     .await?;
             }
-            EventBody::Alarm { .. } | EventBody::Panic(_) | EventBody::LineTest { .. } => {}
+            EventBody::Alarm { .. }
+            | EventBody::Panic(_)
+            | EventBody::LineTest { .. }
+            | EventBody::PhoneFetch(_)
+            | EventBody::PhoneSecret(_)
+            | EventBody::PortCycled { .. } => {}
         }
         Ok(true)
     }
@@ -218,6 +223,9 @@ fn kind(body: &EventBody) -> &'static str {
         EventBody::Alarm { .. } => "alarm",
         EventBody::Panic(_) => "panic",
         EventBody::LineTest { .. } => "line_test",
+        EventBody::PhoneFetch(_) => "phone_fetch",
+        EventBody::PhoneSecret(_) => "phone_secret",
+        EventBody::PortCycled { .. } => "port_cycled",
     }
 }
 

@@ -8,8 +8,9 @@ use std::collections::hash_map::Entry;
 use contract::Contract;
 use serde::Serialize;
 use shared::analog::LineTestResult;
+use shared::hub::{FetchOutcome, FetchRefusal, FileKind};
 use shared::id::{ContractId, IdKey};
-use shared::sync::{Event, EventBody, Message as _};
+use shared::sync::{Event, EventBody, Message as _, PhoneFetch, PhoneSecret};
 use sqlx::FromRow;
 
 pub use self::contracts::ContractRow;
@@ -310,7 +311,43 @@ fn told(body: &EventBody) -> String {
         EventBody::Alarm { alarm, .. } => format!("{alarm:?} is over"),
         EventBody::Panic(note) => format!("after {} ms: {}", note.uptime, note.message),
         EventBody::LineTest { port, result } => format!("port {port}: {}", tested(result)),
+        EventBody::PhoneFetch(fetch) => fetched(fetch),
+        EventBody::PhoneSecret(PhoneSecret {
+            key, claim, serial, ..
+        }) => {
+            format!("ID {key}: password {serial} of claim {claim}")
+        }
+        EventBody::PortCycled { port } => format!("port {port}: its phone was silent"),
     }
+}
+
+/// What a phone asked for and got, for people.
+fn fetched(fetch: &PhoneFetch) -> String {
+    let PhoneFetch {
+        mac,
+        port,
+        file,
+        outcome,
+    } = fetch;
+    let at = port.map_or_else(String::new, |port| format!(" at port {port}"));
+    let file = match file {
+        FileKind::Phone => "its configuration",
+        FileKind::Common => "a common configuration",
+        FileKind::Firmware => "firmware",
+        FileKind::Unknown => "an unknown file",
+    };
+    let got = match outcome {
+        FetchOutcome::Served => "served",
+        FetchOutcome::ServedSecret => "served with a password",
+        FetchOutcome::ServedSpent => "served without the password: its claim is spent",
+        FetchOutcome::Refused(FetchRefusal::Port) => "refused: belongs to another port",
+        FetchOutcome::Refused(FetchRefusal::Mac) => "refused: asked by another device",
+        FetchOutcome::Refused(FetchRefusal::Unclaimed) => "refused: not claimed",
+        FetchOutcome::Refused(FetchRefusal::Model) => "refused: claimed as another model",
+        FetchOutcome::Refused(FetchRefusal::NotFound) => "not there",
+        FetchOutcome::Refused(FetchRefusal::Busy) => "not now",
+    };
+    format!("{mac}{at}: {file}, {got}")
 }
 
 /// What came of the test of a line, for people.

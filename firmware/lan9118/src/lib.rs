@@ -14,8 +14,8 @@ use core::task::Context;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use embassy_sync::waitqueue::AtomicWaker;
 
-/// Largest Ethernet frame without CRC, bytes.
-pub const MTU: usize = 1514;
+/// Largest Ethernet frame without CRC, bytes: 1,500 of payload, a VLAN tag and a switch's tail tag.
+pub const MTU: usize = 1520;
 
 /// Register reads before a chip that does not answer is given up.
 const PATIENCE: u32 = 100_000;

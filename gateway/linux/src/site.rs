@@ -102,6 +102,7 @@ impl Office {
             outgoing: direct,
             site: site.sys.site,
             port: None,
+            phone: None,
         };
         let ha1 = match (&phone.password, &phone.ha1) {
             (Some(password), None) => {

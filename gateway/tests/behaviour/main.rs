@@ -15,6 +15,7 @@ mod line;
 mod load;
 mod outside;
 mod pickup;
+mod provision;
 mod registration;
 mod remembered;
 mod restart;

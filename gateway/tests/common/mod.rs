@@ -39,6 +39,7 @@ pub fn site(ids: u16, variant: u8) -> Site {
                 outgoing: direct,
                 site: site.sys.site,
                 port: None,
+                phone: None,
             })
             .unwrap();
         site.credentials

@@ -39,6 +39,7 @@ pub enum Did {
     Ack(Ack),
     Nack(Nack),
     Events(Vec<EventId>),
+    Hub(HubReport),
     Reconnect,
     Applied(Site),
 }
@@ -104,6 +105,7 @@ impl<'m> Desk<'m> {
                                 .map(|raw| raw.unwrap().id)
                                 .collect(),
                         ),
+                        Up::Hub => Did::Hub(HubReport::decode(payload).unwrap()),
                         Up::Will => panic!("the broker publishes the will"),
                     });
                 }

@@ -3,21 +3,22 @@
 #![allow(dead_code, unused_imports)]
 
 mod cloud;
+pub mod files;
 #[path = "../common/mod.rs"]
 mod common;
 mod mqtt;
 mod phone;
 mod telephone;
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
 use gateway::store::{Done, Fault, Op, Reply, Store, Token};
-use gateway::{Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput};
+use gateway::{Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput};
 use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};
@@ -95,6 +96,7 @@ pub fn site(phones: u16, channels: u8) -> Site {
             outgoing: rep,
             site: site.sys.site,
             port: None,
+            phone: None,
         };
         site.ids.push(id).unwrap();
         let credential = Credential {
@@ -145,6 +147,12 @@ pub struct Office {
     pub published: Vec<(String, Vec<u8>)>,
     /// Datagrams to these addresses are not printed or kept: for floods.
     pub deaf: bool,
+    /// Who has which address, as the network tells.
+    pub stations: HashMap<IpAddr, Station>,
+    /// Packets of TFTP that left the box.
+    pub tftp: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Answers on the connections for files, in whole.
+    pub answers: VecDeque<(u8, String)>,
     poll: Vec<u8>,
 }
 
@@ -207,6 +215,9 @@ impl Office {
             stored: 0,
             published: Vec::new(),
             deaf: false,
+            stations: HashMap::new(),
+            tftp: VecDeque::new(),
+            answers: VecDeque::new(),
             poll: vec![0; STREAM_MAX],
         };
         office.handle(Input::Network(Network::Up {
@@ -237,6 +248,7 @@ impl Office {
         for _ in 0..100_000 {
             let mut done = None;
             let mut trunk: Option<TrunkDid> = None;
+            let mut answer = None;
             match brain_polls(&mut self.gateway, self.now, &mut self.poll) {
                 None => {
                     let next = self.gateway.next_deadline();
@@ -253,6 +265,9 @@ impl Office {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
                 }
+                Some(Output::Lldp { .. }) => {}
+                Some(Output::Tftp { to, bytes }) => self.tftp.push_back((to, bytes.to_vec())),
+                Some(Output::Http { connection }) => answer = Some(connection),
                 Some(Output::Trunk(TrunkOutput::Send(bytes))) => trunk = Some(TrunkDid::Sent(bytes.to_vec())),
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),
                 Some(Output::Trunk(TrunkOutput::Close)) => trunk = Some(TrunkDid::Close),
@@ -273,6 +288,9 @@ impl Office {
             }
             if let Some(did) = trunk {
                 self.on_trunk(did);
+            }
+            if let Some(connection) = answer {
+                self.fetch_answer(connection);
             }
         }
         panic!("it never ends");
@@ -334,6 +352,7 @@ impl Office {
     pub fn rx_bytes(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.handle(Input::Datagram {
             flow: flow(from),
+            station: self.stations.get(&from.ip()).copied(),
             bytes,
         });
     }

@@ -4,7 +4,7 @@ use gateway::{Input, UplinkInput};
 use shared::BoxId;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, Get, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic, Up,
+    AppAck, Chunk, Down, Get, HubOrder, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic, Up,
 };
 
 use super::{Office, common};
@@ -39,6 +39,17 @@ impl Office {
         assert_eq!(self.published(Up::Hello).len(), 1);
         let unix = 1_800_000_000_000;
         self.mqtt(Down::AppAck, &AppAck { up_to: None, unix });
+    }
+
+    /// The box gets this configuration.
+    pub fn configure(&mut self, site: &Site, epoch: u64) {
+        self.offer(site, epoch, usize::MAX);
+        assert_eq!(self.published(Up::Ack).len(), 1);
+    }
+
+    /// The cloud tells the box to do something with a port with power, or a phone.
+    pub fn hub(&mut self, order: HubOrder) {
+        self.mqtt(Down::Hub, &order);
     }
 
     /// The cloud offers this configuration, signed, and gives every piece that is asked for; up to `pieces` of them.

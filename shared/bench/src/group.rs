@@ -63,6 +63,7 @@ fn site() -> Result<(Site, Number), Box<dyn Error>> {
             outgoing: direct,
             site: site.sys.site,
             port: None,
+            phone: None,
         };
         site.ids.push(id).map_err(|_| "too many IDs")?;
     }

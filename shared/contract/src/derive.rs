@@ -94,6 +94,7 @@ impl Contract {
                 outgoing: id.outgoing,
                 site: id.site,
                 port: id.port,
+                phone: None,
             };
             out.ids.push(id).map_err(|_| SiteError::TooMany)?;
         }

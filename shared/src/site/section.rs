@@ -6,18 +6,20 @@
 
 use core::fmt;
 
-use heapless::Vec;
+use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Credential, Id, Label, Rep, Site, Sys, TerminalKind};
-use crate::id::{Extension, IdKey, SiteId};
+use crate::analog::Port;
+use crate::hub::Dhcp;
+use crate::id::{ContractId, Extension, IdKey, SiteId};
 use crate::number::Number;
 
 /// SHA-256 of a section, or the root of all.
 pub type Hash = [u8; 32];
 
-/// Most bytes of an encoded section (64 IDs with full labels need 5,570).
+/// Most bytes of an encoded section (64 IDs with full labels need 6,402).
 pub const MAX_SECTION: usize = 8_192;
 
 /// Most bytes of one encoded item.
@@ -44,9 +46,11 @@ impl SectionKind {
     /// The schema number this program writes.
     pub const fn schema(self) -> u16 {
         match self {
-            // 2: an ID names its site. 3: and the port of its box.
-            Self::Ids => 3,
-            Self::Sys | Self::Credentials | Self::Reps => 1,
+            // 2: the voice network, and who serves DHCP.
+            Self::Sys => 2,
+            // 2: an ID names its site. 3: and the port of its box. 4: and its phone.
+            Self::Ids => 4,
+            Self::Credentials | Self::Reps => 1,
         }
     }
 
@@ -215,12 +219,53 @@ impl Id1 {
             outgoing,
             site,
             port: None,
+            phone: None,
         }
     }
 }
 
 /// [`Id`] of schema 2, with the site behind it: boxes had no ports.
 type Id2 = (Id1, SiteId);
+
+/// [`Id`] of schema 3, with the port behind it: no phone was configured by the box.
+type Id3 = (Id2, Option<Port>);
+
+/// [`Sys`] of schema 1: one network.
+#[derive(Deserialize)]
+struct Sys1 {
+    contract: ContractId,
+    site: SiteId,
+    channels: u8,
+    realm: String<64>,
+    outside_prefix: Option<u8>,
+    international: bool,
+    busy_frees_apps: bool,
+}
+
+impl From<Sys1> for Sys {
+    fn from(old: Sys1) -> Self {
+        let Sys1 {
+            contract,
+            site,
+            channels,
+            realm,
+            outside_prefix,
+            international,
+            busy_frees_apps,
+        } = old;
+        Self {
+            contract,
+            site,
+            channels,
+            realm,
+            outside_prefix,
+            international,
+            busy_frees_apps,
+            voice: None,
+            dhcp: Dhcp::Auto,
+        }
+    }
+}
 
 /// Reads a section into a site from pieces of any size, holding no more than one item at a time.
 pub struct SectionDecoder {
@@ -298,13 +343,21 @@ impl SectionDecoder {
                 };
             }
             let rest = match self.kind {
-                SectionKind::Sys => take::<Sys>(window)?.map(|(sys, rest)| {
+                SectionKind::Sys => match self.schema {
+                    1 => take::<Sys1>(window)?.map(|(sys, rest)| (sys.into(), rest)),
+                    _ => take::<Sys>(window)?,
+                }
+                .map(|(sys, rest)| {
                     site.sys = sys;
                     Ok(rest)
                 }),
                 SectionKind::Ids => match self.schema {
                     1 => take::<Id1>(window)?.map(|(item, rest)| (item.at(site.sys.site), rest)),
                     2 => take::<Id2>(window)?.map(|((item, site), rest)| (item.at(site), rest)),
+                    3 => take::<Id3>(window)?.map(|(((item, site), port), rest)| {
+                        let item = item.at(site);
+                        (Id { port, ..item }, rest)
+                    }),
                     _ => take::<Id>(window)?,
                 }
                 .map(|(item, rest)| site.ids.push(item).map(|()| rest).map_err(drop)),

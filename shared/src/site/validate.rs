@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Id, SectionKind, Site, TerminalKind};
 use crate::analog::PORTS;
 use crate::caller_id;
+use crate::hub;
 use crate::id::IdSet;
 
 /// A rule of the site configuration. The numbers are frozen: they travel in refusals.
@@ -49,10 +50,19 @@ pub enum Rule {
     Port = 17,
     /// R5, A14: every port is a terminal with an ID of its own.
     PortTwice = 18,
+    /// R35, R41: a phone is of the ID's kind, with a line that it has, a hardware address and a port that there can be; an ID
+    /// at an analog port has none.
+    Phone = 19,
+    /// R5: every line of a phone is a terminal with an ID of its own; all of one phone name the same site, model and port.
+    PhoneTwice = 20,
+    /// A port with power belongs to one phone.
+    PhonePort = 21,
+    /// The voice network has a VLAN and an address that there can be.
+    Voice = 22,
 }
 
 impl Rule {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 22] = [
         Self::Channels,
         Self::Realm,
         Self::OutsidePrefix,
@@ -71,6 +81,10 @@ impl Rule {
         Self::SubCap,
         Self::Port,
         Self::PortTwice,
+        Self::Phone,
+        Self::PhoneTwice,
+        Self::PhonePort,
+        Self::Voice,
     ];
 }
 
@@ -112,6 +126,10 @@ impl fmt::Display for Rule {
             Self::SubCap => "cap of the number is 0 or above the channels (R15)",
             Self::Port => "not an adapter's, or not a port of the box (R41)",
             Self::PortTwice => "port used twice (R5, A14)",
+            Self::Phone => "not a phone that the ID can have (R35, R41)",
+            Self::PhoneTwice => "line of a phone used twice, or one phone in two ways (R5)",
+            Self::PhonePort => "port belongs to another phone",
+            Self::Voice => "voice network cannot be",
         })
     }
 }
@@ -196,7 +214,9 @@ impl Site {
             SectionKind::Sys,
             0,
             Rule::OutsidePrefix,
-        )
+        )?;
+        let voice = sys.voice.is_none_or(|voice| voice.is_usable());
+        check(voice, SectionKind::Sys, 0, Rule::Voice)
     }
 
     fn validate_ids(&self) -> Result<(), Invalid> {
@@ -228,6 +248,20 @@ impl Site {
                     other.site == id.site && other.port.is_some_and(|other| other.number == port.number)
                 };
                 check(!earlier.iter().any(same), Rule::PortTwice)?;
+            }
+            if let Some(phone) = id.phone {
+                let line = (1..=phone.model.lines()).contains(&phone.line);
+                let port = phone.port.is_none_or(|port| port.get() <= hub::PORTS);
+                let is_one = id.port.is_none() && id.kind == phone.model.kind() && phone.mac.is_device();
+                check(is_one && line && port, Rule::Phone)?;
+                for (other, theirs) in earlier.iter().filter_map(|other| Some((other, other.phone?))) {
+                    let one = phone.mac == theirs.mac;
+                    let agree = (other.site, theirs.model, theirs.port) == (id.site, phone.model, phone.port);
+                    check(!one || agree && phone.line != theirs.line, Rule::PhoneTwice)?;
+                    let same_port =
+                        phone.port.is_some() && (other.site, theirs.port) == (id.site, phone.port);
+                    check(one || !same_port, Rule::PhonePort)?;
+                }
             }
             check(printable(&id.label), Rule::Label)?;
             check(caller_id::check(self, id, id.outgoing).is_ok(), Rule::Outgoing)?;

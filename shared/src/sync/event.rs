@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAX_MESSAGE, Message, MessageError};
 use crate::analog::{LineFault, LineTestResult};
+use crate::hub::{FetchOutcome, FileKind, Mac, PowerFault};
 use crate::id::IdKey;
 use crate::record::{CallLeg, Stamp};
 use crate::site::Rule;
@@ -28,7 +29,7 @@ pub struct EventId {
     pub seq: u32,
 }
 
-/// Something that happened. Schema 2.
+/// Something that happened. Schema 3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its identity.
@@ -74,6 +75,15 @@ pub enum EventBody {
         /// What came of it.
         result: LineTestResult,
     },
+    /// A phone asked for a file. Since schema 3.
+    PhoneFetch(PhoneFetch),
+    /// A phone was given a new password. Since schema 3.
+    PhoneSecret(PhoneSecret),
+    /// The phone at a port was silent, and its power was cut and given again. Since schema 3.
+    PortCycled {
+        /// Number of the port, from 1.
+        port: u8,
+    },
 }
 
 /// Why the box started.
@@ -110,6 +120,48 @@ pub enum Alarm {
     Intruder(IdKey),
     /// The circuit of an analog line has a fault; the number of its port, from 1. Since schema 2.
     Line(u8, LineFault),
+    /// A port is not fed, though a device is there; its number, from 1. Since schema 3.
+    Power(u8, PowerFault),
+}
+
+/// A phone asked for a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneFetch {
+    /// Its hardware address, of which the file was asked.
+    pub mac: Mac,
+    /// The port with power it is at; none: elsewhere in the office's network.
+    pub port: Option<u8>,
+    /// What it asked for.
+    pub file: FileKind,
+    /// What it got.
+    pub outcome: FetchOutcome,
+}
+
+/// The password a phone was given, as hashes of `user:realm:password` (RFC 7616 §3.4.2). Of one ID the highest claim and
+/// in it the highest serial counts.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneSecret {
+    /// The ID.
+    pub key: IdKey,
+    /// The claim it was given on ([`crate::hub::Phone::claim`]).
+    pub claim: u16,
+    /// Number of the password within the claim.
+    pub serial: u32,
+    /// HA1 for MD5.
+    pub ha1_md5: [u8; 16],
+    /// HA1 for SHA-256.
+    pub ha1_sha256: [u8; 32],
+}
+
+impl core::fmt::Debug for PhoneSecret {
+    /// Without the hashes: they are as good as the password.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PhoneSecret")
+            .field("key", &self.key)
+            .field("claim", &self.claim)
+            .field("serial", &self.serial)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the panic handler kept.

@@ -20,6 +20,8 @@ pub enum Up {
     Ack,
     /// [`super::Nack`]
     Nack,
+    /// [`super::HubReport`]
+    Hub,
     /// Batches of events.
     Events,
     /// The box's will.
@@ -37,6 +39,8 @@ pub enum Down {
     AppAck,
     /// [`super::TestLine`]
     TestLine,
+    /// [`super::HubOrder`]
+    Hub,
 }
 
 /// A topic of the protocol.
@@ -68,12 +72,14 @@ impl Topic {
             ("b", "get") => Self::Up(box_id, Up::Get),
             ("b", "ack") => Self::Up(box_id, Up::Ack),
             ("b", "nack") => Self::Up(box_id, Up::Nack),
+            ("b", "hub") => Self::Up(box_id, Up::Hub),
             ("b", "ev") => Self::Up(box_id, Up::Events),
             ("b", "lw") => Self::Up(box_id, Up::Will),
             ("c", "m") => Self::Down(box_id, Down::Manifest),
             ("c", "s") => Self::Down(box_id, Down::Chunk),
             ("c", "k") => Self::Down(box_id, Down::AppAck),
             ("c", "t") => Self::Down(box_id, Down::TestLine),
+            ("c", "p") => Self::Down(box_id, Down::Hub),
             _ => return None,
         };
         levels.next().is_none().then_some(topic)
@@ -95,12 +101,14 @@ impl fmt::Display for Topic {
             Self::Up(box_id, Up::Get) => ('b', box_id, "get"),
             Self::Up(box_id, Up::Ack) => ('b', box_id, "ack"),
             Self::Up(box_id, Up::Nack) => ('b', box_id, "nack"),
+            Self::Up(box_id, Up::Hub) => ('b', box_id, "hub"),
             Self::Up(box_id, Up::Events) => ('b', box_id, "ev"),
             Self::Up(box_id, Up::Will) => ('b', box_id, "lw"),
             Self::Down(box_id, Down::Manifest) => ('c', box_id, "m"),
             Self::Down(box_id, Down::Chunk) => ('c', box_id, "s"),
             Self::Down(box_id, Down::AppAck) => ('c', box_id, "k"),
             Self::Down(box_id, Down::TestLine) => ('c', box_id, "t"),
+            Self::Down(box_id, Down::Hub) => ('c', box_id, "p"),
         };
         write!(f, "{side}/{box_id}/{leaf}")
     }

@@ -41,6 +41,7 @@ pub fn office() -> Site {
             outgoing: direct,
             site: site.sys.site,
             port: None,
+            phone: None,
         };
         site.ids.push(id).unwrap();
         let credential = Credential {

@@ -76,6 +76,7 @@ fn office(contract: u32, channels: u8, sites: &[(u32, &[&str])], rep: (&str, Opt
                 outgoing: direct,
                 site: SiteId(*at),
                 port: None,
+                phone: None,
             };
             site.ids.push(id).unwrap();
         }
