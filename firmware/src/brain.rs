@@ -15,12 +15,13 @@ use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
+use gateway::provision::{http::Next, pnp};
 use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
 use crate::net::{self, address_of, endpoint};
-use crate::{lines, log, player, trunk, uplink, watchdog, work};
+use crate::{files, lines, log, player, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
 const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
@@ -63,8 +64,8 @@ pub fn memory() -> Memory {
 }
 
 /// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
-/// audio; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1;
+/// audio, TFTP and the connections for files; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1 + budget::HTTP_CONNECTIONS + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -110,6 +111,11 @@ impl Turn<'_> {
         self.permit.disarm();
         self.brain.told.signal(());
     }
+
+    /// The next bytes of the answer on a connection for files; see [`Gateway::answer`].
+    pub fn answer(&self, connection: u8, room: &mut [u8]) -> Next {
+        self.brain.gateway.borrow_mut().answer(connection, room)
+    }
 }
 
 /// What was lost on the way out, since start.
@@ -144,6 +150,7 @@ pub async fn run(
     brain: &'static Brain,
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
+    tftp: &'static files::Tftp,
 ) -> ! {
     let Memory {
         meta,
@@ -155,8 +162,13 @@ pub async fn run(
     if let Err(error) = socket.bind(budget::SIP_PORT) {
         panic!("port {}: {error:?}", budget::SIP_PORT);
     }
+    // Phones ask there where the box is.
+    if let Err(error) = stack.join_multicast_group(pnp::GROUP) {
+        panic!("group {}: {error:?}", pnp::GROUP);
+    }
     let mut outside = Outside {
         socket,
+        tftp,
         shared,
         to_uplink,
         lost: Lost::default(),
@@ -180,6 +192,7 @@ pub async fn run(
         while let Some(output) = gateway.poll(now(), message) {
             match output {
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
+                Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
                 Output::Store(token, operation) => work::run(token, operation).await,
                 other => outside.act(other),
             }
@@ -217,6 +230,7 @@ fn flow(own: Option<Ipv4Addr>, from: IpEndpoint) -> Flow {
 /// Where outputs go.
 struct Outside<'a> {
     socket: UdpSocket<'a>,
+    tftp: &'static files::Tftp,
     shared: &'static net::Shared,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
@@ -251,19 +265,23 @@ impl Outside<'_> {
     }
 
     async fn transmit(&mut self, flow: Flow, bytes: &[u8]) {
-        let sent = match endpoint(flow.peer) {
-            Some(to) => with_timeout(SEND_PATIENCE, self.socket.send_to(bytes, to)).await,
-            None => return self.lost.datagrams += 1,
-        };
-        if !matches!(sent, Ok(Ok(()))) {
-            self.lost.datagrams += 1;
-        }
+        self.lost.datagrams += u32::from(!send(&self.socket, flow.peer, bytes).await);
+    }
+
+    async fn transmit_file(&mut self, to: SocketAddr, bytes: &[u8]) {
+        let (_, socket) = self.tftp;
+        self.lost.datagrams += u32::from(!send(socket, to, bytes).await);
     }
 
     fn act(&mut self, output: Output<'_>) {
         match output {
             // Those that may have to wait.
-            Output::Transmit { .. } | Output::Store(..) => {}
+            Output::Transmit { .. } | Output::Tftp { .. } | Output::Store(..) => {}
+            Output::Http { connection } => {
+                if let Some(answer) = files::ANSWERS.get(usize::from(connection)) {
+                    answer.signal(());
+                }
+            }
             Output::Trunk(TrunkOutput::Connect) => trunk::COMMAND.signal(trunk::Command::Connect),
             Output::Trunk(TrunkOutput::Close) => trunk::COMMAND.signal(trunk::Command::Close),
             Output::Trunk(TrunkOutput::Send(bytes)) => {
@@ -322,6 +340,13 @@ impl Outside<'_> {
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),
         }
     }
+}
+
+/// Whether it is on its way.
+async fn send(socket: &UdpSocket<'_>, to: SocketAddr, bytes: &[u8]) -> bool {
+    let Some(to) = endpoint(to) else { return false };
+    let sent = with_timeout(SEND_PATIENCE, socket.send_to(bytes, to)).await;
+    matches!(sent, Ok(Ok(())))
 }
 
 fn command(player: u8, command: player::Command) {

@@ -20,8 +20,8 @@ const HOSTS: usize = budget::BINDINGS;
 /// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of six phones. More wait in the SIP socket until the
 /// first have answered.
 const HELD: usize = 6 * 1024;
-/// The SIP socket, a player and an analog line each, the trunk, MQTT, and the stack's own for DNS.
-const SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 1 + 1 + 1;
+/// The SIP socket, a player and an analog line each, the trunk, MQTT, two for TFTP, those for files, and the stack's own for DNS.
+const SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 1 + 1 + 2 + budget::HTTP_CONNECTIONS + 1;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 

@@ -42,7 +42,9 @@ pub const DSCP: [u8; 2] = [46, 26];
 const PRIORITY: [u8; 2] = [5, 3];
 
 /// A text that a neighbour says of itself: printable, shortened if need be.
-pub type Text = String<32>;
+pub type Text = String<TEXT_MAX>;
+/// Its longest, bytes.
+pub const TEXT_MAX: usize = 32;
 
 /// Who is at a port.
 #[derive(Clone, Debug, PartialEq, Eq)]

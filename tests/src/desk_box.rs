@@ -285,6 +285,8 @@ impl DeskBox {
                     telephone.obey(now, order);
                 }
             }
+            // It has no hub.
+            Output::Lldp { .. } => {}
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
         }
     }

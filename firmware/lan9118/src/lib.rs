@@ -103,7 +103,7 @@ impl<R: Registers> Lan9118<R> {
         let [e, f, ..] = high.to_le_bytes();
         chip.phy_write(PHY_INT_MASK, PHY_LINK_EVENTS)?;
         chip.phy_write(PHY_BCR, BCR_ANEG)?;
-        chip.mac_write(MAC_CR, MAC_FDPX_TXEN_RXEN)?;
+        chip.mac_write(MAC_CR, MAC_FDPX_MCPAS_TXEN_RXEN)?;
         chip.regs.write(TX_CFG, TX_ON);
         let link = chip.link()?;
         chip.rearm();

@@ -331,8 +331,9 @@ impl Driver {
                 Some(Output::Store(token, op)) => self.disk.execute(token, op),
                 Some(Output::Media(media)) => self.players.act(media),
                 // It has no ports.
+                Some(Output::Line { .. } | Output::Lldp { .. }) => {}
                 // No phone fetches anything here.
-                Some(Output::Line { .. } | Output::Tftp { .. } | Output::Http { .. }) => {}
+                Some(Output::Tftp { .. } | Output::Http { .. }) => {}
                 None => {
                     let Some(flow) = self.closed.pop() else { break };
                     self.gateway.handle(now, Input::StreamClosed { flow });

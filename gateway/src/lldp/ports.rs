@@ -11,12 +11,15 @@ const NAME: &str = "denwaban";
 
 impl Gateway<'_> {
     pub(crate) fn on_hub_link(&mut self, now: Instant, port: u8, link: Link) {
-        let is_up = link != Link::Down;
-        self.lldp.link(now, port, is_up);
+        if self.hub.is_some() {
+            self.lldp.link(now, port, link != Link::Down);
+        }
     }
 
     pub(crate) fn on_lldp(&mut self, now: Instant, port: u8, bytes: &[u8]) {
-        self.lldp.heard(now, port, bytes);
+        if self.hub.is_some() {
+            self.lldp.heard(now, port, bytes);
+        }
     }
 
     /// The next LLDPDU to send: its port and length.

@@ -270,7 +270,7 @@ impl<F: Copy> Connection<F> {
         };
         let length = match file {
             // The rest of a file that has changed meanwhile would be another's: the phone sees that it is too short.
-            Some(file) if files.progress(file) != Progress::Ready => return Next::Close,
+            Some(file) if files.progress(file) == Progress::Gone => return Next::Close,
             Some(file) => files.length(file),
             None => 0,
         };

@@ -269,7 +269,7 @@ impl<F> Server<F> {
         };
         let length = files.length(&transfer.file);
         let is_last = next > 0 && next > length;
-        if is_last || files.progress(&transfer.file) != Progress::Ready {
+        if is_last || files.progress(&transfer.file) == Progress::Gone {
             self.transfers.swap_remove(at);
             return;
         }
@@ -299,7 +299,7 @@ impl<F> Server<F> {
             }
             let peer = transfer.peer;
             match files.progress(&transfer.file) {
-                Progress::Wait => {
+                Progress::Wait if transfer.step == Step::Opening => {
                     transfer.next = now + WAIT;
                     at += 1;
                 }
@@ -307,8 +307,8 @@ impl<F> Server<F> {
                     self.transfers.swap_remove(at);
                     return Some((peer, write_error(buffer, Error::Undefined)?));
                 }
-                Progress::Ready if transfer.tries == TRIES => _ = self.transfers.swap_remove(at),
-                Progress::Ready => {
+                _ if transfer.tries == TRIES => _ = self.transfers.swap_remove(at),
+                Progress::Wait | Progress::Ready => {
                     let len = send(now, files, transfer, buffer)?;
                     return Some((peer, len));
                 }

@@ -131,6 +131,8 @@ pub struct Office {
     pub media: VecDeque<MediaOutput>,
     /// What the analog lines were told, and when: time, index of the line, what.
     pub lines: VecDeque<(u64, u8, LineOrder)>,
+    /// What LLDP said at the ports of the hub.
+    pub lldp: Vec<(u8, Vec<u8>)>,
     /// What was written down for the cloud, by identity.
     pub events: Vec<EventBody>,
     pub cloud: Cloud,
@@ -206,6 +208,7 @@ impl Office {
             seen: VecDeque::new(),
             media: VecDeque::new(),
             lines: VecDeque::new(),
+            lldp: Vec::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
             slow: false,
@@ -273,6 +276,7 @@ impl Office {
                 Some(Output::Trunk(TrunkOutput::Close)) => trunk = Some(TrunkDid::Close),
                 Some(Output::Media(media)) => self.media.push_back(media),
                 Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
+                Some(Output::Lldp { port, bytes }) => self.lldp.push((port, bytes.to_vec())),
                 Some(Output::Publish { topic, payload }) => {
                     self.published.push((topic.as_str().into(), payload.to_vec()));
                 }
