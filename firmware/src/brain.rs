@@ -15,13 +15,16 @@ use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
+use gateway::office::To;
+use gateway::provision::{http::Next, pnp};
 use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
 use crate::lights::Panel;
-use crate::net::{address_of, endpoint};
-use crate::{lines, log, player, trunk, uplink, watchdog, work};
+use crate::net::{self, address_of, endpoint};
+use crate::services::Services;
+use crate::{files, lines, log, player, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
 const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
@@ -63,9 +66,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
-/// audio; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1;
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, of the analog lines the circuits,
+/// hooks, codec and audio, TFTP and the connections for files; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 5 + budget::PLAYERS + budget::LINES + 3 + 1 + budget::HTTP_CONNECTIONS + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -111,6 +114,11 @@ impl Turn<'_> {
         self.permit.disarm();
         self.brain.told.signal(());
     }
+
+    /// The next bytes of the answer on a connection for files; see [`Gateway::answer`].
+    pub fn answer(&self, connection: u8, room: &mut [u8]) -> Next {
+        self.brain.gateway.borrow_mut().answer(connection, room)
+    }
 }
 
 /// What was lost on the way out, since start.
@@ -141,9 +149,12 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 #[embassy_executor::task]
 pub async fn run(
     stack: Stack<'static>,
+    shared: &'static net::Shared,
+    services: &'static Services,
     brain: &'static Brain,
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
+    tftp: &'static files::Tftp,
     mut panel: Panel,
 ) -> ! {
     let Memory {
@@ -156,8 +167,15 @@ pub async fn run(
     if let Err(error) = socket.bind(budget::SIP_PORT) {
         panic!("port {}: {error:?}", budget::SIP_PORT);
     }
+    // Phones ask there where the box is.
+    if let Err(error) = stack.join_multicast_group(pnp::GROUP) {
+        panic!("group {}: {error:?}", pnp::GROUP);
+    }
     let mut outside = Outside {
         socket,
+        tftp,
+        shared,
+        services,
         to_uplink,
         lost: Lost::default(),
     };
@@ -180,6 +198,8 @@ pub async fn run(
         while let Some(output) = gateway.poll(now(), message) {
             match output {
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
+                Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
+                Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
                 other => outside.act(other),
             }
         }
@@ -217,6 +237,9 @@ fn flow(own: Option<Ipv4Addr>, from: IpEndpoint) -> Flow {
 /// Where outputs go.
 struct Outside<'a> {
     socket: UdpSocket<'a>,
+    tftp: &'static files::Tftp,
+    shared: &'static net::Shared,
+    services: &'static Services,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
 }
@@ -238,8 +261,10 @@ impl Outside<'_> {
             Some(Err(_)) => self.lost.too_long += 1,
             Some(Ok((length, UdpMetadata { endpoint, .. }))) => {
                 let own = stack.config_v4().map(|config| config.address.address());
+                let flow = flow(own, endpoint);
                 let datagram = Input::Datagram {
-                    flow: flow(own, endpoint),
+                    flow,
+                    station: net::station(self.shared, flow.peer),
                     bytes: room.get(..length).unwrap_or_default(),
                 };
                 brain.gateway.borrow_mut().handle(now(), datagram);
@@ -248,11 +273,17 @@ impl Outside<'_> {
     }
 
     async fn transmit(&mut self, flow: Flow, bytes: &[u8]) {
-        let sent = match endpoint(flow.peer) {
-            Some(to) => with_timeout(SEND_PATIENCE, self.socket.send_to(bytes, to)).await,
-            None => return self.lost.datagrams += 1,
-        };
-        if !matches!(sent, Ok(Ok(()))) {
+        self.lost.datagrams += u32::from(!send(&self.socket, flow.peer, bytes).await);
+    }
+
+    async fn transmit_file(&mut self, to: SocketAddr, bytes: &[u8]) {
+        let (_, socket) = self.tftp;
+        self.lost.datagrams += u32::from(!send(socket, to, bytes).await);
+    }
+
+    async fn serve(&mut self, port: u16, to: To, bytes: &[u8]) {
+        let sent = with_timeout(SEND_PATIENCE, self.services.send(port, to, bytes)).await;
+        if !matches!(sent, Ok(true)) {
             self.lost.datagrams += 1;
         }
     }
@@ -260,8 +291,19 @@ impl Outside<'_> {
     fn act(&mut self, output: Output<'_>) {
         match output {
             Output::Store(token, operation) => work::run(token, operation),
-            // It may have to wait.
-            Output::Transmit { .. } => {}
+            // They may have to wait.
+            Output::Transmit { .. } | Output::Service { .. } | Output::Tftp { .. } => {}
+            Output::Log(warning) => log!(
+                "phone {}: <{}> {}",
+                warning.address,
+                warning.severity,
+                warning.text
+            ),
+            Output::Http { connection } => {
+                if let Some(answer) = files::ANSWERS.get(usize::from(connection)) {
+                    answer.signal(());
+                }
+            }
             Output::Trunk(TrunkOutput::Connect) => trunk::COMMAND.signal(trunk::Command::Connect),
             Output::Trunk(TrunkOutput::Close) => trunk::COMMAND.signal(trunk::Command::Close),
             Output::Trunk(TrunkOutput::Send(bytes)) => {
@@ -320,6 +362,13 @@ impl Outside<'_> {
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),
         }
     }
+}
+
+/// Whether it is on its way.
+async fn send(socket: &UdpSocket<'_>, to: SocketAddr, bytes: &[u8]) -> bool {
+    let Some(to) = endpoint(to) else { return false };
+    let sent = with_timeout(SEND_PATIENCE, socket.send_to(bytes, to)).await;
+    matches!(sent, Ok(Ok(())))
 }
 
 fn command(player: u8, command: player::Command) {

@@ -2,10 +2,15 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use media::{g711::Law, prompt::Prompt};
+use shared::hub::Link;
 use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
+use crate::office::syslog::Log;
+use crate::office::{Subnet, To};
+use crate::power::{PortOrder, Reading};
+use crate::provision::HttpEvent;
 use crate::store;
 
 /// Something that happened in the world.
@@ -21,6 +26,8 @@ pub enum Input<'a> {
     Datagram {
         /// From where.
         flow: Flow,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
         /// At most [`crate::budget::DATAGRAM_MAX`] bytes.
         bytes: &'a [u8],
     },
@@ -45,6 +52,22 @@ pub enum Input<'a> {
     Stored(store::Done),
     /// Nobody answers ARP at this address.
     Unreachable(IpAddr),
+    /// A datagram at one of the ports of [`crate::office::PORTS`], or at that of the last [`Output::Service`] with another.
+    Service {
+        /// The box's port.
+        port: u16,
+        /// From where.
+        from: To,
+        /// At most [`crate::office::DATAGRAM_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// A DHCP server answered somebody: not the box, whose ports do not hear its own datagrams.
+    DhcpServer {
+        /// The network.
+        interface: u8,
+        /// Its address.
+        address: Ipv4Addr,
+    },
     /// An announcement was played to its end.
     Played {
         /// Which player.
@@ -57,11 +80,60 @@ pub enum Input<'a> {
         /// What.
         event: LineEvent,
     },
+    /// A packet of TFTP: to port [`crate::budget::TFTP_PORT`], or to the second port, from which all is sent.
+    Tftp {
+        /// From where.
+        peer: SocketAddr,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
+        /// It came to the first port.
+        is_request: bool,
+        /// The packet.
+        bytes: &'a [u8],
+    },
+    /// Something on a connection to port [`crate::budget::HTTP_PORT`].
+    Http {
+        /// Which, below [`crate::budget::HTTP_CONNECTIONS`].
+        connection: u8,
+        /// What.
+        event: HttpEvent<'a>,
+    },
+    /// The board has a hub, and its MAC address is this; told before anything else of the hub.
+    Hub {
+        /// The address.
+        mac: [u8; 6],
+    },
+    /// The link of a port of the hub, at the start and when it changes.
+    Link {
+        /// Index of the port, below [`crate::budget::HUB_PORTS`]; the last one is the uplink.
+        port: u8,
+        /// How it is.
+        link: Link,
+    },
+    /// An LLDPDU came in at a port of the hub.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// Without the Ethernet header.
+        bytes: &'a [u8],
+    },
+    /// The ports with power are like this, told at least once a second; `None`: their controller does not answer.
+    Power(Option<Reading>),
     /// What time it is; calls never depend on it.
     WallClock {
         /// Milliseconds since 1970 (UTC).
         unix_ms: u64,
     },
+}
+
+/// Who sent something, as the Ethernet has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// The port of the hub that it is at, from 0; `None`: the box has no switch, or the station was heard at more than one port
+    /// within a second.
+    pub port: Option<u8>,
 }
 
 /// Why the box started and what it left behind: for [`crate::Gateway::start`].
@@ -76,13 +148,10 @@ pub struct Boot {
 }
 
 /// The office network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// The box has this address.
-    Up {
-        /// Its address.
-        address: Ipv4Addr,
-    },
+    /// The box has an address.
+    Up(Subnet),
     /// No link, or no address.
     Down,
 }
@@ -134,6 +203,30 @@ pub enum Output<'a> {
         /// The message.
         bytes: &'a [u8],
     },
+    /// Send a datagram of one of the services of the office. A port that is not in [`crate::office::PORTS`] is listened at from
+    /// now on, in the place of the last such one.
+    Service {
+        /// The box's port.
+        port: u16,
+        /// To where; the broadcast address is one.
+        to: To,
+        /// At most [`crate::office::DATAGRAM_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// For the box's own log: a phone warns.
+    Log(&'a Log),
+    /// Send a packet of TFTP from the second port.
+    Tftp {
+        /// To where.
+        to: SocketAddr,
+        /// At most [`crate::provision::tftp::PACKET_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// There is an answer on this connection for files: [`crate::Gateway::answer`].
+    Http {
+        /// Which.
+        connection: u8,
+    },
     /// For the TCP connection to the cloud's SIP.
     Trunk(TrunkOutput<'a>),
     /// Publish on the MQTT connection, QoS 1.
@@ -155,6 +248,21 @@ pub enum Output<'a> {
         line: u8,
         /// What.
         order: LineOrder,
+    },
+    /// Send an LLDPDU to the nearest bridge's address (01-80-C2-00-00-0E) at a port of the hub. One that is lost is followed by
+    /// another.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// At most [`crate::lldp::MESSAGE_MAX`] bytes, without the Ethernet header.
+        bytes: &'a [u8],
+    },
+    /// For the controller of the ports with power.
+    Power {
+        /// Index of the port, below [`crate::budget::POWER_PORTS`].
+        port: u8,
+        /// What.
+        order: PortOrder,
     },
 }
 

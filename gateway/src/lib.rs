@@ -12,19 +12,24 @@ extern crate std;
 mod analog;
 pub mod budget;
 mod calls;
+pub mod hub;
 mod io;
 pub mod keeper;
 pub mod lamps;
 mod line;
 pub mod link;
+pub mod lldp;
+pub mod office;
 mod phones;
+pub mod power;
+pub mod provision;
 pub mod registrar;
 pub mod storage;
 pub mod store;
 pub mod trunk;
 pub mod uplink;
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
@@ -38,17 +43,25 @@ use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
 
-pub use analog::{MEASURING, Measured, Port, Sense, Signal};
+pub use analog::{MEASURING, Measured, NotMeasured, Port, Sense, Signal};
 pub use calls::Meta;
 pub use io::{
-    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput,
+    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
+    UplinkInput,
 };
 pub use storage::Storage;
 
 use analog::{Analog, Found};
+use hub::Hub;
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
+use lldp::Lldp;
+use office::Office;
+use office::clock::Source;
+use power::{PortOrder, Power};
+use provision::Provision;
+use provision::files::Host;
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
@@ -61,6 +74,11 @@ pub const AGENT: &str = "Denwaban";
 const PROBE: Duration = Duration::from_secs(60);
 
 const REPLY_MAX: usize = 2_048;
+
+/// How far off the cloud's word about the time may be when it is heard, ms: a slow line, a broker and a queue.
+const CLOUD_TIME_ERROR: u32 = 1_000;
+/// And that of the machine that the box runs on, ms, which keeps its clock by NTP.
+const HOST_TIME_ERROR: u32 = 100;
 
 /// Counted drops and refusals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +101,8 @@ pub struct Counters {
     pub oversized: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
+    /// Orders for ports with power that are not there, or whose phone was in a call.
+    pub power: u32,
 }
 
 /// The box.
@@ -92,6 +112,9 @@ pub struct Gateway<'s> {
     pub(crate) keeper: Keeper<'s>,
     pub(crate) lamps: Lamps<'s>,
     pub(crate) analog: Analog<'s>,
+    pub(crate) lldp: Lldp,
+    pub(crate) hub: Hub,
+    pub(crate) power: Power,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -99,16 +122,21 @@ pub struct Gateway<'s> {
     factory: Factory,
     pub(crate) address: Option<Ipv4Addr>,
     media: heapless::Deque<MediaOutput, 16>,
-    reply: heapless::Vec<u8, REPLY_MAX>,
+    reply: office::Reply,
     reply_to: Option<Flow>,
+    /// The answer of a service that lies in `reply`.
+    served: Option<office::Ready>,
+    pub(crate) office: &'s mut Office,
     pub(crate) parted: heapless::Vec<phones::Parted, { budget::PARTED }>,
     /// The flow that dialogs over the trunk were last on.
     trunk_flow: Option<Flow>,
-    clock: Option<(Instant, u64)>,
     /// Where the search for a free player begins: the one that was free the longest, so that no late word of its end is
     /// taken for the next one's.
     next_player: u8,
     told: IdSet,
+    pub(crate) provision: Provision,
+    /// Who sent what is being handled.
+    pub(crate) from: Host,
     pub(crate) busy: calls::Busy,
     random: u64,
     /// The terminals that called 110, 118 or 119 a short while ago.
@@ -145,7 +173,9 @@ impl<'s> Gateway<'s> {
             trunk,
             uplink,
             ports,
+            office,
         } = storage;
+        office.seed(&seed);
         let mut calls = Calls::new(calls, [word(0), word(1)], config);
         calls.reserve(
             budget::EMERGENCY_CALLS,
@@ -158,6 +188,9 @@ impl<'s> Gateway<'s> {
             keeper: Keeper::new(held),
             lamps: Lamps::new(lamps, [word(2), word(0)]),
             analog: Analog::new(ports, word(1) ^ word(3)),
+            lldp: Lldp::new(),
+            hub: Hub::new(),
+            power: Power::new(budget::POWER_SUPPLY),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -167,11 +200,14 @@ impl<'s> Gateway<'s> {
             media: heapless::Deque::new(),
             reply: heapless::Vec::new(),
             reply_to: None,
+            served: None,
+            office,
             parted: heapless::Vec::new(),
             trunk_flow: None,
-            clock: None,
             next_player: 0,
             told: IdSet::EMPTY,
+            provision: Provision::new(),
+            from: Host::UNKNOWN,
             busy: calls::Busy::new(),
             random: word(2) ^ word(3).rotate_left(17),
             guard: Guard::new(),
@@ -188,17 +224,25 @@ impl<'s> Gateway<'s> {
         boot: Boot,
         mut other: impl FnMut(store::Key, &[u8]),
     ) -> Result<Loaded, store::Fault> {
-        let Self { site, registrar, .. } = self;
+        let Self {
+            site,
+            registrar,
+            provision,
+            ..
+        } = self;
         let loaded = store
-            .load(site, boot.first, |key, bytes| match key.as_place() {
-                Some(place) => {
-                    registrar.restore(now, place, bytes, |_| true);
+            .load(site, boot.first, |key, bytes| {
+                match (key.as_place(), key.as_phone()) {
+                    (Some(place), _) => {
+                        registrar.restore(now, place, bytes, |_| true);
+                    }
+                    (None, Some(id)) => provision.phones.restore(id, bytes),
+                    (None, None) => other(key, bytes),
                 }
-                None => other(key, bytes),
             })
             .await?;
-        registrar.retain(|key| site.credential(key).is_some());
         self.analog.configure(now, &self.site);
+        self.office.configure(now, &self.site.sys);
         self.told = self.reachable();
         self.trunk.set_boot(loaded.boot);
         let at = self.stamp(now);
@@ -216,6 +260,10 @@ impl<'s> Gateway<'s> {
         if let Some(panic) = boot.panic {
             self.tell(now, EventBody::Panic(panic));
         }
+        self.renew_files(now);
+        let site = &self.site;
+        self.registrar.retain(|key| site.credential(key).is_some());
+        self.told = self.reachable();
         Ok(loaded)
     }
 
@@ -223,8 +271,21 @@ impl<'s> Gateway<'s> {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Network(network) => self.on_network(now, network),
-            Input::Datagram { flow, bytes } => self.on_message(now, flow, bytes),
-            Input::Stream { flow, bytes } => self.on_stream(now, flow, bytes),
+            Input::Datagram { flow, station, bytes } => {
+                self.from = Host::of(station);
+                self.on_message(now, flow, bytes);
+            }
+            Input::Stream { flow, bytes } => {
+                self.from = Host::UNKNOWN;
+                self.on_stream(now, flow, bytes);
+            }
+            Input::Tftp {
+                peer,
+                station,
+                is_request,
+                bytes,
+            } => self.on_tftp(now, Host::of(station), peer, is_request, bytes),
+            Input::Http { connection, event } => self.on_http(now, connection, event),
             Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),
             Input::Trunk(TrunkInput::Data(bytes)) => {
@@ -235,26 +296,55 @@ impl<'s> Gateway<'s> {
                 let change = self.trunk.closed(now);
                 self.on_trunk(now, change);
             }
-            Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
+            Input::Uplink(UplinkInput::Connected) => {
+                self.uplink.connected(now);
+                self.hub.connected(now);
+            }
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 match self.uplink.message(now, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
-                    Some(Order::Hub(_)) | None => {}
+                    Some(Order::Hub(order)) => self.on_hub_order(now, order),
+                    None => {}
+                }
+                if let Some(unix_ms) = self.uplink.told_time() {
+                    self.office
+                        .tell_time(now, Source::Cloud, unix_ms, CLOUD_TIME_ERROR);
                 }
             }
             Input::Stored(done) => self.on_stored(now, done),
-            Input::Unreachable(address) => self.calls.unreachable(now, address),
+            Input::Unreachable(address) => {
+                self.calls.unreachable(now, address);
+                if let IpAddr::V4(address) = address {
+                    self.office.unreachable(address);
+                }
+            }
+            Input::Service { port, from, bytes } => {
+                let realm = &self.site.sys.realm;
+                self.served = self
+                    .office
+                    .receive(now, port, from, bytes, realm, &mut self.reply);
+            }
+            Input::DhcpServer { interface, address } => self.office.other_dhcp(now, interface, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
-            Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
+            Input::Hub { mac } => self.hub.mac = Some(mac),
+            Input::Link { port, link } => self.on_hub_link(now, port, link),
+            Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
+            Input::Power(reading) => self.on_power(now, reading.as_ref()),
+            Input::WallClock { unix_ms } => {
+                self.office.tell_time(now, Source::Host, unix_ms, HOST_TIME_ERROR)
+            }
         }
+        self.touch_hub(now);
     }
 
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
     /// holds what is sent and must have room for [`budget::STREAM_MAX`] bytes.
     pub fn poll<'b>(&'b mut self, now: Instant, buffer: &'b mut [u8]) -> Option<Output<'b>> {
-        let ready = self.next_ready(now, buffer)?;
+        let Some(ready) = self.next_ready(now, buffer) else {
+            return self.office.poll_log(now).map(Output::Log);
+        };
         Some(match ready {
             Ready::Sent { flow, len } if self.is_trunk(flow) => {
                 Output::Trunk(TrunkOutput::Send(buffer.get(..len).unwrap_or_default()))
@@ -268,7 +358,23 @@ impl<'s> Gateway<'s> {
             Ready::TrunkClose => Output::Trunk(TrunkOutput::Close),
             Ready::Media(media) => Output::Media(media),
             Ready::Line(line, order) => Output::Line { line, order },
+            Ready::Lldp { port, len } => Output::Lldp {
+                port,
+                bytes: buffer.get(..len).unwrap_or_default(),
+            },
+            Ready::Power(port, order) => Output::Power { port, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
+            Ready::Service(office::Ready { port, to, length }) => Output::Service {
+                port,
+                to,
+                bytes: buffer.get(..length).unwrap_or_default(),
+            },
+            Ready::Give(op) => Output::Store(provision::TOKEN, op),
+            Ready::Tftp { to, len } => Output::Tftp {
+                to,
+                bytes: buffer.get(..len).unwrap_or_default(),
+            },
+            Ready::Http(connection) => Output::Http { connection },
             Ready::Uplink => match self.uplink.output()? {
                 uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
                 uplink::Output::Store(op) => Output::Store(uplink::TOKEN, op),
@@ -294,6 +400,17 @@ impl<'s> Gateway<'s> {
                     }
                     (None, _) => self.counters.overflow += 1,
                 }
+            }
+            if let Some(ready) = self.served.take()
+                && let (Some(room), Some(reply)) =
+                    (buffer.get_mut(..ready.length), self.reply.get(..ready.length))
+            {
+                room.copy_from_slice(reply);
+                return Some(Ready::Service(ready));
+            }
+            // Before anything else has use of `reply`.
+            if let Some(ready) = self.office.poll(now, &self.reply, buffer) {
+                return Some(Ready::Service(ready));
             }
             if let Some(media) = self.media.pop_front() {
                 return Some(Ready::Media(media));
@@ -326,6 +443,9 @@ impl<'s> Gateway<'s> {
                 Some(Found::Order(line, order)) => return Some(Ready::Line(line, order)),
                 Some(Found::Done) => continue,
                 None => {}
+            }
+            if let Some((port, order)) = self.power.poll() {
+                return Some(Ready::Power(port, order));
             }
             match self.trunk.next_message(now, buffer) {
                 Some(Ok(len)) => {
@@ -363,7 +483,25 @@ impl<'s> Gateway<'s> {
             if let Some((flow, len)) = self.poll_lamps(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
-            if self.poll_uplink(now) {
+            if let Some((port, len)) = self.poll_lldp(now, buffer) {
+                return Some(Ready::Lldp { port, len });
+            }
+            if let Some(op) = self.provision.phones.next_put(now) {
+                return Some(Ready::Give(op));
+            }
+            if let Some((to, len)) = self.poll_tftp(now, buffer) {
+                return Some(Ready::Tftp { to, len });
+            }
+            if let Some(connection) = self.next_answer() {
+                return Some(Ready::Http(connection));
+            }
+            if let Some((flow, len)) = self.poll_provision(now, buffer) {
+                return Some(Ready::Sent { flow, len });
+            }
+            if self.poll_fetches(now) {
+                continue;
+            }
+            if self.poll_uplink(now) || self.poll_hub(now, buffer) {
                 return Some(Ready::Uplink);
             }
             return None;
@@ -371,7 +509,7 @@ impl<'s> Gateway<'s> {
     }
 
     fn poll_uplink(&mut self, now: Instant) -> bool {
-        let wall = self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64);
+        let wall = self.office.clock().unix_ms(now);
         self.uplink.poll(now, wall)
     }
 
@@ -386,11 +524,15 @@ impl<'s> Gateway<'s> {
             Some(self.trunk.next_deadline()),
             self.registrar.next_deadline(),
             self.uplink.next_deadline(),
+            self.hub_deadline(),
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
+            self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
+            Some(self.office.next_deadline()),
+            self.provision.next_deadline(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -398,14 +540,18 @@ impl<'s> Gateway<'s> {
     fn on_stored(&mut self, now: Instant, done: store::Done) {
         if done.token == BINDINGS {
             self.on_put(now, done.result.is_ok());
+        } else if done.token == provision::TOKEN {
+            self.on_given(now, done.result.is_ok());
         } else if let Some(site) = self.uplink.stored(now, done) {
             self.lamps.rename(&self.site, site);
             // Calls go on as they are; the next one follows the new configuration.
             self.site.clone_from(site);
+            self.renew_files(now);
             let site = &self.site;
             self.registrar.retain(|key| site.credential(key).is_some());
             self.keeper.retain(|key| site.credential(key).is_some());
             self.configure_ports(now);
+            self.office.configure(now, &self.site.sys);
         }
     }
 
@@ -430,13 +576,8 @@ impl<'s> Gateway<'s> {
     pub(crate) fn stamp(&self, now: Instant) -> Stamp {
         Stamp {
             mono: now.as_millis(),
-            unix: self.clock_at(now),
+            unix: self.office.clock().unix_ms(now),
         }
-    }
-
-    fn clock_at(&self, now: Instant) -> Option<u64> {
-        let own = self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64);
-        own.or_else(|| self.uplink.wall(now))
     }
 
     /// SplitMix64; for names that must be unique, not secret.
@@ -503,6 +644,11 @@ impl<'s> Gateway<'s> {
         (self.lamps.len(), self.lamps.counters())
     }
 
+    /// Names, time, logs and addresses of the office.
+    pub fn office(&self) -> &Office {
+        self.office
+    }
+
     /// Counted drops and refusals.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -525,7 +671,7 @@ impl<'s> Gateway<'s> {
 
     /// Whether something is on its way into the flash.
     pub fn is_writing(&self) -> bool {
-        self.keeper.is_writing() || self.uplink.is_writing()
+        self.keeper.is_writing() || self.provision.phones.is_writing() || self.uplink.is_writing()
     }
 
     /// Phones that are registered and can be reached.
@@ -560,12 +706,28 @@ impl<'s> Gateway<'s> {
     reason = "an operation carries its bytes inline: there is no heap to put them on"
 )]
 enum Ready {
-    Sent { flow: Flow, len: usize },
+    Sent {
+        flow: Flow,
+        len: usize,
+    },
+    Service(office::Ready),
     TrunkSend(usize),
     TrunkConnect,
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
+    Lldp {
+        port: u8,
+        len: usize,
+    },
+    Power(u8, PortOrder),
     Put(store::Op),
+    /// What a phone is given, or has made of it.
+    Give(store::Op),
+    Tftp {
+        to: SocketAddr,
+        len: usize,
+    },
+    Http(u8),
     Uplink,
 }

@@ -21,7 +21,8 @@ use shared::factory::Factory;
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, EventBody, Hello, HubOrder, MAX_MANIFEST, Message, PROTOCOL, TestLine, Topic, Up,
+    AppAck, Chunk, Down, EventBody, Hello, HubOrder, HubReport, MAX_MANIFEST, Message, PROTOCOL, TestLine,
+    Topic, Up,
 };
 use sip::Instant;
 use sip::pool::Room;
@@ -149,6 +150,8 @@ pub struct Uplink<'s> {
     /// Which half asked for the operation under way.
     asked: Option<Asked>,
     clock: Option<(Instant, u64)>,
+    /// The time as the cloud has just told it.
+    told: Option<u64>,
     next: Option<Next>,
     counters: Counters,
 }
@@ -203,6 +206,7 @@ impl<'s> Uplink<'s> {
             link: None,
             asked: None,
             clock: None,
+            told: None,
             next: None,
             counters: Counters::default(),
         }
@@ -282,6 +286,7 @@ impl<'s> Uplink<'s> {
 
     fn app_ack(&mut self, now: Instant, ack: AppAck) {
         self.clock = Some((now, ack.unix));
+        self.told = Some(ack.unix);
         if let Some(link) = self.link.as_mut().filter(|link| !link.welcomed) {
             // Not all boxes at the same moment.
             let rest = REST + Duration::from_millis(self.box_id.0 % 60_000);
@@ -425,6 +430,15 @@ impl<'s> Uplink<'s> {
         write(&hello, &mut self.memory.payload).then_some(Next::Publish(Up::Hello))
     }
 
+    /// Tells the cloud what is at the ports of the hub, if it listens and nothing else is under way; false if not.
+    pub fn tell_hub(&mut self, report: &HubReport) -> bool {
+        let is_free = self.is_welcomed() && self.next.is_none();
+        if is_free && write(report, &mut self.memory.payload) {
+            self.next = Some(Next::Publish(Up::Hub));
+        }
+        is_free && self.next.is_some()
+    }
+
     /// When [`Self::poll`] has to be called at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
         let mut earliest = None;
@@ -450,6 +464,11 @@ impl<'s> Uplink<'s> {
     /// The wall clock as the box or the cloud last told it.
     pub fn wall(&self, now: Instant) -> Option<u64> {
         self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64)
+    }
+
+    /// The time as the cloud has just told it, milliseconds since 1970; once.
+    pub fn told_time(&mut self) -> Option<u64> {
+        self.told.take()
     }
 
     /// The configuration in use, as committed.

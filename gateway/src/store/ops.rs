@@ -1,6 +1,7 @@
 //! What the brain asks of the store, and the answers.
 
 use heapless::Vec;
+use shared::id::IdKey;
 use shared::site::{Section, SectionKind};
 use shared::sync::{EventId, MAX_EVENT};
 
@@ -36,6 +37,9 @@ impl Key {
     /// The number of starts; the store's own.
     pub(super) const BOOT: Self = Self(Self::COUNT - 1);
 
+    /// The first key of what phones were given.
+    const PHONES: u16 = Self::BINDINGS + 1;
+
     const BINDINGS: u16 = crate::budget::BINDINGS as u16;
 
     /// The key of the registrar's place `place`, below [`crate::budget::BINDINGS`].
@@ -56,6 +60,19 @@ impl Key {
         }
     }
 
+    /// The key of what the phone of an ID was given.
+    pub const fn phone(id: IdKey) -> Self {
+        Self(Self::PHONES + id.index() as u16)
+    }
+
+    /// The ID whose phone this key belongs to.
+    pub const fn as_phone(self) -> Option<IdKey> {
+        match self.0.checked_sub(Self::PHONES) {
+            Some(index) => IdKey::new(index),
+            None => None,
+        }
+    }
+
     pub(super) const fn number(self) -> u16 {
         self.0
     }
@@ -68,6 +85,8 @@ impl Key {
         (0..Self::BOOT.0).map(Self)
     }
 }
+
+const _: () = assert!(Key::PHONES as usize + IdKey::COUNT <= Key::BOOT.0 as usize);
 
 /// An operation on the store.
 // The large variants carry their bytes inline: there is no heap to put them on.

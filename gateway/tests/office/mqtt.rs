@@ -4,7 +4,8 @@ use gateway::{Input, UplinkInput};
 use shared::BoxId;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, Get, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic, Up,
+    AppAck, Chunk, Down, Get, HubOrder, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic,
+    Up,
 };
 
 use super::{Office, common};
@@ -12,7 +13,7 @@ use super::{Office, common};
 const BOX: BoxId = BoxId(77);
 
 impl Office {
-    fn mqtt<'a>(&mut self, leaf: Down, message: &impl Message<'a>) {
+    pub fn mqtt<'a>(&mut self, leaf: Down, message: &impl Message<'a>) {
         let mut buf = [0; MAX_MESSAGE];
         let payload = message.encode(&mut buf).unwrap().to_vec();
         let topic = Topic::Down(BOX, leaf).name();
@@ -39,6 +40,17 @@ impl Office {
         assert_eq!(self.published(Up::Hello).len(), 1);
         let unix = 1_800_000_000_000;
         self.mqtt(Down::AppAck, &AppAck { up_to: None, unix });
+    }
+
+    /// The box gets this configuration.
+    pub fn configure(&mut self, site: &Site, epoch: u64) {
+        self.offer(site, epoch, usize::MAX);
+        assert_eq!(self.published(Up::Ack).len(), 1);
+    }
+
+    /// The cloud wants something of the hub.
+    pub fn hub_order(&mut self, order: HubOrder) {
+        self.mqtt(Down::Hub, &order);
     }
 
     /// The cloud offers this configuration, signed, and gives every piece that is asked for; up to `pieces` of them.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The PSRAM's file. QEMU maps it and this side reads and writes it: both see the same pages.
 struct Psram(File);
@@ -66,7 +66,7 @@ impl Lines {
                 stream: None,
                 edges: VecDeque::new(),
                 begin: Instant::now(),
-                taken: Instant::now(),
+                elapsed: Duration::ZERO,
             };
             while !ends.load(Ordering::Relaxed) {
                 server.round(&listener);
@@ -109,8 +109,8 @@ struct Server {
     /// Edges that wait for their turn on the line.
     edges: VecDeque<(u32, u32)>,
     begin: Instant,
-    /// When the last block was taken.
-    taken: Instant,
+    /// What has gone by for the ports with power, since the beginning.
+    elapsed: Duration,
 }
 
 impl Server {
@@ -131,9 +131,18 @@ impl Server {
         {
             self.stream = Some(stream);
         }
+        self.elapse();
         self.blocks();
         self.listen();
         self.speak();
+    }
+
+    /// Whole milliseconds go by for the ports with power.
+    fn elapse(&mut self) {
+        let now = Duration::from_millis(self.begin.elapsed().as_millis() as u64);
+        let mut card = self.card.lock().unwrap_or_else(PoisonError::into_inner);
+        card.hub.elapse(now - self.elapsed);
+        self.elapsed = now;
     }
 
     fn listen(&mut self) {
@@ -155,8 +164,6 @@ impl Server {
                     self.edges = VecDeque::from([(card.inputs(), now)]);
                 }
                 Some(Received::Message(request)) => {
-                    // A frame is 125 µs.
-                    card.convert_until((self.taken.elapsed().as_micros() / 125) as u32);
                     if let Some(report) = card.request(request) {
                         // The board asks for one thing after the other; if it did not, it would ask again.
                         let _ = self.link.send(report);
@@ -177,7 +184,6 @@ impl Server {
             let first = self.ring.blocks().wrapping_mul(FRAMES as u32);
             let up = card.block(&down, first);
             self.ring.send(&up);
-            self.taken = Instant::now();
             self.edges.extend(card.edges());
         }
     }

@@ -23,8 +23,12 @@ pub const PORTS: usize = 4;
 
 /// Chip select of the IDT821034.
 pub const CODEC: u8 = 0;
+/// Chip select of the KSZ9477, the hub's switch.
+pub const SWITCH: u8 = 1;
 /// I2C address of the ADS1115.
 pub const ADC: u8 = 0x48;
+/// I2C address of the TPS23861 that feeds the hub's ports (A3 at ground); its INT is not wired.
+pub const PSE: u8 = 0x20;
 
 /// Bits of [`Request::Outputs`].
 pub mod output {

@@ -1,0 +1,5 @@
+//! Power for the hub's ports: tables of (time, in, out), and a budget that holds whatever is plugged in.
+
+mod budget;
+mod tables;
+mod world;
