@@ -108,7 +108,7 @@ pub async fn address(
                     kept = Some(lease);
                 }
                 // A lease that was only prolonged changes nothing.
-                if current.as_ref() == Some(&config) {
+                if current.as_ref() == Some(&subnet) {
                     continue;
                 }
                 log!(
@@ -116,8 +116,8 @@ pub async fn address(
                     config.address,
                     if fresh { "granted" } else { "kept" }
                 );
-                stack.set_config_v4(ConfigV4::Static(config.clone()));
-                current = Some(config);
+                stack.set_config_v4(ConfigV4::Static(config));
+                current = Some(subnet.clone());
                 Input::Network(Network::Up(subnet))
             }
             Event::AddressLost => {
