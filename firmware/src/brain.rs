@@ -15,12 +15,13 @@ use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
+use gateway::provision::{http::Next, pnp};
 use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
-use crate::net::{address_of, endpoint};
-use crate::{lines, log, player, power, trunk, uplink, watchdog, work};
+use crate::net::{self, address_of, endpoint};
+use crate::{files, lines, log, player, power, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
 const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
@@ -63,8 +64,8 @@ pub fn memory() -> Memory {
 }
 
 /// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
-/// audio; the ports with power; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1 + 1;
+/// audio, the ports with power, TFTP and the connections for files; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1 + 1 + budget::HTTP_CONNECTIONS + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -110,6 +111,11 @@ impl Turn<'_> {
         self.permit.disarm();
         self.brain.told.signal(());
     }
+
+    /// The next bytes of the answer on a connection for files; see [`Gateway::answer`].
+    pub fn answer(&self, connection: u8, room: &mut [u8]) -> Next {
+        self.brain.gateway.borrow_mut().answer(connection, room)
+    }
 }
 
 /// What was lost on the way out, since start.
@@ -141,9 +147,11 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 #[embassy_executor::task]
 pub async fn run(
     stack: Stack<'static>,
+    shared: &'static net::Shared,
     brain: &'static Brain,
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
+    tftp: &'static files::Tftp,
 ) -> ! {
     let Memory {
         meta,
@@ -155,8 +163,14 @@ pub async fn run(
     if let Err(error) = socket.bind(budget::SIP_PORT) {
         panic!("port {}: {error:?}", budget::SIP_PORT);
     }
+    // Phones ask there where the box is.
+    if let Err(error) = stack.join_multicast_group(pnp::GROUP) {
+        panic!("group {}: {error:?}", pnp::GROUP);
+    }
     let mut outside = Outside {
         socket,
+        tftp,
+        shared,
         to_uplink,
         lost: Lost::default(),
     };
@@ -179,7 +193,7 @@ pub async fn run(
         while let Some(output) = gateway.poll(now(), message) {
             match output {
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
-                Output::Store(token, operation) => work::run(token, operation).await,
+                Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
                 other => outside.act(other),
             }
         }
@@ -216,6 +230,8 @@ fn flow(own: Option<Ipv4Addr>, from: IpEndpoint) -> Flow {
 /// Where outputs go.
 struct Outside<'a> {
     socket: UdpSocket<'a>,
+    tftp: &'static files::Tftp,
+    shared: &'static net::Shared,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
 }
@@ -237,8 +253,10 @@ impl Outside<'_> {
             Some(Err(_)) => self.lost.too_long += 1,
             Some(Ok((length, UdpMetadata { endpoint, .. }))) => {
                 let own = stack.config_v4().map(|config| config.address.address());
+                let flow = flow(own, endpoint);
                 let datagram = Input::Datagram {
-                    flow: flow(own, endpoint),
+                    flow,
+                    station: net::station(self.shared, flow.peer),
                     bytes: room.get(..length).unwrap_or_default(),
                 };
                 brain.gateway.borrow_mut().handle(now(), datagram);
@@ -247,19 +265,24 @@ impl Outside<'_> {
     }
 
     async fn transmit(&mut self, flow: Flow, bytes: &[u8]) {
-        let sent = match endpoint(flow.peer) {
-            Some(to) => with_timeout(SEND_PATIENCE, self.socket.send_to(bytes, to)).await,
-            None => return self.lost.datagrams += 1,
-        };
-        if !matches!(sent, Ok(Ok(()))) {
-            self.lost.datagrams += 1;
-        }
+        self.lost.datagrams += u32::from(!send(&self.socket, flow.peer, bytes).await);
+    }
+
+    async fn transmit_file(&mut self, to: SocketAddr, bytes: &[u8]) {
+        let (_, socket) = self.tftp;
+        self.lost.datagrams += u32::from(!send(socket, to, bytes).await);
     }
 
     fn act(&mut self, output: Output<'_>) {
         match output {
             // Those that may have to wait.
-            Output::Transmit { .. } | Output::Store(..) => {}
+            Output::Transmit { .. } | Output::Tftp { .. } => {}
+            Output::Store(token, operation) => work::run(token, operation),
+            Output::Http { connection } => {
+                if let Some(answer) = files::ANSWERS.get(usize::from(connection)) {
+                    answer.signal(());
+                }
+            }
             Output::Trunk(TrunkOutput::Connect) => trunk::COMMAND.signal(trunk::Command::Connect),
             Output::Trunk(TrunkOutput::Close) => trunk::COMMAND.signal(trunk::Command::Close),
             Output::Trunk(TrunkOutput::Send(bytes)) => {
@@ -323,6 +346,13 @@ impl Outside<'_> {
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),
         }
     }
+}
+
+/// Whether it is on its way.
+async fn send(socket: &UdpSocket<'_>, to: SocketAddr, bytes: &[u8]) -> bool {
+    let Some(to) = endpoint(to) else { return false };
+    let sent = with_timeout(SEND_PATIENCE, socket.send_to(bytes, to)).await;
+    matches!(sent, Ok(Ok(())))
 }
 
 fn command(player: u8, command: player::Command) {

@@ -8,6 +8,7 @@
 
 mod board;
 mod brain;
+mod files;
 mod lines;
 mod log;
 mod net;

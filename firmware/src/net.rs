@@ -2,14 +2,13 @@
 
 use core::cell::RefCell;
 use core::future::poll_fn;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Waker;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
-use gateway::store::{Key, Op};
-use gateway::{Input, Network, budget};
-use netshim::{Clock, Event, Lease, NetShim};
+use gateway::{Input, Network, Station, budget};
+use netshim::{Clock, Event, Lease, Link, Net, NetShim};
 use static_cell::StaticCell;
 
 use crate::brain::Brain;
@@ -20,14 +19,15 @@ const HOSTS: usize = budget::BINDINGS;
 /// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of six phones. More wait in the SIP socket until the
 /// first have answered.
 const HELD: usize = 6 * 1024;
-/// The SIP socket, a player and an analog line each, the trunk, MQTT, and the stack's own for DNS.
-const SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 1 + 1 + 1;
+/// The SIP socket, a player and an analog line each, the trunk, MQTT, two for TFTP, those for files, and the stack's own for DNS.
+const SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 1 + 1 + 2 + budget::HTTP_CONNECTIONS + 1;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Address book and DHCP lease, shared by the driver and the task that hears their events.
 pub type Shared = RefCell<netshim::State<HOSTS, HELD>>;
-type Shim = NetShim<'static, &'static mut board::Mac, EmbassyClock, HOSTS, HELD>;
+type Ethernet = Link<'static, &'static mut board::Mac, EmbassyClock, HOSTS, HELD>;
+type Shim = NetShim<'static, 'static, &'static mut board::Mac, EmbassyClock, HOSTS, HELD>;
 
 /// embassy-time for the shim.
 pub struct EmbassyClock;
@@ -53,6 +53,7 @@ pub fn stack(
     &'static Shared,
 ) {
     static SHARED: StaticCell<Shared> = StaticCell::new();
+    static LINK: StaticCell<Ethernet> = StaticCell::new();
     static RUNNER: StaticCell<Runner<'static, Shim>> = StaticCell::new();
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
     let address = match embassy_net_driver::Driver::hardware_address(mac) {
@@ -60,7 +61,8 @@ pub fn stack(
         _ => panic!("the MAC is not of Ethernet"),
     };
     let shared = SHARED.init_with(|| RefCell::new(netshim::State::new(address, last, seed as u32)));
-    let shim = NetShim::new(mac, EmbassyClock, shared);
+    let link = LINK.init(Link::new(mac, EmbassyClock, shared));
+    let shim = NetShim::new(link, Net::Office);
     let config = embassy_net::Config::default();
     let (stack, runner) = embassy_net::new(shim, config, RESOURCES.init_with(StackResources::new), seed);
     (stack, RUNNER.init(runner), shared)
@@ -92,16 +94,7 @@ pub async fn address(
                 };
                 let address = lease.address;
                 if fresh && kept.as_ref() != Some(&lease) {
-                    if let Ok(value) = heapless::Vec::from_slice(&lease.encode()) {
-                        work::run(
-                            work::LEASE,
-                            Op::Put {
-                                key: Key::LEASE,
-                                value,
-                            },
-                        )
-                        .await;
-                    }
+                    work::keep(lease.clone());
                     kept = Some(lease);
                 }
                 // A lease that was only prolonged changes nothing.
@@ -146,6 +139,13 @@ pub async fn report(shared: &'static Shared) -> ! {
             last = now;
         }
     }
+}
+
+/// Who has this address, if it was heard lately.
+pub fn station(shared: &Shared, address: SocketAddr) -> Option<Station> {
+    let IpAddr::V4(ip) = address.ip() else { return None };
+    let netshim::Station { mac, port } = shared.borrow().who(Net::Office, ip)?;
+    Some(Station { mac, port })
 }
 
 /// As the stack has it; `None` for IPv6, which no socket here speaks.

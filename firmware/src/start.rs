@@ -25,7 +25,7 @@ use crate::lines::circuit::{Meter, Wiring};
 use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
 use crate::net::Resolver;
 use crate::uplink::Outgoing;
-use crate::{board, brain, log, net, player, power, trunk, uplink, watchdog, work};
+use crate::{board, brain, files, log, net, player, power, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
 macro_rules! once {
@@ -203,7 +203,19 @@ async fn network(setup: Setup) {
     spawner.spawn(token(net::address(stack, shared, lease, brain)));
     spawner.spawn(token(net::report(shared)));
     spawner.spawn(token(work::report(brain)));
-    spawner.spawn(token(brain::run(stack, brain, brain::memory(), to_uplink)));
+    let tftp = files::tftp_sockets(stack);
+    spawner.spawn(token(brain::run(
+        stack,
+        shared,
+        brain,
+        brain::memory(),
+        to_uplink,
+        tftp,
+    )));
+    spawner.spawn(token(files::tftp(tftp, shared, brain)));
+    for (connection, memory) in (0..).zip(files::memory()) {
+        spawner.spawn(token(files::http(stack, shared, brain, connection, memory)));
+    }
     let buffers = (
         &mut once!([u8; 2048] = [0; 2048])[..],
         &mut once!([u8; 2048] = [0; 2048])[..],

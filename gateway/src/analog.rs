@@ -155,6 +155,7 @@ impl Gateway<'_> {
     /// The configuration is another one.
     pub(crate) fn configure_ports(&mut self, now: Instant) {
         self.analog.configure(now, &self.site);
+        self.lldp.changed(now);
         self.tell_reachable(now);
     }
 

@@ -51,6 +51,8 @@ pub const POWER_PORTS: usize = shared::hub::PORTS as usize;
 /// What the board's supply has for them, 0.1 W: 60 W. Four devices of class 0 or 3 are promised 61.6 W: the last of them is fed
 /// as soon as the first three are measured.
 pub const POWER_SUPPLY: u16 = 600;
+/// Ports of the hub that have neighbours, the ports with power and the uplink, 184 bytes each, 1 KiB.
+pub const HUB_PORTS: usize = POWER_PORTS + 1;
 /// UDP port of the first announcement's RTP; player `p` uses this + 2·p.
 pub const RTP_PORT: u16 = 16_384;
 /// UDP port of an analog line's RTP, behind the players'.
@@ -63,14 +65,21 @@ pub const SIP_PORT: u16 = 5_060;
 pub const DATAGRAM_MAX: usize = 4_096;
 /// Largest SIP message over the trunk's TCP, bytes; beyond it the connection is closed and counted.
 pub const STREAM_MAX: usize = 8_192;
+/// UDP port at which phones ask for files by TFTP.
+pub const TFTP_PORT: u16 = 69;
+/// TCP port at which phones ask for files by HTTP.
+pub const HTTP_PORT: u16 = 80;
+/// Phones that fetch files by HTTP at once; the others' connections wait. A file is there in some milliseconds.
+pub const HTTP_CONNECTIONS: usize = 2;
 /// The longest a phone may ring before the call is given up.
 pub const RING_MS: u64 = 180_000;
 
 const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
-/// messages, 25 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
+/// messages, 20 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
-pub const STORAGE_MAX: usize = 311 * 1_024;
-/// Most bytes of the brain's own state: the configuration in use (15 KiB) and the answers that are being written.
-pub const BRAIN_MAX: usize = 31 * 1_024;
+pub const STORAGE_MAX: usize = 307 * 1_024;
+/// Most bytes of the brain's own state: the configuration in use (15 KiB), the answers that are being written, and of phones'
+/// files what each was given (1 KiB), who waits, who fetches (5 KiB).
+pub const BRAIN_MAX: usize = 38 * 1_024;

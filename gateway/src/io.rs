@@ -2,11 +2,13 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use media::{g711::Law, prompt::Prompt};
+use shared::hub::Link;
 use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
 use crate::power::{PortOrder, Reading};
+use crate::provision::HttpEvent;
 use crate::store;
 
 /// Something that happened in the world.
@@ -22,6 +24,8 @@ pub enum Input<'a> {
     Datagram {
         /// From where.
         flow: Flow,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
         /// At most [`crate::budget::DATAGRAM_MAX`] bytes.
         bytes: &'a [u8],
     },
@@ -58,6 +62,43 @@ pub enum Input<'a> {
         /// What.
         event: LineEvent,
     },
+    /// A packet of TFTP: to port [`crate::budget::TFTP_PORT`], or to the second port, from which all is sent.
+    Tftp {
+        /// From where.
+        peer: SocketAddr,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
+        /// It came to the first port.
+        is_request: bool,
+        /// The packet.
+        bytes: &'a [u8],
+    },
+    /// Something on a connection to port [`crate::budget::HTTP_PORT`].
+    Http {
+        /// Which, below [`crate::budget::HTTP_CONNECTIONS`].
+        connection: u8,
+        /// What.
+        event: HttpEvent<'a>,
+    },
+    /// The board has a hub, and its MAC address is this; told before anything else of the hub.
+    Hub {
+        /// The address.
+        mac: [u8; 6],
+    },
+    /// The link of a port of the hub, at the start and when it changes.
+    Link {
+        /// Index of the port, below [`crate::budget::HUB_PORTS`]; the last one is the uplink.
+        port: u8,
+        /// How it is.
+        link: Link,
+    },
+    /// An LLDPDU came in at a port of the hub.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// Without the Ethernet header.
+        bytes: &'a [u8],
+    },
     /// The ports with power are like this, told at least once a second; `None`: their controller does not answer.
     Power(Option<Reading>),
     /// What time it is; calls never depend on it.
@@ -65,6 +106,16 @@ pub enum Input<'a> {
         /// Milliseconds since 1970 (UTC).
         unix_ms: u64,
     },
+}
+
+/// Who sent something, as the Ethernet has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// The port of the hub that it is at, from 0; `None`: the box has no switch, or the station was heard at more than one port
+    /// within a second.
+    pub port: Option<u8>,
 }
 
 /// Why the box started and what it left behind: for [`crate::Gateway::start`].
@@ -117,7 +168,7 @@ pub enum UplinkInput<'a> {
     Message {
         /// Its topic.
         topic: &'a str,
-        /// At most [`shared::sync::MAX_MESSAGE`] bytes.
+        /// At most [`crate::uplink::RX_MAX`] bytes.
         payload: &'a [u8],
     },
 }
@@ -136,6 +187,18 @@ pub enum Output<'a> {
         flow: Flow,
         /// The message.
         bytes: &'a [u8],
+    },
+    /// Send a packet of TFTP from the second port.
+    Tftp {
+        /// To where.
+        to: SocketAddr,
+        /// At most [`crate::provision::tftp::PACKET_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// There is an answer on this connection for files: [`crate::Gateway::answer`].
+    Http {
+        /// Which.
+        connection: u8,
     },
     /// For the TCP connection to the cloud's SIP.
     Trunk(TrunkOutput<'a>),
@@ -158,6 +221,14 @@ pub enum Output<'a> {
         line: u8,
         /// What.
         order: LineOrder,
+    },
+    /// Send an LLDPDU to the nearest bridge's address (01-80-C2-00-00-0E) at a port of the hub. One that is lost is followed by
+    /// another.
+    Lldp {
+        /// Index of the port.
+        port: u8,
+        /// At most [`crate::lldp::MESSAGE_MAX`] bytes, without the Ethernet header.
+        bytes: &'a [u8],
     },
     /// For the controller of the ports with power.
     Power {

@@ -12,20 +12,23 @@ extern crate std;
 mod analog;
 pub mod budget;
 mod calls;
+pub mod hub;
 mod io;
 pub mod keeper;
 pub mod lamps;
 mod line;
 pub mod link;
+pub mod lldp;
 mod phones;
 pub mod power;
+pub mod provision;
 pub mod registrar;
 pub mod storage;
 pub mod store;
 pub mod trunk;
 pub mod uplink;
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
@@ -34,7 +37,7 @@ use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::{EventBody, HubOrder};
+use shared::sync::EventBody;
 use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
@@ -42,15 +45,20 @@ use sip::{Flow, Instant};
 pub use analog::{MEASURING, Measured, Port, Sense, Signal};
 pub use calls::Meta;
 pub use io::{
-    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput, UplinkInput,
+    Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
+    UplinkInput,
 };
 pub use storage::Storage;
 
 use analog::{Analog, Found};
+use hub::Hub;
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
+use lldp::Lldp;
 use power::{PortOrder, Power};
+use provision::Provision;
+use provision::files::Host;
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
@@ -96,6 +104,8 @@ pub struct Gateway<'s> {
     pub(crate) keeper: Keeper<'s>,
     pub(crate) lamps: Lamps<'s>,
     pub(crate) analog: Analog<'s>,
+    pub(crate) lldp: Lldp,
+    pub(crate) hub: Hub,
     pub(crate) power: Power,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
@@ -114,6 +124,9 @@ pub struct Gateway<'s> {
     /// taken for the next one's.
     next_player: u8,
     told: IdSet,
+    pub(crate) provision: Provision,
+    /// Who sent what is being handled.
+    pub(crate) from: Host,
     pub(crate) busy: calls::Busy,
     random: u64,
     /// The terminals that called 110, 118 or 119 a short while ago.
@@ -163,6 +176,8 @@ impl<'s> Gateway<'s> {
             keeper: Keeper::new(held),
             lamps: Lamps::new(lamps, [word(2), word(0)]),
             analog: Analog::new(ports, word(1) ^ word(3)),
+            lldp: Lldp::new(),
+            hub: Hub::new(),
             power: Power::new(budget::POWER_SUPPLY),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
@@ -178,6 +193,8 @@ impl<'s> Gateway<'s> {
             clock: None,
             next_player: 0,
             told: IdSet::EMPTY,
+            provision: Provision::new(),
+            from: Host::UNKNOWN,
             busy: calls::Busy::new(),
             random: word(2) ^ word(3).rotate_left(17),
             guard: Guard::new(),
@@ -194,18 +211,24 @@ impl<'s> Gateway<'s> {
         boot: Boot,
         mut other: impl FnMut(store::Key, &[u8]),
     ) -> Result<Loaded, store::Fault> {
-        let Self { site, registrar, .. } = self;
+        let Self {
+            site,
+            registrar,
+            provision,
+            ..
+        } = self;
         let loaded = store
-            .load(site, boot.first, |key, bytes| match key.as_place() {
-                Some(place) => {
-                    registrar.restore(now, place, bytes, |_| true);
+            .load(site, boot.first, |key, bytes| {
+                match (key.as_place(), key.as_phone()) {
+                    (Some(place), _) => {
+                        registrar.restore(now, place, bytes, |_| true);
+                    }
+                    (None, Some(id)) => provision.phones.restore(id, bytes),
+                    (None, None) => other(key, bytes),
                 }
-                None => other(key, bytes),
             })
             .await?;
-        registrar.retain(|key| site.credential(key).is_some());
         self.analog.configure(now, &self.site);
-        self.told = self.reachable();
         self.trunk.set_boot(loaded.boot);
         let at = self.stamp(now);
         self.uplink.start(now, at, &loaded);
@@ -222,6 +245,10 @@ impl<'s> Gateway<'s> {
         if let Some(panic) = boot.panic {
             self.tell(now, EventBody::Panic(panic));
         }
+        self.renew_files(now);
+        let site = &self.site;
+        self.registrar.retain(|key| site.credential(key).is_some());
+        self.told = self.reachable();
         Ok(loaded)
     }
 
@@ -229,8 +256,21 @@ impl<'s> Gateway<'s> {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Network(network) => self.on_network(now, network),
-            Input::Datagram { flow, bytes } => self.on_message(now, flow, bytes),
-            Input::Stream { flow, bytes } => self.on_stream(now, flow, bytes),
+            Input::Datagram { flow, station, bytes } => {
+                self.from = Host::of(station);
+                self.on_message(now, flow, bytes);
+            }
+            Input::Stream { flow, bytes } => {
+                self.from = Host::UNKNOWN;
+                self.on_stream(now, flow, bytes);
+            }
+            Input::Tftp {
+                peer,
+                station,
+                is_request,
+                bytes,
+            } => self.on_tftp(now, Host::of(station), peer, is_request, bytes),
+            Input::Http { connection, event } => self.on_http(now, connection, event),
             Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),
             Input::Trunk(TrunkInput::Data(bytes)) => {
@@ -241,24 +281,29 @@ impl<'s> Gateway<'s> {
                 let change = self.trunk.closed(now);
                 self.on_trunk(now, change);
             }
-            Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
+            Input::Uplink(UplinkInput::Connected) => {
+                self.uplink.connected(now);
+                self.hub.connected(now);
+            }
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 match self.uplink.message(now, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
-                    Some(Order::Hub(HubOrder::Power { port, order, force })) => {
-                        self.on_power_order(now, port, order, force);
-                    }
-                    Some(Order::Hub(_)) | None => {}
+                    Some(Order::Hub(order)) => self.on_hub_order(now, order),
+                    None => {}
                 }
             }
             Input::Stored(done) => self.on_stored(now, done),
             Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
+            Input::Hub { mac } => self.hub.mac = Some(mac),
+            Input::Link { port, link } => self.on_hub_link(now, port, link),
+            Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
             Input::Power(reading) => self.on_power(now, reading.as_ref()),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
+        self.touch_hub(now);
     }
 
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
@@ -278,8 +323,18 @@ impl<'s> Gateway<'s> {
             Ready::TrunkClose => Output::Trunk(TrunkOutput::Close),
             Ready::Media(media) => Output::Media(media),
             Ready::Line(line, order) => Output::Line { line, order },
+            Ready::Lldp { port, len } => Output::Lldp {
+                port,
+                bytes: buffer.get(..len).unwrap_or_default(),
+            },
             Ready::Power(port, order) => Output::Power { port, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
+            Ready::Give(op) => Output::Store(provision::TOKEN, op),
+            Ready::Tftp { to, len } => Output::Tftp {
+                to,
+                bytes: buffer.get(..len).unwrap_or_default(),
+            },
+            Ready::Http(connection) => Output::Http { connection },
             Ready::Uplink => match self.uplink.output()? {
                 uplink::Output::Publish { topic, payload } => Output::Publish { topic, payload },
                 uplink::Output::Store(op) => Output::Store(uplink::TOKEN, op),
@@ -377,7 +432,25 @@ impl<'s> Gateway<'s> {
             if let Some((flow, len)) = self.poll_lamps(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
-            if self.poll_uplink(now) {
+            if let Some((port, len)) = self.poll_lldp(now, buffer) {
+                return Some(Ready::Lldp { port, len });
+            }
+            if let Some(op) = self.provision.phones.next_put(now) {
+                return Some(Ready::Give(op));
+            }
+            if let Some((to, len)) = self.poll_tftp(now, buffer) {
+                return Some(Ready::Tftp { to, len });
+            }
+            if let Some(connection) = self.next_answer() {
+                return Some(Ready::Http(connection));
+            }
+            if let Some((flow, len)) = self.poll_provision(now, buffer) {
+                return Some(Ready::Sent { flow, len });
+            }
+            if self.poll_fetches(now) {
+                continue;
+            }
+            if self.poll_uplink(now) || self.poll_hub(now, buffer) {
                 return Some(Ready::Uplink);
             }
             return None;
@@ -400,11 +473,14 @@ impl<'s> Gateway<'s> {
             Some(self.trunk.next_deadline()),
             self.registrar.next_deadline(),
             self.uplink.next_deadline(),
+            self.hub_deadline(),
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
+            self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
+            self.provision.next_deadline(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -412,10 +488,13 @@ impl<'s> Gateway<'s> {
     fn on_stored(&mut self, now: Instant, done: store::Done) {
         if done.token == BINDINGS {
             self.on_put(now, done.result.is_ok());
+        } else if done.token == provision::TOKEN {
+            self.on_given(now, done.result.is_ok());
         } else if let Some(site) = self.uplink.stored(now, done) {
             self.lamps.rename(&self.site, site);
             // Calls go on as they are; the next one follows the new configuration.
             self.site.clone_from(site);
+            self.renew_files(now);
             let site = &self.site;
             self.registrar.retain(|key| site.credential(key).is_some());
             self.keeper.retain(|key| site.credential(key).is_some());
@@ -539,7 +618,7 @@ impl<'s> Gateway<'s> {
 
     /// Whether something is on its way into the flash.
     pub fn is_writing(&self) -> bool {
-        self.keeper.is_writing() || self.uplink.is_writing()
+        self.keeper.is_writing() || self.provision.phones.is_writing() || self.uplink.is_writing()
     }
 
     /// Phones that are registered and can be reached.
@@ -574,13 +653,27 @@ impl<'s> Gateway<'s> {
     reason = "an operation carries its bytes inline: there is no heap to put them on"
 )]
 enum Ready {
-    Sent { flow: Flow, len: usize },
+    Sent {
+        flow: Flow,
+        len: usize,
+    },
     TrunkSend(usize),
     TrunkConnect,
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
+    Lldp {
+        port: u8,
+        len: usize,
+    },
     Power(u8, PortOrder),
     Put(store::Op),
+    /// What a phone is given, or has made of it.
+    Give(store::Op),
+    Tftp {
+        to: SocketAddr,
+        len: usize,
+    },
+    Http(u8),
     Uplink,
 }

@@ -15,6 +15,9 @@ impl Gateway<'_> {
             Network::Up { address } => Some(address),
             Network::Down => None,
         };
+        if was != self.address {
+            self.lldp.changed(now);
+        }
         if was.is_some() && was != self.address {
             // No connection survives a change of address.
             let change = self.trunk.network(now, false);

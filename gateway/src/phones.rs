@@ -143,6 +143,7 @@ impl Gateway<'_> {
                 Method::Register if !self.is_trunk(flow) => return self.on_register(now, flow, message),
                 Method::Invite | Method::Ack | Method::Cancel => 0,
                 Method::Options => 200,
+                Method::Subscribe if subscribes && self.on_profile(flow, message) => return,
                 Method::Subscribe if subscribes => 0,
                 Method::Subscribe | Method::Publish => 489,
                 Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => 481,
@@ -192,6 +193,14 @@ impl Gateway<'_> {
     }
 
     pub(crate) fn on_register(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
+        // Whatever it knows: an ID's phone is where it belongs, or it is another.
+        let user = message.to().and_then(|to| to.parsed_uri()).and_then(|to| to.user);
+        let user = user.and_then(|user| core::str::from_utf8(user).ok());
+        if let Some(key) = user.and_then(|user| self.site.by_user(user)).map(|id| id.key)
+            && !self.is_at_home(now, key)
+        {
+            return self.reply(flow, message, 403, |_| {});
+        }
         let random = self.random();
         let _ = self.reply.resize(REPLY_MAX, 0);
         let accounts = Office(&self.site);
@@ -203,6 +212,7 @@ impl Gateway<'_> {
                 self.reply.truncate(len);
                 if let Some(key) = accepted {
                     self.come_back(key, flow);
+                    self.phone_registered(now, key);
                 }
                 let flow = flow.answering(message);
                 // What this REGISTER has changed.
@@ -229,7 +239,8 @@ impl Gateway<'_> {
             .registrar
             .authenticate(now, &flow, message, &accounts, random, &mut self.reply)
         {
-            Ok(Caller::Known(key)) => return Some(key),
+            Ok(Caller::Known(key)) if self.is_at_home(now, key) => return Some(key),
+            Ok(Caller::Known(_)) => self.reply(flow, message, 403, |_| {}),
             Ok(Caller::Refused(len)) => {
                 self.reply.truncate(len);
                 self.reply_to = Some(flow.answering(message));
@@ -256,8 +267,11 @@ impl Gateway<'_> {
         if change.kind.is_stored() {
             self.keeper.changed(change.place);
         }
-        if matches!(change.kind, Kind::Removed | Kind::Expired) {
-            self.on_phone_gone(change.place);
+        match change.kind {
+            Kind::Removed | Kind::Expired => self.on_phone_gone(change.place),
+            // Its files may have changed while it was away.
+            Kind::Added | Kind::Replaced => self.provision.sync.look(IdSet::one(change.key)),
+            Kind::Refreshed => {}
         }
         self.tell_reachable(now);
         true

@@ -174,7 +174,11 @@ impl DeskBox {
         let Some(life) = &mut self.life else { return };
         life.with_dependent_mut(|_, brain| {
             let input = match &told {
-                Told::Datagram(flow, bytes) => Input::Datagram { flow: *flow, bytes },
+                Told::Datagram(flow, bytes) => Input::Datagram {
+                    flow: *flow,
+                    station: None,
+                    bytes,
+                },
                 Told::TrunkConnected(local, peer) => Input::Trunk(TrunkInput::Connected {
                     local: *local,
                     peer: *peer,
@@ -274,11 +278,15 @@ impl DeskBox {
                     u64::from(prompt.duration_ms()) * u64::from(times) + 1_000 * u64::from(times - 1);
                 self.players[usize::from(player)] = Some(now + length);
             }
+            // Phones here are set by hand.
+            Output::Tftp { .. } | Output::Http { .. } => {}
             Output::Line { line, order } => {
                 if let Some(telephone) = self.telephones.get_mut(usize::from(line)) {
                     telephone.obey(now, order);
                 }
             }
+            // It has no hub.
+            Output::Lldp { .. } => {}
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
             // There is no controller.
             Output::Power { .. } => {}

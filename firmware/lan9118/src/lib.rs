@@ -14,8 +14,8 @@ use core::task::Context;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use embassy_sync::waitqueue::AtomicWaker;
 
-/// Largest Ethernet frame without CRC, bytes.
-pub const MTU: usize = 1514;
+/// Largest Ethernet frame without CRC, bytes: 1,500 of payload, a VLAN tag and a switch's tail tag.
+pub const MTU: usize = 1520;
 
 /// Register reads before a chip that does not answer is given up.
 const PATIENCE: u32 = 100_000;
@@ -103,7 +103,7 @@ impl<R: Registers> Lan9118<R> {
         let [e, f, ..] = high.to_le_bytes();
         chip.phy_write(PHY_INT_MASK, PHY_LINK_EVENTS)?;
         chip.phy_write(PHY_BCR, BCR_ANEG)?;
-        chip.mac_write(MAC_CR, MAC_FDPX_TXEN_RXEN)?;
+        chip.mac_write(MAC_CR, MAC_FDPX_MCPAS_TXEN_RXEN)?;
         chip.regs.write(TX_CFG, TX_ON);
         let link = chip.link()?;
         chip.rearm();

@@ -58,8 +58,8 @@ pub(crate) const ADDRL: u32 = 3;
 pub(crate) const MII_ACC: u32 = 6;
 pub(crate) const MII_DATA: u32 = 7;
 
-/// `MAC_CR`: full duplex, transmitter and receiver on.
-pub(crate) const MAC_FDPX_TXEN_RXEN: u32 = 1 << 20 | 1 << 3 | 1 << 2;
+/// `MAC_CR`: full duplex, all multicast frames, transmitter and receiver on.
+pub(crate) const MAC_FDPX_MCPAS_TXEN_RXEN: u32 = 1 << 20 | 1 << 19 | 1 << 3 | 1 << 2;
 
 /// `MII_ACC`: the internal PHY's address, write, busy.
 pub(crate) const MII_PHY1: u32 = 1 << 11;

@@ -1,10 +1,10 @@
 //! ARP for Ethernet and IPv4 (RFC 826).
 
-use crate::ethernet::{self, HEADER, Mac, put, take};
+use crate::ethernet::{BROADCAST, Mac, put, take};
 use core::net::Ipv4Addr;
 
-/// Bytes of a frame that carries an ARP packet, padded to the shortest Ethernet frame.
-pub const FRAME: usize = 60;
+/// Bytes of a packet for Ethernet and IPv4.
+pub const PACKET: usize = 28;
 
 const FIXED: [u8; 6] = [0, 1, 8, 0, 6, 4];
 
@@ -39,14 +39,9 @@ impl Arp {
         })
     }
 
-    /// The whole frame.
-    pub fn frame(&self) -> [u8; FRAME] {
-        let mut frame = [0; FRAME];
-        let to = if self.request {
-            ethernet::BROADCAST
-        } else {
-            self.target.0
-        };
+    /// The packet, to be sent to [`Arp::destination`].
+    pub fn packet(&self) -> [u8; PACKET] {
+        let mut packet = [0; PACKET];
         let parts: [(usize, &[u8]); 6] = [
             (0, &FIXED),
             (6, &[0, if self.request { 1 } else { 2 }]),
@@ -55,11 +50,18 @@ impl Arp {
             (18, &self.target.0),
             (24, &self.target.1.octets()),
         ];
-        ethernet::set_header(&mut frame, to, self.sender.0, ethernet::ARP);
         for (at, bytes) in parts {
-            put(&mut frame, HEADER + at, bytes);
+            put(&mut packet, at, bytes);
         }
-        frame
+        packet
+    }
+
+    /// Who is to hear it: everybody if it is a question.
+    pub fn destination(&self) -> Mac {
+        match self.request {
+            true => BROADCAST,
+            false => self.target.0,
+        }
     }
 }
 
@@ -91,12 +93,12 @@ mod tests {
                 target_hardware_addr: EthernetAddress(B.0),
                 target_protocol_addr: B.1,
             };
-            let frame = ours.frame();
             assert_eq!(
-                ArpRepr::parse(&ArpPacket::new_checked(&frame[HEADER..]).unwrap()).unwrap(),
+                ArpRepr::parse(&ArpPacket::new_checked(&ours.packet()).unwrap()).unwrap(),
                 theirs
             );
-            let mut packet = [0; 28];
+            assert_eq!(ours.destination() == BROADCAST, request);
+            let mut packet = [0; PACKET];
             theirs.emit(&mut ArpPacket::new_unchecked(&mut packet[..]));
             assert_eq!(Arp::parse(&packet), Some(ours));
         }
@@ -104,20 +106,18 @@ mod tests {
 
     #[test]
     fn other_hardware_protocol_operation_and_truncation_are_refused() {
-        let frame = Arp {
+        let good = &Arp {
             request: true,
             sender: A,
             target: B,
         }
-        .frame();
-        let good = &frame[HEADER..HEADER + 28];
+        .packet();
         assert!(Arp::parse(good).is_some());
         for cut in 0..good.len() {
             assert_eq!(Arp::parse(&good[..cut]), None, "cut at {cut}");
         }
         for at in 0..8 {
-            let mut bad = [0; 28];
-            bad.copy_from_slice(good);
+            let mut bad = *good;
             bad[at] ^= 0x40;
             assert_eq!(Arp::parse(&bad), None, "byte {at}");
         }

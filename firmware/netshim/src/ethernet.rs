@@ -13,6 +13,12 @@ pub const HEADER: usize = 14;
 pub const IPV4: u16 = 0x0800;
 /// EtherType of ARP.
 pub const ARP: u16 = 0x0806;
+/// EtherType of a VLAN tag (IEEE 802.1Q).
+pub const VLAN: u16 = 0x8100;
+/// EtherType of LLDP.
+pub const LLDP: u16 = 0x88CC;
+/// Where LLDP is sent: the nearest bridge, which passes it on to nobody (IEEE 802.1AB §7.1).
+pub const NEAREST_BRIDGE: Mac = [0x01, 0x80, 0xC2, 0x00, 0x00, 0x0E];
 
 const IP_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;

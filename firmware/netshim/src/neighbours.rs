@@ -1,9 +1,10 @@
-//! Who is where on the segment: a table of IPv4 and MAC addresses with active, parallel resolution.
+//! Who is where: a table of IPv4 and MAC addresses and ports of the switch, with active, parallel resolution.
 //!
 //! smoltcp asks for one address a second for the whole interface (smoltcp#1101) and lets a datagram for a host that does
 //! not answer block its socket for ever (smoltcp#594). Here every host is asked for on its own, three times at 250 ms,
 //! and then given up; a host that we talk to is asked again before its entry grows old.
 
+use crate::Net;
 use crate::ethernet::{Mac, is_unicast};
 use core::net::Ipv4Addr;
 use core::num::NonZeroU64;
@@ -21,8 +22,22 @@ pub const SILENT_FOR: u64 = 1_000;
 pub const STALE_AFTER: u64 = 15_000;
 /// A host that we talk to is asked for again when not heard for so long, ms.
 pub const REFRESH_AFTER: u64 = 45_000;
+/// A host that is heard at two ports within this time is at neither: somebody speaks in its name, ms.
+pub const MOVE_AFTER: u64 = 1_000;
 /// How long after our last packet we still refresh, ms: two registration periods of a phone.
 pub const KEEP_FOR: u64 = 2 * 3_600_000;
+
+/// A host of one of our networks.
+pub type Host = (Net, Ipv4Addr);
+
+/// Who sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// Its MAC address.
+    pub mac: Mac,
+    /// The port of the switch it is at, from 0; `None`: there is no switch, or the host is heard at more than one port.
+    pub port: Option<u8>,
+}
 
 /// What to do with a packet for a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +56,9 @@ pub enum Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Ask who has this address.
-    Ask(Ipv4Addr),
+    Ask(Host),
     /// Nobody answered: what is held for this host goes.
-    GaveUp(Ipv4Addr),
+    GaveUp(Host),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +68,38 @@ enum Phase {
     Silent { until: u64 },
 }
 
+/// At which port of the switch a host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Unknown,
+    At(u8),
+    /// At more than one.
+    Disputed,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    ip: Ipv4Addr,
+    host: Host,
     mac: Option<Mac>,
+    place: Place,
     phase: Phase,
     heard: u64,
     /// Last packet of ours; none yet: never refreshed.
     used: Option<NonZeroU64>,
+}
+
+impl Entry {
+    /// Its station was heard, at this port.
+    fn heard_at(&mut self, now: u64, port: Option<u8>) {
+        let recent = now < self.heard + MOVE_AFTER;
+        self.place = match (port, self.place) {
+            (None, _) => Place::Unknown,
+            (Some(port), Place::At(known)) if port != known && recent => Place::Disputed,
+            (Some(_), Place::Disputed) if recent => Place::Disputed,
+            (Some(port), _) => Place::At(port),
+        };
+        self.heard = now;
+    }
 }
 
 /// The table; `N` hosts, a multiple of the phones of an office.
@@ -85,18 +124,15 @@ impl<const N: usize> Neighbours<N> {
         self.entries.clear();
     }
 
-    fn find(&mut self, ip: Ipv4Addr) -> Option<&mut Entry> {
-        self.entries.iter_mut().find(|entry| entry.ip == ip)
-    }
-
-    /// The entry of `ip`, made if need be in the place of the one least needed.
-    fn make(&mut self, now: u64, ip: Ipv4Addr) -> Option<&mut Entry> {
-        if let Some(at) = self.entries.iter().position(|entry| entry.ip == ip) {
+    /// The entry of `host`, made if need be in the place of the one least needed.
+    fn make(&mut self, now: u64, host: Host) -> Option<&mut Entry> {
+        if let Some(at) = self.entries.iter().position(|entry| entry.host == host) {
             return self.entries.get_mut(at);
         }
         let entry = Entry {
-            ip,
+            host,
             mac: None,
+            place: Place::Unknown,
             phase: Phase::Rest,
             heard: now,
             used: None,
@@ -115,9 +151,9 @@ impl<const N: usize> Neighbours<N> {
         self.entries.last_mut()
     }
 
-    /// Where does a packet for `ip` go?
-    pub fn route(&mut self, now: u64, ip: Ipv4Addr) -> Route {
-        let Some(entry) = self.make(now, ip) else {
+    /// Where does a packet for `host` go?
+    pub fn route(&mut self, now: u64, host: Host) -> Route {
+        let Some(entry) = self.make(now, host) else {
             return Route::Full;
         };
         entry.used = NonZeroU64::new(now);
@@ -138,49 +174,60 @@ impl<const N: usize> Neighbours<N> {
         }
     }
 
-    /// The address of a host if it is known.
-    pub fn lookup(&self, ip: Ipv4Addr) -> Option<Mac> {
-        self.entries
-            .iter()
-            .find(|entry| entry.ip == ip)
-            .and_then(|entry| entry.mac)
+    /// Who and where a host is, if it is known.
+    pub fn who(&self, host: Host) -> Option<Station> {
+        let entry = self.entries.iter().find(|entry| entry.host == host)?;
+        let port = match entry.place {
+            Place::At(port) => Some(port),
+            Place::Unknown | Place::Disputed => None,
+        };
+        Some(Station {
+            mac: entry.mac?,
+            port,
+        })
     }
 
-    /// An ARP packet came from `ip`. `wanted`: it was for us, so a host not yet known is worth an entry.
+    /// The MAC address of a host if it is known.
+    pub fn lookup(&self, host: Host) -> Option<Mac> {
+        self.who(host).map(|station| station.mac)
+    }
+
+    /// An ARP packet came from `host`. `wanted`: it was for us, so a host not yet known is worth an entry.
     /// `true`: the host is known now and was not before.
-    pub fn heard_arp(&mut self, now: u64, ip: Ipv4Addr, mac: Mac, wanted: bool) -> bool {
-        if !is_unicast(mac) || (!wanted && self.find(ip).is_none()) {
+    pub fn heard_arp(&mut self, now: u64, host: Host, from: Station, wanted: bool) -> bool {
+        let known = self.entries.iter().any(|entry| entry.host == host);
+        if !is_unicast(from.mac) || (!wanted && !known) {
             return false;
         }
-        let Some(entry) = self.make(now, ip) else {
+        let Some(entry) = self.make(now, host) else {
             return false;
         };
-        let news = entry.mac != Some(mac);
-        entry.mac = Some(mac);
-        entry.heard = now;
+        let news = entry.mac != Some(from.mac);
+        entry.mac = Some(from.mac);
+        entry.heard_at(now, from.port);
         entry.phase = Phase::Rest;
         news
     }
 
-    /// An IP packet for us came from `ip`. Such a packet may introduce a host or confirm it, but not move it: a host that
+    /// An IP packet for us came from `host`. Such a packet may introduce a host or confirm it, but not move it: a host that
     /// seems to have moved is asked for. `true`: the host is known now and was not before.
-    pub fn heard_ip(&mut self, now: u64, ip: Ipv4Addr, mac: Mac) -> bool {
-        if !is_unicast(mac) {
+    pub fn heard_ip(&mut self, now: u64, host: Host, from: Station) -> bool {
+        if !is_unicast(from.mac) {
             return false;
         }
-        let Some(entry) = self.make(now, ip) else {
+        let Some(entry) = self.make(now, host) else {
             return false;
         };
         match entry.mac {
-            Some(known) if known != mac => {
+            Some(known) if known != from.mac => {
                 if entry.phase == Phase::Rest {
                     entry.phase = Phase::Asking { asked: 0, next: now };
                 }
                 false
             }
             known => {
-                entry.mac = Some(mac);
-                entry.heard = now;
+                entry.mac = Some(from.mac);
+                entry.heard_at(now, from.port);
                 entry.phase = Phase::Rest;
                 known.is_none()
             }
@@ -210,20 +257,20 @@ impl<const N: usize> Neighbours<N> {
                             asked: asked + 1,
                             next: now + ASK_EVERY,
                         };
-                        return Some(Due::Ask(entry.ip));
+                        return Some(Due::Ask(entry.host));
                     }
                     entry.mac = None;
                     entry.phase = Phase::Silent {
                         until: now + SILENT_FOR,
                     };
-                    return Some(Due::GaveUp(entry.ip));
+                    return Some(Due::GaveUp(entry.host));
                 }
                 Phase::Rest if Self::refresh_at(entry).is_some_and(|at| now >= at) => {
                     entry.phase = Phase::Asking {
                         asked: 1,
                         next: now + ASK_EVERY,
                     };
-                    return Some(Due::Ask(entry.ip));
+                    return Some(Due::Ask(entry.host));
                 }
                 _ => {}
             }
@@ -254,12 +301,60 @@ impl<const N: usize> Neighbours<N> {
 mod tests {
     use super::*;
 
-    fn ip(n: u8) -> Ipv4Addr {
-        Ipv4Addr::new(192, 168, 50, n)
+    fn ip(n: u8) -> Host {
+        (Net::Office, Ipv4Addr::new(192, 168, 50, n))
     }
 
     fn mac(n: u8) -> Mac {
         [2, 0, 0, 0, 0, n]
+    }
+
+    fn at(n: u8, port: u8) -> Station {
+        Station {
+            mac: mac(n),
+            port: Some(port),
+        }
+    }
+
+    fn somewhere(n: u8) -> Station {
+        Station {
+            mac: mac(n),
+            port: None,
+        }
+    }
+
+    #[test]
+    fn a_host_that_moves_is_at_its_new_port_and_one_that_is_at_two_at_none() {
+        let mut table = Neighbours::<4>::new();
+        let port = |table: &Neighbours<4>| table.who(ip(1)).map(|station| station.port);
+        assert_eq!(port(&table), None);
+        for (now, heard, expected) in [
+            (0, 2, Some(2)),
+            (500, 2, Some(2)),
+            // Another one speaks in its name, and the true one goes on: nobody is believed.
+            (600, 3, None),
+            (700, 2, None),
+            (1_600, 2, None),
+            // Alone for a second.
+            (2_600, 2, Some(2)),
+            // Plugged in elsewhere.
+            (9_000, 3, Some(3)),
+        ] {
+            table.heard_ip(now, ip(1), at(1, heard));
+            assert_eq!(port(&table), Some(expected), "at {now}");
+        }
+        // Without a switch there are no ports.
+        table.heard_arp(9_001, ip(1), somewhere(1), true);
+        assert_eq!(table.who(ip(1)), Some(somewhere(1)));
+    }
+
+    #[test]
+    fn the_same_address_in_another_network_is_another_host() {
+        let mut table = Neighbours::<4>::new();
+        table.heard_ip(0, ip(1), somewhere(1));
+        assert_eq!(table.lookup((Net::Voice, ip(1).1)), None);
+        table.heard_ip(0, (Net::Voice, ip(1).1), somewhere(2));
+        assert_eq!(table.lookup(ip(1)), Some(mac(1)));
     }
 
     #[test]
@@ -293,7 +388,7 @@ mod tests {
         assert_eq!(table.hopeful_until(100 + HOPE - 1), Some(100 + HOPE));
         assert_eq!(table.hopeful_until(100 + HOPE), None);
         table.route(200, ip(2));
-        table.heard_arp(201, ip(2), mac(2), true);
+        table.heard_arp(201, ip(2), somewhere(2), true);
         assert_eq!(table.hopeful_until(201), None);
     }
 
@@ -302,7 +397,7 @@ mod tests {
         let mut table = Neighbours::<4>::new();
         table.route(0, ip(1));
         table.due(0);
-        assert!(table.heard_arp(3, ip(1), mac(1), true));
+        assert!(table.heard_arp(3, ip(1), somewhere(1), true));
         assert_eq!(table.route(3, ip(1)), Route::Send(mac(1)));
         assert_eq!(table.due(1_000), None);
     }
@@ -310,7 +405,7 @@ mod tests {
     #[test]
     fn a_host_that_died_is_noticed_at_the_next_packet() {
         let mut table = Neighbours::<4>::new();
-        table.heard_ip(0, ip(1), mac(1));
+        table.heard_ip(0, ip(1), somewhere(1));
         assert_eq!(
             table.route(STALE_AFTER, ip(1)),
             Route::Send(mac(1)),
@@ -325,20 +420,20 @@ mod tests {
     #[test]
     fn hosts_we_talk_to_are_refreshed_and_strangers_are_not() {
         let mut table = Neighbours::<4>::new();
-        table.heard_ip(0, ip(1), mac(1));
-        table.heard_ip(0, ip(2), mac(2));
+        table.heard_ip(0, ip(1), somewhere(1));
+        table.heard_ip(0, ip(2), somewhere(2));
         table.route(1, ip(1));
         assert_eq!(table.next_deadline(), Some(REFRESH_AFTER));
         assert_eq!(table.due(REFRESH_AFTER), Some(Due::Ask(ip(1))));
         assert_eq!(table.due(REFRESH_AFTER), None);
-        table.heard_arp(REFRESH_AFTER + 1, ip(1), mac(1), true);
+        table.heard_arp(REFRESH_AFTER + 1, ip(1), somewhere(1), true);
         assert_eq!(table.next_deadline(), Some(2 * REFRESH_AFTER + 1));
         // An hour later nobody has sent anything: the refreshing ends two hours after the last packet.
         let mut now = REFRESH_AFTER + 1;
         while let Some(next) = table.next_deadline() {
             now = next;
             assert_eq!(table.due(now), Some(Due::Ask(ip(1))));
-            table.heard_arp(now, ip(1), mac(1), true);
+            table.heard_arp(now, ip(1), somewhere(1), true);
         }
         assert!(now < KEEP_FOR + 1 && now > KEEP_FOR - 2 * REFRESH_AFTER, "{now}");
     }
@@ -346,20 +441,20 @@ mod tests {
     #[test]
     fn a_packet_does_not_move_a_host_but_an_answer_does() {
         let mut table = Neighbours::<4>::new();
-        table.heard_ip(0, ip(1), mac(1));
-        assert!(!table.heard_ip(1, ip(1), mac(9)));
+        table.heard_ip(0, ip(1), somewhere(1));
+        assert!(!table.heard_ip(1, ip(1), somewhere(9)));
         assert_eq!(table.lookup(ip(1)), Some(mac(1)));
         assert_eq!(table.due(1), Some(Due::Ask(ip(1))));
-        table.heard_arp(2, ip(1), mac(9), true);
+        table.heard_arp(2, ip(1), somewhere(9), true);
         assert_eq!(table.lookup(ip(1)), Some(mac(9)));
     }
 
     #[test]
     fn a_full_table_gives_up_strangers_first_and_nobody_being_asked_for() {
         let mut table = Neighbours::<2>::new();
-        table.heard_ip(0, ip(1), mac(1));
+        table.heard_ip(0, ip(1), somewhere(1));
         table.route(5, ip(1));
-        table.heard_ip(9, ip(2), mac(2));
+        table.heard_ip(9, ip(2), somewhere(2));
         assert_eq!(table.route(10, ip(3)), Route::Hold);
         assert_eq!((table.lookup(ip(1)), table.lookup(ip(2))), (Some(mac(1)), None));
         assert_eq!(table.route(11, ip(4)), Route::Hold);
@@ -369,9 +464,10 @@ mod tests {
     #[test]
     fn group_addresses_and_unasked_talk_teach_nothing() {
         let mut table = Neighbours::<2>::new();
-        assert!(!table.heard_ip(0, ip(1), [0xFF; 6]));
-        assert!(!table.heard_arp(0, ip(1), [1, 0, 0, 0, 0, 0], true));
-        assert!(!table.heard_arp(0, ip(1), mac(1), false));
+        let group = |mac| Station { mac, port: None };
+        assert!(!table.heard_ip(0, ip(1), group([0xFF; 6])));
+        assert!(!table.heard_arp(0, ip(1), group([1, 0, 0, 0, 0, 0]), true));
+        assert!(!table.heard_arp(0, ip(1), somewhere(1), false));
         assert_eq!(table.lookup(ip(1)), None);
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
-use netshim::{Clock, Event, Lease, NetShim, State};
+use netshim::{Clock, Event, Lease, Link, Net, NetShim, State};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::socket::udp;
@@ -278,11 +278,12 @@ fn segment(alive: impl IntoIterator<Item = u8>) -> Rc<RefCell<Segment>> {
 fn with_shim(
     alive: impl IntoIterator<Item = u8>,
 ) -> (
-    Stack<NetShim<'static, Mac, TestClock, 128, 6_144>>,
+    Stack<NetShim<'static, 'static, Mac, TestClock, 128, 6_144>>,
     &'static Shared,
 ) {
     let (segment, clock, state) = (segment(alive), TestClock::default(), shared());
-    let shim = NetShim::new(Mac(segment.clone()), clock.clone(), state);
+    let link = Box::leak(Box::new(Link::new(Mac(segment.clone()), clock.clone(), state)));
+    let shim = NetShim::new(link, Net::Office);
     let mut stack = Stack::new(shim, segment, clock);
     stack.run_until(3_000);
     let mut cx = Context::from_waker(Waker::noop());

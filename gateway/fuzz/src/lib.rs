@@ -6,6 +6,7 @@ mod calls;
 mod digest;
 mod framer;
 mod line;
+mod lldp;
 mod message;
 mod rtp;
 mod script;
@@ -19,7 +20,7 @@ mod writer;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("address", values::address),
     ("caller_id", caller_id::caller_id),
     ("calls", calls::calls),
@@ -27,6 +28,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("fields", values::fields),
     ("framer", framer::framer),
     ("line", line::line),
+    ("lldp", lldp::lldp),
     ("message", message::message),
     ("params", values::params),
     ("rtp", rtp::rtp),

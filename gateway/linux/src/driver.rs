@@ -219,7 +219,12 @@ impl Driver {
         let now = self.now();
         for n in 0..count {
             if let Some((flow, bytes)) = self.udp.as_ref().and_then(|udp| udp.received(n)) {
-                self.gateway.handle(now, Input::Datagram { flow, bytes });
+                let datagram = Input::Datagram {
+                    flow,
+                    station: None,
+                    bytes,
+                };
+                self.gateway.handle(now, datagram);
             }
             self.drain(now);
         }
@@ -326,7 +331,9 @@ impl Driver {
                 Some(Output::Store(token, op)) => self.disk.execute(token, op),
                 Some(Output::Media(media)) => self.players.act(media),
                 // It has no ports.
-                Some(Output::Line { .. } | Output::Power { .. }) => {}
+                Some(Output::Line { .. } | Output::Lldp { .. } | Output::Power { .. }) => {}
+                // No phone fetches anything here.
+                Some(Output::Tftp { .. } | Output::Http { .. }) => {}
                 None => {
                     let Some(flow) = self.closed.pop() else { break };
                     self.gateway.handle(now, Input::StreamClosed { flow });

@@ -51,20 +51,21 @@ impl Gateway<'_> {
     fn at_ports(&self) -> [IdSet; POWER_PORTS] {
         let mut ports = [IdSet::EMPTY; POWER_PORTS];
         for id in self.site.ids.iter().filter(|id| self.site.is_here(id)) {
-            if let Some(ids) = port_of(id).and_then(|port| ports.get_mut(usize::from(port))) {
+            if let Some(ids) = self.home_of(id).and_then(|port| ports.get_mut(usize::from(port))) {
                 ids.insert(id.key);
             }
         }
         ports
     }
 
+    /// The port that the phone of an ID belongs to, or where it was first seen.
+    pub(crate) fn home_of(&self, id: &Id) -> Option<u8> {
+        let home = self.provision.phones.home(id.key, id.phone?)??;
+        home.get().checked_sub(1)
+    }
+
     /// How a port is: its index is from 0.
     pub fn port_power(&self, now: Instant, port: u8) -> Option<Shown> {
         self.power.shown(now, port)
     }
-}
-
-/// The port that the phone of an ID belongs to.
-fn port_of(id: &Id) -> Option<u8> {
-    Some(id.phone?.port?.get() - 1)
 }

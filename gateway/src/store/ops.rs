@@ -1,16 +1,23 @@
 //! What the brain asks of the store, and the answers.
 
 use heapless::Vec;
+use shared::id::IdKey;
 use shared::site::{Section, SectionKind};
-use shared::sync::{EventId, MAX_CHUNK, MAX_EVENT};
+use shared::sync::{EventId, MAX_EVENT};
 
 use super::config::Committed;
 
 /// Most bytes of a setting.
 pub const MAX_VALUE: usize = 384;
 
-/// Most bytes of a batch of events read from the queue at once.
-pub const MAX_BATCH: usize = 1_024;
+/// Most bytes of a section that are handed over at once: what an operation needs room for, wherever it waits.
+pub const MAX_PIECE: usize = 512;
+
+/// Most bytes of a batch of events read from the queue at once: four legs of calls.
+pub const MAX_BATCH: usize = 512;
+
+/// Operations that the brain has under way at once: one that keeps bindings, and one of the uplink's.
+pub const UNDER_WAY: usize = 2;
 
 /// Chosen by who sends an operation, and given back with its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,6 +36,9 @@ impl Key {
 
     /// The number of starts; the store's own.
     pub(super) const BOOT: Self = Self(Self::COUNT - 1);
+
+    /// The first key of what phones were given.
+    const PHONES: u16 = Self::BINDINGS + 1;
 
     const BINDINGS: u16 = crate::budget::BINDINGS as u16;
 
@@ -50,6 +60,19 @@ impl Key {
         }
     }
 
+    /// The key of what the phone of an ID was given.
+    pub const fn phone(id: IdKey) -> Self {
+        Self(Self::PHONES + id.index() as u16)
+    }
+
+    /// The ID whose phone this key belongs to.
+    pub const fn as_phone(self) -> Option<IdKey> {
+        match self.0.checked_sub(Self::PHONES) {
+            Some(index) => IdKey::new(index),
+            None => None,
+        }
+    }
+
     pub(super) const fn number(self) -> u16 {
         self.0
     }
@@ -62,6 +85,8 @@ impl Key {
         (0..Self::BOOT.0).map(Self)
     }
 }
+
+const _: () = assert!(Key::PHONES as usize + IdKey::COUNT <= Key::BOOT.0 as usize);
 
 /// An operation on the store.
 // The large variants carry their bytes inline: there is no heap to put them on.
@@ -93,7 +118,7 @@ pub enum Op {
         /// Place of the first byte, a multiple of 4.
         offset: u32,
         /// The bytes.
-        data: Vec<u8, MAX_CHUNK>,
+        data: Vec<u8, MAX_PIECE>,
     },
     /// Copies an unchanged section from the active bank into the inactive one. `Checked`: was it there?
     StageActive(Section),
@@ -105,7 +130,7 @@ pub enum Op {
         kind: SectionKind,
         /// First byte.
         offset: u32,
-        /// Bytes, at most [`MAX_CHUNK`].
+        /// Bytes, at most [`MAX_PIECE`].
         len: u16,
     },
     /// Makes the inactive bank the active one, if it holds exactly this. `Stored`, or `Checked(false)`.
@@ -136,7 +161,7 @@ pub enum Reply {
     /// What was asked is so, or not.
     Checked(bool),
     /// Bytes read.
-    Data(Vec<u8, MAX_CHUNK>),
+    Data(Vec<u8, MAX_PIECE>),
 }
 
 /// Why an operation failed.

@@ -5,12 +5,13 @@
 mod cloud;
 #[path = "../common/mod.rs"]
 mod common;
+pub mod files;
 mod mqtt;
 mod phone;
 mod telephone;
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
 use gateway::power::PortOrder;
@@ -18,7 +19,9 @@ use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
 use gateway::store::{Done, Fault, Op, Reply, Store, Token};
-use gateway::{Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, TrunkInput, TrunkOutput};
+use gateway::{
+    Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
+};
 use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};
@@ -131,6 +134,8 @@ pub struct Office {
     pub media: VecDeque<MediaOutput>,
     /// What the analog lines were told, and when: time, index of the line, what.
     pub lines: VecDeque<(u64, u8, LineOrder)>,
+    /// What LLDP said at the ports of the hub.
+    pub lldp: Vec<(u8, Vec<u8>)>,
     /// What the controller of the ports with power was told.
     pub power: VecDeque<(u8, PortOrder)>,
     /// What was written down for the cloud, by identity.
@@ -149,6 +154,12 @@ pub struct Office {
     pub published: Vec<(String, Vec<u8>)>,
     /// Datagrams to these addresses are not printed or kept: for floods.
     pub deaf: bool,
+    /// Who has which address, as the network tells.
+    pub stations: HashMap<IpAddr, Station>,
+    /// Packets of TFTP that left the box.
+    pub tftp: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Answers on the connections for files, in whole.
+    pub answers: VecDeque<(u8, String)>,
     poll: Vec<u8>,
 }
 
@@ -202,6 +213,7 @@ impl Office {
             seen: VecDeque::new(),
             media: VecDeque::new(),
             lines: VecDeque::new(),
+            lldp: Vec::new(),
             power: VecDeque::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
@@ -212,6 +224,9 @@ impl Office {
             stored: 0,
             published: Vec::new(),
             deaf: false,
+            stations: HashMap::new(),
+            tftp: VecDeque::new(),
+            answers: VecDeque::new(),
             poll: vec![0; STREAM_MAX],
         };
         office.handle(Input::Network(Network::Up {
@@ -242,6 +257,7 @@ impl Office {
         for _ in 0..100_000 {
             let mut done = None;
             let mut trunk: Option<TrunkDid> = None;
+            let mut answer = None;
             match brain_polls(&mut self.gateway, self.now, &mut self.poll) {
                 None => {
                     let next = self.gateway.next_deadline();
@@ -258,11 +274,15 @@ impl Office {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
                 }
+                Some(Output::Lldp { .. }) => {}
+                Some(Output::Tftp { to, bytes }) => self.tftp.push_back((to, bytes.to_vec())),
+                Some(Output::Http { connection }) => answer = Some(connection),
                 Some(Output::Trunk(TrunkOutput::Send(bytes))) => trunk = Some(TrunkDid::Sent(bytes.to_vec())),
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),
                 Some(Output::Trunk(TrunkOutput::Close)) => trunk = Some(TrunkDid::Close),
                 Some(Output::Media(media)) => self.media.push_back(media),
                 Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
+                Some(Output::Lldp { port, bytes }) => self.lldp.push((port, bytes.to_vec())),
                 Some(Output::Power { port, order }) => self.power.push_back((port, order)),
                 Some(Output::Publish { topic, payload }) => {
                     self.published.push((topic.as_str().into(), payload.to_vec()));
@@ -279,6 +299,9 @@ impl Office {
             }
             if let Some(did) = trunk {
                 self.on_trunk(did);
+            }
+            if let Some(connection) = answer {
+                self.fetch_answer(connection);
             }
         }
         panic!("it never ends");
@@ -340,6 +363,7 @@ impl Office {
     pub fn rx_bytes(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.handle(Input::Datagram {
             flow: flow(from),
+            station: self.stations.get(&from.ip()).copied(),
             bytes,
         });
     }

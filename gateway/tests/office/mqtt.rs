@@ -42,6 +42,12 @@ impl Office {
         self.mqtt(Down::AppAck, &AppAck { up_to: None, unix });
     }
 
+    /// The box gets this configuration.
+    pub fn configure(&mut self, site: &Site, epoch: u64) {
+        self.offer(site, epoch, usize::MAX);
+        assert_eq!(self.published(Up::Ack).len(), 1);
+    }
+
     /// The cloud wants something of the hub.
     pub fn hub_order(&mut self, order: HubOrder) {
         self.mqtt(Down::Hub, &order);

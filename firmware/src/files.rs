@@ -1,0 +1,215 @@
+//! Phones fetch their files: the sockets of TFTP and HTTP. What goes over them is the brain's.
+
+use core::net::SocketAddr;
+
+use embassy_futures::select::{Either, select};
+use embassy_net::Stack;
+use embassy_net::tcp::TcpSocket;
+use embassy_net::udp::{PacketMetadata, UdpSocket};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, with_timeout};
+use gateway::Input;
+use gateway::budget::{HTTP_CONNECTIONS, HTTP_PORT, TFTP_PORT};
+use gateway::provision::HttpEvent;
+use gateway::provision::http::Next;
+use gateway::provision::tftp::{PACKET_MAX, TRANSFERS};
+use static_cell::{ConstStaticCell, StaticCell};
+
+use crate::brain::Brain;
+use crate::net::{Shared, address_of, station};
+
+/// A phone that says nothing for so long, or takes nothing, has its connection closed: others wait for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest packet of TFTP that is looked at: a request with a name of 128 bytes, and all options.
+const REQUEST_MAX: usize = 256;
+
+/// There is an answer on this connection.
+pub static ANSWERS: [Signal<CriticalSectionRawMutex, ()>; HTTP_CONNECTIONS] =
+    [const { Signal::new() }; HTTP_CONNECTIONS];
+
+/// The two sockets of TFTP: where requests come in, and what all else comes to and is sent from.
+pub type Tftp = (UdpSocket<'static>, UdpSocket<'static>);
+
+struct TftpMemory {
+    request_meta: [PacketMetadata; 4],
+    request: [u8; 4 * REQUEST_MAX],
+    unused_meta: [PacketMetadata; 1],
+    unused: [u8; 1],
+    rx_meta: [PacketMetadata; TRANSFERS],
+    // Acknowledgements.
+    rx: [u8; 8 * TRANSFERS],
+    tx_meta: [PacketMetadata; 2],
+    tx: [u8; PACKET_MAX],
+}
+
+/// Opens the sockets of TFTP; once.
+pub fn tftp_sockets(stack: Stack<'static>) -> &'static Tftp {
+    static SOCKETS: StaticCell<Tftp> = StaticCell::new();
+    static MEMORY: ConstStaticCell<TftpMemory> = ConstStaticCell::new(TftpMemory {
+        request_meta: [PacketMetadata::EMPTY; 4],
+        request: [0; 4 * REQUEST_MAX],
+        unused_meta: [PacketMetadata::EMPTY; 1],
+        unused: [0; 1],
+        rx_meta: [PacketMetadata::EMPTY; TRANSFERS],
+        rx: [0; 8 * TRANSFERS],
+        tx_meta: [PacketMetadata::EMPTY; 2],
+        tx: [0; PACKET_MAX],
+    });
+    let memory = MEMORY.take();
+    let mut requests = UdpSocket::new(
+        stack,
+        &mut memory.request_meta,
+        &mut memory.request,
+        &mut memory.unused_meta,
+        &mut memory.unused,
+    );
+    let mut data = UdpSocket::new(
+        stack,
+        &mut memory.rx_meta,
+        &mut memory.rx,
+        &mut memory.tx_meta,
+        &mut memory.tx,
+    );
+    // Any port will do for the second.
+    for (socket, port) in [(&mut requests, TFTP_PORT), (&mut data, 0)] {
+        if let Err(error) = socket.bind(port) {
+            panic!("port {port}: {error:?}");
+        }
+    }
+    SOCKETS.init((requests, data))
+}
+
+/// Hears what comes to both ports.
+#[embassy_executor::task]
+pub async fn tftp(sockets: &'static Tftp, shared: &'static Shared, brain: &'static Brain) -> ! {
+    let (requests, data) = sockets;
+    let (mut first, mut second) = ([0; REQUEST_MAX], [0; REQUEST_MAX]);
+    loop {
+        let heard = select(requests.recv_from(&mut first), data.recv_from(&mut second)).await;
+        let (is_request, heard) = match heard {
+            Either::First(heard) => (true, heard),
+            Either::Second(heard) => (false, heard),
+        };
+        // What is longer is no packet that we wait for.
+        let Ok((length, from)) = heard else { continue };
+        let peer = address_of(from.endpoint);
+        let packet = if is_request { &first } else { &second };
+        let turn = brain.turn().await;
+        turn.tell(Input::Tftp {
+            peer,
+            station: station(shared, peer),
+            is_request,
+            bytes: packet.get(..length).unwrap_or_default(),
+        });
+    }
+}
+
+/// Memory of one connection for files.
+pub struct Memory {
+    rx: [u8; 512],
+    tx: [u8; 1_024],
+}
+
+/// Memory of all of them; once.
+pub fn memory() -> impl Iterator<Item = &'static mut Memory> {
+    static MEMORY: ConstStaticCell<[Memory; HTTP_CONNECTIONS]> = ConstStaticCell::new(
+        [const {
+            Memory {
+                rx: [0; 512],
+                tx: [0; 1_024],
+            }
+        }; HTTP_CONNECTIONS],
+    );
+    MEMORY.take().iter_mut()
+}
+
+/// Connection `connection`: one request after the other, each on a connection of its own.
+#[embassy_executor::task(pool_size = HTTP_CONNECTIONS)]
+pub async fn http(
+    stack: Stack<'static>,
+    shared: &'static Shared,
+    brain: &'static Brain,
+    connection: u8,
+    memory: &'static mut Memory,
+) -> ! {
+    let mut socket = TcpSocket::new(stack, &mut memory.rx, &mut memory.tx);
+    socket.set_timeout(Some(PATIENCE));
+    socket.set_nagle_enabled(false);
+    loop {
+        let peer = match socket.accept(HTTP_PORT).await {
+            Ok(()) => socket.remote_endpoint().map(address_of),
+            Err(_) => None,
+        };
+        if let Some(peer) = peer {
+            let _ = with_timeout(2 * PATIENCE, serve(&mut socket, shared, brain, connection, peer)).await;
+            brain.turn().await.tell(Input::Http {
+                connection,
+                event: HttpEvent::Closed,
+            });
+        }
+        socket.close();
+        let _ = with_timeout(PATIENCE, socket.flush()).await;
+        socket.abort();
+        let _ = socket.flush().await;
+    }
+}
+
+/// Takes the request and sends the answer.
+async fn serve(
+    socket: &mut TcpSocket<'_>,
+    shared: &'static Shared,
+    brain: &Brain,
+    connection: u8,
+    peer: SocketAddr,
+) {
+    let Some(answer) = ANSWERS.get(usize::from(connection)) else {
+        return;
+    };
+    answer.reset();
+    brain.turn().await.tell(Input::Http {
+        connection,
+        event: HttpEvent::Opened {
+            peer: peer.ip(),
+            station: station(shared, peer),
+        },
+    });
+    let request = async {
+        // Whether there is something, before others are kept from their turn.
+        while socket
+            .read_with(|bytes| (0, bytes.len()))
+            .await
+            .is_ok_and(|len| len > 0)
+        {
+            let turn = brain.turn().await;
+            let told = socket.read_with(|bytes| {
+                turn.tell(Input::Http {
+                    connection,
+                    event: HttpEvent::Data(bytes),
+                });
+                (bytes.len(), ())
+            });
+            if told.await.is_err() {
+                return;
+            }
+        }
+    };
+    match select(answer.wait(), request).await {
+        Either::First(()) => {}
+        // The phone has said all that it says, or is gone; there may be an answer yet.
+        Either::Second(()) => answer.wait().await,
+    }
+    loop {
+        socket.wait_write_ready().await;
+        let turn = brain.turn().await;
+        let next = socket.write_with(|room| {
+            let next = turn.answer(connection, room);
+            let len = if let Next::Send(len) = next { len } else { 0 };
+            (len, next)
+        });
+        match next.await {
+            Ok(Next::Send(_)) => {}
+            Ok(Next::Wait | Next::Close) | Err(_) => return,
+        }
+    }
+}

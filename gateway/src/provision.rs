@@ -1,0 +1,358 @@
+//! Phones configure themselves from the box: they find it ([`pnp`], DHCP), fetch their files over [`http`] or [`tftp`], and are
+//! told when these have changed (`sync`).
+//!
+//! Which file a name means is read in [`name`]; who may have it, and with which password, is decided in [`phones`]; what it says
+//! is written in [`file`], a piece at a time ([`window`]).
+
+pub mod file;
+pub mod files;
+mod grandstream;
+pub mod http;
+pub mod name;
+mod panasonic;
+pub mod phones;
+pub mod pnp;
+mod secret;
+mod sync;
+pub mod tftp;
+pub mod window;
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use heapless::Vec;
+use shared::factory::Factory;
+use shared::id::{IdKey, IdSet};
+use shared::site::{Credential, Site};
+use shared::sync::{Alarm, EventBody, PhoneSecret, Waiting};
+use sip::digest::Ha1;
+use sip::{Flow, Instant, Message, Name};
+
+use crate::budget::HTTP_CONNECTIONS;
+use crate::store::Token;
+use crate::{Gateway, Station};
+use files::{Client, Host};
+use phones::{File, Phones, Shelf};
+use sync::Sync;
+
+/// Token of the operations that keep what phones were given.
+pub(crate) const TOKEN: Token = Token(2);
+
+/// Everything about phones' files.
+pub(crate) struct Provision {
+    pub phones: Phones,
+    pub sync: Sync,
+    tftp: tftp::Server<File>,
+    http: [http::Connection<File>; HTTP_CONNECTIONS],
+    /// The NOTIFY that tells a phone where the box is.
+    notify: Vec<u8, { pnp::NOTIFY_MAX }>,
+    notify_to: Option<Flow>,
+    /// IDs that somebody else tried to register as.
+    intruders: IdSet,
+}
+
+impl Provision {
+    pub const fn new() -> Self {
+        Self {
+            phones: Phones::new(),
+            sync: Sync::new(),
+            tftp: tftp::Server::new(),
+            http: [const { http::Connection::new() }; HTTP_CONNECTIONS],
+            notify: Vec::new(),
+            notify_to: None,
+            intruders: IdSet::EMPTY,
+        }
+    }
+
+    /// Files, and who sends them.
+    fn parts<'a>(
+        &'a mut self,
+        site: &'a Site,
+        factory: &'a Factory,
+        address: Option<Ipv4Addr>,
+    ) -> (
+        Shelf<'a>,
+        &'a mut tftp::Server<File>,
+        &'a mut [http::Connection<File>],
+    ) {
+        let shelf = Shelf {
+            phones: &mut self.phones,
+            site,
+            factory,
+            address,
+        };
+        (shelf, &mut self.tftp, &mut self.http)
+    }
+
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let all = [
+            self.tftp.next_deadline(),
+            self.phones.next_deadline(),
+            self.sync.next_deadline(),
+        ];
+        all.into_iter().flatten().min()
+    }
+}
+
+/// Something on one of the connections for files.
+#[derive(Debug)]
+pub enum HttpEvent<'a> {
+    /// It is open.
+    Opened {
+        /// From there.
+        peer: IpAddr,
+        /// From whom, where the box can tell.
+        station: Option<Station>,
+    },
+    /// Bytes came.
+    Data(&'a [u8]),
+    /// It is closed.
+    Closed,
+}
+
+impl Gateway<'_> {
+    /// The box as phones see it: in the voice network, where there is one.
+    fn seen_at(&self) -> Option<Ipv4Addr> {
+        self.site.sys.voice.map(|voice| voice.address).or(self.address)
+    }
+
+    pub(crate) fn on_tftp(
+        &mut self,
+        now: Instant,
+        host: Host,
+        peer: SocketAddr,
+        is_request: bool,
+        bytes: &[u8],
+    ) {
+        let address = self.seen_at();
+        let (mut shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, address);
+        tftp.receive(now, &mut shelf, host, peer, is_request, bytes);
+    }
+
+    pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
+        let address = self.seen_at();
+        let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        let Some(connection) = connections.get_mut(usize::from(connection)) else {
+            return;
+        };
+        match event {
+            HttpEvent::Opened { peer, station } => connection.open(Client {
+                ip: peer,
+                host: Host::of(station),
+            }),
+            HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
+            HttpEvent::Closed => connection.close(),
+        }
+    }
+
+    /// Writes the next bytes of the answer on one of the connections for files, once [`crate::Output::Http`] said that there
+    /// is one. All of what is given counts as sent.
+    pub fn answer(&mut self, connection: u8, buffer: &mut [u8]) -> http::Next {
+        let address = self.seen_at();
+        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        match connections.get_mut(usize::from(connection)) {
+            Some(connection) => connection.poll(&shelf, buffer),
+            None => http::Next::Close,
+        }
+    }
+
+    /// A connection for files whose answer can be had.
+    pub(crate) fn next_answer(&mut self) -> Option<u8> {
+        let address = self.seen_at();
+        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        let mut all = (0..).zip(connections);
+        all.find_map(|(index, connection)| connection.is_news(&shelf).then_some(index))
+    }
+
+    /// The next packet of TFTP: where it goes, and its length in `buffer`.
+    pub(crate) fn poll_tftp(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
+        let address = self.seen_at();
+        let (shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, address);
+        tftp.poll(now, &shelf, buffer)
+    }
+
+    /// Tells the cloud of one fetch. False: there was none.
+    pub(crate) fn poll_fetches(&mut self, now: Instant) -> bool {
+        match self.provision.phones.next_fetch() {
+            Some(fetch) => self.tell(now, EventBody::PhoneFetch(fetch)),
+            None => return false,
+        }
+        true
+    }
+
+    /// A phone asks for its profile. False: it is about something else.
+    pub(crate) fn on_profile(&mut self, flow: Flow, message: &Message<'_>) -> bool {
+        let package = message.header(Name::Event).and_then(sip::events::Event::parse);
+        if !package.is_some_and(|event| event.is(pnp::PACKAGE)) {
+            return false;
+        }
+        // Many ask by multicast whom it does not concern: somebody else may answer.
+        let (Some(request), Some(address)) = (pnp::Request::parse(message), self.seen_at()) else {
+            return true;
+        };
+        let branch = self.random();
+        let Provision {
+            notify, notify_to, ..
+        } = &mut self.provision;
+        let _ = notify.resize(pnp::NOTIFY_MAX, 0);
+        let Some(len) = request.notify(&flow, message, address.into(), branch, notify) else {
+            self.counters.overflow += 1;
+            return true;
+        };
+        notify.truncate(len);
+        *notify_to = Some(flow);
+        self.reply(flow, message, 200, |w| {
+            w.header(Name::Expires, 0);
+            w.header(Name::Contact, format_args!("<sip:{}>", flow.local));
+        });
+        true
+    }
+
+    /// A write of what a phone was given has ended.
+    pub(crate) fn on_given(&mut self, now: Instant, is_stored: bool) {
+        if let Some(key) = self.provision.phones.stored(now, is_stored) {
+            self.use_password(now, key);
+        }
+        self.counters.unstored += u32::from(!is_stored);
+        self.provision.tftp.look(now);
+    }
+
+    /// The password that an ID's phone was given is the ID's from now on, and the cloud is told if it does not know. In place of
+    /// what the configuration says: it may be older.
+    fn use_password(&mut self, now: Instant, key: IdKey) {
+        let here = self.site.id(key).filter(|id| self.site.is_here(id));
+        let Some((id, phone)) = here.and_then(|id| Some((id, id.phone?))) else {
+            return;
+        };
+        let Some((password, serial)) = self.provision.phones.password(&self.factory, key, phone) else {
+            return;
+        };
+        let user = id.user();
+        let ha1 = Ha1::from_password(
+            user.as_bytes(),
+            self.site.sys.realm.as_bytes(),
+            password.as_bytes(),
+        );
+        let credential = Credential {
+            key,
+            ha1_md5: ha1.md5,
+            ha1_sha256: ha1.sha256,
+        };
+        let credentials = &mut self.site.credentials;
+        let at = credentials.partition_point(|other| other.key < key);
+        match credentials.get_mut(at).filter(|other| other.key == key) {
+            Some(known) if *known == credential => return,
+            Some(known) => *known = credential,
+            // One an ID: there is room.
+            None => _ = credentials.insert(at, credential),
+        }
+        let secret = PhoneSecret {
+            key,
+            claim: phone.claim,
+            serial,
+            ha1_md5: ha1.md5,
+            ha1_sha256: ha1.sha256,
+        };
+        self.tell(now, EventBody::PhoneSecret(secret));
+    }
+
+    /// Another configuration, or another address: every file may have changed.
+    pub(crate) fn renew_files(&mut self, now: Instant) {
+        let phones = self
+            .site
+            .ids
+            .iter()
+            .filter(|id| id.phone.is_some() && self.site.is_here(id));
+        let phones: IdSet = phones.map(|id| id.key).collect();
+        self.provision.phones.renew();
+        self.provision.sync.look(phones);
+        phones.iter().for_each(|key| self.use_password(now, key));
+    }
+
+    /// The cloud wants a phone, or all of them, to fetch again.
+    pub(crate) fn on_check_sync(&mut self, key: Option<IdKey>) {
+        let all = || {
+            let phones = self.site.ids.iter().filter(|id| id.phone.is_some());
+            phones.map(|id| id.key).collect()
+        };
+        let ids = key.map_or_else(all, IdSet::one);
+        self.provision.sync.order(ids);
+    }
+
+    /// Whether what came from there may be the phone of this ID; if not, the cloud is told once.
+    pub(crate) fn is_at_home(&mut self, now: Instant, key: IdKey) -> bool {
+        let Some(phone) = self.site.id(key).and_then(|id| id.phone) else {
+            return true;
+        };
+        let is_home = self.provision.phones.is_at_home(key, phone, self.from);
+        let intruders = &mut self.provision.intruders;
+        if !is_home && !intruders.contains(key) {
+            intruders.insert(key);
+            let (alarm, raised) = (Alarm::Intruder(key), true);
+            self.tell(now, EventBody::Alarm { alarm, raised });
+        }
+        is_home
+    }
+
+    /// The phone of an ID has registered.
+    pub(crate) fn phone_registered(&mut self, now: Instant, key: IdKey) {
+        self.provision.phones.registered(key);
+        if self.provision.intruders.contains(key) {
+            self.provision.intruders.remove(key);
+            let (alarm, raised) = (Alarm::Intruder(key), false);
+            self.tell(now, EventBody::Alarm { alarm, raised });
+        }
+    }
+
+    /// The next NOTIFY to a phone about its files: where it goes, and its length in `buffer`.
+    pub(crate) fn poll_provision(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Flow, usize)> {
+        if let Some(flow) = self.provision.notify_to.take() {
+            let notify = &self.provision.notify;
+            buffer.get_mut(..notify.len())?.copy_from_slice(notify);
+            return Some((flow, notify.len()));
+        }
+        let address = self.seen_at();
+        if let Some(address) = address
+            && let Some(phone) = self.provision.phones.next_claimed(&self.site)
+        {
+            let flow = sync::unregistered(address.into(), phone);
+            let random = self.random();
+            let mut contact = heapless::String::<56>::new();
+            // The longest address and port fit.
+            let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
+            return Some((flow, sync::write(&flow, contact.as_bytes(), random, buffer)?));
+        }
+        while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
+            let phone = self.site.id(key).and_then(|id| id.phone);
+            let (shelf, ..) = self.provision.parts(&self.site, &self.factory, address);
+            let digest = phone.and_then(|phone| shelf.digest(phone));
+            let is_other = digest.is_some_and(|digest| digest != shelf.phones.fetched(key));
+            let random = self.random();
+            let mut bindings = self.registrar.iter();
+            let binding = bindings.find(|binding| binding.key() == key && binding.is_reachable());
+            // A phone that is not there is looked at when it registers.
+            let Some(binding) = binding.filter(|_| is_other || is_ordered) else {
+                continue;
+            };
+            if self.busy.set().contains(key) {
+                self.provision.sync.busy(now, key, is_ordered);
+                continue;
+            }
+            self.provision.sync.sent(now, key);
+            let flow = binding.flow();
+            if let Some(len) = sync::write(&flow, binding.contact(), random, buffer) {
+                return Some((flow, len));
+            }
+        }
+        None
+    }
+
+    /// Phones that are claimed for no ID, in the order they were first seen, and how many more there were than are remembered.
+    pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
+        self.provision.phones.waiting()
+    }
+
+    /// Fetches of files that the cloud was not told of: equal to one of the last ten minutes, or too many at once.
+    pub fn fetches_untold(&self) -> u32 {
+        self.provision.phones.untold()
+    }
+}

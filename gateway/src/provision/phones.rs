@@ -1,0 +1,517 @@
+//! Which phone may have which file: claims, passwords, ports, and who waits.
+//!
+//! The cloud's configuration says which hardware address is the phone of an ID, of which model, at which port if that matters,
+//! and on which claim. Of passwords it says nothing:
+//!
+//! ```text
+//! Fresh ── fetch ──> Given ── registers ──> Spent        a higher claim: Fresh
+//!                      └─ fetch: the next password, the last one is dead
+//! ```
+//!
+//! A password is made from the box's own key ([`super::secret`]), and its number is in flash before the phone has the file. As
+//! soon as the phone has registered with it, its file no longer says any: phones keep what they have. Nothing is given to
+//! another hardware address or port.
+
+use core::net::{IpAddr, Ipv4Addr};
+use core::num::NonZeroU8;
+use core::time::Duration;
+
+use heapless::{Deque, Vec};
+use shared::factory::Factory;
+use shared::hub::{FetchOutcome, FetchRefusal, Mac, Phone, PhoneModel};
+use shared::id::{IdKey, IdSet};
+use shared::site::{Id, Site};
+use shared::sync::{MAX_WAITING, PhoneFetch, Waiting};
+use sip::Instant;
+
+use super::file::{Content, Facts, Line};
+use super::files::{Agent, Client, Files, Host, Progress};
+use super::name::{Maker, Name};
+use super::secret::{Digest, PASSWORD, Record, SERIALS_MAX, State, password};
+use super::window::Window;
+use crate::budget::IDS;
+use crate::store::{Key, Op};
+
+/// A fetch that is equal to one told so short a time ago is not told again.
+const TOLD_FOR: Duration = Duration::from_secs(600);
+/// Fetches that are remembered for it, and those that wait to be told.
+const TOLD: usize = 32;
+const UNTOLD: usize = 8;
+/// Lines of a phone.
+const LINES: usize = 2;
+/// First wait after the store failed; doubled every time.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
+/// A phone that is nobody's.
+struct Stranger {
+    mac: Mac,
+    model: Option<PhoneModel>,
+    port: Option<NonZeroU8>,
+    ip: IpAddr,
+}
+
+/// A file that was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct File {
+    what: What,
+    /// Of the configuration it is made from.
+    edition: u32,
+    length: usize,
+    /// Numbers of the passwords it holds, by line.
+    given: [Option<(IdKey, u32)>; LINES],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Common(Maker),
+    Waiting(Maker, Mac),
+    Phone(PhoneModel, Mac),
+}
+
+/// What the box knows of phones.
+pub(crate) struct Phones {
+    records: [Option<Record>; IDS],
+    unstored: IdSet,
+    storing: Option<IdKey>,
+    /// After a fault of the store: not before this moment again.
+    resume: Instant,
+    faults: u8,
+    strangers: Vec<Stranger, MAX_WAITING>,
+    unlisted: u16,
+    told: Vec<(PhoneFetch, Instant), TOLD>,
+    untold: Deque<PhoneFetch, UNTOLD>,
+    /// Counts what files are made of.
+    edition: u32,
+    untold_for_good: u32,
+}
+
+impl Phones {
+    pub const fn new() -> Self {
+        Self {
+            records: [None; IDS],
+            unstored: IdSet::EMPTY,
+            storing: None,
+            resume: Instant::ZERO,
+            faults: 0,
+            strangers: Vec::new(),
+            unlisted: 0,
+            told: Vec::new(),
+            untold: Deque::new(),
+            edition: 0,
+            untold_for_good: 0,
+        }
+    }
+
+    /// Takes what flash holds of an ID's phone.
+    pub fn restore(&mut self, key: IdKey, bytes: &[u8]) {
+        if let Some(record) = self.records.get_mut(key.index()) {
+            *record = Record::restore(bytes);
+        }
+    }
+
+    /// Files are another from now on.
+    pub fn renew(&mut self) {
+        self.edition = self.edition.wrapping_add(1);
+    }
+
+    /// The record of an ID on this claim.
+    fn record(&self, key: IdKey, claim: u16) -> Option<Record> {
+        let record = self.records.get(key.index()).copied().flatten()?;
+        (record.claim == claim).then_some(record)
+    }
+
+    /// A later claim than this was known already.
+    fn is_void(&self, key: IdKey, phone: Phone) -> bool {
+        let record = self.records.get(key.index()).copied().flatten();
+        record.is_some_and(|record| record.claim > phone.claim)
+    }
+
+    fn put(&mut self, key: IdKey, record: Record) {
+        if let Some(place) = self.records.get_mut(key.index())
+            && *place != Some(record)
+        {
+            *place = Some(record);
+            self.unstored.insert(key);
+        }
+    }
+
+    /// Whether something from there can be the phone of an ID. Nothing is known against it where the network does not tell.
+    pub fn is_at_home(&self, key: IdKey, phone: Phone, host: Host) -> bool {
+        let Some(mac) = host.mac else { return true };
+        let home = self.home(key, phone);
+        mac == phone.mac && home.is_none_or(|port| port == host.port)
+    }
+
+    /// The port a phone belongs to, as far as that is sure.
+    pub fn home(&self, key: IdKey, phone: Phone) -> Option<Option<NonZeroU8>> {
+        match phone.port {
+            Some(port) => Some(Some(port)),
+            None => self.record(key, phone.claim)?.seen,
+        }
+    }
+
+    /// The phone of an ID has registered. Its password is the one it was given last: no other is live.
+    pub fn registered(&mut self, key: IdKey) {
+        let is_behind = self.unstored.contains(key) || self.storing == Some(key);
+        let record = self.records.get(key.index()).copied().flatten();
+        if let Some(record) = record.filter(|record| record.state == State::Given && !is_behind) {
+            let state = State::Spent;
+            self.put(key, Record { state, ..record });
+        }
+    }
+
+    /// The password an ID's phone has, if the box gave it one, with its number.
+    pub fn password(
+        &self,
+        factory: &Factory,
+        key: IdKey,
+        phone: Phone,
+    ) -> Option<(heapless::String<PASSWORD>, u32)> {
+        let Record { claim, serial, .. } =
+            self.record(key, phone.claim).filter(|record| record.serial > 0)?;
+        Some((password(factory, key, claim, serial), serial))
+    }
+
+    /// The digest of the file that an ID's phone fetched last; 0: none.
+    pub fn fetched(&self, key: IdKey) -> u32 {
+        self.records
+            .get(key.index())
+            .copied()
+            .flatten()
+            .map_or(0, |record| record.digest)
+    }
+
+    /// The next record for the flash.
+    pub fn next_put(&mut self, now: Instant) -> Option<Op> {
+        if self.storing.is_some() || now < self.resume {
+            return None;
+        }
+        let key = self.unstored.iter().next()?;
+        self.unstored.remove(key);
+        let record = self.records.get(key.index()).copied().flatten()?;
+        self.storing = Some(key);
+        Some(Op::Put {
+            key: Key::phone(key),
+            value: Vec::from_slice(&record.store()).ok()?,
+        })
+    }
+
+    /// A write has ended. `Some`: flash has followed, and a password of this ID may be live from now on.
+    pub fn stored(&mut self, now: Instant, is_stored: bool) -> Option<IdKey> {
+        let key = self.storing.take()?;
+        if is_stored {
+            self.faults = 0;
+            return (!self.unstored.contains(key)).then_some(key);
+        }
+        self.unstored.insert(key);
+        self.resume = now + STORE_WAIT * (1 << self.faults.min(6));
+        self.faults = self.faults.saturating_add(1);
+        None
+    }
+
+    /// Whether flash has to follow yet.
+    pub fn is_writing(&self) -> bool {
+        !self.unstored.is_empty() || self.storing.is_some()
+    }
+
+    /// When [`Phones::next_put`] has to be called again at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        (!self.unstored.is_empty() && self.storing.is_none()).then_some(self.resume)
+    }
+
+    /// A fetch that the cloud has not been told of.
+    pub fn next_fetch(&mut self) -> Option<PhoneFetch> {
+        self.untold.pop_front()
+    }
+
+    /// Fetches that were not told: equal to one before, or too many at once.
+    pub fn untold(&self) -> u32 {
+        self.untold_for_good
+    }
+
+    /// Phones that are nobody's, and how many more there are.
+    pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
+        let listed = self.strangers.iter().map(|stranger| Waiting {
+            mac: stranger.mac,
+            model: stranger.model,
+            port: stranger.port.map(NonZeroU8::get),
+        });
+        (listed, self.unlisted)
+    }
+
+    /// A phone that waited and is claimed by now: where it is. It waits no longer.
+    pub fn next_claimed(&mut self, site: &Site) -> Option<IpAddr> {
+        let at = self
+            .strangers
+            .iter()
+            .position(|stranger| of(site, stranger.mac).next().is_some())?;
+        Some(self.strangers.remove(at).ip)
+    }
+
+    fn wait(&mut self, mac: Mac, from: Client, agent: Agent) {
+        let stranger = Stranger {
+            mac,
+            model: agent.model,
+            port: from.host.port,
+            ip: from.ip,
+        };
+        if let Some(known) = self.strangers.iter_mut().find(|known| known.mac == mac) {
+            let model = agent.model.or(known.model);
+            *known = Stranger { model, ..stranger };
+        } else if self.strangers.push(stranger).is_err() {
+            self.unlisted = self.unlisted.saturating_add(1);
+        }
+    }
+
+    fn log(&mut self, now: Instant, fetch: PhoneFetch) {
+        self.told.retain(|(_, at)| now < *at + TOLD_FOR);
+        let known = self.told.iter().any(|(told, _)| *told == fetch);
+        if known || self.untold.push_back(fetch).is_err() {
+            self.untold_for_good = self.untold_for_good.wrapping_add(1);
+            return;
+        }
+        if self.told.is_full() {
+            self.told.remove(0);
+        }
+        let _ = self.told.push((fetch, now));
+    }
+}
+
+/// The IDs whose phone has this hardware address, in the order of its lines.
+fn of(site: &Site, mac: Mac) -> impl Iterator<Item = (&Id, Phone)> {
+    let here = site.ids.iter().filter(|id| site.is_here(id));
+    let phones = here.filter_map(|id| Some((id, id.phone?)));
+    phones.filter(move |(_, phone)| phone.mac == mac)
+}
+
+/// The phones, with what their files are made of.
+pub(crate) struct Shelf<'a> {
+    pub phones: &'a mut Phones,
+    pub site: &'a Site,
+    pub factory: &'a Factory,
+    /// The box; without an address it gives nothing.
+    pub address: Option<Ipv4Addr>,
+}
+
+impl Shelf<'_> {
+    /// The digest of the file that an ID's phone should have.
+    pub fn digest(&self, phone: Phone) -> Option<u32> {
+        let mut digest = Digest::new();
+        let what = What::Phone(phone.model, phone.mac);
+        self.write(what, &[None; LINES], &mut digest)?;
+        Some(digest.value())
+    }
+
+    /// `None`: the box has no address.
+    fn write(
+        &self,
+        what: What,
+        given: &[Option<(IdKey, u32)>; LINES],
+        w: &mut impl core::fmt::Write,
+    ) -> Option<()> {
+        let facts = Facts {
+            site: self.site,
+            address: self.address?,
+            cloud: (&self.factory.cloud_host, self.factory.sip_port),
+        };
+        let content = match what {
+            What::Common(maker) => Content::Common(maker),
+            What::Waiting(maker, mac) => Content::Waiting(maker, mac),
+            What::Phone(model, mac) => {
+                let mut passwords = Vec::<_, LINES>::new();
+                for (id, phone) in of(self.site, mac) {
+                    let serial = given.iter().flatten().find(|(key, _)| *key == id.key);
+                    let text = serial.map(|(key, serial)| password(self.factory, *key, phone.claim, *serial));
+                    passwords.push((id, phone.line, text)).ok()?;
+                }
+                let lines: Vec<_, LINES> = passwords
+                    .iter()
+                    .map(|(id, number, text)| Line {
+                        number: *number,
+                        id,
+                        password: text.as_deref(),
+                    })
+                    .collect();
+                facts.write(w, &Content::Phone(model, mac, &lines)).ok()?;
+                return Some(());
+            }
+        };
+        facts.write(w, &content).ok()
+    }
+
+    /// What a client gets.
+    fn judge(&mut self, from: Client, name: Name, agent: Agent, peek: bool) -> Result<Judged, FetchRefusal> {
+        let (maker, mac) = match name {
+            Name::Unknown | Name::Firmware => return Err(FetchRefusal::NotFound),
+            Name::Common(maker) => return Ok(Judged::new(What::Common(maker), FetchOutcome::Served)),
+            Name::Phone(maker, mac) => (maker, mac),
+        };
+        if from.host.mac != Some(mac) || agent.mac.is_some_and(|said| said != mac) {
+            return Err(FetchRefusal::Mac);
+        }
+        let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
+        let Some(&(_, Phone { model, .. })) = lines.first() else {
+            self.phones.wait(mac, from, agent);
+            let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
+            return Ok(Judged::new(What::Waiting(maker, mac), outcome));
+        };
+        if Maker::of(model) != maker || agent.model.is_some_and(|said| said != model) {
+            return Err(FetchRefusal::Model);
+        }
+        let elsewhere = |(key, phone): &(IdKey, Phone)| {
+            let home = self.phones.home(*key, *phone);
+            home.is_some_and(|port| port != from.host.port)
+        };
+        if lines.iter().any(elsewhere) {
+            return Err(FetchRefusal::Port);
+        }
+        let mut judged = Judged::new(What::Phone(model, mac), FetchOutcome::ServedSpent);
+        for ((key, phone), given) in lines.into_iter().zip(&mut judged.given) {
+            if self.phones.is_void(key, phone) {
+                continue;
+            }
+            let record = self
+                .phones
+                .record(key, phone.claim)
+                .unwrap_or(Record::new(phone.claim));
+            if record.state == State::Spent || record.serial >= SERIALS_MAX {
+                continue;
+            }
+            judged.outcome = FetchOutcome::ServedSecret;
+            // Whoever only wants the length gets no password, but its length.
+            *given = Some((key, record.serial));
+            if !peek {
+                let serial = record.serial + 1;
+                *given = Some((key, serial));
+                let record = Record {
+                    serial,
+                    state: State::Given,
+                    seen: record.seen.or(Some(from.host.port)),
+                    ..record
+                };
+                self.phones.put(key, record);
+            }
+        }
+        Ok(judged)
+    }
+}
+
+struct Judged {
+    what: What,
+    outcome: FetchOutcome,
+    given: [Option<(IdKey, u32)>; LINES],
+}
+
+impl Judged {
+    const fn new(what: What, outcome: FetchOutcome) -> Self {
+        Self {
+            what,
+            outcome,
+            given: [None; LINES],
+        }
+    }
+}
+
+impl Files for Shelf<'_> {
+    type File = File;
+
+    fn open(
+        &mut self,
+        now: Instant,
+        from: Client,
+        path: &str,
+        agent: Agent,
+        peek: bool,
+    ) -> Result<File, FetchRefusal> {
+        let name = Name::parse(path);
+        let judged = match self.address {
+            Some(_) => self.judge(from, name, agent, peek),
+            None => Err(FetchRefusal::Busy),
+        };
+        let about = match name {
+            Name::Phone(_, mac) => Some(mac),
+            _ => None,
+        };
+        let mac = about.or(from.host.mac).or(agent.mac).unwrap_or_default();
+        if !peek {
+            let fetch = PhoneFetch {
+                mac,
+                port: from.host.port.map(NonZeroU8::get),
+                file: name.kind(),
+                outcome: match &judged {
+                    Ok(judged) => judged.outcome,
+                    Err(refusal) => FetchOutcome::Refused(*refusal),
+                },
+            };
+            self.phones.log(now, fetch);
+        }
+        let Judged { what, given, .. } = judged?;
+        let mut window = Window::new(0, &mut []);
+        self.write(what, &given, &mut window).ok_or(FetchRefusal::Busy)?;
+        let length = window.total();
+        if let (What::Phone(model, mac), false) = (what, peek) {
+            let keys: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
+            for (key, phone) in keys {
+                if self.phones.is_void(key, phone) {
+                    continue;
+                }
+                let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
+                let record = self
+                    .phones
+                    .record(key, phone.claim)
+                    .unwrap_or(Record::new(phone.claim));
+                let seen = record.seen.or(Some(from.host.port));
+                self.phones.put(
+                    key,
+                    Record {
+                        digest,
+                        seen,
+                        ..record
+                    },
+                );
+            }
+        }
+        Ok(File {
+            what,
+            edition: self.phones.edition,
+            length,
+            given: match peek {
+                true => [None; LINES],
+                false => given,
+            },
+        })
+    }
+
+    fn progress(&self, file: &File) -> Progress {
+        if file.edition != self.phones.edition {
+            return Progress::Gone;
+        }
+        let mut progress = Progress::Ready;
+        for (key, serial) in file.given.iter().flatten() {
+            let record = self.phones.records.get(key.index()).copied().flatten();
+            // Another was given meanwhile, or flash does not take it.
+            if record.is_none_or(|record| record.serial != *serial) {
+                return Progress::Gone;
+            }
+            if self.phones.unstored.contains(*key) || self.phones.storing == Some(*key) {
+                if self.phones.faults > 0 {
+                    return Progress::Gone;
+                }
+                progress = Progress::Wait;
+            }
+        }
+        progress
+    }
+
+    fn length(&self, file: &File) -> usize {
+        file.length
+    }
+
+    fn read(&self, file: &File, offset: usize, buffer: &mut [u8]) -> usize {
+        let mut window = Window::new(offset, buffer);
+        match self.write(file.what, &file.given, &mut window) {
+            Some(()) => window.len(),
+            None => 0,
+        }
+    }
+}

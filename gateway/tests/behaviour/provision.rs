@@ -1,0 +1,487 @@
+//! Phones configure themselves from the box.
+
+use super::office::files::{claim, mac, p, setting, with_password};
+use super::office::*;
+use shared::IdKey;
+use shared::hub::{FetchOutcome, FetchRefusal, FileKind, PhoneModel};
+use shared::sync::{Alarm, EventBody, PhoneFetch};
+use std::net::IpAddr;
+
+use PhoneModel::{Gxp1628, KxHdv230n};
+
+fn key(index: u16) -> IdKey {
+    IdKey::new(index).unwrap()
+}
+
+fn ip(index: u16) -> IpAddr {
+    Phone::new(index).address.ip()
+}
+
+/// Five phones; 0 is a GXP1628 at port 1, 1 a KX-HDV230N that may be anywhere, the others are set by hand.
+fn office() -> Office {
+    let mut site = site(5, 8);
+    claim(&mut site, 0, Gxp1628, Some(1), 1);
+    claim(&mut site, 1, KxHdv230n, None, 1);
+    let mut o = Office::new(&site);
+    o.subscribe();
+    o.plug(ip(0), mac(0), Some(1));
+    o.plug(ip(1), mac(1), Some(2));
+    o
+}
+
+fn registers(o: &mut Office, phone: &Phone) -> bool {
+    o.rx(phone.address, &phone.register(1, ""));
+    let Some(place) = o.seen.iter().position(|seen| seen.peer == phone.address) else {
+        panic!("no answer")
+    };
+    let challenge = o.seen.remove(place).unwrap();
+    println!("{}", challenge.text);
+    if challenge.what() == "403" {
+        return false;
+    }
+    let line = phone.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+    o.rx(phone.address, &phone.register(2, &line));
+    let place = o.seen.iter().position(|seen| seen.peer == phone.address);
+    o.seen.remove(place.unwrap()).unwrap().what() == "200"
+}
+
+const GXP: &str = "/cfg000b82000000.xml";
+const HDV: &str = "/Config000B82000001.cfg";
+
+fn fetch(index: u16, port: Option<u8>, file: FileKind, outcome: FetchOutcome) -> PhoneFetch {
+    PhoneFetch {
+        mac: mac(index),
+        port,
+        file,
+        outcome,
+    }
+}
+
+#[test]
+fn a_phone_gets_its_password_once_per_claim() {
+    let mut o = office();
+    // What the configuration says is void as soon as the phone has its own.
+    let old = Phone::new(0);
+    assert!(registers(&mut o, &old));
+    let file = o.get(ip(0), GXP);
+    assert_eq!(
+        (p(&file, 47), p(&file, 48)),
+        (Some(REALM), Some("192.168.1.1:5060"))
+    );
+    assert_eq!(p(&file, 2333), Some("cloud.example:5060"));
+    assert_eq!(p(&file, 35), Some(old.user.as_str()));
+    let password = p(&file, 34).unwrap().to_string();
+    assert_eq!(password.len(), 20);
+    let (fetches, secrets) = o.fetches();
+    assert_eq!(
+        fetches,
+        [fetch(0, Some(1), FileKind::Phone, FetchOutcome::ServedSecret)]
+    );
+    let phone = with_password(0, &password);
+    let [secret] = &secrets[..] else {
+        panic!("{secrets:?}")
+    };
+    assert_eq!((secret.key, secret.claim, secret.serial), (key(0), 1, 1));
+    assert_eq!(secret.ha1_md5[..], phone.ha1_md5()[..]);
+    assert_eq!(secret.ha1_sha256[..], phone.ha1_sha256()[..]);
+    assert!(!registers(&mut o, &old));
+    // Until it has registered, each fetch gives another, and the last is dead.
+    let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    assert_ne!(second, password);
+    assert!(!registers(&mut o, &phone));
+    let phone = with_password(0, &second);
+    assert!(registers(&mut o, &phone));
+    // Then it keeps what it has.
+    let file = o.get(ip(0), GXP);
+    assert_eq!((p(&file, 34), p(&file, 36)), (None, Some(phone.user.as_str())));
+    o.fetches();
+    assert!(registers(&mut o, &phone));
+    // A power cut changes nothing of it.
+    let mut o = o.restart();
+    o.plug(ip(0), mac(0), Some(1));
+    assert_eq!(p(&o.get(ip(0), GXP), 34), None);
+    assert!(registers(&mut o, &phone));
+    o.seen.clear();
+    o.nothing_left();
+}
+
+#[test]
+fn a_new_claim_gives_a_new_password() {
+    let mut o = office();
+    let first = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    let phone = with_password(0, &first);
+    assert!(registers(&mut o, &phone));
+    assert_eq!(p(&o.get(ip(0), GXP), 34), None);
+    let mut site = o.gateway.site().clone();
+    claim(&mut site, 0, Gxp1628, Some(1), 2);
+    o.configure(&site, 2);
+    // Until the phone has fetched, it goes on with the one it has.
+    assert!(registers(&mut o, &phone));
+    let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    assert_ne!(second, first);
+    assert!(!registers(&mut o, &phone));
+    assert!(registers(&mut o, &with_password(0, &second)));
+    // An older configuration gives nothing back.
+    claim(&mut site, 0, Gxp1628, Some(1), 1);
+    o.configure(&site, 3);
+    assert_eq!(p(&o.get(ip(0), GXP), 34), None);
+}
+
+#[test]
+fn nobody_else_gets_it() {
+    let mut o = office();
+    let stranger: IpAddr = "192.168.1.99".parse().unwrap();
+    let told = |o: &mut Office| {
+        o.fetches()
+            .0
+            .into_iter()
+            .map(|fetch| fetch.outcome)
+            .collect::<Vec<_>>()
+    };
+    let refused = |refusal| vec![FetchOutcome::Refused(refusal)];
+    // In the name of another hardware address.
+    o.plug(stranger, mac(77), Some(1));
+    assert_eq!(o.denied(stranger, GXP), 403);
+    assert_eq!(told(&mut o), refused(FetchRefusal::Mac));
+    // From another port, with the right one.
+    o.plug(stranger, mac(0), Some(2));
+    assert_eq!(o.denied(stranger, GXP), 403);
+    assert_eq!(told(&mut o), refused(FetchRefusal::Port));
+    // From the office's network.
+    o.plug(stranger, mac(0), None);
+    assert_eq!(o.denied(stranger, GXP), 403);
+    // From who knows where.
+    o.stations.clear();
+    assert_eq!(o.denied(stranger, GXP), 403);
+    o.fetches();
+    // It says that it is another, or another model.
+    o.wait(600_000);
+    o.plug(ip(0), mac(0), Some(1));
+    let agent = "Grandstream Model HW GXP1628 SW 1.0.4.138 DevId 000b82000009";
+    assert_eq!(o.request(ip(0), "GET", GXP, agent).unwrap().0, 403);
+    assert_eq!(told(&mut o), refused(FetchRefusal::Mac));
+    let agent = "Grandstream Model HW HT801 SW 1.0.10.6 DevId 000b82000000";
+    assert_eq!(o.request(ip(0), "GET", GXP, agent).unwrap().0, 403);
+    assert_eq!(told(&mut o), refused(FetchRefusal::Model));
+    // Nor in another maker's form.
+    assert_eq!(o.denied(ip(0), "/Config000B82000000.cfg"), 403);
+    o.fetches();
+    // None of it has cost a password.
+    let agent = "Grandstream Model HW GXP1628 SW 1.0.4.138 DevId 000b82000000";
+    let (status, file) = o.request(ip(0), "GET", GXP, agent).unwrap();
+    assert_eq!((status, p(&file, 34).is_some()), (200, true));
+    assert_eq!(o.fetches().1[0].serial, 1);
+}
+
+#[test]
+fn a_stolen_password_is_worth_nothing_elsewhere() {
+    let mut o = office();
+    let password = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    let phone = with_password(0, &password);
+    let mut thief = with_password(0, &password);
+    thief.address = address("192.168.1.99:5060");
+    let alarm = EventBody::Alarm {
+        alarm: Alarm::Intruder(key(0)),
+        raised: true,
+    };
+    let alarms = |o: &Office| o.events.iter().filter(|event| **event == alarm).count();
+    // At another port, with its own hardware address or the phone's; the cloud is told once.
+    for (mac, port) in [(mac(77), Some(1)), (mac(0), Some(2)), (mac(0), None)] {
+        o.plug(thief.address.ip(), mac, port);
+        assert!(!registers(&mut o, &thief));
+        assert_eq!(alarms(&o), 1);
+    }
+    assert_eq!(o.gateway.registered().count(), 0);
+    assert!(registers(&mut o, &phone));
+    let over = EventBody::Alarm {
+        alarm: Alarm::Intruder(key(0)),
+        raised: false,
+    };
+    assert!(o.events.contains(&over));
+    // It calls as nobody either, even with the phone's address.
+    o.plug(ip(0), mac(0), Some(3));
+    let dialog = o.dial_only(&phone, "203", "c1");
+    o.refused(&dialog, "403");
+    o.nothing_left();
+}
+
+#[test]
+fn a_phone_without_a_port_belongs_where_it_is_first_seen() {
+    let mut o = office();
+    let file = o.get(ip(1), HDV);
+    let password = setting(&file, "SIP_PASS_1").unwrap().to_string();
+    assert_eq!(setting(&file, "SIP_PRXY_ADDR_1"), Some("192.168.1.1"));
+    assert_eq!(setting(&file, "SIP_2NDPROXY_ADDR_1"), Some("cloud.example"));
+    let phone = with_password(1, &password);
+    assert!(registers(&mut o, &phone));
+    o.plug(ip(1), mac(1), Some(3));
+    assert_eq!(o.denied(ip(1), HDV), 403);
+    assert!(!registers(&mut o, &phone));
+    // So it is after a power cut.
+    let mut o = o.restart();
+    o.subscribe();
+    o.plug(ip(1), mac(1), Some(3));
+    assert_eq!(o.denied(ip(1), HDV), 403);
+    // A new claim may be anywhere again.
+    let mut site = o.gateway.site().clone();
+    claim(&mut site, 1, KxHdv230n, None, 2);
+    o.configure(&site, 2);
+    assert!(setting(&o.get(ip(1), HDV), "SIP_PASS_1").is_some());
+}
+
+#[test]
+fn an_unknown_phone_waits_until_it_is_claimed() {
+    let mut o = office();
+    let new = mac(0x1234);
+    let at: IpAddr = "192.168.1.60".parse().unwrap();
+    o.plug(at, new, Some(4));
+    let agent = "Grandstream Model HW GXP1628 SW 1.0.4.138 DevId 000b82001234";
+    let (status, file) = o.request(at, "GET", "/cfg000b82001234.xml", agent).unwrap();
+    assert_eq!(
+        (status, p(&file, 270), p(&file, 31)),
+        (200, Some("登録待ち 001234"), Some("0"))
+    );
+    assert_eq!((p(&file, 35), p(&file, 34)), (Some(""), Some("")));
+    let (fetches, _) = o.fetches();
+    let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
+    assert_eq!(
+        fetches,
+        [PhoneFetch {
+            mac: new,
+            port: Some(4),
+            file: FileKind::Phone,
+            outcome
+        }]
+    );
+    {
+        let (waiting, more) = o.gateway.waiting();
+        let waiting: Vec<_> = waiting.collect();
+        assert_eq!((waiting.len(), more), (1, 0));
+        assert_eq!(
+            (waiting[0].mac, waiting[0].model, waiting[0].port),
+            (new, Some(Gxp1628), Some(4))
+        );
+    }
+    o.quiet();
+    // It is claimed, and told at once to fetch again.
+    let mut site = o.gateway.site().clone();
+    claim(&mut site, 2, Gxp1628, None, 1);
+    site.ids[2].phone.as_mut().unwrap().mac = new;
+    o.configure(&site, 2);
+    let notify = o.expect(address("192.168.1.60:5060"), "NOTIFY");
+    assert_eq!(notify.header("Event"), "check-sync");
+    assert_eq!(o.gateway.waiting().0.count(), 0);
+    let file = o.get(at, "/cfg000b82001234.xml");
+    let mut phone = with_password(2, p(&file, 34).unwrap());
+    phone.address = address("192.168.1.60:5060");
+    assert!(registers(&mut o, &phone));
+}
+
+#[test]
+fn more_strangers_than_can_be_listed_are_counted() {
+    let mut o = office();
+    for index in 100..100 + 20u16 {
+        let at: IpAddr = format!("192.168.1.{index}").parse().unwrap();
+        o.plug(at, mac(index), None);
+        o.get(at, &format!("/cfg000b820000{index:02x}.xml"));
+    }
+    let (waiting, more) = o.gateway.waiting();
+    assert_eq!((waiting.count(), more), (16, 4));
+}
+
+#[test]
+fn equal_fetches_are_told_once() {
+    let mut o = office();
+    for _ in 0..5 {
+        assert_eq!(o.denied(ip(0), "/cfg000b82000000"), 404);
+        assert_eq!(o.get(ip(1), "/KX-HDV230N.cfg"), o.get(ip(1), "/KX-HDV230.cfg"));
+    }
+    let unknown = FetchOutcome::Refused(FetchRefusal::NotFound);
+    let told = [
+        fetch(0, Some(1), FileKind::Unknown, unknown),
+        fetch(1, Some(2), FileKind::Common, FetchOutcome::Served),
+    ];
+    assert_eq!(o.fetches().0, told);
+    assert_eq!(o.gateway.fetches_untold(), 4 + 9);
+    o.wait(600_000);
+    o.denied(ip(0), "/cfg000b82000000");
+    assert_eq!(o.fetches().0, [told[0]]);
+}
+
+#[test]
+fn the_file_waits_for_the_flash() {
+    let mut o = office();
+    o.slow = true;
+    assert_eq!(o.request(ip(0), "GET", GXP, "test"), None);
+    // The old one lives until then.
+    assert!(o.fetches().1.is_empty());
+    assert!(o.flash());
+    let (status, file) = o.answered().unwrap();
+    assert_eq!((status, p(&file, 34).is_some()), (200, true));
+    assert_eq!(o.fetches().1.len(), 1);
+    // Over TFTP too.
+    let peer = address("192.168.1.51:2000");
+    o.plug(peer.ip(), mac(1), Some(2));
+    let station = Some(o.stations[&peer.ip()]);
+    let bytes = b"\0\x01Config000B82000001.cfg\0octet\0";
+    o.handle(gateway::Input::Tftp {
+        peer,
+        station,
+        is_request: true,
+        bytes,
+    });
+    assert!(o.tftp.is_empty());
+    assert!(o.flash());
+    assert_eq!(o.tftp.pop_front().unwrap().1[..4], [0, 3, 0, 1]);
+}
+
+#[test]
+fn a_flash_that_fails_gives_no_password() {
+    let mut o = office();
+    o.broken = true;
+    assert_eq!(o.request(ip(0), "GET", GXP, "test").unwrap().0, 503);
+    assert!(registers(&mut o, &Phone::new(0)), "the old one lives");
+    o.broken = false;
+    o.wait(2_000);
+    let file = o.get(ip(0), GXP);
+    let serials: Vec<_> = o.fetches().1.iter().map(|secret| secret.serial).collect();
+    assert_eq!(serials.last(), Some(&2));
+    assert!(registers(&mut o, &with_password(0, p(&file, 34).unwrap())));
+}
+
+#[test]
+fn only_the_length_costs_no_password() {
+    let mut o = office();
+    let (status, body) = o.request(ip(0), "HEAD", GXP, "test").unwrap();
+    assert_eq!((status, body.as_str()), (200, ""));
+    assert_eq!(o.fetches(), (vec![], vec![]));
+    o.get(ip(0), GXP);
+    assert_eq!(o.fetches().1[0].serial, 1);
+}
+
+#[test]
+fn tftp_serves_what_http_serves() {
+    let mut o = office();
+    let peer = address("192.168.1.50:2000");
+    for (name, options) in [
+        ("KX-HDV230N.cfg", ""),
+        ("cfg.xml", "blksize\x001468\0tsize\x000\0"),
+    ] {
+        assert_eq!(o.read(peer, name, options), Ok(o.get(ip(1), &format!("/{name}"))));
+    }
+    assert_eq!(o.read(peer, "cfg000b82000000", ""), Err(1));
+    assert_eq!(o.read(peer, "cfg000b82000000.xml", ""), Err(2));
+    o.plug(peer.ip(), mac(0), Some(1));
+    let file = o.read(peer, "cfg000b82000000.xml", "blksize\x00100\0").unwrap();
+    let over_http = o.get(ip(0), GXP);
+    assert_eq!(
+        file.replace(p(&file, 34).unwrap(), ""),
+        over_http.replace(p(&over_http, 34).unwrap(), "")
+    );
+    o.nothing_left();
+}
+
+#[test]
+fn a_phone_is_told_when_its_file_changes() {
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    assert!(registers(&mut o, &phone));
+    o.wait(1_000);
+    o.quiet();
+    // The next configuration says nothing new to it.
+    let mut site = o.gateway.site().clone();
+    site.ids[0].direct_out = false;
+    o.configure(&site, 2);
+    o.wait(1_000);
+    o.quiet();
+    // A key of it gets another label.
+    site.ids[3].label = "Sales & Co".try_into().unwrap();
+    o.configure(&site, 3);
+    o.wait(1_000);
+    let notify = o.expect(phone.address, "NOTIFY");
+    assert_eq!(notify.header("Event"), "check-sync");
+    assert!(notify.text.starts_with("NOTIFY sip:phone@"), "{}", notify.text);
+    o.quiet();
+    // It does not hear, and is told again; then it has fetched.
+    o.wait(60_100);
+    o.expect(phone.address, "NOTIFY");
+    assert!(o.get(ip(0), GXP).contains("Sales &amp; Co"));
+    o.wait(200_000);
+    o.quiet();
+    // By order it fetches whatever it has.
+    o.hub_order(shared::sync::HubOrder::CheckSync(Some(key(0))));
+    o.expect(phone.address, "NOTIFY");
+    o.get(ip(0), GXP);
+    o.seen.clear();
+    o.wait(200_000);
+    o.quiet();
+}
+
+#[test]
+fn never_in_a_call() {
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    let other = Phone::new(3);
+    assert!(registers(&mut o, &phone));
+    o.register(&other);
+    let caller = o.dial(&other, "200", "c1");
+    let invite = o.expect(phone.address, "INVITE");
+    let callee = o.take(&invite);
+    let mut caller = o.connected(caller);
+    o.seen.clear();
+    let mut site = o.gateway.site().clone();
+    site.ids[4].label = "Store".try_into().unwrap();
+    o.configure(&site, 2);
+    o.wait(30_000);
+    assert!(o.seen.iter().all(|seen| seen.what() != "NOTIFY"), "{:?}", o.seen);
+    o.hang_up(&mut caller, &callee);
+    o.seen.clear();
+    o.wait(5_100);
+    o.expect(phone.address, "NOTIFY");
+}
+
+#[test]
+fn a_phone_finds_the_box_by_multicast() {
+    let mut o = office();
+    let at = address("192.168.1.60:5060");
+    let subscribe = |vendor: &str, model: &str| {
+        format!(
+            "SUBSCRIBE sip:MAC%3a0080F0001234@224.0.1.75 SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 192.168.1.60:5060;branch=z9hG4bK1;rport\r\n\
+             Max-Forwards: 70\r\n\
+             From: <sip:MAC%3a0080F0001234@224.0.1.75>;tag=1\r\n\
+             To: <sip:MAC%3a0080F0001234@224.0.1.75>\r\n\
+             Call-ID: a\r\nCSeq: 1 SUBSCRIBE\r\n\
+             Contact: <sip:192.168.1.60:5060>\r\n\
+             Event: ua-profile;profile-type=\"device\";vendor=\"{vendor}\";model=\"{model}\";version=\"01.234\"\r\n\
+             Expires: 0\r\nAccept: application/url\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    for (vendor, model, url) in [
+        ("Panasonic", "KX-HDV230N", "http://192.168.1.1/{MODEL}.cfg"),
+        ("Grandstream", "GXP1628", "http://192.168.1.1/"),
+    ] {
+        o.rx(at, &subscribe(vendor, model));
+        let ok = o.expect(at, "200");
+        assert_eq!(ok.header("Expires"), "0");
+        let notify = o.expect(at, "NOTIFY");
+        assert_eq!(notify.header("Content-Type"), "application/url");
+        assert!(
+            notify.text.ends_with(&format!("\r\n\r\n{url}")),
+            "{}",
+            notify.text
+        );
+        assert_eq!(notify.header("To"), "<sip:MAC%3a0080F0001234@224.0.1.75>;tag=1");
+        o.quiet();
+    }
+    // Whom it does not concern says nothing.
+    o.rx(at, &subscribe("snom", "D120"));
+    o.quiet();
+}
+
+#[test]
+fn without_an_address_nothing_is_given() {
+    let mut o = office();
+    o.handle(gateway::Input::Network(gateway::Network::Down));
+    assert_eq!(o.denied(ip(0), GXP), 503);
+}
