@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod faults;
 mod load;
+mod power;
 mod rig;
 mod rules;
 mod stage;
@@ -41,6 +42,11 @@ pub const ALL: &[Scenario] = &[
         "analog-faults",
         "tests of damaged lines; converter, codec and line circuit that fail",
         analog::faults,
+    ),
+    of_box(
+        "power",
+        "ports with power: phones are fed within their class, and while the box starts again",
+        power::tell,
     ),
     of_box(
         "garbage",
