@@ -9,6 +9,7 @@ use sip::Flow;
 use crate::analog::{Sense, Signal};
 use crate::office::syslog::Log;
 use crate::office::{Subnet, To};
+use crate::power::{PortOrder, Reading};
 use crate::provision::HttpEvent;
 use crate::store;
 
@@ -116,6 +117,8 @@ pub enum Input<'a> {
         /// Without the Ethernet header.
         bytes: &'a [u8],
     },
+    /// The ports with power are like this, told at least once a second; `None`: their controller does not answer.
+    Power(Option<Reading>),
     /// What time it is; calls never depend on it.
     WallClock {
         /// Milliseconds since 1970 (UTC).
@@ -253,6 +256,13 @@ pub enum Output<'a> {
         port: u8,
         /// At most [`crate::lldp::MESSAGE_MAX`] bytes, without the Ethernet header.
         bytes: &'a [u8],
+    },
+    /// For the controller of the ports with power.
+    Power {
+        /// Index of the port, below [`crate::budget::POWER_PORTS`].
+        port: u8,
+        /// What.
+        order: PortOrder,
     },
 }
 

@@ -12,6 +12,7 @@ extern crate std;
 mod analog;
 pub mod budget;
 mod calls;
+pub mod hub;
 mod io;
 pub mod keeper;
 pub mod lamps;
@@ -37,7 +38,7 @@ use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::{EventBody, HubOrder};
+use shared::sync::EventBody;
 use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
@@ -51,12 +52,14 @@ pub use io::{
 pub use storage::Storage;
 
 use analog::{Analog, Found};
+use hub::Hub;
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
 use lldp::Lldp;
 use office::Office;
 use office::clock::Source;
+use power::{PortOrder, Power};
 use provision::Provision;
 use provision::files::Host;
 use registrar::Registrar;
@@ -98,6 +101,8 @@ pub struct Counters {
     pub oversized: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
+    /// Orders for ports with power that are not there, or whose phone was in a call.
+    pub power: u32,
 }
 
 /// The box.
@@ -108,8 +113,8 @@ pub struct Gateway<'s> {
     pub(crate) lamps: Lamps<'s>,
     pub(crate) analog: Analog<'s>,
     pub(crate) lldp: Lldp,
-    /// The MAC address of the hub, if there is one.
-    pub(crate) hub: Option<[u8; 6]>,
+    pub(crate) hub: Hub,
+    pub(crate) power: Power,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -184,7 +189,8 @@ impl<'s> Gateway<'s> {
             lamps: Lamps::new(lamps, [word(2), word(0)]),
             analog: Analog::new(ports, word(1) ^ word(3)),
             lldp: Lldp::new(),
-            hub: None,
+            hub: Hub::new(),
+            power: Power::new(budget::POWER_SUPPLY),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -236,7 +242,9 @@ impl<'s> Gateway<'s> {
             })
             .await?;
         self.analog.configure(now, &self.site);
-        self.office.configure(now, &self.site.sys);
+        self.office.start(now, self.site.sys.voice);
+        self.office.serve_addresses(now, self.site.sys.dhcp);
+        self.find_own_address(now);
         self.told = self.reachable();
         self.trunk.set_boot(loaded.boot);
         let at = self.stamp(now);
@@ -290,13 +298,16 @@ impl<'s> Gateway<'s> {
                 let change = self.trunk.closed(now);
                 self.on_trunk(now, change);
             }
-            Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
+            Input::Uplink(UplinkInput::Connected) => {
+                self.uplink.connected(now);
+                self.hub.connected(now);
+            }
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 match self.uplink.message(now, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
-                    Some(Order::Hub(HubOrder::CheckSync(key))) => self.on_check_sync(key),
-                    Some(Order::Hub(_)) | None => {}
+                    Some(Order::Hub(order)) => self.on_hub_order(now, order),
+                    None => {}
                 }
                 if let Some(unix_ms) = self.uplink.told_time() {
                     self.office
@@ -319,13 +330,15 @@ impl<'s> Gateway<'s> {
             Input::DhcpServer { interface, address } => self.office.other_dhcp(now, interface, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
-            Input::Hub { mac } => self.hub = Some(mac),
+            Input::Hub { mac } => self.hub.mac = Some(mac),
             Input::Link { port, link } => self.on_hub_link(now, port, link),
             Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
+            Input::Power(reading) => self.on_power(now, reading.as_ref()),
             Input::WallClock { unix_ms } => {
                 self.office.tell_time(now, Source::Host, unix_ms, HOST_TIME_ERROR)
             }
         }
+        self.touch_hub(now);
     }
 
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
@@ -351,6 +364,7 @@ impl<'s> Gateway<'s> {
                 port,
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
+            Ready::Power(port, order) => Output::Power { port, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
             Ready::Service(office::Ready { port, to, length }) => Output::Service {
                 port,
@@ -432,6 +446,9 @@ impl<'s> Gateway<'s> {
                 Some(Found::Done) => continue,
                 None => {}
             }
+            if let Some((port, order)) = self.power.poll() {
+                return Some(Ready::Power(port, order));
+            }
             match self.trunk.next_message(now, buffer) {
                 Some(Ok(len)) => {
                     self.on_trunk_message(now, buffer.get(..len).unwrap_or_default());
@@ -486,7 +503,7 @@ impl<'s> Gateway<'s> {
             if self.poll_fetches(now) {
                 continue;
             }
-            if self.poll_uplink(now) {
+            if self.poll_uplink(now) || self.poll_hub(now, buffer) {
                 return Some(Ready::Uplink);
             }
             return None;
@@ -509,6 +526,7 @@ impl<'s> Gateway<'s> {
             Some(self.trunk.next_deadline()),
             self.registrar.next_deadline(),
             self.uplink.next_deadline(),
+            self.hub_deadline(),
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
@@ -535,7 +553,7 @@ impl<'s> Gateway<'s> {
             self.registrar.retain(|key| site.credential(key).is_some());
             self.keeper.retain(|key| site.credential(key).is_some());
             self.configure_ports(now);
-            self.office.configure(now, &self.site.sys);
+            self.office.serve_addresses(now, self.site.sys.dhcp);
         }
     }
 
@@ -704,6 +722,7 @@ enum Ready {
         port: u8,
         len: usize,
     },
+    Power(u8, PortOrder),
     Put(store::Op),
     /// What a phone is given, or has made of it.
     Give(store::Op),

@@ -21,7 +21,8 @@ use shared::factory::Factory;
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, EventBody, Hello, HubOrder, MAX_MANIFEST, Message, PROTOCOL, TestLine, Topic, Up,
+    AppAck, Chunk, Down, EventBody, Hello, HubOrder, HubReport, MAX_MANIFEST, Message, PROTOCOL, TestLine,
+    Topic, Up,
 };
 use sip::Instant;
 use sip::pool::Room;
@@ -427,6 +428,15 @@ impl<'s> Uplink<'s> {
             refused: self.counters.refused,
         };
         write(&hello, &mut self.memory.payload).then_some(Next::Publish(Up::Hello))
+    }
+
+    /// Tells the cloud what is at the ports of the hub, if it listens and nothing else is under way; false if not.
+    pub fn tell_hub(&mut self, report: &HubReport) -> bool {
+        let is_free = self.is_welcomed() && self.next.is_none();
+        if is_free && write(report, &mut self.memory.payload) {
+            self.next = Some(Next::Publish(Up::Hub));
+        }
+        is_free && self.next.is_some()
     }
 
     /// When [`Self::poll`] has to be called at the latest.

@@ -312,6 +312,8 @@ impl DeskBox {
             // It has no hub.
             Output::Lldp { .. } => {}
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
+            // There is no controller.
+            Output::Power { .. } => {}
         }
     }
 

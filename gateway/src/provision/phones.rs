@@ -143,7 +143,7 @@ impl Phones {
     }
 
     /// The port a phone belongs to, as far as that is sure.
-    fn home(&self, key: IdKey, phone: Phone) -> Option<Option<NonZeroU8>> {
+    pub fn home(&self, key: IdKey, phone: Phone) -> Option<Option<NonZeroU8>> {
         match phone.port {
             Some(port) => Some(Some(port)),
             None => self.record(key, phone.claim)?.seen,

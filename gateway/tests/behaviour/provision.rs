@@ -409,7 +409,7 @@ fn a_phone_is_told_when_its_file_changes() {
     o.wait(200_000);
     o.quiet();
     // By order it fetches whatever it has.
-    o.hub(shared::sync::HubOrder::CheckSync(Some(key(0))));
+    o.hub_order(shared::sync::HubOrder::CheckSync(Some(key(0))));
     o.expect(phone.address, "NOTIFY");
     o.get(ip(0), GXP);
     o.seen.clear();

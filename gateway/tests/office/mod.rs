@@ -15,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
 use gateway::office::{Subnet, To};
+use gateway::power::PortOrder;
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
@@ -140,6 +141,8 @@ pub struct Office {
     pub logged: VecDeque<String>,
     /// What LLDP said at the ports of the hub.
     pub lldp: Vec<(u8, Vec<u8>)>,
+    /// What the controller of the ports with power was told.
+    pub power: VecDeque<(u8, PortOrder)>,
     /// What was written down for the cloud, by identity.
     pub events: Vec<EventBody>,
     pub cloud: Cloud,
@@ -218,6 +221,7 @@ impl Office {
             served: VecDeque::new(),
             logged: VecDeque::new(),
             lldp: Vec::new(),
+            power: VecDeque::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
             slow: false,
@@ -288,6 +292,7 @@ impl Office {
                 Some(Output::Log(log)) => self.logged.push_back(log.text.as_str().into()),
                 Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
                 Some(Output::Lldp { port, bytes }) => self.lldp.push((port, bytes.to_vec())),
+                Some(Output::Power { port, order }) => self.power.push_back((port, order)),
                 Some(Output::Publish { topic, payload }) => {
                     self.published.push((topic.as_str().into(), payload.to_vec()));
                 }

@@ -129,6 +129,7 @@ impl Work<'_> {
             Command::Plug(key, port) => self.plug(*key, *port)?,
             Command::Claim(key, phone) => self.claim_phone(*key, *phone)?,
             Command::Release(key) => self.release_phone(*key)?,
+            Command::ClaimSite(site) => self.claim_site_anew(*site)?,
             Command::Login {
                 id,
                 terminal,

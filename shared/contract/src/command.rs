@@ -111,6 +111,8 @@ pub enum Command {
     Claim(IdKey, Phone),
     /// Takes the ID's phone and its password away.
     Release(IdKey),
+    /// Claims the phones of a site anew: it has another box.
+    ClaimSite(SiteId),
 
     /// A terminal wants to use an ID (R6, A19).
     Login {

@@ -99,7 +99,7 @@ impl Contract {
                     model: phone.model,
                     line: phone.line,
                     port: phone.port,
-                    claim: id.claims,
+                    claim: id.claim,
                 }),
             };
             out.ids.push(id).map_err(|_| SiteError::TooMany)?;

@@ -51,6 +51,9 @@ pub struct Contract {
     pub devices: Vec<Device>,
     /// Numbers it had, and the IDs they belonged to (A5), until their calls are billed.
     pub former: Vec<Former>,
+    /// Claims of phones so far: no number of one ever comes back, whatever becomes of its ID.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub claims: u16,
 }
 
 /// What kind of customer; a consumer's early termination is limited by law.
@@ -182,13 +185,13 @@ pub struct Id {
     /// The phone it is claimed for: that one alone gets its password from the box (R33, R36).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Phone>,
-    /// Counts its claims: what was given to a phone on an older one is void.
+    /// Number of that claim: what was given to a phone on an older one is void.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub claims: u16,
+    pub claim: u16,
 }
 
-fn is_zero(claims: &u16) -> bool {
-    *claims == 0
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 /// A telephone number of the contract and what happens to it.
@@ -336,6 +339,7 @@ impl Contract {
             requests: Vec::new(),
             devices: Vec::new(),
             former: Vec::new(),
+            claims: 0,
         }
     }
 

@@ -173,7 +173,7 @@ impl From<V1Id> for Id {
             epoch: 0,
             port: None,
             phone: None,
-            claims: 0,
+            claim: 0,
         }
     }
 }

@@ -125,8 +125,9 @@ fn schema_4_is_frozen() {
 /// The contract without what schema 4 can say: devices that were set up were claimed for nobody.
 fn unclaimed(mut contract: Contract) -> Contract {
     for id in &mut contract.ids {
-        (id.phone, id.claims) = (None, 0);
+        (id.phone, id.claim) = (None, 0);
     }
+    contract.claims = 0;
     contract
 }
 

@@ -32,7 +32,7 @@ impl Work<'_> {
             epoch: 0,
             port: None,
             phone: None,
-            claims: 0,
+            claim: 0,
         };
         self.contract.ids.push(id);
         Ok(())

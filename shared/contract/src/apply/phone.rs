@@ -63,11 +63,21 @@ impl Work<'_> {
         self.claim_anew(key)
     }
 
-    /// Whatever password the ID's phone has is the last one's: it is to have another.
+    /// What the ID's phone was given so far is void, if it has one: it is to be given a password anew.
     pub(super) fn claim_anew(&mut self, key: IdKey) -> Result<(), Refusal> {
-        let id = self.id_mut(key)?;
-        id.claims = id.claims.saturating_add(u16::from(id.phone.is_some()));
+        if self.id(key)?.phone.is_some() {
+            self.contract.claims = self.contract.claims.saturating_add(1);
+            self.id_mut(key)?.claim = self.contract.claims;
+        }
         Ok(())
+    }
+
+    /// The site has another box, which knows nothing of what the one before gave to phones.
+    pub(super) fn claim_site_anew(&mut self, site: SiteId) -> Result<(), Refusal> {
+        self.site_mut(site)?;
+        let there = self.contract.ids.iter().filter(|id| id.site == site);
+        let keys: Vec<IdKey> = there.map(|id| id.key).collect();
+        keys.into_iter().try_for_each(|key| self.claim_anew(key))
     }
 
     pub(super) fn release_phone(&mut self, key: IdKey) -> Result<(), Refusal> {

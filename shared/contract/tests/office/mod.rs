@@ -64,7 +64,7 @@ pub fn add_id(contract: &mut Contract, index: u16, direct: &str, since: &str) {
         epoch: 0,
         port: None,
         phone: None,
-        claims: 0,
+        claim: 0,
     });
 }
 
