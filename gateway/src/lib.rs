@@ -242,7 +242,9 @@ impl<'s> Gateway<'s> {
             })
             .await?;
         self.analog.configure(now, &self.site);
-        self.office.configure(now, &self.site.sys);
+        self.office.start(now, self.site.sys.voice);
+        self.office.serve_addresses(now, self.site.sys.dhcp);
+        self.find_own_address(now);
         self.told = self.reachable();
         self.trunk.set_boot(loaded.boot);
         let at = self.stamp(now);
@@ -551,7 +553,7 @@ impl<'s> Gateway<'s> {
             self.registrar.retain(|key| site.credential(key).is_some());
             self.keeper.retain(|key| site.credential(key).is_some());
             self.configure_ports(now);
-            self.office.configure(now, &self.site.sys);
+            self.office.serve_addresses(now, self.site.sys.dhcp);
         }
     }
 

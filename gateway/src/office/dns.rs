@@ -168,8 +168,17 @@ impl Dns {
         }
     }
 
-    /// The port that answers of other servers come in at; 0 before the first question.
+    /// The port that other name servers and time servers are asked from; 0 before the first question.
     pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The same, chosen if need be.
+    pub fn open_port(&mut self, secret: &mut Secret) -> u16 {
+        if self.port == 0 {
+            let [a, b, ..] = secret.draw();
+            self.port = dynamic(a, b);
+        }
         self.port
     }
 
@@ -283,8 +292,7 @@ impl Dns {
             let alone = self.asked.iter().all(|asked| asked.question.is_empty());
             let [a, b, c, d, ..] = secret.draw();
             if alone {
-                // RFC 6335 §6: the dynamic ports.
-                self.port = 0xC000 | u16::from_be_bytes([a, b]);
+                self.port = dynamic(a, b);
             }
             if let Some(asked) = self.asked.get_mut(index) {
                 *asked = Asked {
@@ -541,6 +549,11 @@ impl Waiter {
             to,
         }
     }
+}
+
+/// One of the dynamic ports (RFC 6335 §6).
+fn dynamic(a: u8, b: u8) -> u16 {
+    0xC000 | u16::from_be_bytes([a, b])
 }
 
 fn word_is_zero(bytes: &[u8], at: usize) -> bool {

@@ -96,8 +96,7 @@ fn a_telephone_is_told_the_voice_network_of_the_site() {
 
         o.wait(10_000);
         o.lldp.clear();
-        let moved = Subnet::host("192.168.2.9".parse().unwrap());
-        o.handle(Input::Network(Network::Up(moved)));
+        o.handle(Input::Network(Network::Up(Subnet::host([192, 168, 2, 9].into()))));
         assert_eq!(ports(&o), [0, UPLINK]);
         let said = Lldpdu::parse(&o.lldp[0].1).unwrap();
         assert_eq!(said.address, Some("192.168.2.9".parse().unwrap()));

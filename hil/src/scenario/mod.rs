@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod load;
 mod network;
+mod power;
 mod rig;
 mod rules;
 mod stage;
@@ -42,6 +43,11 @@ pub const ALL: &[Scenario] = &[
         "analog-faults",
         "tests of damaged lines; converter, codec and line circuit that fail",
         analog::faults,
+    ),
+    of_box(
+        "power",
+        "ports with power: phones are fed within their class, and while the box starts again",
+        power::tell,
     ),
     of_box(
         "garbage",
