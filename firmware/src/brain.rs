@@ -15,12 +15,15 @@ use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
+use gateway::office::To;
 use gateway::provision::{http::Next, pnp};
 use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
+use crate::lights::Panel;
 use crate::net::{self, address_of, endpoint};
+use crate::services::Services;
 use crate::{files, lines, log, player, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
@@ -63,9 +66,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
-/// audio, TFTP and the connections for files; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1 + budget::HTTP_CONNECTIONS + 1;
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, of the analog lines the circuits,
+/// hooks, codec and audio, TFTP and the connections for files; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 5 + budget::PLAYERS + budget::LINES + 3 + 1 + budget::HTTP_CONNECTIONS + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -147,10 +150,12 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 pub async fn run(
     stack: Stack<'static>,
     shared: &'static net::Shared,
+    services: &'static Services,
     brain: &'static Brain,
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     tftp: &'static files::Tftp,
+    mut panel: Panel,
 ) -> ! {
     let Memory {
         meta,
@@ -170,6 +175,7 @@ pub async fn run(
         socket,
         tftp,
         shared,
+        services,
         to_uplink,
         lost: Lost::default(),
     };
@@ -192,10 +198,12 @@ pub async fn run(
         while let Some(output) = gateway.poll(now(), message) {
             match output {
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
+                Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
                 Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
                 other => outside.act(other),
             }
         }
+        panel.show(gateway.link().lights());
         if now() >= tell_at {
             tell_at = now() + REPORT;
             let lost = (outside.lost, gateway.counters());
@@ -231,6 +239,7 @@ struct Outside<'a> {
     socket: UdpSocket<'a>,
     tftp: &'static files::Tftp,
     shared: &'static net::Shared,
+    services: &'static Services,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
 }
@@ -272,11 +281,24 @@ impl Outside<'_> {
         self.lost.datagrams += u32::from(!send(socket, to, bytes).await);
     }
 
+    async fn serve(&mut self, port: u16, to: To, bytes: &[u8]) {
+        let sent = with_timeout(SEND_PATIENCE, self.services.send(port, to, bytes)).await;
+        if !matches!(sent, Ok(true)) {
+            self.lost.datagrams += 1;
+        }
+    }
+
     fn act(&mut self, output: Output<'_>) {
         match output {
-            // Those that may have to wait.
-            Output::Transmit { .. } | Output::Tftp { .. } => {}
             Output::Store(token, operation) => work::run(token, operation),
+            // They may have to wait.
+            Output::Transmit { .. } | Output::Service { .. } | Output::Tftp { .. } => {}
+            Output::Log(warning) => log!(
+                "phone {}: <{}> {}",
+                warning.address,
+                warning.severity,
+                warning.text
+            ),
             Output::Http { connection } => {
                 if let Some(answer) = files::ANSWERS.get(usize::from(connection)) {
                     answer.signal(());

@@ -9,10 +9,12 @@
 mod board;
 mod brain;
 mod files;
+mod lights;
 mod lines;
 mod log;
 mod net;
 mod player;
+mod services;
 mod start;
 mod trunk;
 mod uplink;

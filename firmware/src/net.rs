@@ -7,20 +7,23 @@ use core::task::Waker;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
+use gateway::office::Subnet;
 use gateway::{Input, Network, Station, budget};
 use netshim::{Clock, Event, Lease, Link, Net, NetShim};
 use static_cell::StaticCell;
 
 use crate::brain::Brain;
-use crate::{board, log, work};
+use crate::{board, log, services, work};
 
 /// Hosts of the office network kept in mind: as many as there may be registrations.
 const HOSTS: usize = budget::BINDINGS;
 /// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of six phones. More wait in the SIP socket until the
 /// first have answered.
 const HELD: usize = 6 * 1024;
-/// The SIP socket, a player and an analog line each, the trunk, MQTT, two for TFTP, those for files, and the stack's own for DNS.
-const SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 1 + 1 + 2 + budget::HTTP_CONNECTIONS + 1;
+/// The SIP socket, a player and an analog line each, the trunk, MQTT, two for TFTP, those for files, the stack's own for DNS, and
+/// the services.
+const SOCKETS: usize =
+    1 + budget::PLAYERS + budget::LINES + 1 + 1 + 2 + budget::HTTP_CONNECTIONS + 1 + services::SOCKETS;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -92,8 +95,15 @@ pub async fn address(
                     gateway: lease.router,
                     dns_servers: lease.dns.clone(),
                 };
-                let address = lease.address;
-                if fresh && kept.as_ref() != Some(&lease) {
+                let subnet = Subnet {
+                    mac: shared.borrow().mac(),
+                    address: lease.address,
+                    prefix: lease.prefix,
+                    router: lease.router,
+                    names: lease.dns.clone(),
+                    times: lease.times.clone(),
+                };
+                if fresh && kept.as_ref().is_none_or(|kept| kept.encode() != lease.encode()) {
                     work::keep(lease.clone());
                     kept = Some(lease);
                 }
@@ -108,7 +118,7 @@ pub async fn address(
                 );
                 stack.set_config_v4(ConfigV4::Static(config.clone()));
                 current = Some(config);
-                Input::Network(Network::Up { address })
+                Input::Network(Network::Up(subnet))
             }
             Event::AddressLost => {
                 log!("net: no address");
@@ -117,6 +127,10 @@ pub async fn address(
                 Input::Network(Network::Down)
             }
             Event::Unreachable(ip) => Input::Unreachable(ip.into()),
+            Event::Server(net, address) => Input::DhcpServer {
+                interface: net as u8,
+                address,
+            },
         };
         brain.turn().await.tell(input);
     }

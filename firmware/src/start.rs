@@ -19,11 +19,13 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::retained::{self, LastRun, Reset};
 use crate::brain::Brain;
+use crate::lights::Panel;
 use crate::lines::circuit::{Meter, Wiring};
 use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
 use crate::net::Resolver;
+use crate::services::Services;
 use crate::uplink::Outgoing;
-use crate::{board, brain, files, log, net, player, trunk, uplink, watchdog, work};
+use crate::{board, brain, files, log, net, player, services, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
 macro_rules! once {
@@ -41,6 +43,7 @@ struct Setup {
     lease: Option<Lease>,
     seed: [u8; 32],
     lines: Option<Wired>,
+    panel: Panel,
 }
 
 /// The lines' electronics, as far as `net` has them, and its ends of the queues of packets.
@@ -130,6 +133,7 @@ pub fn prepare() -> Option<Ready> {
         lease,
         seed: board.seed,
         lines,
+        panel: Panel::new(board.lights),
     };
     Some(Ready {
         watchdog: board.watchdog,
@@ -181,6 +185,7 @@ async fn network(setup: Setup) {
         lease,
         seed,
         lines,
+        panel,
     } = setup;
     let spawner = board::spawner().await;
     // Each random word has one use.
@@ -201,14 +206,20 @@ async fn network(setup: Setup) {
     spawner.spawn(token(net::address(stack, shared, lease, brain)));
     spawner.spawn(token(net::report(shared)));
     spawner.spawn(token(work::report(brain)));
+    let services = Services::open([stack]);
+    for sockets in services.iter() {
+        spawner.spawn(token(services::run(brain, sockets)));
+    }
     let tftp = files::tftp_sockets(stack);
     spawner.spawn(token(brain::run(
         stack,
         shared,
+        services,
         brain,
         brain::memory(),
         to_uplink,
         tftp,
+        panel,
     )));
     spawner.spawn(token(files::tftp(tftp, shared, brain)));
     for (connection, memory) in (0..).zip(files::memory()) {

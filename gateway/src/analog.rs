@@ -33,7 +33,7 @@ use crate::Gateway;
 use crate::budget::{SIP_PORT, line_port};
 use crate::io::{LineEvent, LineOrder};
 use agent::Own;
-pub use line::{Measured, Sense, Signal};
+pub use line::{Measured, NotMeasured, Sense, Signal};
 pub use line_test::WINDOW as MEASURING;
 use port::Output;
 pub use port::Port;

@@ -6,15 +6,18 @@ use sip::{Instant, Message};
 use crate::Gateway;
 use crate::io::Network;
 use crate::link::{HOLD_OUT, Mode};
+use crate::office::OFFICE;
 use crate::trunk::Change;
 
 impl Gateway<'_> {
     pub(crate) fn on_network(&mut self, now: Instant, network: Network) {
         let was = self.address;
-        self.address = match network {
-            Network::Up { address } => Some(address),
+        let subnet = match network {
+            Network::Up(subnet) => Some(subnet),
             Network::Down => None,
         };
+        self.address = subnet.as_ref().map(|subnet| subnet.address);
+        self.office.network(now, OFFICE, subnet);
         if was != self.address {
             self.lldp.changed(now);
         }

@@ -7,7 +7,7 @@ pub mod desk_box;
 pub mod network;
 pub mod office;
 pub mod phone;
-pub mod rng;
+pub use deskphones::rng;
 pub mod scene;
 pub mod story;
 pub mod telephone;

@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 
-use ads1115::{Ads1115, Input as Wire, Range};
+use ads1115::{Ads1115, Input as Wire, Range, Rate};
 use ag1171::Ag1171;
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
@@ -11,7 +11,7 @@ use embassy_sync::mutex::Mutex;
 use embassy_time::{Duration, Instant, Ticker, Timer};
 use embedded_hal::digital::OutputPin;
 use gateway::budget::LINES;
-use gateway::{Input, LineEvent, MEASURING, Measured, Sense, Signal};
+use gateway::{Input, LineEvent, MEASURING, Measured, NotMeasured, Sense, Signal};
 use idt821034::{Idt821034, Law};
 use shared::analog::LineFault;
 
@@ -22,10 +22,13 @@ use crate::{board, log};
 const HALF_PERIOD: Duration = Duration::from_micros(31_250);
 /// A relay has stopped bouncing, and the measuring bus has its voltage.
 const SETTLED: Duration = Duration::from_millis(20);
-/// The first conversion of another input is there: one and a half of 860 a second.
-const CONVERTED: Duration = Duration::from_millis(2);
-/// Between two readings: 40 in [`MEASURING`], evenly over the periods of 50 and 60 Hz.
-const READING: Duration = Duration::from_micros(2_500);
+/// How often the converter is asked whether it is ready: while it converts for long, and at its fastest.
+const SLOWLY: Duration = Duration::from_millis(5);
+const FAST: Duration = Duration::from_micros(1_500);
+/// Conversions of a wire: four periods of 50 Hz and more.
+const READINGS: i64 = 64;
+/// The charge of bells has flown by then: seven time constants of 1 µF behind 7 kΩ.
+const CHARGED: Duration = Duration::from_millis(50);
 /// The divider of a wire: 10 MΩ over 100 kΩ.
 const DIVIDER: i64 = 101;
 /// Where the loop current is measured, ohms.
@@ -56,8 +59,13 @@ pub struct Edge {
     pub at: Instant,
 }
 
-/// The converter on the measuring bus, for one line at a time.
-pub type Meter = Mutex<NoopRawMutex, Ads1115<board::I2c>>;
+/// The converter on the measuring bus.
+type Converter = Ads1115<board::I2c>;
+
+/// The same, for one line at a time.
+pub type Meter = Mutex<NoopRawMutex, Converter>;
+
+const _: () = assert!(MEASURING.as_micros() as u64 == Rate::Sps8.micros());
 
 static SIGNALS: [Channel<CriticalSectionRawMutex, Signal, 8>; LINES] = [const { Channel::new() }; LINES];
 
@@ -105,19 +113,17 @@ pub async fn run(line: u8, wiring: Wiring, meter: &'static Meter, brain: &'stati
             Signal::Reverse(reversed) => sure(slic.reverse(reversed)),
             Signal::Feed(on) => sure(slic.feed(on)),
             Signal::Measure { reverse } => {
+                let measures = measure(&mut slic, &mut test, meter, reverse);
                 // Another order ends it: the line is wanted.
-                let measured = match select(
-                    measure(&mut slic, &mut test, meter, reverse),
-                    signals.ready_to_receive(),
-                )
-                .await
-                {
-                    Either::First(measured) => measured,
-                    Either::Second(()) => None,
-                };
+                let ended = select(measures, signals.ready_to_receive()).await;
                 sure(OutputPin::set_low(&mut test));
-                tell(brain, line, Instant::now(), Sense::Measured(measured)).await;
+                sure(slic.reverse(false));
+                if let Either::First(measured) = ended {
+                    tell(brain, line, Instant::now(), Sense::Measured(measured)).await;
+                }
             }
+            // It was measured by then.
+            Signal::Release => {}
         }
     }
 }
@@ -129,68 +135,70 @@ fn sure<T>(result: Result<T, Infallible>) -> T {
     }
 }
 
-/// Measures a line. `None`: the converter does not answer.
+/// Measures a line.
 async fn measure(
     slic: &mut Ag1171<board::Pin>,
     test: &mut board::Pin,
     meter: &Meter,
     reverse: bool,
-) -> Option<Measured> {
+) -> Result<Measured, NotMeasured> {
     let mut meter = meter.lock().await;
     sure(OutputPin::set_high(test));
+    // One that was given up may still be under way.
+    result(&mut meter, SLOWLY).await?;
     Timer::after(SETTLED).await;
-    let measured = if reverse {
-        // The charge of the ringers flows at once: the converter is at work before.
-        meter.start(Wire::A2, Range::Mv512).await.ok()?;
-        Timer::after(CONVERTED).await;
-        sure(slic.reverse(true));
-        Measured {
-            loop_ua: microamperes(window(&mut meter, Range::Mv512).await?.0),
-            ..Measured::default()
-        }
-    } else {
-        let [tip, ring, current] = [
-            (Wire::A0, Range::Mv2048),
-            (Wire::A1, Range::Mv2048),
-            (Wire::A2, Range::Mv512),
-        ];
-        let (tip_nv, tip_ac) = means(&mut meter, tip).await?;
-        let (ring_nv, ring_ac) = means(&mut meter, ring).await?;
-        let (current_nv, _) = means(&mut meter, current).await?;
-        Measured {
+    let mut measured = Measured::default();
+    if !reverse {
+        let (tip_nv, tip_ac) = wire(&mut meter, Wire::A0).await?;
+        let (ring_nv, ring_ac) = wire(&mut meter, Wire::A1).await?;
+        measured = Measured {
             tip_mv: millivolts(tip_nv),
             ring_mv: millivolts(ring_nv),
             ac_mv: millivolts(tip_ac.max(ring_ac)).unsigned_abs(),
-            loop_ua: microamperes(current_nv),
-        }
-    };
-    meter.stop().await.ok()?;
-    Some(measured)
-}
-
-async fn means(meter: &mut Ads1115<board::I2c>, (wire, range): (Wire, Range)) -> Option<(i64, i64)> {
-    meter.start(wire, range).await.ok()?;
-    Timer::after(CONVERTED).await;
-    window(meter, range).await
-}
-
-/// Mean, and root mean square of what alternates, over [`MEASURING`], nanovolts at the converter. A reading stands for the time
-/// since the one before.
-async fn window(meter: &mut Ads1115<board::I2c>, range: Range) -> Option<(i64, i64)> {
-    let mut ticker = Ticker::every(READING);
-    let (start, length) = (Instant::now(), MEASURING.as_micros() as i64 / 100);
-    let (mut time, mut sum, mut squares) = (0_i64, 0_i64, 0_i64);
-    while time < length {
-        let reading = i64::from(meter.read().await.ok()?);
-        let passed = start.elapsed().as_micros() as i64 / 100 - time;
-        time += passed;
-        sum += reading * passed;
-        squares += reading * reading * passed;
-        ticker.next().await;
+            ..measured
+        };
     }
-    let step = i64::from(range.nanovolts(1));
-    let variance = (time * squares - sum * sum).checked_div(time * time)?;
-    Some((sum * step / time, variance.max(0).isqrt() * step))
+    let begun = meter.start(Wire::A2, Range::Mv512, Rate::Sps8).await;
+    begun.map_err(silent)?;
+    let since = Instant::now();
+    if reverse {
+        sure(slic.reverse(true));
+    }
+    let current = result(&mut meter, SLOWLY).await?;
+    if since.elapsed() < CHARGED {
+        return Err(NotMeasured::Late);
+    }
+    measured.loop_ua = microamperes(Range::Mv512.nanovolts(current).into());
+    Ok(measured)
+}
+
+fn silent<E>(_: E) -> NotMeasured {
+    NotMeasured::Silent
+}
+
+/// The conversion, when it is there.
+async fn result(meter: &mut Converter, ask: Duration) -> Result<i16, NotMeasured> {
+    loop {
+        if let Some(result) = meter.result().await.map_err(silent)? {
+            return Ok(result);
+        }
+        Timer::after(ask).await;
+    }
+}
+
+/// Mean, and root mean square of what alternates, nanovolts at the converter.
+async fn wire(meter: &mut Converter, wire: Wire) -> Result<(i64, i64), NotMeasured> {
+    let (mut sum, mut squares) = (0_i64, 0_i64);
+    for _ in 0..READINGS {
+        let begun = meter.start(wire, Range::Mv2048, Rate::Sps860).await;
+        begun.map_err(silent)?;
+        let reading = i64::from(result(meter, FAST).await?);
+        sum += reading;
+        squares += reading * reading;
+    }
+    let step = i64::from(Range::Mv2048.nanovolts(1));
+    let variance = (READINGS * squares - sum * sum) / (READINGS * READINGS);
+    Ok((sum * step / READINGS, variance.max(0).isqrt() * step))
 }
 
 /// On a wire, from nanovolts at the converter.

@@ -8,6 +8,7 @@ mod framer;
 mod line;
 mod lldp;
 mod message;
+mod office;
 mod rtp;
 mod script;
 mod sdp;
@@ -20,20 +21,24 @@ mod writer;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 21] = [
     ("address", values::address),
     ("caller_id", caller_id::caller_id),
     ("calls", calls::calls),
+    ("dhcp", office::dhcp),
     ("digest", digest::digest),
+    ("dns", office::dns),
     ("fields", values::fields),
     ("framer", framer::framer),
     ("line", line::line),
     ("lldp", lldp::lldp),
     ("message", message::message),
+    ("ntp", office::ntp),
     ("params", values::params),
     ("rtp", rtp::rtp),
     ("sdp", sdp::sdp),
     ("subscriptions", subscriptions::subscriptions),
+    ("syslog", office::syslog),
     ("transactions", transactions::transactions),
     ("uri", values::uri),
     ("via", values::via),

@@ -27,8 +27,8 @@ pub enum Sense {
         /// It is closed now.
         closed: bool,
     },
-    /// What [`Signal::Measure`] asked for; nothing if the converter does not answer.
-    Measured(Option<Measured>),
+    /// What [`Signal::Measure`] asked for.
+    Measured(Result<Measured, NotMeasured>),
     /// A fault has come, or is gone.
     Fault {
         /// Which.
@@ -38,7 +38,7 @@ pub enum Sense {
     },
 }
 
-/// Means over [`line_test::WINDOW`].
+/// What is on a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
     /// Tip against ground, millivolts.
@@ -47,8 +47,17 @@ pub struct Measured {
     pub ring_mv: i32,
     /// What alternates on the wire that has more of it, against ground, millivolts root mean square.
     pub ac_mv: u32,
-    /// Current in the loop, microamperes.
+    /// Mean current in the loop over [`line_test::WINDOW`], microamperes.
     pub loop_ua: i32,
+}
+
+/// Why there is no measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotMeasured {
+    /// The converter does not answer.
+    Silent,
+    /// The polarity was reversed too late for the charge that flows then to be measured whole.
+    Late,
 }
 
 /// An order for the circuit of a line.
@@ -62,9 +71,11 @@ pub enum Signal {
     Feed(bool),
     /// Measure, and answer with [`Sense::Measured`].
     Measure {
-        /// Reverse the polarity at the moment at which the measurement begins.
+        /// Reverse the polarity at the moment at which the measurement begins, and take that back at its end, however it ends.
         reverse: bool,
     },
+    /// Measure no more: no answer is waited for.
+    Release,
 }
 
 /// What happened at the telephone.
@@ -118,6 +129,8 @@ pub struct Line {
     /// The feed comes back.
     fed_at: Instant,
     test: Option<LineTester>,
+    /// The circuit is to measure no more.
+    release: bool,
     tested: Option<LineTestResult>,
     faults: [bool; 3],
     /// What is to be told, once the circuit has its orders.
@@ -143,6 +156,7 @@ impl Line {
             rings: false,
             fed_at: Instant::NEVER,
             test: None,
+            release: false,
             tested: None,
             faults: [false; 3],
             events: heapless::Deque::new(),
@@ -261,8 +275,8 @@ impl Line {
     }
 
     fn end_test(&mut self, now: Instant, result: LineTestResult) {
-        if self.test.take().is_some() {
-            self.wires.reversed = false;
+        if let Some(test) = self.test.take() {
+            self.release = test.is_measuring();
             self.feed(now);
             self.tested = Some(result);
         }
@@ -312,9 +326,6 @@ impl Line {
                 line_test::Step::Feed(true) => self.feed(now),
                 line_test::Step::Feed(false) => self.open(Instant::NEVER),
                 line_test::Step::Measure { reverse } => {
-                    // The circuit does it itself, and is told to take it back.
-                    self.wires.reversed = false;
-                    self.told.reversed = reverse;
                     return Some(Output::Signal(Signal::Measure { reverse }));
                 }
                 line_test::Step::Done(result) => self.end_test(now, result),
@@ -324,9 +335,10 @@ impl Line {
 
     /// The next order that makes the wires what they are to be. Ringing ends before anything else changes, and begins last.
     fn signal(&mut self) -> Option<Signal> {
-        let Self {
-            wires, told, test, ..
-        } = self;
+        if core::mem::take(&mut self.release) {
+            return Some(Signal::Release);
+        }
+        let Self { wires, told, .. } = self;
         if told.ring && !wires.ring {
             told.ring = false;
             return Some(Signal::Ring(false));
@@ -335,9 +347,7 @@ impl Line {
             told.feed = wires.feed;
             return Some(Signal::Feed(wires.feed));
         }
-        // While a measurement with a reversal is under way, that is not taken back.
-        let measures = test.as_ref().is_some_and(LineTester::is_measuring);
-        if told.reversed != wires.reversed && !measures {
+        if told.reversed != wires.reversed {
             told.reversed = wires.reversed;
             return Some(Signal::Reverse(wires.reversed));
         }

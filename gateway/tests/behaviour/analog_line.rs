@@ -64,15 +64,15 @@ const OPEN: Measured = Measured {
 #[track_caller]
 fn measures(o: &mut Office, line: u8) {
     o.wait(300);
-    o.sense(line, Sense::Measured(Some(Measured::default())));
+    o.sense(line, Sense::Measured(Ok(Measured::default())));
     o.wait(500);
-    o.sense(line, Sense::Measured(Some(OPEN)));
+    o.sense(line, Sense::Measured(Ok(OPEN)));
     assert_eq!(
         o.told(line).last(),
         Some(&LineOrder::Circuit(Signal::Measure { reverse: true }))
     );
-    let charge = Measured { loop_ua: 960, ..OPEN };
-    o.sense(line, Sense::Measured(Some(charge)));
+    let charge = Measured { loop_ua: 768, ..OPEN };
+    o.sense(line, Sense::Measured(Ok(charge)));
 }
 
 fn quiet_line(port: u8) -> EventBody {

@@ -5,6 +5,7 @@ use super::office::*;
 use gateway::hub::PACE;
 use gateway::lldp::UPLINK;
 use gateway::lldp::lldpdu::{Id, Inventory, Lldpdu, Med};
+use gateway::office::Subnet;
 use gateway::power::{Class, Feed, Found, PortReading, Reading};
 use gateway::{Input, Network};
 use shared::hub::{Link, Mac, PhoneModel, PortPower, Voice};
@@ -100,9 +101,8 @@ fn a_telephone_is_told_the_voice_network_of_the_site() {
 
         o.wait(10_000);
         o.lldp.clear();
-        o.handle(Input::Network(Network::Up {
-            address: "192.168.2.9".parse().unwrap(),
-        }));
+        let moved = Subnet::host("192.168.2.9".parse().unwrap());
+        o.handle(Input::Network(Network::Up(moved)));
         assert_eq!(ports(&o), [0, UPLINK]);
         let said = Lldpdu::parse(&o.lldp[0].1).unwrap();
         assert_eq!(said.address, Some("192.168.2.9".parse().unwrap()));

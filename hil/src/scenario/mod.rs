@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod faults;
 mod load;
+mod network;
 mod rig;
 mod rules;
 mod stage;
@@ -61,6 +62,21 @@ pub const ALL: &[Scenario] = &[
         "dhcp-gone-in-operation",
         "the address is kept beyond the lease",
         faults::no_dhcp_in_operation,
+    ),
+    of_box(
+        "router-vanishes",
+        "names, time, addresses and calls go on without the router",
+        network::router_vanishes,
+    ),
+    of_box(
+        "two-dhcp-servers",
+        "the box gives addresses while nobody else does, and falls silent when the router is back",
+        network::two_dhcp_servers,
+    ),
+    of_box(
+        "renumbering",
+        "the office gets another network: the box and the phones find each other again",
+        network::renumbering,
     ),
     of_box(
         "silent-cloud",

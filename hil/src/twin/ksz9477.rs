@@ -42,8 +42,8 @@ pub struct Faults {
     pub low: u32,
     /// MISO is held high, as if no chip were there.
     pub high: u32,
-    /// One bit of what is read flips.
-    pub flips: u32,
+    /// After so many reads one bit of what is read flips.
+    pub flip_after: Option<u32>,
     /// Operations on tables do not end.
     pub stuck: u32,
 }
@@ -166,9 +166,9 @@ impl Ksz9477 {
                 for (at, octet) in (address..).zip(&mut read[4..]) {
                     *octet = self.read(at);
                 }
-                if take(&mut self.faults.flips)
-                    && let Some(last) = read[4..].last_mut()
-                {
+                let flips = self.faults.flip_after == Some(0);
+                self.faults.flip_after = self.faults.flip_after.and_then(|left| left.checked_sub(1));
+                if let Some(last) = read[4..].last_mut().filter(|_| flips) {
                     *last ^= 0x04;
                 }
             }

@@ -4,6 +4,7 @@
 //! box in QEMU ─ UART1, PCM rings ─ server ─ Card ┬ Idt821034          Telephone (script, bell, display, FAX)
 //!                                                ├ Ag1171 ×4 ─ Pair ×4 ┘
 //!                                                ├ Ads1115
+//!                                                ├ Ksz9477 ── the rig's switch
 //!                                                └ Hub (Tps23861, PoweredDevice ×4)
 //! ```
 //!
@@ -19,6 +20,7 @@ use hil_wire::lines::{self, I2cFault, Octets, PORTS, Report, Request, input, out
 use hil_wire::pcm::{Block, FRAMES};
 use hub::Hub;
 use idt821034::Idt821034;
+use ksz9477::Ksz9477;
 use telephone::Telephone;
 
 pub mod ads1115;
@@ -27,6 +29,7 @@ pub mod bell;
 pub mod filter;
 pub mod hub;
 pub mod idt821034;
+pub mod ksz9477;
 pub mod pair;
 pub mod peer;
 pub mod powered;
@@ -79,20 +82,17 @@ pub struct Card {
     pub ports: [Port; PORTS],
     /// The ports with power.
     pub hub: Hub,
+    /// The hub's switch, if the story has one.
+    pub switch: Option<Ksz9477>,
     /// Faults.
     pub faults: Faults,
     outputs: u32,
     inputs: u32,
     edges: Vec<(u32, u32)>,
-    /// Volts at the converter's inputs, and frames that it is ahead of the lines.
-    bus: [f64; 4],
-    ahead: u32,
 }
 
 /// Volts of the measuring bus with nothing on it: half the supply.
 const IDLE: f64 = 1.65;
-/// The most frames that the converter gets ahead of the lines: 50 ms.
-const AHEAD: u32 = 400;
 
 impl Default for Card {
     fn default() -> Self {
@@ -114,13 +114,12 @@ impl Card {
                 terminals: Terminals::default(),
             }),
             hub: Hub::default(),
+            switch: None,
             faults: Faults::default(),
             // Pull resistors: F/R and PD high, RM and the relays low.
             outputs: ports(output::FORWARD) | ports(output::POWER),
             inputs: input::ALERT,
             edges: Vec::new(),
-            bus: [IDLE; 4],
-            ahead: 0,
         }
     }
 
@@ -134,11 +133,19 @@ impl Card {
     /// The supply dips: every chip forgets, and no port is fed any more.
     pub fn brown_out(&mut self) {
         self.hub.controller.brown_out();
+        if let Some(switch) = &mut self.switch {
+            switch.brown_out();
+        }
         self.codec = Idt821034::new();
         self.adc = Ads1115::default();
         for port in &mut self.ports {
             port.slic = Ag1171::default();
         }
+    }
+
+    /// Is this light of the box on ([`output`])?
+    pub fn is_lit(&self, light: u32) -> bool {
+        self.outputs & light != 0
     }
 
     /// Levels of the input pins now.
@@ -149,14 +156,6 @@ impl Card {
     /// Changes of the input pins since the last call: levels and frame.
     pub fn edges(&mut self) -> Vec<(u32, u32)> {
         std::mem::take(&mut self.edges)
-    }
-
-    /// The board's time is `frames` behind the last block: the converter works on while the next block is on its way.
-    pub fn convert_until(&mut self, frames: u32) {
-        while self.ahead < frames.min(AHEAD) {
-            self.adc.frame(self.bus);
-            self.ahead += 1;
-        }
     }
 
     /// What the board wants; the answer, if it gets one.
@@ -185,6 +184,10 @@ impl Card {
                 }
                 let read = match chip {
                     Some(lines::CODEC) => self.codec.spi(true, &write),
+                    Some(lines::SWITCH) => match &mut self.switch {
+                        Some(switch) => switch.spi(&write),
+                        None => vec![0xFF; write.len()],
+                    },
                     Some(_) => vec![0xFF; write.len()],
                     None => self.codec.spi(false, &write),
                 };
@@ -275,11 +278,7 @@ impl Card {
                 ];
             }
         }
-        self.bus = bus;
-        match self.ahead.checked_sub(1) {
-            Some(ahead) => self.ahead = ahead,
-            None => self.adc.frame(bus),
-        }
+        self.adc.frame(bus);
         if self.adc.alert() {
             inputs |= input::ALERT;
         }

@@ -6,3 +6,4 @@ mod drivers;
 mod line;
 mod server;
 mod sets;
+mod switch;

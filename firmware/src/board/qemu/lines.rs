@@ -134,6 +134,16 @@ impl OutputPin for Pin {
     }
 }
 
+/// The lights of the box.
+pub fn lights() -> [Pin; 3] {
+    [
+        output::LIGHT_UP,
+        output::LIGHT_SURVIVAL,
+        output::LIGHT_NO_EMERGENCY,
+    ]
+    .map(Pin)
+}
+
 /// CS of the codec: it goes with the transfers.
 pub struct Select(());
 

@@ -37,6 +37,8 @@ pub struct Board {
     pub seed: [u8; 32],
     /// The analog lines, if there are any.
     pub lines: Option<Lines>,
+    /// The indicator lights; without the rig's twins nobody sees them.
+    pub lights: [Pin; 3],
 }
 
 /// Starts clock, log and Ethernet.
@@ -58,5 +60,6 @@ pub fn init() -> Result<Board, lan9118::Error> {
         watchdog: Watchdog::take(),
         seed,
         lines,
+        lights: lines::lights(),
     })
 }

@@ -22,7 +22,7 @@ enum In {
     Disconnect,
     Check { begins: bool },
     Reading(i32, i32, u32, i32),
-    NotMeasured,
+    Unmeasured(NotMeasured),
     Trouble(LineFault, bool),
 }
 use In::*;
@@ -66,9 +66,9 @@ fn run(script: &[(u64, In)], end: u64) -> Vec<(u64, Output)> {
                     ac_mv,
                     loop_ua,
                 };
-                line.handle(now, Sense::Measured(Some(measured)));
+                line.handle(now, Sense::Measured(Ok(measured)));
             }
-            NotMeasured => line.handle(now, Sense::Measured(None)),
+            Unmeasured(why) => line.handle(now, Sense::Measured(Err(why))),
             Trouble(fault, is_there) => line.handle(now, Sense::Fault { fault, is_there }),
         }
         while let Some(output) = line.poll(now) {
@@ -362,7 +362,7 @@ fn a_test_of_the_line() {
         // 48 V through 1 MΩ.
         (1_000, Reading(-1_000, -49_000, 0, 48)),
         // 2 µF from -48 V to 48 V are 192 µC.
-        (1_100, Reading(0, 0, 0, -1_968)),
+        (1_100, Reading(0, 0, 0, -1_584)),
         (5_000, Check { begins: true }),
     ];
     let found = LineTest {
@@ -379,7 +379,6 @@ fn a_test_of_the_line() {
         (400, S(Feed(true))),
         (900, S(Measure { reverse: false })),
         (1_000, S(Measure { reverse: true })),
-        (1_100, S(Reverse(false))),
         (1_100, Tested(LineTestResult::Measured(found))),
         (5_000, S(Feed(false))),
     ]);
@@ -411,8 +410,10 @@ fn a_test_that_ends_early() {
         ]
     );
     let failed = |at| [(at, S(Feed(true))), (at, Tested(LineTestResult::Failed))];
-    assert_eq!(done(&[(400, NotMeasured)]), failed(400));
-    assert_eq!(done(&[]), failed(2_300), "the converter never answers");
+    assert_eq!(done(&[(400, Unmeasured(NotMeasured::Silent))]), failed(400));
+    let mut never = Vec::from([(4_300, S(Release))]);
+    never.extend(failed(4_300));
+    assert_eq!(done(&[]), never, "the converter never answers");
     // Somebody calls, or is called.
     let in_use = Tested(LineTestResult::InUse);
     assert_eq!(
@@ -420,14 +421,79 @@ fn a_test_that_ends_early() {
         [(400, S(Feed(true))), (720, in_use), (720, E(OffHook))]
     );
     let mut called = done(&[(350, Begin { number: false }), (1_000, Stop)]);
-    called.truncate(4);
+    called.truncate(5);
     assert_eq!(
         called,
         [
+            (350, S(Release)),
             (350, S(Feed(true))),
             (350, S(Reverse(true))),
             (350, in_use),
             (350, S(Ring(true)))
+        ]
+    );
+}
+
+#[test]
+fn what_was_measured_too_late_is_measured_again() {
+    let late = Unmeasured(NotMeasured::Late);
+    let script = [
+        (0, Check { begins: true }),
+        (400, late),
+        (1_000, Reading(0, 0, 0, 0)),
+        (1_600, Reading(0, -48_000, 0, 0)),
+        (1_700, late),
+        (2_300, Reading(0, 0, 0, -1_536)),
+    ];
+    let found = LineTest {
+        load: Some(LineLoad {
+            feed_mv: 48_000,
+            leakage_ohm: u32::MAX,
+            ringer_nf: 2_000,
+        }),
+        ..LineTest::default()
+    };
+    let mut expected = Vec::from(BEGIN);
+    expected.extend([
+        // After a rest each time, from the polarity that it began with.
+        (900, S(Measure { reverse: false })),
+        (1_000, S(Feed(true))),
+        (1_500, S(Measure { reverse: false })),
+        (1_600, S(Measure { reverse: true })),
+        (2_200, S(Measure { reverse: true })),
+        (2_300, Tested(LineTestResult::Measured(found))),
+    ]);
+    assert_eq!(run(&script, 5_000), expected);
+    // A host that is never in time.
+    let mut script = Vec::from([(0, Check { begins: true })]);
+    script.extend((0..4).map(|n| (400 + 600 * n, late)));
+    let out = run(&script, 30_000);
+    let measured = |(_, out): &&(u64, Output)| matches!(out, S(Measure { .. }));
+    assert_eq!(out.iter().filter(measured).count(), 4);
+    assert_eq!(out.last(), Some(&(2_200, Tested(LineTestResult::Failed))));
+}
+
+#[test]
+fn a_measurement_that_nobody_waits_for_any_more_is_ended() {
+    let script = [
+        (0, Check { begins: true }),
+        (400, Reading(0, 0, 0, 0)),
+        (1_000, Reading(0, -48_000, 0, 0)),
+        (1_050, Begin { number: false }),
+        (1_060, Reading(0, 0, 0, -1_536)),
+        (1_100, Stop),
+    ];
+    let out = run(&script, 5_000);
+    let after: Vec<_> = out.into_iter().skip_while(|(at, _)| *at < 1_050).collect();
+    assert_eq!(
+        after,
+        [
+            (1_050, S(Release)),
+            (1_050, S(Reverse(true))),
+            (1_050, Tested(LineTestResult::InUse)),
+            (1_050, S(Ring(true))),
+            (1_100, S(Ring(false))),
+            (1_100, S(Reverse(false))),
         ]
     );
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::network::Millis;
+use crate::Millis;
 
 /// Which way a call went, seen from the phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
