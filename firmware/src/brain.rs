@@ -62,9 +62,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
-/// audio; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1;
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, the analog lines; and the brain itself, which has
+/// the SIP socket.
+const TELLERS: usize = 4 + budget::PLAYERS + 1 + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -119,7 +119,7 @@ struct Lost {
     publications: u32,
     trunk: u32,
     too_long: u32,
-    lines: u32,
+    rtp_too_long: u32,
 }
 
 /// The time as the brain has it.
@@ -184,6 +184,7 @@ pub async fn run(
         }
         if now() >= tell_at {
             tell_at = now() + REPORT;
+            outside.lost.rtp_too_long = lines::rtp::too_long();
             let lost = (outside.lost, gateway.counters());
             if lost != told {
                 told = lost;
@@ -309,11 +310,7 @@ impl Outside<'_> {
                     },
                 );
             }
-            Output::Line { line, order } => {
-                if !lines::order(line, order) {
-                    self.lost.lines += 1;
-                }
-            }
+            Output::Line { line, order } => lines::order(line, order),
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),
         }
     }
