@@ -196,7 +196,7 @@ fn test_line(stage: &Stage, port: &str) -> Result<String> {
     stage
         .cloud
         .order(&["box", "test-line", "--box", &id, "--port", port])?;
-    wait_for("the result of a line's test", s(15), || {
+    wait_for("the result of a line's test", s(60), || {
         let events = events().ok()?;
         // The newest comes last.
         (events.len() > before).then(|| events.into_iter().next_back())?
@@ -230,8 +230,14 @@ fn chips(stage: &mut Stage, sets: &Sets) -> Result<()> {
         .a()?
         .wait(mark, "CALL_CLOSED", s(10))
         .context("a line without feed ends its call")?;
-    stage.board.lines()?.card().ports[PUSH_BUTTON].slic.heat(false);
     hang_up(stage, set, PUSH_BUTTON)?;
+    let said = test_line(stage, "1")?;
+    ensure!(said.contains(" V are too little"), "{said:?}");
+    alarm(stage, "BrownOut", false)?;
+    stage.board.lines()?.card().ports[PUSH_BUTTON].slic.heat(false);
+    let said = test_line(stage, "1")?;
+    ensure!(said.contains("bells: 1"), "{said:?}");
+    alarm(stage, "BrownOut", true)?;
     calls_a_desk_phone(stage, sets).context("after it was too hot")?;
     stage
         .run
