@@ -13,6 +13,7 @@ mod power;
 mod rig;
 mod rules;
 mod stage;
+mod vlan;
 
 /// A story.
 pub struct Scenario {
@@ -48,6 +49,11 @@ pub const ALL: &[Scenario] = &[
         "power",
         "ports with power: phones are fed within their class, and while the box starts again",
         power::tell,
+    ),
+    of_box(
+        "vlan",
+        "the phones in a VLAN of their own, which LLDP-MED names; the switch goes on while the box starts again",
+        vlan::tell,
     ),
     of_box(
         "garbage",
