@@ -430,7 +430,9 @@ impl Network {
                 at.map(|(other, _)| (now + 1, other, frame.clone())).collect()
             }
             Act::Power { port, on } => {
-                let at = self.plugged(node).filter(|(_, cable)| cable.fed && cable.port == port);
+                let at = self
+                    .plugged(node)
+                    .filter(|(_, cable)| cable.fed && cable.port == port);
                 at.map(|(other, _)| (now, other, Arrival::Power(on))).collect()
             }
         }
@@ -451,7 +453,14 @@ impl Network {
     }
 
     /// To everybody in a place, as broadcast and multicast go.
-    fn flood(&mut self, now: Millis, node: NodeId, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Vec<Delivery> {
+    fn flood(
+        &mut self,
+        now: Millis,
+        node: NodeId,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> Vec<Delivery> {
         let place = self.place(node);
         let quality = self.path(place, place).quality;
         let heard = |other: &NodeId| *other != node && self.nodes[*other].0 == place && self.nodes[*other].2;
