@@ -5,6 +5,7 @@
 
 mod area;
 mod files;
+mod hub;
 mod orders;
 mod print;
 mod read;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use serde_json::json;
 use shared::analog::PORTS;
 use shared::id::{BoxId, SiteId};
+use shared::sync::HubOrder;
 
 use self::area::AreaCommand;
 use self::orders::Order;
@@ -196,6 +198,27 @@ enum BoxCommand {
         #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(PORTS)))]
         port: u8,
     },
+    /// What is at the ports with power of a box, and which phones wait to be claimed; the running server asks it.
+    Show {
+        /// Box id, see `show boxes`.
+        #[arg(value_name = "BOX")]
+        id: BoxId,
+    },
+    /// Switch the power of a port; asks the running server.
+    Port {
+        /// Box id, see `show boxes`.
+        #[arg(value_name = "BOX")]
+        id: BoxId,
+        /// Number of the port, from 1.
+        #[arg(value_parser = clap::value_parser!(u8).range(1..=i64::from(shared::hub::PORTS)))]
+        port: u8,
+        /// What to do.
+        #[arg(value_enum)]
+        action: hub::PowerAction,
+        /// Even if its phone is in a call; without, the box leaves the port as it is then.
+        #[arg(long)]
+        force: bool,
+    },
     /// Remove a box, for example a broken one that another replaces; its events and call records stay.
     Remove {
         /// Box id, see `show boxes`.
@@ -233,7 +256,8 @@ impl Command {
     /// Works without the signing key.
     fn keyless(&self) -> bool {
         match self {
-            Self::Show { .. } | Self::Why(_) | Self::Box(BoxCommand::Remove { .. }) => true,
+            Self::Show { .. } | Self::Why(_) => true,
+            Self::Box(BoxCommand::Remove { .. } | BoxCommand::Show { .. } | BoxCommand::Port { .. }) => true,
             Self::Order(order) => order.looks(),
             _ => false,
         }
@@ -328,17 +352,34 @@ async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
                 .any(|row| row.r#box == id.to_string() && row.online == Some(true));
             let asked = control::test_line(db, id, port).await?;
             if asked.is_none() || !online {
-                return Err(Refusal::new(
-                    "server",
-                    format!("box {id} is not connected to a running server"),
-                    "See `show boxes`, and start the server with `serve`.",
-                )
-                .into());
+                return Err(hub::away(id).into());
             }
             print::done(
                 json,
                 json!({ "box": id.to_string(), "port": port }),
                 &format!("port {port} of box {id} is being tested; see `show events`"),
+            )?;
+        }
+        BoxCommand::Show { id } => {
+            let found = hub::look(db, id).await?;
+            let text = match json {
+                true => serde_json::to_string_pretty(&found).context("box as JSON")? + "\n",
+                false => hub::show(&found),
+            };
+            print::say(&text)?;
+        }
+        BoxCommand::Port {
+            id,
+            port,
+            action,
+            force,
+        } => {
+            let order = action.into();
+            hub::tell(db, id, HubOrder::Power { port, order, force }).await?;
+            print::done(
+                json,
+                json!({ "box": id.to_string(), "port": port, "order": order, "force": force }),
+                &format!("port {port} of box {id} is told; see `box show`"),
             )?;
         }
         BoxCommand::Remove { id } => {

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
 use shared::id::BoxId;
+use shared::sync::HubOrder;
 
 use crate::db::Db;
 
@@ -38,6 +39,13 @@ pub enum Ask {
         r#box: BoxId,
         /// Number of the port, from 1.
         port: u8,
+    },
+    /// Have a port with power or a phone of this box do something.
+    Hub {
+        /// The box.
+        r#box: BoxId,
+        /// What.
+        order: HubOrder,
     },
 }
 
@@ -194,7 +202,16 @@ pub async fn is_served(db: &Db) -> bool {
 
 /// Has the running server order the test of a line; nothing if none runs. What comes of it is an event of the box.
 pub async fn test_line(db: &Db, r#box: BoxId, port: u8) -> anyhow::Result<Option<()>> {
-    let answer = tokio::time::timeout(PATIENCE, ask(db, Ask::TestLine { r#box, port }))
+    tell(db, Ask::TestLine { r#box, port }).await
+}
+
+/// Has the running server give a box an order about its ports with power or phones; nothing if none runs.
+pub async fn hub(db: &Db, r#box: BoxId, order: HubOrder) -> anyhow::Result<Option<()>> {
+    tell(db, Ask::Hub { r#box, order }).await
+}
+
+async fn tell(db: &Db, what: Ask) -> anyhow::Result<Option<()>> {
+    let answer = tokio::time::timeout(PATIENCE, ask(db, what))
         .await
         .context("the server does not answer")??;
     Ok(answer.map(drop))

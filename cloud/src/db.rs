@@ -9,6 +9,7 @@ mod config;
 mod contract;
 mod events;
 mod fleet;
+mod hub;
 mod keys;
 mod show;
 
@@ -30,6 +31,7 @@ pub use areas::Taken;
 pub use boxes::{BoxOrder, NewBox};
 pub use events::CLOUD;
 pub use fleet::BoxAccount;
+pub use hub::{HubRow, PhoneRow, PortId, PortRow, WaitingRow};
 pub use keys::Keys;
 pub use show::{BoxRow, CallRow, ContractRow, EventRow, LegRow, RegistrationRow};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::id::BoxId;
+use shared::sync::HubOrder;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
@@ -19,6 +20,8 @@ pub enum FleetEvent {
     Changed,
     /// The line at a port of a box is to be tested; lost if the box is away.
     TestLine(BoxId, u8),
+    /// A port with power or a phone of a box is to do something; lost if the box is away.
+    Hub(BoxId, HubOrder),
 }
 
 /// Runs until `events` is closed. `up` is told when the broker link is there for the first time.
@@ -74,6 +77,7 @@ impl Fleet {
                 event = events.recv() => match event {
                     Some(FleetEvent::Changed) => self.changed().await,
                     Some(FleetEvent::TestLine(id, port)) => self.publish("order", self.engine.test_line(id, port)),
+                    Some(FleetEvent::Hub(id, order)) => self.publish("order", self.engine.hub(id, &order)),
                     None => break,
                 },
                 message = self.inbox.recv() => match message {

@@ -164,6 +164,10 @@ async fn answer(
             let _ = fleet.send(FleetEvent::TestLine(r#box, port)).await;
             Answer::Done
         }
+        Ask::Hub { r#box, order } => {
+            let _ = fleet.send(FleetEvent::Hub(r#box, order)).await;
+            Answer::Done
+        }
         Ask::Calls => {
             let (sender, receiver) = oneshot::channel();
             let _ = edge.send(EdgeEvent::Calls(sender)).await;

@@ -17,8 +17,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use shared::BoxId;
 use shared::site::{Invalid, MAX_SECTION, Section, SectionKind, Site, root_hash};
 use shared::sync::{
-    Ack, AppAck, BatchReader, Chunk, Down, EventId, Get, Hello, MAX_CHUNK, MAX_MANIFEST, MAX_MESSAGE,
-    Manifest, Message, MessageError, Nack, NackCode, SignedManifest, TestLine, Topic, Up,
+    Ack, AppAck, BatchReader, Chunk, Down, EventBody, EventId, Get, Hello, HubOrder, HubReport, MAX_CHUNK,
+    MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, MessageError, Nack, NackCode, SignedManifest, TestLine,
+    Topic, Up,
 };
 
 pub use memory::{Failed, Fault, MemoryStore, When};
@@ -154,7 +155,11 @@ impl<S: SyncStore> Engine<S> {
                 Ok(Vec::new())
             }
             Up::Nack => self.nack(now, from, Nack::decode(payload)?).await,
-            Up::Hub => Ok(Vec::new()),
+            Up::Hub => {
+                let hub = HubReport::decode(payload)?;
+                self.report(from, Report::Hub(hub)).await?;
+                Ok(Vec::new())
+            }
             Up::Events => self.events(now, from, payload).await,
             Up::Will => {
                 self.disconnected(from).await?;
@@ -200,12 +205,12 @@ impl<S: SyncStore> Engine<S> {
 
     /// The line at a port of a box is to be tested: what to send. It is not repeated.
     pub fn test_line(&self, to: BoxId, port: u8) -> Result<Vec<Outgoing>, SyncError<S::Error>> {
-        let mut buffer = [0; 8];
-        let payload = TestLine { port }.encode(&mut buffer)?.to_vec();
-        Ok(vec![Outgoing {
-            topic: Topic::Down(to, Down::TestLine),
-            payload,
-        }])
+        Ok(vec![outgoing(to, Down::TestLine, &TestLine { port })?])
+    }
+
+    /// A port with power or a phone of a box is to do something: what to send. It is not repeated.
+    pub fn hub(&self, to: BoxId, order: &HubOrder) -> Result<Vec<Outgoing>, SyncError<S::Error>> {
+        Ok(vec![outgoing(to, Down::Hub, order)?])
     }
 
     /// Time has passed: manifests that were not answered are sent again.
@@ -342,7 +347,19 @@ impl<S: SyncStore> Engine<S> {
             .commit(from, &batch, now)
             .await
             .map_err(SyncError::Store)?;
-        Ok(vec![ack(now, from, Some(last))?])
+        let mut out = vec![ack(now, from, Some(last))?];
+        // What verifies a phone's new password is in its box's next configuration.
+        let secret = |event: &Received| {
+            let body = event.event.as_ref().map(|event| &event.body);
+            matches!(body, Some(EventBody::PhoneSecret(_)))
+        };
+        if batch.iter().any(secret)
+            && let Some(desired) = self.store.desired(from).await.map_err(SyncError::Store)?
+            && self.offered(from) != Some(desired.epoch)
+        {
+            out.extend(self.offer(now, from, &desired)?);
+        }
+        Ok(out)
     }
 
     /// Offers a configuration to a box if it is connected.

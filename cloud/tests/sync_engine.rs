@@ -1,6 +1,6 @@
 //! The cloud's side of the synchronisation: what it answers, and what it never answers.
 
-use cloud::sync::{Engine, MemoryStore, Outgoing, Report, SyncError, When};
+use cloud::sync::{Engine, MemoryStore, Outgoing, Report, SyncError, SyncStore as _, When};
 use ed25519_dalek::{Signature, SigningKey, Verifier};
 use shared::site::{Id, SectionKind, Site, Sys, section_hash};
 use shared::sync::*;
@@ -338,6 +338,74 @@ fn events_are_acknowledged_after_their_commit_and_stored_once() {
     );
 }
 
+/// What is at the ports is kept as it was told last; an order goes out as it is, once.
+#[test]
+fn the_hub_tells_and_is_told() {
+    let engine = engine();
+    for budget in [600, 300] {
+        let report = HubReport {
+            budget,
+            ..HubReport::default()
+        };
+        assert_eq!(say(&engine, NOW, Up::Hub, &report).unwrap(), []);
+        assert_eq!(engine.store().reports(BOX).last(), Some(&Report::Hub(report)));
+    }
+    let order = HubOrder::Power {
+        port: 2,
+        order: PowerOrder::Cycle,
+        force: false,
+    };
+    let out = engine.hub(BOX, &order).unwrap();
+    assert_eq!((out.len(), out[0].topic), (1, Topic::Down(BOX, Down::Hub)));
+    assert_eq!(HubOrder::decode(&out[0].payload), Ok(order));
+}
+
+/// A phone's new password is in the configuration that its box is offered next, where the store made one.
+#[test]
+fn a_password_is_followed_by_an_offer() {
+    let engine = engine();
+    let now = NOW;
+    say(&engine, now, Up::Hello, &hello(0, [0; 32])).unwrap();
+    let told = |seq, body| {
+        let event = Event {
+            id: EventId { boot: 1, seq },
+            at: shared::record::Stamp::default(),
+            body,
+        };
+        let mut buf = [0; MAX_EVENT];
+        let bytes = event.encode(&mut buf).unwrap().to_vec();
+        let out = raw(&engine, now, Up::Events, &batch(&[bytes])).unwrap();
+        out.iter().map(|message| message.topic).collect::<Vec<_>>()
+    };
+    let secret = PhoneSecret {
+        key: IdKey::new(0).unwrap(),
+        claim: 1,
+        serial: 1,
+        ha1_md5: [1; 16],
+        ha1_sha256: [2; 32],
+    };
+    let ack = Topic::Down(BOX, Down::AppAck);
+    assert_eq!(
+        told(1, EventBody::PhoneSecret(secret.clone())),
+        [ack],
+        "nothing to offer"
+    );
+    run(engine.store().issue(
+        BOX,
+        &cloud::sync::encode::<cloud::sync::Failed>(&site(1)).unwrap(),
+        0,
+        0,
+    ))
+    .unwrap();
+    assert_eq!(
+        told(2, EventBody::PhoneSecret(secret.clone())),
+        [ack, Topic::Down(BOX, Down::Manifest)]
+    );
+    // It is on its way already; and other events offer nothing.
+    assert_eq!(told(3, EventBody::PhoneSecret(secret)), [ack]);
+    assert_eq!(told(4, EventBody::PortCycled { port: 1 }), [ack]);
+}
+
 #[test]
 fn an_event_of_an_unknown_schema_is_kept_as_it_is_and_blocks_nothing() {
     let engine = engine();
@@ -379,7 +447,7 @@ fn what_no_box_says_is_refused_and_changes_nothing() {
         &good[..good.len() - 1],
         &[1, 0xFF, 0xFF],
     ] {
-        for leaf in [Up::Hello, Up::Get, Up::Ack, Up::Nack, Up::Events] {
+        for leaf in [Up::Hello, Up::Get, Up::Ack, Up::Nack, Up::Hub, Up::Events] {
             assert!(
                 matches!(raw(&engine, NOW, leaf, payload), Err(SyncError::Message(_))),
                 "{leaf:?} {payload:?}"

@@ -9,15 +9,16 @@ use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
-use gateway::Input;
 use gateway::budget::{HTTP_CONNECTIONS, HTTP_PORT, TFTP_PORT};
 use gateway::provision::HttpEvent;
 use gateway::provision::http::Next;
 use gateway::provision::tftp::{PACKET_MAX, TRANSFERS};
+use gateway::{Input, Station};
+use netshim::Net;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::brain::Brain;
-use crate::net::{Shared, address_of, station};
+use crate::net::{Phones, Shared, address_of, station};
 
 /// A phone that says nothing for so long, or takes nothing, has its connection closed: others wait for it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -82,7 +83,7 @@ pub fn tftp_sockets(stack: Stack<'static>) -> &'static Tftp {
 
 /// Hears what comes to both ports.
 #[embassy_executor::task]
-pub async fn tftp(sockets: &'static Tftp, shared: &'static Shared, brain: &'static Brain) -> ! {
+pub async fn tftp(sockets: &'static Tftp, net: Net, shared: &'static Shared, brain: &'static Brain) -> ! {
     let (requests, data) = sockets;
     let (mut first, mut second) = ([0; REQUEST_MAX], [0; REQUEST_MAX]);
     loop {
@@ -98,7 +99,7 @@ pub async fn tftp(sockets: &'static Tftp, shared: &'static Shared, brain: &'stat
         let turn = brain.turn().await;
         turn.tell(Input::Tftp {
             peer,
-            station: station(shared, peer),
+            station: station(shared, net, peer),
             is_request,
             bytes: packet.get(..length).unwrap_or_default(),
         });
@@ -127,13 +128,13 @@ pub fn memory() -> impl Iterator<Item = &'static mut Memory> {
 /// Connection `connection`: one request after the other, each on a connection of its own.
 #[embassy_executor::task(pool_size = HTTP_CONNECTIONS)]
 pub async fn http(
-    stack: Stack<'static>,
+    phones: Phones,
     shared: &'static Shared,
     brain: &'static Brain,
     connection: u8,
     memory: &'static mut Memory,
 ) -> ! {
-    let mut socket = TcpSocket::new(stack, &mut memory.rx, &mut memory.tx);
+    let mut socket = TcpSocket::new(phones.stack, &mut memory.rx, &mut memory.tx);
     socket.set_timeout(Some(PATIENCE));
     socket.set_nagle_enabled(false);
     loop {
@@ -142,7 +143,8 @@ pub async fn http(
             Err(_) => None,
         };
         if let Some(peer) = peer {
-            let _ = with_timeout(2 * PATIENCE, serve(&mut socket, shared, brain, connection, peer)).await;
+            let sender = station(shared, phones.net, peer);
+            let _ = with_timeout(2 * PATIENCE, serve(&mut socket, brain, connection, peer, sender)).await;
             brain.turn().await.tell(Input::Http {
                 connection,
                 event: HttpEvent::Closed,
@@ -158,10 +160,10 @@ pub async fn http(
 /// Takes the request and sends the answer.
 async fn serve(
     socket: &mut TcpSocket<'_>,
-    shared: &'static Shared,
     brain: &Brain,
     connection: u8,
     peer: SocketAddr,
+    station: Option<Station>,
 ) {
     let Some(answer) = ANSWERS.get(usize::from(connection)) else {
         return;
@@ -171,12 +173,16 @@ async fn serve(
         connection,
         event: HttpEvent::Opened {
             peer: peer.ip(),
-            station: station(shared, peer),
+            station,
         },
     });
     let request = async {
         // Whether there is something, before others are kept from their turn.
-        while socket.read_with(|bytes| (0, bytes.len())).await.is_ok_and(|len| len > 0) {
+        while socket
+            .read_with(|bytes| (0, bytes.len()))
+            .await
+            .is_ok_and(|len| len > 0)
+        {
             let turn = brain.turn().await;
             let told = socket.read_with(|bytes| {
                 turn.tell(Input::Http {

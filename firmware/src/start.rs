@@ -1,10 +1,12 @@
 //! From reset to running tasks: the flash is read, the brain is made, everything is spawned.
 
 use ads1115::Ads1115;
+use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
 use embassy_executor::{SpawnToken, Spawner};
 use embassy_futures::block_on;
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
 use embassy_sync::zerocopy_channel::Channel;
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use gateway::budget::LINES;
@@ -19,11 +21,12 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::retained::{self, LastRun, Reset};
 use crate::brain::Brain;
+use crate::lights::Panel;
 use crate::lines::circuit::{Meter, Wiring};
 use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
 use crate::net::Resolver;
 use crate::uplink::Outgoing;
-use crate::{board, brain, files, log, net, player, trunk, uplink, watchdog, work};
+use crate::{board, brain, files, hub, log, net, player, power, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
 macro_rules! once {
@@ -41,6 +44,8 @@ struct Setup {
     lease: Option<Lease>,
     seed: [u8; 32],
     lines: Option<Wired>,
+    hub: Option<board::Hub>,
+    panel: Panel,
 }
 
 /// The lines' electronics, as far as `net` has them, and its ends of the queues of packets.
@@ -130,6 +135,8 @@ pub fn prepare() -> Option<Ready> {
         lease,
         seed: board.seed,
         lines,
+        hub: board.hub,
+        panel: Panel::new(board.lights),
     };
     Some(Ready {
         watchdog: board.watchdog,
@@ -181,6 +188,8 @@ async fn network(setup: Setup) {
         lease,
         seed,
         lines,
+        hub,
+        panel,
     } = setup;
     let spawner = board::spawner().await;
     // Each random word has one use.
@@ -189,7 +198,13 @@ async fn network(setup: Setup) {
     };
     let [a, b, c, d, e] = *words else { return };
     let stack_seed = u64::from_le_bytes([a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]);
-    let (stack, runner, shared) = net::stack(mac, lease.clone(), stack_seed);
+    let voice = gateway.voice();
+    let net::Stacks {
+        office: stack,
+        phones,
+        runners,
+        shared,
+    } = net::stacks(mac, lease.clone(), stack_seed, voice);
     let resolver = RESOLVER.init(Resolver::new(stack));
 
     let brain = BRAIN.init(Brain::new(gateway));
@@ -197,22 +212,23 @@ async fn network(setup: Setup) {
         .init(Channel::new(once!([Outgoing; 2] = [Outgoing::NEW; 2])))
         .split();
 
-    spawner.spawn(token(net::run(runner)));
-    spawner.spawn(token(net::address(stack, shared, lease, brain)));
+    spawner.spawn(token(net::run(runners)));
+    spawner.spawn(token(net::address(stack, shared, lease, voice, brain)));
     spawner.spawn(token(net::report(shared)));
     spawner.spawn(token(work::report(brain)));
-    let tftp = files::tftp_sockets(stack);
+    let tftp = files::tftp_sockets(phones.stack);
     spawner.spawn(token(brain::run(
-        stack,
+        phones,
         shared,
         brain,
         brain::memory(),
         to_uplink,
         tftp,
+        panel,
     )));
-    spawner.spawn(token(files::tftp(tftp, shared, brain)));
+    spawner.spawn(token(files::tftp(tftp, phones.net, shared, brain)));
     for (connection, memory) in (0..).zip(files::memory()) {
-        spawner.spawn(token(files::http(stack, shared, brain, connection, memory)));
+        spawner.spawn(token(files::http(phones, shared, brain, connection, memory)));
     }
     let buffers = (
         &mut once!([u8; 2048] = [0; 2048])[..],
@@ -236,11 +252,31 @@ async fn network(setup: Setup) {
             sequence: u16::from_le_bytes([d[0], d[1]]).wrapping_add(u16::from(index) << 12),
             timestamp: u32::from_le_bytes(e),
         };
-        spawner.spawn(token(player::run(stack, brain, index, memory, start)));
+        spawner.spawn(token(player::run(phones.stack, brain, index, memory, start)));
     }
     if let Some(lines) = lines {
-        start_lines(spawner, stack, brain, lines);
+        start_lines(spawner, phones.stack, brain, lines);
     }
+    match hub {
+        Some(hub) => start_hub(spawner, phones, shared, brain, hub),
+        None => net::START.signal(()),
+    }
+}
+
+/// Spawns what belongs to the hub in the executor `net`.
+fn start_hub(
+    spawner: Spawner,
+    phones: net::Phones,
+    shared: &'static net::Shared,
+    brain: &'static Brain,
+    hub: board::Hub,
+) {
+    static SPI: StaticCell<Mutex<NoopRawMutex, board::Bus>> = StaticCell::new();
+    let board::Hub { bus, select, i2c } = hub;
+    let switch = SpiDevice::new(SPI.init(Mutex::new(bus)), select);
+    spawner.spawn(token(hub::switch(switch, phones.voice, shared, brain)));
+    spawner.spawn(token(hub::lldp(shared, brain)));
+    spawner.spawn(token(power::run(i2c, brain)));
 }
 
 /// Spawns what belongs to the analog lines in the executor `net`.

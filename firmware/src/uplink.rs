@@ -9,12 +9,12 @@ use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Receiver;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
-use gateway::store::MAX_BATCH;
+use gateway::uplink::{RX_MAX, TX_MAX};
 use gateway::{Input, UplinkInput};
 use heapless::{String, Vec};
 use minimq::{Buffers, ConfigBuilder, Connection, Error, Io, Publication, QoS, Session, TopicFilter, Will};
 use shared::factory::Factory;
-use shared::sync::{MAX_MESSAGE, MAX_TOPIC, Topic, Up};
+use shared::sync::{MAX_TOPIC, Topic, Up};
 
 use crate::brain::Brain;
 use crate::log;
@@ -28,16 +28,16 @@ const KEEP_ALIVE: u16 = 20;
 /// not come back together.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(16));
 /// A packet of the cloud: payload, topic, and MQTT's own.
-pub const PACKET: usize = MAX_MESSAGE + 64;
+pub const PACKET: usize = RX_MAX + 64;
 /// Unacknowledged packets kept for the broker: two of our largest, and room for CONNECT.
-pub const IN_FLIGHT: usize = 2 * (MAX_BATCH + 64) + 512;
+pub const IN_FLIGHT: usize = 2 * (TX_MAX + 64) + 512;
 
 /// A message for the cloud.
 pub struct Outgoing {
     /// Its topic.
     pub topic: String<MAX_TOPIC>,
     /// Its payload.
-    pub payload: Vec<u8, MAX_BATCH>,
+    pub payload: Vec<u8, TX_MAX>,
 }
 
 impl Outgoing {
@@ -163,7 +163,7 @@ async fn serve<I: Io>(
             Either3::First(Ok(None)) => {}
             Either3::First(Ok(Some(message))) => {
                 let (topic, payload) = (message.topic(), message.payload());
-                if payload.len() <= MAX_MESSAGE {
+                if payload.len() <= RX_MAX {
                     let message = UplinkInput::Message { topic, payload };
                     brain.turn().await.tell(Input::Uplink(message));
                 }

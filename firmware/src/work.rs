@@ -1,55 +1,47 @@
 //! The flash: runs the store's operations, one after the other, in the executor `work`.
 
-use core::future::{Future, poll_fn};
-use core::task::Poll;
+use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
-use embassy_sync::channel::{Channel, TrySendError};
+use embassy_sync::channel::Channel;
+use embassy_sync::signal::Signal;
 use gateway::Input;
-use gateway::store::{Done, Fault, Op, Store, Token};
+use gateway::store::{Done, Fault, Key, Op, Store, Token, UNDER_WAY};
+use netshim::Lease;
 
 use crate::brain::Brain;
 use crate::{board, log, watchdog};
 
-/// Operations on their way; each carries up to a kibibyte.
-const DEPTH: usize = 2;
+/// Operations on their way: all that the brain has under way.
+static OPERATIONS: Channel<CriticalSectionRawMutex, (Token, Op), UNDER_WAY> = Channel::new();
 
-/// Token of the network's own operation (the lease); never given by the brain.
-pub const LEASE: Token = Token(u32::MAX);
-
-static OPERATIONS: Channel<CriticalSectionRawMutex, (Token, Op), DEPTH> = Channel::new();
+/// The lease to be kept; only the last counts.
+static LEASE: Signal<CriticalSectionRawMutex, Lease> = Signal::new();
 
 /// Results for the brain.
 static DONE: Channel<CriticalSectionRawMutex, Done, 1> = Channel::new();
 
-/// Hands an operation over; waits while the queue is full.
-pub fn run(token: Token, operation: Op) -> impl Future<Output = ()> {
-    send(&OPERATIONS, (token, operation))
+/// Hands over an operation of the brain.
+pub fn run(token: Token, operation: Op) {
+    if OPERATIONS.try_send((token, operation)).is_err() {
+        panic!("more than {UNDER_WAY} operations under way");
+    }
 }
 
-/// As [`Channel::send`], whose future has room for two of what it sends.
-fn send<T, const N: usize>(
-    channel: &'static Channel<CriticalSectionRawMutex, T, N>,
-    item: T,
-) -> impl Future<Output = ()> {
-    let mut waiting = Some(item);
-    poll_fn(move |cx| {
-        while let Some(item) = waiting.take() {
-            if let Err(TrySendError::Full(back)) = channel.try_send(item) {
-                waiting = Some(back);
-                if channel.poll_ready_to_send(cx).is_pending() {
-                    return Poll::Pending;
-                }
-            }
-        }
-        Poll::Ready(())
-    })
+/// Keeps the lease of the address.
+pub fn keep(lease: Lease) {
+    LEASE.signal(lease);
 }
 
 /// Owns the flash.
 #[embassy_executor::task]
 pub async fn store(store: &'static mut Store<board::Flash>) -> ! {
     loop {
-        watchdog::patient(watchdog::Part::Work, OPERATIONS.ready_to_receive()).await;
+        let order = select(OPERATIONS.ready_to_receive(), LEASE.wait());
+        if let Either::Second(lease) = watchdog::patient(watchdog::Part::Work, order).await
+            && let Err(fault) = store.set(Key::LEASE, &lease.encode()).await
+        {
+            log!("flash: {fault:?}");
+        }
         let Ok((token, operation)) = OPERATIONS.try_receive() else {
             continue;
         };
@@ -57,9 +49,7 @@ pub async fn store(store: &'static mut Store<board::Flash>) -> ! {
         if let Err(fault @ (Fault::Flash | Fault::Corrupted)) = done.result {
             log!("flash: {fault:?}");
         }
-        if token != LEASE {
-            send(&DONE, done).await;
-        }
+        DONE.send(done).await;
     }
 }
 

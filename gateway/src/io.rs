@@ -7,6 +7,7 @@ use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
+use crate::power::{PortOrder, Reading};
 use crate::provision::HttpEvent;
 use crate::store;
 
@@ -98,6 +99,8 @@ pub enum Input<'a> {
         /// Without the Ethernet header.
         bytes: &'a [u8],
     },
+    /// The ports with power are like this, told at least once a second; `None`: their controller does not answer.
+    Power(Option<Reading>),
     /// What time it is; calls never depend on it.
     WallClock {
         /// Milliseconds since 1970 (UTC).
@@ -165,7 +168,7 @@ pub enum UplinkInput<'a> {
     Message {
         /// Its topic.
         topic: &'a str,
-        /// At most [`shared::sync::MAX_MESSAGE`] bytes.
+        /// At most [`crate::uplink::RX_MAX`] bytes.
         payload: &'a [u8],
     },
 }
@@ -226,6 +229,13 @@ pub enum Output<'a> {
         port: u8,
         /// At most [`crate::lldp::MESSAGE_MAX`] bytes, without the Ethernet header.
         bytes: &'a [u8],
+    },
+    /// For the controller of the ports with power.
+    Power {
+        /// Index of the port, below [`crate::budget::POWER_PORTS`].
+        port: u8,
+        /// What.
+        order: PortOrder,
     },
 }
 

@@ -12,6 +12,7 @@ extern crate std;
 mod analog;
 pub mod budget;
 mod calls;
+pub mod hub;
 mod io;
 pub mod keeper;
 pub mod lamps;
@@ -36,7 +37,7 @@ use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::{EventBody, HubOrder};
+use shared::sync::EventBody;
 use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
@@ -50,10 +51,12 @@ pub use io::{
 pub use storage::Storage;
 
 use analog::{Analog, Found};
+use hub::Hub;
 use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
 use lldp::Lldp;
+use power::{PortOrder, Power};
 use provision::Provision;
 use provision::files::Host;
 use registrar::Registrar;
@@ -90,6 +93,8 @@ pub struct Counters {
     pub oversized: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
+    /// Orders for ports with power that are not there, or whose phone was in a call.
+    pub power: u32,
 }
 
 /// The box.
@@ -100,8 +105,8 @@ pub struct Gateway<'s> {
     pub(crate) lamps: Lamps<'s>,
     pub(crate) analog: Analog<'s>,
     pub(crate) lldp: Lldp,
-    /// The MAC address of the hub, if there is one.
-    pub(crate) hub: Option<[u8; 6]>,
+    pub(crate) hub: Hub,
+    pub(crate) power: Power,
     pub(crate) site: Site,
     pub(crate) trunk: Trunk<'s>,
     pub(crate) link: Link,
@@ -172,7 +177,8 @@ impl<'s> Gateway<'s> {
             lamps: Lamps::new(lamps, [word(2), word(0)]),
             analog: Analog::new(ports, word(1) ^ word(3)),
             lldp: Lldp::new(),
-            hub: None,
+            hub: Hub::new(),
+            power: Power::new(budget::POWER_SUPPLY),
             site: Site::EMPTY,
             trunk: Trunk::new(trunk, word(3)),
             link: Link::new(),
@@ -212,12 +218,14 @@ impl<'s> Gateway<'s> {
             ..
         } = self;
         let loaded = store
-            .load(site, boot.first, |key, bytes| match (key.as_place(), key.as_phone()) {
-                (Some(place), _) => {
-                    registrar.restore(now, place, bytes, |_| true);
+            .load(site, boot.first, |key, bytes| {
+                match (key.as_place(), key.as_phone()) {
+                    (Some(place), _) => {
+                        registrar.restore(now, place, bytes, |_| true);
+                    }
+                    (None, Some(id)) => provision.phones.restore(id, bytes),
+                    (None, None) => other(key, bytes),
                 }
-                (None, Some(id)) => provision.phones.restore(id, bytes),
-                (None, None) => other(key, bytes),
             })
             .await?;
         self.analog.configure(now, &self.site);
@@ -273,24 +281,29 @@ impl<'s> Gateway<'s> {
                 let change = self.trunk.closed(now);
                 self.on_trunk(now, change);
             }
-            Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
+            Input::Uplink(UplinkInput::Connected) => {
+                self.uplink.connected(now);
+                self.hub.connected(now);
+            }
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 match self.uplink.message(now, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
-                    Some(Order::Hub(HubOrder::CheckSync(key))) => self.on_check_sync(key),
-                    Some(Order::Hub(_)) | None => {}
+                    Some(Order::Hub(order)) => self.on_hub_order(now, order),
+                    None => {}
                 }
             }
             Input::Stored(done) => self.on_stored(now, done),
             Input::Unreachable(address) => self.calls.unreachable(now, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
-            Input::Hub { mac } => self.hub = Some(mac),
+            Input::Hub { mac } => self.hub.mac = Some(mac),
             Input::Link { port, link } => self.on_hub_link(now, port, link),
             Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
+            Input::Power(reading) => self.on_power(now, reading.as_ref()),
             Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
         }
+        self.touch_hub(now);
     }
 
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
@@ -314,6 +327,7 @@ impl<'s> Gateway<'s> {
                 port,
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
+            Ready::Power(port, order) => Output::Power { port, order },
             Ready::Put(op) => Output::Store(BINDINGS, op),
             Ready::Give(op) => Output::Store(provision::TOKEN, op),
             Ready::Tftp { to, len } => Output::Tftp {
@@ -379,6 +393,9 @@ impl<'s> Gateway<'s> {
                 Some(Found::Done) => continue,
                 None => {}
             }
+            if let Some((port, order)) = self.power.poll() {
+                return Some(Ready::Power(port, order));
+            }
             match self.trunk.next_message(now, buffer) {
                 Some(Ok(len)) => {
                     self.on_trunk_message(now, buffer.get(..len).unwrap_or_default());
@@ -433,7 +450,7 @@ impl<'s> Gateway<'s> {
             if self.poll_fetches(now) {
                 continue;
             }
-            if self.poll_uplink(now) {
+            if self.poll_uplink(now) || self.poll_hub(now, buffer) {
                 return Some(Ready::Uplink);
             }
             return None;
@@ -456,6 +473,7 @@ impl<'s> Gateway<'s> {
             Some(self.trunk.next_deadline()),
             self.registrar.next_deadline(),
             self.uplink.next_deadline(),
+            self.hub_deadline(),
             Some(hold_out),
             self.keeper.next_deadline(),
             self.lamps.next_deadline(),
@@ -635,17 +653,27 @@ impl<'s> Gateway<'s> {
     reason = "an operation carries its bytes inline: there is no heap to put them on"
 )]
 enum Ready {
-    Sent { flow: Flow, len: usize },
+    Sent {
+        flow: Flow,
+        len: usize,
+    },
     TrunkSend(usize),
     TrunkConnect,
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
-    Lldp { port: u8, len: usize },
+    Lldp {
+        port: u8,
+        len: usize,
+    },
+    Power(u8, PortOrder),
     Put(store::Op),
     /// What a phone is given, or has made of it.
     Give(store::Op),
-    Tftp { to: SocketAddr, len: usize },
+    Tftp {
+        to: SocketAddr,
+        len: usize,
+    },
     Http(u8),
     Uplink,
 }

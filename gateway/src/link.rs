@@ -40,6 +40,17 @@ pub enum Mode {
     Probation,
 }
 
+/// What the lights of the box show of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lights {
+    /// Green: calls with the outside go through the cloud.
+    pub up: bool,
+    /// Amber: the box goes by itself, or has only just ceased to.
+    pub survival: bool,
+    /// Red: an emergency call has no way out, and is told so.
+    pub no_emergency: bool,
+}
+
 /// The state of the line.
 #[derive(Debug)]
 pub struct Link {
@@ -77,6 +88,16 @@ impl Link {
     /// How often the mode changed since the start.
     pub const fn changes(&self) -> u32 {
         self.changes
+    }
+
+    /// What the lights show.
+    pub fn lights(&self) -> Lights {
+        let up = matches!(self.mode, Mode::Up | Mode::Suspect);
+        Lights {
+            up,
+            survival: !up,
+            no_emergency: !self.is_tried(),
+        }
     }
 
     /// Are outside calls tried at all?
@@ -178,6 +199,28 @@ mod tests {
             }
             assert_eq!(link.mode(), *mode, "row {row}");
         }
+    }
+
+    #[test]
+    fn lights() {
+        let mut link = Link::new();
+        let of = |link: &Link| {
+            let Lights {
+                up,
+                survival,
+                no_emergency,
+            } = link.lights();
+            (up, survival, no_emergency)
+        };
+        assert_eq!(of(&link), (false, true, true), "switched on");
+        link.registered(at(0));
+        assert_eq!(of(&link), (false, true, false), "{:?}", link.mode());
+        (1..=10).for_each(|n| link.answered(at(n * 10)));
+        assert_eq!(of(&link), (true, false, false), "{:?}", link.mode());
+        link.missed(at(110));
+        assert_eq!(of(&link), (true, false, false), "{:?}", link.mode());
+        link.lost(at(111));
+        assert_eq!(of(&link), (false, true, true), "{:?}", link.mode());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! reading, ports of low priority are switched off, and of those first the ones that are not in a call.
 
 mod class;
+mod phones;
 mod port;
 
 use core::time::Duration;
@@ -129,15 +130,23 @@ pub enum Refused {
     InCall,
 }
 
-/// What is told of a port.
+/// What is told of a port; its index is from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Its index.
-    pub port: u8,
-    /// What.
-    pub fault: PowerFault,
-    /// It began.
-    pub raised: bool,
+pub enum Told {
+    /// A device there is not fed, or is again.
+    Fault {
+        /// Which port.
+        port: u8,
+        /// Why.
+        fault: PowerFault,
+        /// It began.
+        raised: bool,
+    },
+    /// Its phone was silent, and is switched off and on.
+    Cycled {
+        /// Which port.
+        port: u8,
+    },
 }
 
 /// A port, as it is shown.
@@ -213,9 +222,7 @@ impl Power {
             if in_call {
                 port.phone.hear(now);
             }
-            if port.is_silent(now) {
-                port.cycle(now);
-            }
+            port.wake(now);
         }
         self.start(now, reading.supply_mv);
     }
@@ -341,12 +348,15 @@ impl Power {
     }
 
     /// The next thing to tell.
-    pub fn poll_fault(&mut self) -> Option<Fault> {
+    pub fn poll_told(&mut self) -> Option<Told> {
         let is_lost = self.is_lost;
         (0..)
-            .zip(&self.ports)
+            .zip(&mut self.ports)
             .zip(&mut self.told)
             .find_map(|((n, port), told)| {
+                if port.take_cycled() {
+                    return Some(Told::Cycled { port: n });
+                }
                 let fault = if is_lost {
                     Some(PowerFault::Controller)
                 } else {
@@ -359,7 +369,7 @@ impl Power {
                     (None, fault) => (fault?, true),
                 };
                 *told = raised.then_some(fault);
-                Some(Fault {
+                Some(Told::Fault {
                     port: n,
                     fault,
                     raised,

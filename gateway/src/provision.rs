@@ -27,9 +27,9 @@ use shared::sync::{Alarm, EventBody, PhoneSecret, Waiting};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Name};
 
-use crate::{Gateway, Station};
 use crate::budget::HTTP_CONNECTIONS;
 use crate::store::Token;
+use crate::{Gateway, Station};
 use files::{Client, Host};
 use phones::{File, Phones, Shelf};
 use sync::Sync;
@@ -69,7 +69,11 @@ impl Provision {
         site: &'a Site,
         factory: &'a Factory,
         address: Option<Ipv4Addr>,
-    ) -> (Shelf<'a>, &'a mut tftp::Server<File>, &'a mut [http::Connection<File>]) {
+    ) -> (
+        Shelf<'a>,
+        &'a mut tftp::Server<File>,
+        &'a mut [http::Connection<File>],
+    ) {
         let shelf = Shelf {
             phones: &mut self.phones,
             site,
@@ -111,7 +115,14 @@ impl Gateway<'_> {
         self.site.sys.voice.map(|voice| voice.address).or(self.address)
     }
 
-    pub(crate) fn on_tftp(&mut self, now: Instant, host: Host, peer: SocketAddr, is_request: bool, bytes: &[u8]) {
+    pub(crate) fn on_tftp(
+        &mut self,
+        now: Instant,
+        host: Host,
+        peer: SocketAddr,
+        is_request: bool,
+        bytes: &[u8],
+    ) {
         let address = self.seen_at();
         let (mut shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, address);
         tftp.receive(now, &mut shelf, host, peer, is_request, bytes);
@@ -179,7 +190,9 @@ impl Gateway<'_> {
             return true;
         };
         let branch = self.random();
-        let Provision { notify, notify_to, .. } = &mut self.provision;
+        let Provision {
+            notify, notify_to, ..
+        } = &mut self.provision;
         let _ = notify.resize(pnp::NOTIFY_MAX, 0);
         let Some(len) = request.notify(&flow, message, address.into(), branch, notify) else {
             self.counters.overflow += 1;
@@ -214,7 +227,11 @@ impl Gateway<'_> {
             return;
         };
         let user = id.user();
-        let ha1 = Ha1::from_password(user.as_bytes(), self.site.sys.realm.as_bytes(), password.as_bytes());
+        let ha1 = Ha1::from_password(
+            user.as_bytes(),
+            self.site.sys.realm.as_bytes(),
+            password.as_bytes(),
+        );
         let credential = Credential {
             key,
             ha1_md5: ha1.md5,
@@ -240,7 +257,11 @@ impl Gateway<'_> {
 
     /// Another configuration, or another address: every file may have changed.
     pub(crate) fn renew_files(&mut self, now: Instant) {
-        let phones = self.site.ids.iter().filter(|id| id.phone.is_some() && self.site.is_here(id));
+        let phones = self
+            .site
+            .ids
+            .iter()
+            .filter(|id| id.phone.is_some() && self.site.is_here(id));
         let phones: IdSet = phones.map(|id| id.key).collect();
         self.provision.phones.renew();
         self.provision.sync.look(phones);

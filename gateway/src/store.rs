@@ -18,10 +18,10 @@ mod tolerant;
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use heapless::Vec;
 use sequential_storage::Error;
-use sequential_storage::cache::Cache;
 use sequential_storage::cache::key_pointers::ArrayKeyPointers;
 use sequential_storage::cache::page_pointers::ArrayPagePointers;
 use sequential_storage::cache::page_states::ArrayPageStates;
+use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 use sequential_storage::queue::{QueueConfig, QueueStorage};
 use shared::Factory;
@@ -30,7 +30,7 @@ use shared::site::Site;
 use shared::sync::{Alarm, BatchWriter, MAX_EVENT, RawEvent};
 
 pub use config::{Bank, Committed};
-pub use ops::{Batch, Done, Fault, Key, MAX_BATCH, MAX_VALUE, Op, Reply, Token};
+pub use ops::{Batch, Done, Fault, Key, MAX_BATCH, MAX_PIECE, MAX_VALUE, Op, Reply, Token, UNDER_WAY};
 
 use config::Active;
 use map::{EVENTS, FACTORY, SECTOR, SETTINGS};
@@ -39,8 +39,8 @@ use tolerant::Tolerant;
 const EVENT_PAGES: usize = (EVENTS.len / SECTOR) as usize;
 const SETTING_PAGES: usize = (SETTINGS.len / SECTOR) as usize;
 
-type EventCache = Cache<ArrayPageStates<EVENT_PAGES>, ArrayPagePointers<EVENT_PAGES>, NoKeys>;
-type NoKeys = sequential_storage::cache::Uncached;
+/// Where in a page its events begin and end is found by reading their heads, 40 at most: to remember it takes 8 bytes a page.
+type EventCache = Cache<ArrayPageStates<EVENT_PAGES>, Uncached, Uncached>;
 type SettingCache = Cache<
     ArrayPageStates<SETTING_PAGES>,
     ArrayPagePointers<SETTING_PAGES>,
@@ -161,11 +161,7 @@ impl<F: MultiwriteNorFlash> Store<F> {
             Op::PushEvent(event) => self.push_event(event).await,
             Op::ReadEvents => self.read_events().await,
             Op::DropEvents { last, count } => self.drop_events(*last, *count).await,
-            Op::Put { key, value } if key.is_public() => {
-                let mut buf = [0; MAX_VALUE + 8];
-                self.put(&mut buf, *key, value).await
-            }
-            Op::Put { .. } => Err(Fault::Refused),
+            Op::Put { key, value } => self.set(*key, value).await.map(|()| Reply::Stored),
             Op::Stage { kind, offset, data } => self.stage(*kind, *offset, data).await,
             Op::StageActive(section) => self.stage_active(section).await,
             Op::Check(section) => self.check(section).await,
@@ -175,17 +171,23 @@ impl<F: MultiwriteNorFlash> Store<F> {
         Done { token, result }
     }
 
+    /// Writes a setting of at most [`MAX_VALUE`] bytes; an empty value removes it.
+    pub async fn set(&mut self, key: Key, value: &[u8]) -> Result<(), Fault> {
+        if !key.is_public() || value.len() > MAX_VALUE {
+            return Err(Fault::Refused);
+        }
+        let mut buf = [0; MAX_VALUE + 8];
+        self.put(&mut buf, key, value).await
+    }
+
     async fn with_events<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Events<'_, F>) -> Result<T, Error<F::Error>>,
     ) -> Result<T, Fault> {
-        let cache = self.events.take().unwrap_or_else(|| {
-            Cache::new(
-                ArrayPageStates::new(),
-                ArrayPagePointers::new(),
-                sequential_storage::cache::Uncached,
-            )
-        });
+        let cache = self
+            .events
+            .take()
+            .unwrap_or_else(|| Cache::new(ArrayPageStates::new(), Uncached, Uncached));
         let config = const { QueueConfig::new(EVENTS.start..EVENTS.start + EVENTS.len) };
         let mut queue = QueueStorage::new(&mut self.flash, config, cache);
         let result = work(&mut queue).await;
@@ -240,10 +242,9 @@ impl<F: MultiwriteNorFlash> Store<F> {
         .await
     }
 
-    async fn put(&mut self, buf: &mut [u8], key: Key, value: &[u8]) -> Result<Reply, Fault> {
+    async fn put(&mut self, buf: &mut [u8], key: Key, value: &[u8]) -> Result<(), Fault> {
         self.with_settings(async |settings| settings.store_item(buf, &key.number(), &value).await)
-            .await?;
-        Ok(Reply::Stored)
+            .await
     }
 
     async fn count_events(&mut self) -> Result<u32, Fault> {

@@ -21,21 +21,30 @@ use shared::factory::Factory;
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, EventBody, Hello, HubOrder, MAX_MESSAGE, Message, PROTOCOL, TestLine, Topic, Up,
+    AppAck, Chunk, Down, EventBody, Hello, HubOrder, HubReport, MAX_MANIFEST, Message, PROTOCOL, TestLine,
+    Topic, Up,
 };
 use sip::Instant;
 use sip::pool::Room;
 
-use crate::store::{Batch, Committed, Done, Loaded, MAX_BATCH, Op, Token};
+use crate::store::{Batch, Committed, Done, Loaded, MAX_BATCH, MAX_PIECE, Op, Token};
 
 use config::Config;
-use outbox::Outbox;
+use outbox::{Outbox, Waiting};
 
 /// Token of every operation the uplink asks of the store; the brain uses others for its own.
 pub const TOKEN: Token = Token(0);
 
-/// Events that may wait in memory for the flash.
-pub const WAITING: usize = 32;
+/// Bytes of the events that wait in memory for the flash: 32 legs of calls of some 120, or 400 registrations.
+pub const WAITING: usize = 4_096;
+
+/// Largest message that the box takes, bytes: it asks for sections in pieces that are smaller, and so is a manifest.
+pub const RX_MAX: usize = 1_024;
+const _: () = assert!(RX_MAX >= MAX_PIECE + 128 && RX_MAX >= MAX_MANIFEST + 128);
+
+/// Largest message that the box sends, bytes: the report of the hub with all its ports.
+pub const TX_MAX: usize = 640;
+const _: () = assert!(TX_MAX >= MAX_BATCH);
 
 /// First wait for an answer; doubled with every repetition.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -52,13 +61,13 @@ pub struct Memory {
     /// The configuration being checked, before it is in use.
     next: Site,
     /// A part of a section on its way into the flash.
-    chunk: Vec<u8, { shared::sync::MAX_CHUNK }>,
+    chunk: Vec<u8, MAX_PIECE>,
     /// Events on their way into the flash.
-    waiting: heapless::Deque<(Stamp, EventBody), WAITING>,
+    waiting: Waiting,
     /// Events on their way to the cloud.
     batch: Room<Batch>,
     /// The message to be published.
-    payload: Vec<u8, MAX_BATCH>,
+    payload: Vec<u8, TX_MAX>,
 }
 
 impl Memory {
@@ -67,7 +76,7 @@ impl Memory {
         Self {
             next: Site::EMPTY,
             chunk: Vec::new(),
-            waiting: heapless::Deque::new(),
+            waiting: Waiting::new(),
             batch: Room::Empty,
             payload: Vec::new(),
         }
@@ -290,7 +299,7 @@ impl<'s> Uplink<'s> {
     /// Writes an event down; it will be in the cloud's database exactly once. False if there was no room: it is lost,
     /// and counted, and the cloud will be told how many were.
     pub fn event(&mut self, _now: Instant, at: Stamp, body: EventBody) -> bool {
-        let taken = self.memory.waiting.push_back((at, body)).is_ok();
+        let taken = self.memory.waiting.push(at, &body);
         if !taken {
             self.outbox.refuse(&mut self.counters);
         }
@@ -322,8 +331,7 @@ impl<'s> Uplink<'s> {
     /// Is half of the room for events that wait for the flash in use? Then they go before all else; a phone that waits for its
     /// 200 goes before fewer.
     pub fn is_pressed(&self) -> bool {
-        let waiting = &self.memory.waiting;
-        waiting.len() * 2 >= waiting.capacity() && self.asked.is_none()
+        self.memory.waiting.is_half_full() && self.asked.is_none()
     }
 
     /// Is there something to do? If so, [`Self::output`] tells what. `wall` is the wall clock in milliseconds since
@@ -355,7 +363,7 @@ impl<'s> Uplink<'s> {
             return None;
         }
         let welcomed = self.link.as_ref().is_some_and(|link| link.welcomed);
-        let (asked, op) = if let Some(op) = self.outbox.op(now, welcomed, self.memory, &mut self.counters) {
+        let (asked, op) = if let Some(op) = self.outbox.op(now, welcomed, self.memory) {
             (Asked::Outbox, op)
         } else {
             (Asked::Config, self.config.op(self.memory)?)
@@ -411,11 +419,20 @@ impl<'s> Uplink<'s> {
             epoch,
             root,
             firmware,
-            rx_max: MAX_MESSAGE as u16,
+            rx_max: RX_MAX as u16,
             queued: self.outbox.queued(),
             refused: self.counters.refused,
         };
         write(&hello, &mut self.memory.payload).then_some(Next::Publish(Up::Hello))
+    }
+
+    /// Tells the cloud what is at the ports of the hub, if it listens and nothing else is under way; false if not.
+    pub fn tell_hub(&mut self, report: &HubReport) -> bool {
+        let is_free = self.is_welcomed() && self.next.is_none();
+        if is_free && write(report, &mut self.memory.payload) {
+            self.next = Some(Next::Publish(Up::Hub));
+        }
+        is_free && self.next.is_some()
     }
 
     /// When [`Self::poll`] has to be called at the latest.
@@ -472,7 +489,7 @@ impl<'s> Uplink<'s> {
 }
 
 /// Writes a message into the payload; false if it does not fit (none that is written here does not).
-fn write<'a>(message: &impl Message<'a>, payload: &mut Vec<u8, MAX_BATCH>) -> bool {
+fn write<'a>(message: &impl Message<'a>, payload: &mut Vec<u8, TX_MAX>) -> bool {
     let capacity = payload.capacity();
     let _ = payload.resize(capacity, 0);
     match message.encode(payload).map(<[u8]>::len) {

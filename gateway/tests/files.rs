@@ -96,14 +96,23 @@ fn files() -> Vec<(&'static str, String)> {
         ("cfg.xml", Content::Common(Maker::Grandstream)),
         ("waiting.xml", Content::Waiting(Maker::Grandstream, MAC)),
         ("gxp1628.xml", Content::Phone(PhoneModel::Gxp1628, MAC, &with)),
-        ("gxp1628-spent.xml", Content::Phone(PhoneModel::Gxp1628, MAC, &without)),
+        (
+            "gxp1628-spent.xml",
+            Content::Phone(PhoneModel::Gxp1628, MAC, &without),
+        ),
         ("ht801.xml", Content::Phone(PhoneModel::Ht801, MAC, &with)),
         ("ht802.xml", Content::Phone(PhoneModel::Ht802, MAC, &both)),
-        ("ht802-second.xml", Content::Phone(PhoneModel::Ht802, MAC, &second)),
+        (
+            "ht802-second.xml",
+            Content::Phone(PhoneModel::Ht802, MAC, &second),
+        ),
         ("KX-HDV230N.cfg", Content::Common(Maker::Panasonic)),
         ("waiting.cfg", Content::Waiting(Maker::Panasonic, MAC)),
         ("Config.cfg", Content::Phone(PhoneModel::KxHdv230n, MAC, &with)),
-        ("Config-spent.cfg", Content::Phone(PhoneModel::KxHdv230n, MAC, &without)),
+        (
+            "Config-spent.cfg",
+            Content::Phone(PhoneModel::KxHdv230n, MAC, &without),
+        ),
     ]
     .map(|(name, content)| (name, written(&facts, &content)))
     .into()
@@ -129,10 +138,16 @@ fn grandstream_files_are_xml() {
     for (name, text) in files().iter().filter(|(name, _)| name.ends_with(".xml")) {
         let document = roxmltree::Document::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let root = document.root_element();
-        assert_eq!((root.tag_name().name(), root.attribute("version")), ("gs_provision", Some("1")));
+        assert_eq!(
+            (root.tag_name().name(), root.attribute("version")),
+            ("gs_provision", Some("1"))
+        );
         let elements: Vec<_> = root.children().filter(|node| node.is_element()).collect();
         let (config, mac) = elements.split_last().unwrap();
-        assert_eq!((config.tag_name().name(), config.attribute("version")), ("config", Some("1")));
+        assert_eq!(
+            (config.tag_name().name(), config.attribute("version")),
+            ("config", Some("1"))
+        );
         match mac {
             [] => assert_eq!(*name, "cfg.xml"),
             [mac] => assert_eq!((mac.tag_name().name(), mac.text()), ("mac", Some("000b821234ab"))),
@@ -141,7 +156,9 @@ fn grandstream_files_are_xml() {
         let mut seen = HashSet::new();
         for setting in config.children().filter(|node| node.is_element()) {
             let tag = setting.tag_name().name();
-            let number = tag.strip_prefix('P').and_then(|digits| digits.parse::<u32>().ok());
+            let number = tag
+                .strip_prefix('P')
+                .and_then(|digits| digits.parse::<u32>().ok());
             assert!(number.is_some(), "{name}: {tag}");
             // Those of a waiting phone come after what it would have otherwise, and there is none of them twice.
             assert!(seen.insert(number), "{name}: {tag} twice");
@@ -150,15 +167,25 @@ fn grandstream_files_are_xml() {
         let value = |number: u32| {
             let mut all = config.children().filter(|node| node.is_element());
             let tag = format!("P{number}");
-            all.find(|node| node.tag_name().name() == tag).map(|node| node.text().unwrap_or_default())
+            all.find(|node| node.tag_name().name() == tag)
+                .map(|node| node.text().unwrap_or_default())
         };
         if name.starts_with("gxp1628") {
             assert_eq!(value(270), Some(LABELS[0]));
             assert_eq!(value(34).is_some(), !name.contains("spent"));
             // The keys: the other three, and five of nothing.
-            assert_eq!([323, 324, 325, 326, 353].map(value), ["1", "1", "1", "0", "0"].map(Some));
-            assert_eq!([303, 306, 309, 312].map(value), ["201", "202", "203", ""].map(Some));
-            assert_eq!([302, 305, 308].map(value), [LABELS[1], LABELS[2], LABELS[3]].map(Some));
+            assert_eq!(
+                [323, 324, 325, 326, 353].map(value),
+                ["1", "1", "1", "0", "0"].map(Some)
+            );
+            assert_eq!(
+                [303, 306, 309, 312].map(value),
+                ["201", "202", "203", ""].map(Some)
+            );
+            assert_eq!(
+                [302, 305, 308].map(value),
+                [LABELS[1], LABELS[2], LABELS[3]].map(Some)
+            );
         }
         if name.starts_with("ht802") {
             let first = if name.contains("second") { "0" } else { "1" };
@@ -166,7 +193,10 @@ fn grandstream_files_are_xml() {
             assert_eq!((value(735), value(703)), (Some("0312340003"), Some("FAX")));
         }
         if *name == "ht801.xml" {
-            assert_eq!((value(401), value(853), value(854)), (None, Some("10"), Some("2")));
+            assert_eq!(
+                (value(401), value(853), value(854)),
+                (None, Some("10"), Some("2"))
+            );
         }
     }
 }
@@ -181,19 +211,32 @@ fn panasonic_files_keep_the_rules() {
         assert!(text.ends_with("\r\n\r\n") && text.len() < 120 * 1_024, "{name}");
         let lines: Vec<_> = text.strip_suffix("\r\n").unwrap().split("\r\n").collect();
         let (first, rest) = lines.split_first().unwrap();
-        assert_eq!(*first, "# Panasonic SIP Phone Standard Format File # DO NOT CHANGE THIS LINE!");
+        assert_eq!(
+            *first,
+            "# Panasonic SIP Phone Standard Format File # DO NOT CHANGE THIS LINE!"
+        );
         let mut seen = HashSet::new();
         for line in rest.iter().filter(|line| !line.is_empty()) {
             assert!(!line.contains(['\r', '\n']), "{name}: {line}");
             let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("{name}: {line}"));
             assert!(key.len() <= 32, "{name}: {line}");
-            assert!(key.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'));
+            assert!(
+                key.bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+            );
             let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
             let value = value.unwrap_or_else(|| panic!("{name}: {line}"));
-            assert!(value.chars().count() <= 500 && !value.contains('"'), "{name}: {line}");
+            assert!(
+                value.chars().count() <= 500 && !value.contains('"'),
+                "{name}: {line}"
+            );
             assert!(seen.insert(key), "{name}: {key} twice");
         }
-        assert_eq!(seen.contains("SIP_PASS_1"), ["Config.cfg", "waiting.cfg"].contains(name), "{name}");
+        assert_eq!(
+            seen.contains("SIP_PASS_1"),
+            ["Config.cfg", "waiting.cfg"].contains(name),
+            "{name}"
+        );
     }
 }
 

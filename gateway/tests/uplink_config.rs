@@ -6,7 +6,7 @@ mod common;
 use common::rig::*;
 use common::{committed, sections, site};
 use gateway::store::ram::{Torn, run};
-use gateway::store::{Fault, Op};
+use gateway::store::{Fault, MAX_PIECE, Op};
 use gateway::uplink::{Memory, Output, TOKEN};
 use shared::BoxId;
 use shared::record::Stamp;
@@ -25,10 +25,10 @@ fn a_configuration_is_pulled_checked_committed_once_and_acknowledged() {
     assert_eq!(it.welcome(), []);
     assert_eq!(it.uplink.wall(it.now), Some(1_790_000_000_000));
     let target = site(40, 1);
+    let pieces = |(_, bytes): &(Section, Vec<u8>)| bytes.len().div_ceil(MAX_PIECE) as u32;
     assert_eq!(
         apply(&mut it, &target, 1),
-        1 + 2 + 2 + 1,
-        "pieces of sys, ids, credentials, reps"
+        sections(&target).iter().map(pieces).sum()
     );
     assert_eq!(commits(&it.ops), 1);
     assert_eq!(it.uplink.committed(), Some(&committed(&target, 1)));
@@ -232,7 +232,7 @@ fn pieces_that_were_not_asked_for_are_ignored() {
         }
     };
     assert_eq!(
-        it.message(Down::Chunk, &piece(0, 0, 1_024)),
+        it.message(Down::Chunk, &piece(0, 0, MAX_PIECE)),
         [],
         "before any manifest"
     );
@@ -243,26 +243,29 @@ fn pieces_that_were_not_asked_for_are_ignored() {
         // The one before again, another section, too short, a wrong place, a wrong hash: then the right one.
         let index = get.kind.index();
         let at = get.offset as usize;
-        assert_eq!(it.message(Down::Chunk, &piece((index + 1) % 4, 0, 1_024)), []);
+        assert_eq!(it.message(Down::Chunk, &piece((index + 1) % 4, 0, MAX_PIECE)), []);
         assert_eq!(it.message(Down::Chunk, &piece(index, at, 7)), []);
         if at > 0 {
-            assert_eq!(it.message(Down::Chunk, &piece(index, at - 1_024, 1_024)), []);
+            assert_eq!(
+                it.message(Down::Chunk, &piece(index, at - MAX_PIECE, MAX_PIECE)),
+                []
+            );
         }
-        let mut wrong = piece(index, at, 1_024);
+        let mut wrong = piece(index, at, MAX_PIECE);
         wrong.offset += 4;
         assert_eq!(it.message(Down::Chunk, &wrong), []);
-        let mut wrong = piece(index, at, 1_024);
+        let mut wrong = piece(index, at, MAX_PIECE);
         wrong.hash[0] ^= 1;
         assert_eq!(it.message(Down::Chunk, &wrong), []);
         assert_eq!(it.raw(Down::Chunk, &[1, 2, 3]), []);
         // The same manifest again asks for the same piece again.
         assert_eq!(it.raw(Down::Manifest, &manifest(&target, 1)), did);
-        did = it.message(Down::Chunk, &piece(index, at, 1_024));
+        did = it.message(Down::Chunk, &piece(index, at, MAX_PIECE));
     }
     assert_eq!(did.len(), 2, "{did:?}");
     assert_eq!(
         seen.iter().filter(|(kind, _)| *kind == SectionKind::Ids).count(),
-        2
+        all[SectionKind::Ids.index()].1.len().div_ceil(MAX_PIECE)
     );
     assert!(it.uplink.counters().ignored > 20);
 
@@ -379,7 +382,11 @@ fn a_fetch_goes_on_where_it_was_after_a_new_connection_and_after_a_power_cut() {
     it.connect();
     let did = it.welcome();
     let get = last_get(&did);
-    assert_eq!((get.kind, get.offset), (SectionKind::Ids, 1_024), "where it was");
+    assert_eq!(
+        (get.kind, get.offset),
+        (SectionKind::Ids, MAX_PIECE as u32),
+        "where it was"
+    );
 
     let flash = it.off();
     let mut memory = Memory::new();

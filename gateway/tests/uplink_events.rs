@@ -126,10 +126,12 @@ fn what_finds_no_room_is_refused_counted_and_told() {
     let mut memory = Memory::new();
     let mut it = Desk::blank(&mut memory);
     // More at once than wait in memory.
-    let taken = (0..WAITING as u16 + 5)
+    // Two bytes of length, two of the stamp, three of what happened.
+    let room = WAITING / 7;
+    let taken = (0..room as u16 + 5)
         .filter(|index| it.uplink.event(it.now, Stamp::default(), event(*index)))
         .count();
-    assert_eq!((taken, it.uplink.counters().refused), (WAITING, 5));
+    assert_eq!((taken, it.uplink.counters().refused), (room, 5));
     it.poll();
     // The flash queue fills up.
     let long = EventBody::Panic(PanicNote {

@@ -5,9 +5,13 @@
 //! floods what it does not know, and per port and direction may lose, repeat, delay, reorder or spoil frames, or be
 //! cut. Every frame that a port sends is captured, with a comment if a fault took it.
 //!
-//! It is no router, knows no VLAN, and never blocks: a port that cannot take a frame loses it, and that is counted.
+//! It is no router, knows no VLAN, and never blocks: a port that cannot take a frame loses it, and that is counted. With
+//! [`Switch::hub`] the box's own switch chip is part of it, which knows what its registers say.
+
+mod hub;
 
 use crate::pcap::Capture;
+use crate::twin::Card;
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cmp::Reverse;
@@ -120,6 +124,8 @@ impl Switch {
         let state = State {
             ports: Vec::new(),
             table: HashMap::new(),
+            hub: None,
+            office: HashMap::new(),
             later: BinaryHeap::new(),
             serial: 0,
             capture: Capture::create(&folder.join(format!("{name}.pcapng")))?,
@@ -167,6 +173,12 @@ impl Switch {
     /// Has every frame at every port shown to `watcher`, in the switch's thread.
     pub fn watch(&self, watcher: impl FnMut(&Seen) + Send + 'static) {
         lock(&self.state).watchers.push(Box::new(watcher));
+    }
+
+    /// Puts the chip of the box's hub between the box at `host` and all others, who are behind its uplink until they are
+    /// [plugged in](Port::plug). The chip is on the card of the twins: the box sets it up.
+    pub fn hub(&self, card: Arc<Mutex<Card>>, host: &Port) {
+        lock(&self.state).hub = Some(hub::Hub::new(card, host.index));
     }
 
     /// Brings the capture to its file.
@@ -226,12 +238,27 @@ impl Port {
 
     /// Pulls the cable: nothing passes in either direction until [`Port::mend`].
     pub fn cut(&self) {
-        lock(&self.state).ports[self.index].cut = true;
+        let mut state = lock(&self.state);
+        state.ports[self.index].cut = true;
+        if let Some(hub) = &mut state.hub {
+            hub.link(self.index, false);
+        }
     }
 
     /// Plugs the cable in again.
     pub fn mend(&self) {
-        lock(&self.state).ports[self.index].cut = false;
+        let mut state = lock(&self.state);
+        state.ports[self.index].cut = false;
+        if let Some(hub) = &mut state.hub {
+            hub.link(self.index, true);
+        }
+    }
+
+    /// Plugs the cable into a port of the hub, counted from 0, if there is one.
+    pub fn plug(&self, at: usize) {
+        if let Some(hub) = &mut lock(&self.state).hub {
+            hub.plug(self.index, at);
+        }
     }
 
     /// Frames so far.
@@ -287,6 +314,9 @@ struct PortState {
 struct State {
     ports: Vec<PortState>,
     table: HashMap<Mac, usize>,
+    hub: Option<hub::Hub>,
+    /// What the office's switch has learned where there is a hub.
+    office: HashMap<Mac, hub::At>,
     later: BinaryHeap<Reverse<Later>>,
     serial: u64,
     capture: Capture,
@@ -431,6 +461,9 @@ impl State {
 
     /// A frame enters the switch: learn its source, find its way.
     fn enter(&mut self, port: usize, frame: &[u8]) {
+        if self.hub.is_some() {
+            return self.enter_hub(port, frame);
+        }
         let Some((destination, rest)) = frame.split_first_chunk::<6>() else {
             return;
         };

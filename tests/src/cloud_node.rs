@@ -11,10 +11,10 @@ use cloud::sync::{Desired, Encoded, Engine, MemoryStore, Outgoing, Received, Rep
 use ed25519_dalek::SigningKey;
 use media::relay::{Guard, Relay, Remote, Side};
 use shared::factory::Factory;
-use shared::id::{BoxId, ContractId};
+use shared::id::{BoxId, ContractId, IdKey};
 use shared::record::CallLeg;
 use shared::site::{Hash, SectionKind, Site};
-use shared::sync::{EventId, Topic};
+use shared::sync::{BatchReader, EventBody, EventId, HubOrder, HubReport, PhoneSecret, RawEvent, Topic, Up};
 use sip::digest::Ha1;
 use sip::{Flow, Frame, Framer, Instant, Transport};
 
@@ -61,6 +61,15 @@ impl Database {
     /// The events stored from a box, in the order of arrival.
     pub fn events(&self, from: BoxId) -> Vec<Received> {
         self.store.events(from)
+    }
+
+    /// What a box told last of its ports.
+    pub fn hub(&self, from: BoxId) -> Option<HubReport> {
+        let hub = |report| match report {
+            Report::Hub(hub) => Some(hub),
+            _ => None,
+        };
+        self.store.reports(from).into_iter().rev().find_map(hub)
     }
 
     async fn run<T>(
@@ -189,6 +198,8 @@ pub struct CloudNode {
     database: Database,
     key: SigningKey,
     sites: Vec<(Factory, Site)>,
+    /// Claim and serial of the password that each phone was given last.
+    secrets: BTreeMap<(BoxId, IdKey), (u16, u32)>,
     process: Option<Process>,
     /// What came of SIP connections and is no whole message yet.
     framers: HashMap<Conn, Framer<Vec<u8>>>,
@@ -220,6 +231,7 @@ impl CloudNode {
             database: Database::new(rng.split()),
             key,
             sites,
+            secrets: BTreeMap::new(),
             process: None,
             framers: HashMap::new(),
             started: 0,
@@ -245,6 +257,15 @@ impl CloudNode {
     /// The relays, while the process runs.
     pub fn ports(&mut self) -> Option<&mut Ports> {
         self.process.as_mut().map(|process| process.pbx.relays_mut())
+    }
+
+    /// Has a port with power or a phone of a box do something, as an administrator does; lost if the box is away.
+    pub fn order(&mut self, id: BoxId, order: &HubOrder) {
+        let Some(process) = &self.process else { return };
+        match process.engine.hub(id, order) {
+            Ok(outgoing) => self.publish(outgoing),
+            Err(error) => self.problems.push(format!("order not sent: {error}")),
+        }
     }
 
     fn clock(&self, now: Millis) -> Instant {
@@ -334,9 +355,48 @@ impl CloudNode {
             }
         }
         match now_or_never(process.engine.message(EPOCH + now, topic, payload)) {
-            Ok(outgoing) => self.publish(outgoing),
+            Ok(outgoing) => {
+                self.publish(outgoing);
+                if let Some(Topic::Up(from, Up::Events)) = Topic::parse(topic) {
+                    self.secrets(now, from, payload);
+                }
+            }
             Err(_) => self.failures += 1,
         }
+    }
+
+    /// Passwords that a box gave its phones become those of their IDs, as in the database of the real cloud.
+    fn secrets(&mut self, now: Millis, from: BoxId, batch: &[u8]) {
+        let events = BatchReader::new(batch).into_iter().flatten().flatten();
+        let mut changed = false;
+        for body in events.filter_map(|raw: RawEvent<'_>| Some(raw.decode().ok()?.body)) {
+            if let EventBody::PhoneSecret(secret) = body {
+                changed |= self.secret(from, &secret);
+            }
+        }
+        if changed {
+            self.offer(now);
+        }
+    }
+
+    fn secret(&mut self, from: BoxId, secret: &PhoneSecret) -> bool {
+        let mut sites = self.sites.iter_mut();
+        let Some((_, site)) = sites.find(|(factory, _)| factory.box_id == from) else {
+            return false;
+        };
+        let claim = site.id(secret.key).and_then(|id| Some(id.phone?.claim));
+        let number = (secret.claim, secret.serial);
+        let last = self.secrets.get(&(from, secret.key));
+        if claim != Some(secret.claim) || last.is_some_and(|last| *last >= number) {
+            return false;
+        }
+        let mut credentials = site.credentials.iter_mut();
+        let Some(credential) = credentials.find(|credential| credential.key == secret.key) else {
+            return false;
+        };
+        (credential.ha1_md5, credential.ha1_sha256) = (secret.ha1_md5, secret.ha1_sha256);
+        self.secrets.insert((from, secret.key), number);
+        true
     }
 
     /// Bytes of a SIP connection, cut anywhere.

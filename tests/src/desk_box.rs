@@ -327,6 +327,8 @@ impl DeskBox {
                 }
             }
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
+            // There is no controller.
+            Output::Power { .. } => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod hours;
 mod id;
+mod phone;
 mod rep;
 mod site;
 
@@ -14,6 +15,7 @@ use shared::number::Number;
 
 use self::hours::{BlockCommand, HoursCommand, NumberCommand};
 use self::id::IdCommand;
+use self::phone::PhoneCommand;
 use self::rep::RepCommand;
 use self::site::SiteCommand;
 use super::print;
@@ -32,6 +34,9 @@ pub enum Order {
     /// IDs: one for each terminal, with its direct number.
     #[command(subcommand)]
     Id(IdCommand),
+    /// Phones that get their configuration from the box.
+    #[command(subcommand)]
+    Phone(PhoneCommand),
     /// Representative numbers and their ring groups.
     #[command(subcommand)]
     Rep(RepCommand),
@@ -166,6 +171,7 @@ impl Order {
         matches!(
             self,
             Self::Contract(ContractCommand::Show { .. } | ContractCommand::Log { .. })
+                | Self::Phone(PhoneCommand::List { .. } | PhoneCommand::Sync { .. })
         )
     }
 
@@ -176,6 +182,7 @@ impl Order {
             Self::Contract(command) => command.carry_out(desk).await,
             Self::Site(command) => command.carry_out(desk).await,
             Self::Id(command) => command.carry_out(desk).await,
+            Self::Phone(command) => command.carry_out(desk).await,
             Self::Rep(command) => command.carry_out(desk).await,
             Self::Number(command) => command.carry_out(desk).await,
             Self::Hours(command) => command.carry_out(desk).await,

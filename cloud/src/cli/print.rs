@@ -33,7 +33,7 @@ pub fn done(json: bool, value: Value, text: &str) -> anyhow::Result<()> {
     }
 }
 
-fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         let indent = heads
             .first()
@@ -81,14 +81,14 @@ fn width(text: &str) -> usize {
         .sum()
 }
 
-fn ago(then: Option<i64>) -> String {
+pub(super) fn ago(then: Option<i64>) -> String {
     match then {
         Some(then) => format!("{} s ago", (unix_ms() as i64 - then).max(0) / 1000),
         None => "never".into(),
     }
 }
 
-fn or_dash(text: Option<&str>) -> String {
+pub(super) fn or_dash(text: Option<&str>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or("-").into()
 }
 
@@ -184,9 +184,10 @@ pub fn contracts(rows: &[ContractRow]) -> String {
                     id.extension,
                     id.key.to_string(),
                     id.role,
-                    match id.port {
-                        Some(port) => format!("{} at port {port}", id.kind),
-                        None => id.kind,
+                    match (id.port, id.phone) {
+                        (Some(port), _) => format!("{} at port {port}", id.kind),
+                        (None, Some(mac)) => format!("{} {mac}", id.kind),
+                        (None, None) => id.kind,
                     },
                     id.outgoing,
                     id.site.to_string(),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use shared::NumberError;
+use shared::hub::Voice;
 use shared::id::{Extension, SessionId};
 use shared::number::Number;
 use shared::route::{BlockRule, Caller};
@@ -182,6 +183,25 @@ pub fn number_or_none(text: &str) -> Result<OrNone<Number>, String> {
     }
 }
 
+/// A voice network as `20:192.168.20.1/24`, or `none`. Whether it can be is the contract's matter.
+pub fn voice(text: &str) -> Result<OrNone<Voice>, String> {
+    let read = |text: &str| {
+        let (vlan, rest) = text.split_once(':')?;
+        let (address, prefix) = rest.split_once('/')?;
+        Some(Voice {
+            vlan: vlan.parse().ok()?,
+            address: address.parse().ok()?,
+            prefix: prefix.parse().ok()?,
+        })
+    };
+    match text {
+        "none" => Ok(OrNone(None)),
+        text => read(text)
+            .map(|voice| OrNone(Some(voice)))
+            .ok_or_else(|| "give VLAN and the box's address, as 20:192.168.20.1/24, or none".into()),
+    }
+}
+
 /// A caller: a number, or `withheld`.
 pub fn caller(text: &str) -> Result<Caller, String> {
     match text {
@@ -280,6 +300,21 @@ mod tests {
             assert!(told.ends_with(&format!(" at character {at}")), "{told}");
         }
         assert_eq!(number_or_none("none"), Ok(OrNone(None)));
+        for text in [
+            "20",
+            "20:192.168.20.1",
+            "x:192.168.20.1/24",
+            "20:192.168.20/24",
+            "20:192.168.20.1/x",
+        ] {
+            assert!(voice(text).unwrap_err().contains("20:192.168.20.1/24"), "{text}");
+        }
+        assert_eq!(voice("none"), Ok(OrNone(None)));
+        let read = voice("20:192.168.20.1/24").unwrap().0.unwrap();
+        assert_eq!(
+            (read.vlan, read.address.octets(), read.prefix),
+            (20, [192, 168, 20, 1], 24)
+        );
         assert!(number_or_none("x").unwrap_err().ends_with("character 1"));
     }
 

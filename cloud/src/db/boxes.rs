@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use shared::factory::Factory;
 use shared::id::{BoxId, ContractId, SiteId};
 
-use super::contract::{ha1, load};
+use super::contract::{Ask, ha1, load};
 use super::{Change, Db, realm, set_setting, unix_ms};
 use crate::broker::acl;
 use crate::refusal::{Refusal, Result};
@@ -138,7 +138,18 @@ impl Db {
         .bind(unix_ms() as i64)
         .execute(&mut *change.tx)
         .await?;
-        change.issue(&stored.contract).await?;
+        // It knows nothing of what another before it gave to the phones there.
+        let has_phones = stored
+            .contract
+            .ids
+            .iter()
+            .any(|id| id.site == site && id.phone.is_some());
+        if has_phones {
+            let anew = contract::Command::ClaimSite(site);
+            change.carry_out(stored, Ask::default(), anew).await?;
+        } else {
+            change.issue(&stored.contract).await?;
+        }
         Ok(NewBox { change, factory })
     }
 
@@ -147,6 +158,7 @@ impl Db {
         let id = id.to_string();
         let mut change = self.change().await?;
         for sql in [
+            "DELETE FROM hub WHERE box = $1",
             "DELETE FROM manifest_section WHERE box = $1",
             "DELETE FROM manifest WHERE box = $1",
             "DELETE FROM registration WHERE source = $1 OR (source = 'cloud' AND user = $1)",

@@ -173,7 +173,7 @@ impl Db {
 
 impl Change<'_> {
     /// Carries out a command: the document, the log, numbers, sites, credentials and configurations.
-    async fn carry_out(&mut self, before: Stored, ask: Ask<'_>, command: Command) -> Result<Done> {
+    pub(super) async fn carry_out(&mut self, before: Stored, ask: Ask<'_>, command: Command) -> Result<Done> {
         let Stored {
             contract: before,
             version,
@@ -340,20 +340,24 @@ impl Change<'_> {
             let renamed = before
                 .id(id.key)
                 .is_none_or(|before| before.direct.number != id.direct.number);
+            // R33: a phone that is the ID's no longer logs in no longer.
+            let phone = |contract: &Contract| contract.id(id.key).and_then(|id| id.phone);
+            let dropped = phone(before).is_some_and(|old| phone(after).map(|new| new.mac) != Some(old.mac));
             let given = password.filter(|_| match command {
                 Command::ChangeId(key, _) | Command::NewPassword(key) => *key == id.key,
                 _ => renamed,
             });
             let password = match given {
                 Some(password) => password.to_owned(),
-                None if renamed || *command == Command::NewPassword(id.key) => new_password(),
+                None if renamed || dropped || *command == Command::NewPassword(id.key) => new_password(),
                 None => continue,
             };
             let user = id.direct.number.digits().to_string();
             let (md5, sha256) = ha1(&user, &realm, &password);
             sqlx::query(
                 "INSERT INTO credential (contract, key, ha1_md5, ha1_sha256) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (contract, key) DO UPDATE SET ha1_md5 = $3, ha1_sha256 = $4",
+                 ON CONFLICT (contract, key) DO UPDATE SET ha1_md5 = $3, ha1_sha256 = $4,
+                                                         claim = NULL, serial = NULL",
             )
             .bind(after.id.0)
             .bind(id.key.index() as i64)
@@ -383,6 +387,7 @@ fn asks_areas(command: &Command) -> bool {
         | Command::Suspend(..)
         | Command::Resume(..)
         | Command::RenameSite(..)
+        | Command::SetNetwork(..)
         | Command::RemoveId(_)
         | Command::ChangeRep(..)
         | Command::RemoveRep(_)
@@ -395,7 +400,11 @@ fn asks_areas(command: &Command) -> bool {
         | Command::DeviceOnline(_)
         | Command::ReturnDevice(_)
         | Command::BuyDevice(_)
-        | Command::Bind(..) => false,
+        | Command::Bind(..)
+        | Command::Plug(..)
+        | Command::Claim(..)
+        | Command::Release(_)
+        | Command::ClaimSite(_) => false,
         _ => true,
     }
 }

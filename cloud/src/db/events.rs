@@ -3,7 +3,7 @@
 use anyhow::Context;
 use shared::id::{BoxId, ContractId, IdKey};
 use shared::record::{CallLeg, Direction, FinalState, Side};
-use shared::sync::{Event, EventBody, EventId, MAX_EVENT, Message};
+use shared::sync::{Event, EventBody, EventId, MAX_EVENT, Message, PhoneSecret};
 use sqlx::SqliteConnection;
 
 use super::contract::load;
@@ -21,8 +21,20 @@ impl Db {
         let mut change = self.change().await?;
         let origin = from.to_string();
         let mut fresh = 0;
+        let mut changed = None;
         for event in events {
-            fresh += usize::from(change.record(&origin, None, event, now).await?);
+            if !change.record(&origin, None, event, now).await? {
+                continue;
+            }
+            fresh += 1;
+            if let Some(EventBody::PhoneSecret(secret)) = event.event.as_ref().map(|event| &event.body) {
+                // A box has one contract.
+                changed = change.phone_secret(&origin, secret).await?.or(changed);
+            }
+        }
+        if let Some(contract) = changed {
+            let stored = load(&mut change.tx, contract).await?;
+            change.issue(&stored.contract).await?;
         }
         change.commit().await?;
         Ok(fresh)
@@ -77,7 +89,7 @@ impl Change<'_> {
                 .as_ref()
                 .map_or("unknown", |event| kind(&event.body)),
         )
-        .bind(&received.bytes)
+        .bind(without_secret(received)?)
         .bind(now as i64)
         .execute(&mut *self.tx)
         .await?;
@@ -213,6 +225,30 @@ pub(super) async fn registration(
         }
     }
     Ok(())
+}
+
+/// An event as it is kept: what verifies a password is in the table of credentials alone.
+fn without_secret(received: &Received) -> Result<Vec<u8>> {
+    let Some(
+        event @ Event {
+            body: EventBody::PhoneSecret(secret),
+            ..
+        },
+    ) = &received.event
+    else {
+        return Ok(received.bytes.clone());
+    };
+    let body = EventBody::PhoneSecret(PhoneSecret {
+        ha1_md5: [0; 16],
+        ha1_sha256: [0; 32],
+        ..secret.clone()
+    });
+    let mut buf = [0; MAX_EVENT];
+    let event = Event {
+        body,
+        ..event.clone()
+    };
+    Ok(event.encode(&mut buf).context("encoding an event")?.to_vec())
 }
 
 fn kind(body: &EventBody) -> &'static str {

@@ -130,6 +130,9 @@ impl SyncStore for Db {
     }
 
     async fn report(&self, from: BoxId, report: &Report) -> Result<()> {
+        if let Report::Hub(report) = report {
+            return self.store_hub(from, report, unix_ms()).await;
+        }
         let (id, now) = (from.to_string(), unix_ms() as i64);
         let query = match report {
             Report::Online(hello) => sqlx::query(
@@ -140,6 +143,7 @@ impl SyncStore for Db {
             .bind(hello.firmware.as_str())
             .bind(hello.boot)
             .bind(hello.epoch as i64),
+            Report::Hub(_) => return Ok(()),
             Report::Offline => sqlx::query("UPDATE box SET online = 0, seen = $2 WHERE id = $1")
                 .bind(&id)
                 .bind(now),

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use shared::BoxId;
 use shared::site::{Hash, Section, SectionKind, root_hash};
-use shared::sync::{Ack, Event, EventId, Hello, Nack, RawEvent};
+use shared::sync::{Ack, Event, EventId, Hello, HubReport, Nack, RawEvent};
 
 /// The configuration a box should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub enum Report {
     Applied(Ack),
     /// It refused a configuration.
     Refused(Nack),
+    /// This is at its ports.
+    Hub(HubReport),
 }
 
 /// The database behind the synchronisation. Every method is one transaction: done wholly or not at all.

@@ -4,6 +4,7 @@
 mod caller_id;
 mod calls;
 mod digest;
+mod files;
 mod framer;
 mod line;
 mod lldp;
@@ -20,20 +21,23 @@ mod writer;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("address", values::address),
     ("caller_id", caller_id::caller_id),
     ("calls", calls::calls),
     ("digest", digest::digest),
     ("fields", values::fields),
     ("framer", framer::framer),
+    ("http", files::http),
     ("line", line::line),
     ("lldp", lldp::lldp),
     ("message", message::message),
     ("params", values::params),
+    ("pnp", files::pnp),
     ("rtp", rtp::rtp),
     ("sdp", sdp::sdp),
     ("subscriptions", subscriptions::subscriptions),
+    ("tftp", files::tftp),
     ("transactions", transactions::transactions),
     ("uri", values::uri),
     ("via", values::via),

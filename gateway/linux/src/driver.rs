@@ -331,7 +331,7 @@ impl Driver {
                 Some(Output::Store(token, op)) => self.disk.execute(token, op),
                 Some(Output::Media(media)) => self.players.act(media),
                 // It has no ports.
-                Some(Output::Line { .. } | Output::Lldp { .. }) => {}
+                Some(Output::Line { .. } | Output::Lldp { .. } | Output::Power { .. }) => {}
                 // No phone fetches anything here.
                 Some(Output::Tftp { .. } | Output::Http { .. }) => {}
                 None => {

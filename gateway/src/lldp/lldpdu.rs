@@ -246,8 +246,11 @@ pub struct Inventory<'a> {
     pub asset: &'a [u8],
 }
 
+/// Type and value, and what is behind them.
+type Tlv<'a> = (u8, &'a [u8], &'a [u8]);
+
 /// The next TLV, and what is behind it. `None`: the message ends.
-fn next(bytes: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, Error> {
+fn next(bytes: &[u8]) -> Result<Option<Tlv<'_>>, Error> {
     let Some((head, rest)) = bytes.split_first_chunk::<2>() else {
         // The TLV that ends a message may be missing (802.1AB §8.5.1), a part of one not.
         return if bytes.is_empty() {

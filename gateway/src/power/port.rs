@@ -78,6 +78,8 @@ pub struct Phone {
     heard: Instant,
     /// It was switched off and on for its silence, and is silent still.
     was_cycled: bool,
+    /// That is to be told.
+    tells: bool,
     /// It has no link: then its silence is that of a cable.
     pub has_no_link: bool,
 }
@@ -107,6 +109,7 @@ impl Port {
                 is_known: false,
                 heard: Instant::ZERO,
                 was_cycled: false,
+                tells: false,
                 has_no_link: false,
             },
         }
@@ -241,16 +244,23 @@ impl Port {
         self.state = State::Off;
     }
 
-    /// Its phone is to be switched off and on again for its silence; once.
-    pub fn is_silent(&mut self, now: Instant) -> bool {
+    /// Switches its phone off and on again for its silence; once.
+    pub fn wake(&mut self, now: Instant) {
         let phone = &mut self.phone;
         let is_silent = matches!(self.state, State::On { .. })
             && phone.is_known
             && !phone.has_no_link
             && !phone.was_cycled
             && now - phone.heard >= SILENT;
-        phone.was_cycled |= is_silent;
-        is_silent
+        if is_silent {
+            (phone.was_cycled, phone.tells) = (true, true);
+            self.cycle(now);
+        }
+    }
+
+    /// It was switched off and on, which nobody was told yet.
+    pub fn take_cycled(&mut self) -> bool {
+        core::mem::take(&mut self.phone.tells)
     }
 
     fn give(&mut self, now: Instant, order: PortOrder, state: State) {

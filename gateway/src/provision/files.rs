@@ -22,7 +22,10 @@ pub struct Host {
 
 impl Host {
     /// Nothing is known.
-    pub const UNKNOWN: Self = Self { mac: None, port: None };
+    pub const UNKNOWN: Self = Self {
+        mac: None,
+        port: None,
+    };
 
     /// Of who sent something.
     pub fn of(station: Option<Station>) -> Self {

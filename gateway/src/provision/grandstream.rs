@@ -80,7 +80,18 @@ pub(super) fn write(w: &mut impl Write, facts: &Facts<'_>, content: &Content<'_>
         Content::Common(_) => {}
         Content::Waiting(_, mac) => {
             // An account of that name which does not register.
-            all(w, &[(271, "1"), (31, "0"), (47, ""), (48, ""), (35, ""), (36, ""), (34, "")])?;
+            all(
+                w,
+                &[
+                    (271, "1"),
+                    (31, "0"),
+                    (47, ""),
+                    (48, ""),
+                    (35, ""),
+                    (36, ""),
+                    (34, ""),
+                ],
+            )?;
             p(w, 270, Waits(mac))?;
             p(w, 1465, Waits(mac))?;
             all(w, &[(194, "3")])?;
@@ -111,7 +122,10 @@ fn common(w: &mut impl Write, facts: &Facts<'_>) -> fmt::Result {
     all(w, &[(4428, "1"), (26015, "0"), (1409, "0")])?;
     // NTP, whatever DHCP says of it (144).
     p(w, 30, address)?;
-    all(w, &[(144, "0"), (64, "JST-9"), (102, "0"), (122, "1"), (1362, "ja")])?;
+    all(
+        w,
+        &[(144, "0"), (64, "JST-9"), (102, "0"), (122, "1"), (1362, "ja")],
+    )?;
     // Warnings and what is worse; no SIP messages.
     p(w, 207, address)?;
     all(w, &[(208, "3"), (1387, "0")])

@@ -82,7 +82,10 @@ impl Request {
             in_line: 0,
             method: None,
             path: heapless::String::new(),
-            agent: Agent { mac: None, model: None },
+            agent: Agent {
+                mac: None,
+                model: None,
+            },
             has_host: false,
             needs_host: false,
         }
@@ -169,9 +172,17 @@ impl Request {
 enum State<F> {
     Free,
     Head(Client, Request),
-    Opening { file: F, bare: bool },
+    Opening {
+        file: F,
+        bare: bool,
+    },
     /// So many bytes of the answer are out.
-    Answer { status: Status, file: Option<F>, bare: bool, offset: usize },
+    Answer {
+        status: Status,
+        file: Option<F>,
+        bare: bool,
+        offset: usize,
+    },
 }
 
 /// One of the connections there may be at once.
@@ -214,7 +225,9 @@ impl<F: Copy> Connection<F> {
 
     /// Bytes of a request. What comes after its head means nothing.
     pub fn receive(&mut self, now: Instant, files: &mut impl Files<File = F>, bytes: &[u8]) {
-        let State::Head(from, request) = &mut self.state else { return };
+        let State::Head(from, request) = &mut self.state else {
+            return;
+        };
         let Some(result) = request.push(bytes) else { return };
         let bare = request.method == Some(Method::Head);
         let opened = match result {

@@ -134,7 +134,10 @@ pub fn model_in(text: &str) -> Option<PhoneModel> {
         ("HT801", PhoneModel::Ht801),
         ("HT802", PhoneModel::Ht802),
     ];
-    models.into_iter().find(|(name, _)| has(name)).map(|(_, model)| model)
+    models
+        .into_iter()
+        .find(|(name, _)| has(name))
+        .map(|(_, model)| model)
 }
 
 #[cfg(test)]
@@ -150,7 +153,10 @@ mod tests {
             ("/cfg000b821234ab.xml", Name::Phone(Grandstream, MAC)),
             ("cfg000B821234AB.xml", Name::Phone(Grandstream, MAC)),
             ("/gs/cfg000b821234ab.xml", Name::Phone(Grandstream, MAC)),
-            ("/cfg000b821234ab.xml/cfg000b821234ab.xml", Name::Phone(Grandstream, MAC)),
+            (
+                "/cfg000b821234ab.xml/cfg000b821234ab.xml",
+                Name::Phone(Grandstream, MAC),
+            ),
             ("/cfg000b821234ab", Name::Unknown),
             ("/cfg000b821234ab.bin", Name::Unknown),
             ("/cfg00-0b-82-12-34-ab.xml", Name::Unknown),
@@ -188,7 +194,11 @@ mod tests {
                 Some(MAC),
                 Some(PhoneModel::KxHdv230n),
             ),
-            ("Grandstream HT802 1.0.10.6 00:0B:82:12:34:AB", Some(MAC), Some(PhoneModel::Ht802)),
+            (
+                "Grandstream HT802 1.0.10.6 00:0B:82:12:34:AB",
+                Some(MAC),
+                Some(PhoneModel::Ht802),
+            ),
             ("curl/7.88.1", None, None),
             ("a 000b821234abcd", None, None),
             ("", None, None),

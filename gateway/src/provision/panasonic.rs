@@ -28,8 +28,21 @@ pub(super) fn write(w: &mut impl Write, facts: &Facts<'_>, content: &Content<'_>
     match *content {
         Content::Common(_) => common(w, facts)?,
         Content::Waiting(_, mac) => {
-            all(w, &[("LINE_ENABLE_1", "Disabled"), ("PHONE_NUMBER_1", ""), ("SIP_AUTHID_1", "")])?;
-            all(w, &[("SIP_PASS_1", ""), ("FLEX_BUTTON_FACILITY_ACT1", "X_PANASONIC_IPTEL_LINE")])?;
+            all(
+                w,
+                &[
+                    ("LINE_ENABLE_1", "Disabled"),
+                    ("PHONE_NUMBER_1", ""),
+                    ("SIP_AUTHID_1", ""),
+                ],
+            )?;
+            all(
+                w,
+                &[
+                    ("SIP_PASS_1", ""),
+                    ("FLEX_BUTTON_FACILITY_ACT1", "X_PANASONIC_IPTEL_LINE"),
+                ],
+            )?;
             set(w, "DISPLAY_NAME_1", Waits(mac))?;
             set(w, "FLEX_BUTTON_LABEL1", Waits(mac))?;
             cyclic(w, ASKS_EVERY)?;
@@ -56,9 +69,23 @@ fn cyclic(w: &mut impl Write, minutes: u32) -> fmt::Result {
 /// the braces are.
 fn common(w: &mut impl Write, facts: &Facts<'_>) -> fmt::Result {
     let address = facts.address;
-    set(w, "CFG_STANDARD_FILE_PATH", format_args!("http://{address}/Config{{MAC}}.cfg"))?;
-    set(w, "CFG_PRODUCT_FILE_PATH", format_args!("http://{address}/Config{{MODEL}}.cfg"))?;
-    all(w, &[("CFG_MASTER_FILE_PATH", ""), ("CFG_RESYNC_FROM_SIP", "check-sync")])?;
+    set(
+        w,
+        "CFG_STANDARD_FILE_PATH",
+        format_args!("http://{address}/Config{{MAC}}.cfg"),
+    )?;
+    set(
+        w,
+        "CFG_PRODUCT_FILE_PATH",
+        format_args!("http://{address}/Config{{MODEL}}.cfg"),
+    )?;
+    all(
+        w,
+        &[
+            ("CFG_MASTER_FILE_PATH", ""),
+            ("CFG_RESYNC_FROM_SIP", "check-sync"),
+        ],
+    )?;
     // The box has no firmware (name from memory).
     all(w, &[("FIRM_UPGRADE_ENABLE", "N")])?;
     set(w, "NTP_ADDR", address)?;
@@ -82,10 +109,18 @@ fn account(w: &mut impl Write, facts: &Facts<'_>, line: &Line<'_>) -> fmt::Resul
     set(w, "DISPLAY_NAME_1", Quoted(&line.id.label))?;
     // Everything goes to the box; the second address of each pair is what comes after it.
     for name in ["SIP_PRXY", "SIP_RGSTR", "SIP_PRSNC"] {
-        write!(w, "{name}_ADDR_1=\"{}\"\r\n{name}_PORT_1=\"{SIP_PORT}\"\r\n", facts.address)?;
+        write!(
+            w,
+            "{name}_ADDR_1=\"{}\"\r\n{name}_PORT_1=\"{SIP_PORT}\"\r\n",
+            facts.address
+        )?;
     }
     for name in ["SIP_2NDPROXY", "SIP_2NDRGSTR", "SIP_2NDPRSNC"] {
-        write!(w, "{name}_ADDR_1=\"{}\"\r\n{name}_PORT_1=\"{port}\"\r\n", Quoted(cloud))?;
+        write!(
+            w,
+            "{name}_ADDR_1=\"{}\"\r\n{name}_PORT_1=\"{port}\"\r\n",
+            Quoted(cloud)
+        )?;
     }
     // With an outbound proxy besides, nothing would come to the second addresses.
     all(w, &[("SIP_OUTPROXY_ADDR_1", "")])?;
@@ -114,13 +149,19 @@ fn account(w: &mut impl Write, facts: &Facts<'_>, line: &Line<'_>) -> fmt::Resul
 
 /// The line, and the others of the site. Keys for parked calls belong here when the box parks calls.
 fn keys(w: &mut impl Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Result {
-    let own = lines.iter().take(1).map(|line| ("X_PANASONIC_IPTEL_LINE", line.id));
+    let own = lines
+        .iter()
+        .take(1)
+        .map(|line| ("X_PANASONIC_IPTEL_LINE", line.id));
     let others = facts.others(lines).map(|id| ("X_PANASONIC_IPTEL_BLF", id));
     let mut keys = own.chain(others);
     for key in 1..=KEYS {
         match keys.next() {
             Some((act, id)) => {
-                write!(w, "FLEX_BUTTON_FACILITY_ACT{key}=\"{act}\"\r\nFLEX_BUTTON_FACILITY_ARG{key}=\"")?;
+                write!(
+                    w,
+                    "FLEX_BUTTON_FACILITY_ACT{key}=\"{act}\"\r\nFLEX_BUTTON_FACILITY_ARG{key}=\""
+                )?;
                 if act != "X_PANASONIC_IPTEL_LINE" {
                     write!(w, "{}", id.extension)?;
                 }

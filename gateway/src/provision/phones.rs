@@ -143,7 +143,7 @@ impl Phones {
     }
 
     /// The port a phone belongs to, as far as that is sure.
-    fn home(&self, key: IdKey, phone: Phone) -> Option<Option<NonZeroU8>> {
+    pub fn home(&self, key: IdKey, phone: Phone) -> Option<Option<NonZeroU8>> {
         match phone.port {
             Some(port) => Some(Some(port)),
             None => self.record(key, phone.claim)?.seen,
@@ -167,13 +167,18 @@ impl Phones {
         key: IdKey,
         phone: Phone,
     ) -> Option<(heapless::String<PASSWORD>, u32)> {
-        let Record { claim, serial, .. } = self.record(key, phone.claim).filter(|record| record.serial > 0)?;
+        let Record { claim, serial, .. } =
+            self.record(key, phone.claim).filter(|record| record.serial > 0)?;
         Some((password(factory, key, claim, serial), serial))
     }
 
     /// The digest of the file that an ID's phone fetched last; 0: none.
     pub fn fetched(&self, key: IdKey) -> u32 {
-        self.records.get(key.index()).copied().flatten().map_or(0, |record| record.digest)
+        self.records
+            .get(key.index())
+            .copied()
+            .flatten()
+            .map_or(0, |record| record.digest)
     }
 
     /// The next record for the flash.
@@ -236,7 +241,10 @@ impl Phones {
 
     /// A phone that waited and is claimed by now: where it is. It waits no longer.
     pub fn next_claimed(&mut self, site: &Site) -> Option<IpAddr> {
-        let at = self.strangers.iter().position(|stranger| of(site, stranger.mac).next().is_some())?;
+        let at = self
+            .strangers
+            .iter()
+            .position(|stranger| of(site, stranger.mac).next().is_some())?;
         Some(self.strangers.remove(at).ip)
     }
 
@@ -362,7 +370,10 @@ impl Shelf<'_> {
             if self.phones.is_void(key, phone) {
                 continue;
             }
-            let record = self.phones.record(key, phone.claim).unwrap_or(Record::new(phone.claim));
+            let record = self
+                .phones
+                .record(key, phone.claim)
+                .unwrap_or(Record::new(phone.claim));
             if record.state == State::Spent || record.serial >= SERIALS_MAX {
                 continue;
             }
@@ -445,9 +456,19 @@ impl Files for Shelf<'_> {
                     continue;
                 }
                 let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
-                let record = self.phones.record(key, phone.claim).unwrap_or(Record::new(phone.claim));
+                let record = self
+                    .phones
+                    .record(key, phone.claim)
+                    .unwrap_or(Record::new(phone.claim));
                 let seen = record.seen.or(Some(from.host.port));
-                self.phones.put(key, Record { digest, seen, ..record });
+                self.phones.put(
+                    key,
+                    Record {
+                        digest,
+                        seen,
+                        ..record
+                    },
+                );
             }
         }
         Ok(File {

@@ -89,7 +89,10 @@ impl<'a> Request<'a> {
         w.request(Method::Notify, message.remote_target()?);
         w.header(
             Name::Via,
-            format_args!("SIP/2.0/{} {};branch=z9hG4bK{branch:016x};rport", flow.transport, flow.local),
+            format_args!(
+                "SIP/2.0/{} {};branch=z9hG4bK{branch:016x};rport",
+                flow.transport, flow.local
+            ),
         );
         w.header(Name::MaxForwards, 70);
         w.raw(b"From: ").unfolded(from);
@@ -199,13 +202,20 @@ mod tests {
     #[test]
     fn a_panasonic_phone_is_told_the_first_file() {
         let text = GRANDSTREAM
-            .replace("vendor=\"Grandstream\";model=\"GXP1628\"", "vendor=\"Panasonic\";model=\"KX-HDV230N\"")
+            .replace(
+                "vendor=\"Grandstream\";model=\"GXP1628\"",
+                "vendor=\"Panasonic\";model=\"KX-HDV230N\"",
+            )
             .replace("MAC%3AC074AD112233", "MAC%3a0080f0123456");
         let message = Message::parse_datagram(text.as_bytes()).unwrap();
         let request = Request::parse(&message).unwrap();
         assert_eq!(request.known(), Some(PhoneModel::KxHdv230n));
         assert_eq!(request.mac, Some(Mac([0x00, 0x80, 0xf0, 0x12, 0x34, 0x56])));
-        assert!(notified(&text).unwrap().ends_with("\r\n\r\nhttp://192.168.1.1/{MODEL}.cfg"));
+        assert!(
+            notified(&text)
+                .unwrap()
+                .ends_with("\r\n\r\nhttp://192.168.1.1/{MODEL}.cfg")
+        );
     }
 
     #[test]

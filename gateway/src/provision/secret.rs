@@ -90,7 +90,21 @@ impl Record {
         let [s0, s1, s2, s3] = self.serial.to_le_bytes();
         let [d0, d1, d2, d3] = self.digest.to_le_bytes();
         let seen = self.seen.map_or(UNSEEN, |port| port.map_or(0, NonZeroU8::get));
-        [SCHEMA, c0, c1, s0, s1, s2, s3, self.state as u8, seen, d0, d1, d2, d3]
+        [
+            SCHEMA,
+            c0,
+            c1,
+            s0,
+            s1,
+            s2,
+            s3,
+            self.state as u8,
+            seen,
+            d0,
+            d1,
+            d2,
+            d3,
+        ]
     }
 
     /// What [`Record::store`] gave.

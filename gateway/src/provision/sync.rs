@@ -116,11 +116,17 @@ pub fn write(flow: &Flow, contact: &[u8], random: u64, buffer: &mut [u8]) -> Opt
         format_args!("SIP/2.0/{transport} {local};branch=z9hG4bK{random:016x};rport"),
     );
     w.header(Name::MaxForwards, 70);
-    w.header(Name::From, format_args!("<sip:{local}>;tag={:08x}", random as u32));
+    w.header(
+        Name::From,
+        format_args!("<sip:{local}>;tag={:08x}", random as u32),
+    );
     w.raw(b"To: <").unfolded(contact).raw(b">\r\n");
     w.header(Name::CallId, format_args!("{random:016x}@{}", local.ip()));
     w.header(Name::CSeq, "1 NOTIFY");
-    w.header(Name::Contact, format_args!("<sip:{local};transport={}>", transport.param()));
+    w.header(
+        Name::Contact,
+        format_args!("<sip:{local};transport={}>", transport.param()),
+    );
     w.header(Name::Event, "check-sync");
     w.header(Name::SubscriptionState, "terminated;reason=noresource");
     w.header(Name::UserAgent, AGENT);

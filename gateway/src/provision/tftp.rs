@@ -98,7 +98,9 @@ impl<'a> Read<'a> {
         let name = core::str::from_utf8(name).map_err(|_| Error::NotFound)?;
         let mut options = Options::default();
         while let (Some(option), Some(value)) = (next(), next()) {
-            let value = core::str::from_utf8(value).ok().and_then(|value| value.parse::<u32>().ok());
+            let value = core::str::from_utf8(value)
+                .ok()
+                .and_then(|value| value.parse::<u32>().ok());
             // What is not taken is not answered (RFC 2347 §2).
             let Some(value) = value else { continue };
             if option.eq_ignore_ascii_case(b"blksize") && (8..=65_464).contains(&value) {
@@ -138,7 +140,10 @@ impl<F> Transfer<F> {
     }
 
     fn timeout(&self) -> Duration {
-        let asked = self.options.timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        let asked = self
+            .options
+            .timeout
+            .map(|seconds| Duration::from_secs(seconds.into()));
         asked.unwrap_or(TIMEOUT)
     }
 }
@@ -191,7 +196,9 @@ impl<F> Server<F> {
             (1, true) => self.on_read(now, files, host, peer, rest),
             (2, true) => self.refuse(peer, Error::Access),
             (4, false) => match (known, rest.first_chunk()) {
-                (Some(at), Some(number)) => self.on_acknowledgement(now, files, at, u16::from_be_bytes(*number)),
+                (Some(at), Some(number)) => {
+                    self.on_acknowledgement(now, files, at, u16::from_be_bytes(*number))
+                }
                 (Some(_), None) => {}
                 (None, _) => self.refuse(peer, Error::UnknownTransfer),
             },
@@ -253,7 +260,9 @@ impl<F> Server<F> {
     }
 
     fn on_acknowledgement(&mut self, now: Instant, files: &impl Files<File = F>, at: usize, number: u16) {
-        let Some(transfer) = self.transfers.get_mut(at) else { return };
+        let Some(transfer) = self.transfers.get_mut(at) else {
+            return;
+        };
         let size = transfer.block();
         let Step::Sent { block, offset } = transfer.step else {
             return;
@@ -320,7 +329,10 @@ impl<F> Server<F> {
     /// A file may be ready by now.
     pub fn look(&mut self, now: Instant) {
         let opening = |transfer: &&mut Transfer<F>| transfer.step == Step::Opening;
-        self.transfers.iter_mut().filter(opening).for_each(|transfer| transfer.next = now);
+        self.transfers
+            .iter_mut()
+            .filter(opening)
+            .for_each(|transfer| transfer.next = now);
     }
 }
 
@@ -349,7 +361,9 @@ fn send<F>(
         return write_options(buffer, &transfer.options, files.length(&transfer.file));
     }
     let size = transfer.block();
-    let (header, data) = buffer.get_mut(..HEADER + size)?.split_first_chunk_mut::<HEADER>()?;
+    let (header, data) = buffer
+        .get_mut(..HEADER + size)?
+        .split_first_chunk_mut::<HEADER>()?;
     let [high, low] = block.to_be_bytes();
     *header = [0, 3, high, low];
     Some(HEADER + files.read(&transfer.file, offset, data))

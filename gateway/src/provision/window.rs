@@ -99,7 +99,10 @@ mod tests {
                 }
                 let (len, total) = (window.len(), window.total());
                 let end = whole.len().min(offset + size);
-                assert_eq!(&buffer[..len], whole.as_bytes().get(offset..end).unwrap_or_default());
+                assert_eq!(
+                    &buffer[..len],
+                    whole.as_bytes().get(offset..end).unwrap_or_default()
+                );
                 assert_eq!(total, whole.len());
             }
         }
@@ -107,7 +110,10 @@ mod tests {
 
     #[test]
     fn what_means_something_is_escaped() {
-        assert_eq!(Xml("a<b>&\"電話\u{7}\u{fffe}").to_string(), "a&lt;b&gt;&amp;\"電話");
+        assert_eq!(
+            Xml("a<b>&\"電話\u{7}\u{fffe}").to_string(),
+            "a&lt;b&gt;&amp;\"電話"
+        );
         assert_eq!(Quoted("a\"b\r\nc 電話=").to_string(), "abc 電話=");
     }
 }

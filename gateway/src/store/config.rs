@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use shared::factory::crc32;
 use shared::site::{Hash, MAX_SECTION, Section, SectionDecoder, SectionKind, Site, root_hash, section_hash};
-use shared::sync::{Alarm, MAX_CHUNK};
+use shared::sync::Alarm;
 
 use super::map::{COMMIT, CONFIG_A, CONFIG_B, Partition, SECTOR};
-use super::{Fault, Reply, Store};
+use super::{Fault, MAX_PIECE, Reply, Store};
 
 const MAGIC: [u8; 4] = *b"DWBC";
 /// Bytes of an encoded commit record: head, body, check sum.
@@ -208,7 +208,7 @@ impl<F: MultiwriteNorFlash> Store<F> {
         for kind in SectionKind::ALL {
             let (_, bytes) = site.encode_section(kind, &mut buf).map_err(|_| Fault::Refused)?;
             let mut at = 0;
-            for piece in bytes.chunks(MAX_CHUNK) {
+            for piece in bytes.chunks(MAX_PIECE) {
                 self.stage(kind, at, piece).await?;
                 at += piece.len() as u32;
             }
@@ -245,7 +245,7 @@ impl<F: MultiwriteNorFlash> Store<F> {
             self.flash.erase_range(place, place + MAX_SECTION as u32).await?;
         }
         // The last word is filled up with what erased flash holds.
-        let mut words = [0xFF; MAX_CHUNK];
+        let mut words = [0xFF; MAX_PIECE];
         words
             .get_mut(..data.len())
             .ok_or(Fault::Refused)?

@@ -3,15 +3,21 @@
 use heapless::Vec;
 use shared::id::IdKey;
 use shared::site::{Section, SectionKind};
-use shared::sync::{EventId, MAX_CHUNK, MAX_EVENT};
+use shared::sync::{EventId, MAX_EVENT};
 
 use super::config::Committed;
 
 /// Most bytes of a setting.
 pub const MAX_VALUE: usize = 384;
 
-/// Most bytes of a batch of events read from the queue at once.
-pub const MAX_BATCH: usize = 1_024;
+/// Most bytes of a section that are handed over at once: what an operation needs room for, wherever it waits.
+pub const MAX_PIECE: usize = 512;
+
+/// Most bytes of a batch of events read from the queue at once: four legs of calls.
+pub const MAX_BATCH: usize = 512;
+
+/// Operations that the brain has under way at once: one that keeps bindings, and one of the uplink's.
+pub const UNDER_WAY: usize = 2;
 
 /// Chosen by who sends an operation, and given back with its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -112,7 +118,7 @@ pub enum Op {
         /// Place of the first byte, a multiple of 4.
         offset: u32,
         /// The bytes.
-        data: Vec<u8, MAX_CHUNK>,
+        data: Vec<u8, MAX_PIECE>,
     },
     /// Copies an unchanged section from the active bank into the inactive one. `Checked`: was it there?
     StageActive(Section),
@@ -124,7 +130,7 @@ pub enum Op {
         kind: SectionKind,
         /// First byte.
         offset: u32,
-        /// Bytes, at most [`MAX_CHUNK`].
+        /// Bytes, at most [`MAX_PIECE`].
         len: u16,
     },
     /// Makes the inactive bank the active one, if it holds exactly this. `Stored`, or `Checked(false)`.
@@ -155,7 +161,7 @@ pub enum Reply {
     /// What was asked is so, or not.
     Checked(bool),
     /// Bytes read.
-    Data(Vec<u8, MAX_CHUNK>),
+    Data(Vec<u8, MAX_PIECE>),
 }
 
 /// Why an operation failed.

@@ -8,11 +8,11 @@ use heapless::Vec;
 use salty::{PublicKey, Signature};
 use shared::BoxId;
 use shared::site::{Hash, MAX_SECTION, Section, SectionDecoder, SectionError};
-use shared::sync::{Ack, Chunk, Get, MAX_CHUNK, Manifest, Message, Nack, NackCode, SignedManifest, Up};
+use shared::sync::{Ack, Chunk, Get, Manifest, Message, Nack, NackCode, SignedManifest, Up};
 use sip::Instant;
 
-use super::{Counters, MAX_BATCH, Memory, Repeat, write};
-use crate::store::{Committed, Fault, Op, Reply};
+use super::{Counters, Memory, Repeat, TX_MAX, write};
+use crate::store::{Committed, Fault, MAX_PIECE, Op, Reply};
 
 /// Times a piece is asked for before the manifest is given up.
 const TRIES: u32 = 6;
@@ -203,7 +203,7 @@ impl Config {
     }
 
     /// A part of a section came; false if it was not asked for.
-    pub(super) fn chunk(&mut self, chunk: &Chunk<'_>, buffer: &mut Vec<u8, MAX_CHUNK>) -> bool {
+    pub(super) fn chunk(&mut self, chunk: &Chunk<'_>, buffer: &mut Vec<u8, MAX_PIECE>) -> bool {
         let Some(staging) = &mut self.staging else {
             return false;
         };
@@ -291,7 +291,7 @@ impl Config {
         &mut self,
         now: Instant,
         counters: &mut Counters,
-        payload: &mut Vec<u8, MAX_BATCH>,
+        payload: &mut Vec<u8, TX_MAX>,
     ) -> Option<Up> {
         match self.answer.take() {
             Some(Answer::Ack(ack)) => return write(&ack, payload).then_some(Up::Ack),
@@ -423,5 +423,5 @@ impl Staging {
 
 /// Length of the piece of a section that begins at this byte.
 fn piece(section: &Section, at: u32) -> u16 {
-    section.len.saturating_sub(at).min(MAX_CHUNK as u32) as u16
+    section.len.saturating_sub(at).min(MAX_PIECE as u32) as u16
 }

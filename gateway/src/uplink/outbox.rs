@@ -9,12 +9,13 @@
 
 use core::time::Duration;
 
+use heapless::Vec;
 use shared::record::Stamp;
 use shared::sync::{Alarm, Event, EventBody, EventId, MAX_EVENT, Message};
 use sip::Instant;
 use sip::pool::Room;
 
-use super::{Counters, Memory, Repeat};
+use super::{Counters, Memory, Repeat, WAITING};
 use crate::store::{Batch, Fault, Op, Reply};
 
 /// Times a batch is sent before the connection is doubted.
@@ -97,13 +98,7 @@ impl Outbox {
     }
 
     /// The next operation of the store.
-    pub(super) fn op(
-        &mut self,
-        now: Instant,
-        welcomed: bool,
-        memory: &mut Memory,
-        counters: &mut Counters,
-    ) -> Option<Op> {
+    pub(super) fn op(&mut self, now: Instant, welcomed: bool, memory: &mut Memory) -> Option<Op> {
         if self.hold > now {
             return None;
         }
@@ -116,22 +111,13 @@ impl Outbox {
                 count: batch.count,
             });
         }
-        while let Some((at, body)) = memory.waiting.front() {
-            let id = EventId {
-                boot: self.boot,
-                seq: self.seq,
-            };
-            match encode(id, *at, body) {
-                Some(event) => {
-                    self.doing = Doing::Push;
-                    return Some(Op::PushEvent(event));
-                }
-                None => {
-                    // No event is that long (tested); refusing it keeps the others moving.
-                    memory.waiting.pop_front();
-                    self.refuse(counters);
-                }
-            }
+        let id = EventId {
+            boot: self.boot,
+            seq: self.seq,
+        };
+        if let Some(event) = memory.waiting.first(id) {
+            self.doing = Doing::Push;
+            return Some(Op::PushEvent(event));
         }
         if welcomed && memory.batch.as_ref().is_none() && self.queued > 0 {
             self.doing = Doing::Read;
@@ -150,12 +136,12 @@ impl Outbox {
         let doing = core::mem::replace(&mut self.doing, Doing::Nothing);
         match (doing, result) {
             (Doing::Push, Ok(Reply::Stored)) => {
-                memory.waiting.pop_front();
+                memory.waiting.pop();
                 self.seq = self.seq.wrapping_add(1);
                 self.queued = self.queued.saturating_add(1);
             }
             (Doing::Push, Ok(Reply::Full)) => {
-                memory.waiting.pop_front();
+                memory.waiting.pop();
                 self.refuse(counters);
             }
             (Doing::Read, Ok(Reply::Events(Some(batch)))) => {
@@ -188,7 +174,7 @@ impl Outbox {
             alarm: Alarm::EventsRefused(self.untold),
             raised: true,
         };
-        if memory.waiting.push_back((Stamp::default(), body)).is_ok() {
+        if memory.waiting.push(Stamp::default(), &body) {
             self.untold = 0;
         }
     }
@@ -208,7 +194,9 @@ impl Outbox {
             return false;
         }
         self.send.sent(now);
-        memory.payload.clone_from(&batch.message);
+        memory.payload.clear();
+        // Room is for more (`TX_MAX`).
+        let _ = memory.payload.extend_from_slice(&batch.message);
         true
     }
 
@@ -227,17 +215,104 @@ impl Outbox {
     }
 }
 
-fn encode(id: EventId, at: Stamp, body: &EventBody) -> Option<heapless::Vec<u8, MAX_EVENT>> {
-    let mut bytes = heapless::Vec::new();
-    bytes.resize(MAX_EVENT, 0).ok()?;
-    let len = Event {
-        id,
-        at,
-        body: body.clone(),
+/// Events that wait for the flash, each with its length (two bytes) and encoded but for its identity, which it gets when its turn
+/// comes: numbers have no gaps.
+pub(super) struct Waiting(Vec<u8, WAITING>);
+
+/// Bytes of the length.
+const LENGTH: usize = 2;
+/// Schema number and identity, at most: 1 byte and two numbers of 5.
+const HEAD: usize = 11;
+
+impl Waiting {
+    pub const fn new() -> Self {
+        Self(Vec::new())
     }
-    .encode(&mut bytes)
-    .ok()?
-    .len();
-    bytes.truncate(len);
-    Some(bytes)
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn is_half_full(&self) -> bool {
+        self.0.len() * 2 >= WAITING
+    }
+
+    /// Puts an event at the end. False: there is no room.
+    pub fn push(&mut self, at: Stamp, body: &EventBody) -> bool {
+        let mut bytes = [0; MAX_EVENT - HEAD];
+        // No event is longer (tested).
+        let Ok(bytes) = postcard::to_slice(&(at, body), &mut bytes) else {
+            return false;
+        };
+        if self.0.len() + LENGTH + bytes.len() > WAITING {
+            return false;
+        }
+        let length = (bytes.len() as u16).to_le_bytes();
+        self.0.extend_from_slice(&length).is_ok() && self.0.extend_from_slice(bytes).is_ok()
+    }
+
+    /// The first event under this identity, as [`Event::encode`] writes it: schema number, identity, stamp and body.
+    pub fn first(&self, id: EventId) -> Option<Vec<u8, MAX_EVENT>> {
+        let body = self.0.get(LENGTH..self.first_end()?)?;
+        let mut event = Vec::new();
+        event.push(Event::SCHEMA).ok()?;
+        let mut bytes = [0; HEAD - 1];
+        event
+            .extend_from_slice(postcard::to_slice(&id, &mut bytes).ok()?)
+            .ok()?;
+        event.extend_from_slice(body).ok()?;
+        Some(event)
+    }
+
+    /// Takes the first event out.
+    pub fn pop(&mut self) {
+        let end = self.first_end().unwrap_or(self.0.len());
+        self.0.copy_within(end.., 0);
+        self.0.truncate(self.0.len() - end);
+    }
+
+    fn first_end(&self) -> Option<usize> {
+        let length = *self.0.first_chunk::<LENGTH>()?;
+        let end = LENGTH + usize::from(u16::from_le_bytes(length));
+        (end <= self.0.len()).then_some(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::IdKey;
+    use shared::sync::PanicNote;
+
+    #[test]
+    fn what_waited_is_what_came() {
+        let id = |seq| EventId { boot: u32::MAX, seq };
+        let at = Stamp {
+            mono: u64::MAX,
+            unix: Some(u64::MAX),
+        };
+        let longest = PanicNote {
+            message: "x".repeat(192).as_str().try_into().unwrap(),
+            uptime: u64::MAX,
+        };
+        let gone = EventBody::Registration {
+            terminal: IdKey::new(63).unwrap(),
+            registered: false,
+        };
+        let mut waiting = Waiting::new();
+        for body in [EventBody::Panic(longest), gone] {
+            assert!(waiting.push(at, &body) && waiting.push(Stamp::default(), &body));
+            for (seq, at) in [(u32::MAX, at), (0, Stamp::default())] {
+                let event = Event {
+                    id: id(seq),
+                    at,
+                    body: body.clone(),
+                };
+                let mut bytes = [0; MAX_EVENT];
+                assert_eq!(waiting.first(id(seq)).unwrap(), event.encode(&mut bytes).unwrap());
+                waiting.pop();
+            }
+            assert!(waiting.is_empty() && waiting.first(id(0)).is_none());
+        }
+    }
 }

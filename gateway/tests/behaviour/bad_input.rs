@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use super::office::*;
 use gateway::Counters;
 use gateway::budget::{BRANCHES, CALLS, DATAGRAM_MAX, EMERGENCY_CALLS, STREAM_MAX, TRANSACTIONS};
-use gateway::uplink::WAITING;
 
 /// A tiny generator, so that a run repeats.
 struct Noise(u64);
@@ -422,7 +421,7 @@ fn without_a_store() {
     o.nothing_left();
     let records = o.records().len();
     assert!(
-        records >= WAITING - 2,
+        records >= 30,
         "what fitted into memory was written when it could be: {records}"
     );
 }

@@ -16,6 +16,7 @@ mod line;
 mod load;
 mod outside;
 mod pickup;
+mod power;
 mod provision;
 mod registration;
 mod remembered;

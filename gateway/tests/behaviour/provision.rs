@@ -2,9 +2,9 @@
 
 use super::office::files::{claim, mac, p, setting, with_password};
 use super::office::*;
+use shared::IdKey;
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind, PhoneModel};
 use shared::sync::{Alarm, EventBody, PhoneFetch};
-use shared::IdKey;
 use std::net::IpAddr;
 
 use PhoneModel::{Gxp1628, KxHdv230n};
@@ -64,15 +64,23 @@ fn a_phone_gets_its_password_once_per_claim() {
     let old = Phone::new(0);
     assert!(registers(&mut o, &old));
     let file = o.get(ip(0), GXP);
-    assert_eq!((p(&file, 47), p(&file, 48)), (Some(REALM), Some("192.168.1.1:5060")));
+    assert_eq!(
+        (p(&file, 47), p(&file, 48)),
+        (Some(REALM), Some("192.168.1.1:5060"))
+    );
     assert_eq!(p(&file, 2333), Some("cloud.example:5060"));
     assert_eq!(p(&file, 35), Some(old.user.as_str()));
     let password = p(&file, 34).unwrap().to_string();
     assert_eq!(password.len(), 20);
     let (fetches, secrets) = o.fetches();
-    assert_eq!(fetches, [fetch(0, Some(1), FileKind::Phone, FetchOutcome::ServedSecret)]);
+    assert_eq!(
+        fetches,
+        [fetch(0, Some(1), FileKind::Phone, FetchOutcome::ServedSecret)]
+    );
     let phone = with_password(0, &password);
-    let [secret] = &secrets[..] else { panic!("{secrets:?}") };
+    let [secret] = &secrets[..] else {
+        panic!("{secrets:?}")
+    };
     assert_eq!((secret.key, secret.claim, secret.serial), (key(0), 1, 1));
     assert_eq!(secret.ha1_md5[..], phone.ha1_md5()[..]);
     assert_eq!(secret.ha1_sha256[..], phone.ha1_sha256()[..]);
@@ -123,7 +131,13 @@ fn a_new_claim_gives_a_new_password() {
 fn nobody_else_gets_it() {
     let mut o = office();
     let stranger: IpAddr = "192.168.1.99".parse().unwrap();
-    let told = |o: &mut Office| o.fetches().0.into_iter().map(|fetch| fetch.outcome).collect::<Vec<_>>();
+    let told = |o: &mut Office| {
+        o.fetches()
+            .0
+            .into_iter()
+            .map(|fetch| fetch.outcome)
+            .collect::<Vec<_>>()
+    };
     let refused = |refusal| vec![FetchOutcome::Refused(refusal)];
     // In the name of another hardware address.
     o.plug(stranger, mac(77), Some(1));
@@ -223,7 +237,10 @@ fn an_unknown_phone_waits_until_it_is_claimed() {
     o.plug(at, new, Some(4));
     let agent = "Grandstream Model HW GXP1628 SW 1.0.4.138 DevId 000b82001234";
     let (status, file) = o.request(at, "GET", "/cfg000b82001234.xml", agent).unwrap();
-    assert_eq!((status, p(&file, 270), p(&file, 31)), (200, Some("登録待ち 001234"), Some("0")));
+    assert_eq!(
+        (status, p(&file, 270), p(&file, 31)),
+        (200, Some("登録待ち 001234"), Some("0"))
+    );
     assert_eq!((p(&file, 35), p(&file, 34)), (Some(""), Some("")));
     let (fetches, _) = o.fetches();
     let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
@@ -346,7 +363,10 @@ fn only_the_length_costs_no_password() {
 fn tftp_serves_what_http_serves() {
     let mut o = office();
     let peer = address("192.168.1.50:2000");
-    for (name, options) in [("KX-HDV230N.cfg", ""), ("cfg.xml", "blksize\x001468\0tsize\x000\0")] {
+    for (name, options) in [
+        ("KX-HDV230N.cfg", ""),
+        ("cfg.xml", "blksize\x001468\0tsize\x000\0"),
+    ] {
         assert_eq!(o.read(peer, name, options), Ok(o.get(ip(1), &format!("/{name}"))));
     }
     assert_eq!(o.read(peer, "cfg000b82000000", ""), Err(1));
@@ -389,7 +409,7 @@ fn a_phone_is_told_when_its_file_changes() {
     o.wait(200_000);
     o.quiet();
     // By order it fetches whatever it has.
-    o.hub(shared::sync::HubOrder::CheckSync(Some(key(0))));
+    o.hub_order(shared::sync::HubOrder::CheckSync(Some(key(0))));
     o.expect(phone.address, "NOTIFY");
     o.get(ip(0), GXP);
     o.seen.clear();
@@ -446,7 +466,11 @@ fn a_phone_finds_the_box_by_multicast() {
         assert_eq!(ok.header("Expires"), "0");
         let notify = o.expect(at, "NOTIFY");
         assert_eq!(notify.header("Content-Type"), "application/url");
-        assert!(notify.text.ends_with(&format!("\r\n\r\n{url}")), "{}", notify.text);
+        assert!(
+            notify.text.ends_with(&format!("\r\n\r\n{url}")),
+            "{}",
+            notify.text
+        );
         assert_eq!(notify.header("To"), "<sip:MAC%3a0080F0001234@224.0.1.75>;tag=1");
         o.quiet();
     }

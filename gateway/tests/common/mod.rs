@@ -4,11 +4,11 @@
 pub mod flash;
 pub mod rig;
 
+use gateway::store::MAX_PIECE;
 use gateway::store::{Committed, Op};
 use shared::site::{
     Credential, Id, MAX_SECTION, Rep, Section, SectionKind, Site, Sys, root_hash, section_hash,
 };
-use shared::sync::MAX_CHUNK;
 use shared::{ContractId, IdKey, IdSet, Number, SiteId, TerminalKind};
 
 /// A valid site with this many IDs; sites with another `variant` differ in every section.
@@ -129,11 +129,11 @@ pub fn commit_ops(site: &Site, epoch: u64) -> Vec<Op> {
 pub fn commit_ops_of(sections: &[(Section, Vec<u8>)], epoch: u64) -> Vec<Op> {
     let mut ops = Vec::new();
     for (section, bytes) in sections {
-        for (index, piece) in bytes.chunks(MAX_CHUNK).enumerate() {
+        for (index, piece) in bytes.chunks(MAX_PIECE).enumerate() {
             let data = heapless::Vec::from_slice(piece).unwrap();
             ops.push(Op::Stage {
                 kind: section.kind,
-                offset: (index * MAX_CHUNK) as u32,
+                offset: (index * MAX_PIECE) as u32,
                 data,
             });
         }

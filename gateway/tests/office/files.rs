@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU8;
 
 use gateway::budget::HUB_PORTS;
-use gateway::{Input, Station};
 use gateway::provision::HttpEvent;
 use gateway::provision::http::Next;
+use gateway::{Input, Station};
 use shared::hub::{Mac, Phone as HubPhone, PhoneModel};
 use shared::site::Site;
 use shared::sync::{EventBody, PhoneFetch, PhoneSecret};
@@ -52,7 +52,8 @@ impl Office {
                 Next::Wait => panic!("an answer that is not there"),
             }
         }
-        self.answers.push_back((connection, String::from_utf8(all).unwrap()));
+        self.answers
+            .push_back((connection, String::from_utf8(all).unwrap()));
         let event = HttpEvent::Closed;
         let now = self.instant();
         self.gateway.handle(now, Input::Http { connection, event });

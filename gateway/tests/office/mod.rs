@@ -3,9 +3,9 @@
 #![allow(dead_code, unused_imports)]
 
 mod cloud;
-pub mod files;
 #[path = "../common/mod.rs"]
 mod common;
+pub mod files;
 mod mqtt;
 mod phone;
 mod telephone;
@@ -14,11 +14,14 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
+use gateway::power::PortOrder;
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
 use gateway::store::{Done, Fault, Op, Reply, Store, Token};
-use gateway::{Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput};
+use gateway::{
+    Boot, Gateway, Input, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
+};
 use shared::record::CallLeg;
 use shared::site::{Credential, Id, Rep, Site, Sys};
 use shared::sync::{BootReason, Event, EventBody, Message as _};
@@ -133,6 +136,8 @@ pub struct Office {
     pub lines: VecDeque<(u64, u8, LineOrder)>,
     /// What LLDP said at the ports of the hub.
     pub lldp: Vec<(u8, Vec<u8>)>,
+    /// What the controller of the ports with power was told.
+    pub power: VecDeque<(u8, PortOrder)>,
     /// What was written down for the cloud, by identity.
     pub events: Vec<EventBody>,
     pub cloud: Cloud,
@@ -209,6 +214,7 @@ impl Office {
             media: VecDeque::new(),
             lines: VecDeque::new(),
             lldp: Vec::new(),
+            power: VecDeque::new(),
             events: Vec::new(),
             cloud: Cloud::default(),
             slow: false,
@@ -277,6 +283,7 @@ impl Office {
                 Some(Output::Media(media)) => self.media.push_back(media),
                 Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
                 Some(Output::Lldp { port, bytes }) => self.lldp.push((port, bytes.to_vec())),
+                Some(Output::Power { port, order }) => self.power.push_back((port, order)),
                 Some(Output::Publish { topic, payload }) => {
                     self.published.push((topic.as_str().into(), payload.to_vec()));
                 }

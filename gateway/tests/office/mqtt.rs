@@ -4,7 +4,8 @@ use gateway::{Input, UplinkInput};
 use shared::BoxId;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, Get, HubOrder, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic, Up,
+    AppAck, Chunk, Down, Get, HubOrder, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic,
+    Up,
 };
 
 use super::{Office, common};
@@ -47,8 +48,8 @@ impl Office {
         assert_eq!(self.published(Up::Ack).len(), 1);
     }
 
-    /// The cloud tells the box to do something with a port with power, or a phone.
-    pub fn hub(&mut self, order: HubOrder) {
+    /// The cloud wants something of the hub.
+    pub fn hub_order(&mut self, order: HubOrder) {
         self.mqtt(Down::Hub, &order);
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use gateway::budget::POWER_SUPPLY;
 use gateway::power::{
-    CYCLE, Class, Cut, Fault, Feed, Found, HOT, HOT_BACK, InCall, PortOrder, PortReading, Power, REST,
-    REST_MAX, Reading, Refused, SETTLED, SILENT, SUPPLY_MIN_MV,
+    CYCLE, Class, Cut, Feed, Found, HOT, HOT_BACK, InCall, PortOrder, PortReading, Power, REST, REST_MAX,
+    Reading, Refused, SETTLED, SILENT, SUPPLY_MIN_MV, Told,
 };
 use shared::hub::{PortPower, PowerFault};
 use shared::sync::PowerOrder;
@@ -105,9 +105,12 @@ impl Bench {
     }
 
     fn faults(&mut self) -> Vec<(u8, PowerFault, bool)> {
-        let told = std::iter::from_fn(|| self.power.poll_fault());
-        told.map(|Fault { port, fault, raised }| (port, fault, raised))
-            .collect()
+        let told = std::iter::from_fn(|| self.power.poll_told());
+        told.map(|told| match told {
+            Told::Fault { port, fault, raised } => (port, fault, raised),
+            Told::Cycled { .. } => panic!("{told:?}"),
+        })
+        .collect()
     }
 
     fn shown(&self, ms: u64) -> [PortPower; 4] {
@@ -418,9 +421,10 @@ fn a_silent_phone_is_switched_off_and_on_once() {
     bench.in_call[2] = true;
     bench.power.link(3, false);
     let again = [device(2), all[1], all[2], all[3]];
+    bench.table(&[(silent + 999, all, &[]), (silent + 1_000, all, &[off(0)])]);
+    assert_eq!(bench.power.poll_told(), Some(Told::Cycled { port: 0 }));
+    assert_eq!(bench.power.poll_told(), None);
     bench.table(&[
-        (silent + 999, all, &[]),
-        (silent + 1_000, all, &[off(0)]),
         (silent + 2_000, again, &[]),
         (silent + 1_000 + ms(CYCLE), again, &[on(0, 2)]),
         (silent + 7_000, all, &[]),

@@ -1,33 +1,42 @@
-//! Twins: the chips of the analog lines, the wires and the telephone sets behind them, as the box sees them.
+//! Twins: the chips of the analog lines and of the ports with power, and what is plugged in there, as the box sees them.
 //!
 //! ```text
 //! box in QEMU ─ UART1, PCM rings ─ server ─ Card ┬ Idt821034          Telephone (script, bell, display, FAX)
 //!                                                ├ Ag1171 ×4 ─ Pair ×4 ┘
-//!                                                └ Ads1115
+//!                                                ├ Ads1115
+//!                                                ├ Ksz9477 ── the rig's switch
+//!                                                └ Hub (Tps23861, PoweredDevice ×4)
 //! ```
 //!
 //! Chips are modelled by their registers and pins, from data sheets and the drivers of Linux; each row of a twin names its
 //! source, and what has none says so. The box's drivers are written without these models and share no table with them.
-//! Time is the box's: a frame of 125 µs goes by for each frame of its PCM.
+//! The lines' time is the box's: a frame of 125 µs goes by for each frame of its PCM. That of the ports with power is the
+//! world's.
 
 use crate::twin::pair::{Condition, Drive, Line, Pair, Terminals};
 use ads1115::Ads1115;
 use ag1171::{Ag1171, Pins};
 use hil_wire::lines::{self, I2cFault, Octets, PORTS, Report, Request, input, output};
 use hil_wire::pcm::{Block, FRAMES};
+use hub::Hub;
 use idt821034::Idt821034;
+use ksz9477::Ksz9477;
 use telephone::Telephone;
 
 pub mod ads1115;
 pub mod ag1171;
 pub mod bell;
 pub mod filter;
+pub mod hub;
 pub mod idt821034;
+pub mod ksz9477;
 pub mod pair;
 pub mod peer;
+pub mod powered;
 pub mod script;
 pub mod server;
 pub mod telephone;
+pub mod tps23861;
 
 /// Faults of the buses and clocks; a number counts down with every transfer that it hurts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,6 +80,10 @@ pub struct Card {
     pub adc: Ads1115,
     /// The ports.
     pub ports: [Port; PORTS],
+    /// The ports with power.
+    pub hub: Hub,
+    /// The hub's switch, if the story has one.
+    pub switch: Option<Ksz9477>,
     /// Faults.
     pub faults: Faults,
     outputs: u32,
@@ -105,6 +118,8 @@ impl Card {
                 line: Line::default(),
                 terminals: Terminals::default(),
             }),
+            hub: Hub::default(),
+            switch: None,
             faults: Faults::default(),
             // Pull resistors: F/R and PD high, RM and the relays low.
             outputs: ports(output::FORWARD) | ports(output::POWER),
@@ -122,13 +137,22 @@ impl Card {
         }
     }
 
-    /// The supply dips: every chip forgets.
+    /// The supply dips: every chip forgets, and no port is fed any more.
     pub fn brown_out(&mut self) {
+        self.hub.controller.brown_out();
+        if let Some(switch) = &mut self.switch {
+            switch.brown_out();
+        }
         self.codec = Idt821034::new();
         self.adc = Ads1115::default();
         for port in &mut self.ports {
             port.slic = Ag1171::default();
         }
+    }
+
+    /// Is this light of the box on ([`output`])?
+    pub fn is_lit(&self, light: u32) -> bool {
+        self.outputs & light != 0
     }
 
     /// Levels of the input pins now.
@@ -175,6 +199,10 @@ impl Card {
                 }
                 let read = match chip {
                     Some(lines::CODEC) => self.codec.spi(true, &write),
+                    Some(lines::SWITCH) => match &mut self.switch {
+                        Some(switch) => switch.spi(&write),
+                        None => vec![0xFF; write.len()],
+                    },
                     Some(_) => vec![0xFF; write.len()],
                     None => self.codec.spi(false, &write),
                 };
@@ -195,7 +223,7 @@ impl Card {
             return Err(I2cFault::NoData);
         }
         match (address, write) {
-            (lines::ADC, _) => {}
+            (lines::ADC | lines::PSE, _) => {}
             // The general call's reset.
             (0, [0x06]) if read == 0 => {
                 self.adc = Ads1115::default();
@@ -203,13 +231,20 @@ impl Card {
             }
             _ => return Err(I2cFault::NoAddress),
         }
-        if !write.is_empty() && !self.adc.write(write) {
+        let pse = &mut self.hub.controller;
+        let acknowledged = match address {
+            _ if write.is_empty() => true,
+            lines::PSE => pse.write(write),
+            _ => self.adc.write(write),
+        };
+        if !acknowledged {
             return Err(I2cFault::NoData);
         }
-        if read == 0 {
-            return Ok(Octets::new());
-        }
-        let mut octets = self.adc.read(read.min(lines::TRANSFER));
+        let mut octets = match (address, read.min(lines::TRANSFER)) {
+            (_, 0) => return Ok(Octets::new()),
+            (lines::PSE, read) => pse.read(read),
+            (_, read) => self.adc.read(read),
+        };
         if take(&mut self.faults.i2c_flips) {
             octets.iter_mut().take(1).for_each(|octet| *octet ^= 0x10);
         }

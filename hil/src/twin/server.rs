@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The PSRAM's file. QEMU maps it and this side reads and writes it: both see the same pages.
 struct Psram(File);
@@ -67,6 +67,7 @@ impl Lines {
                 edges: VecDeque::new(),
                 begin: Instant::now(),
                 taken: Instant::now(),
+                elapsed: Duration::ZERO,
             };
             while !ends.load(Ordering::Relaxed) {
                 server.round(&listener);
@@ -111,6 +112,8 @@ struct Server {
     begin: Instant,
     /// When the last block was taken.
     taken: Instant,
+    /// What has gone by for the ports with power, since the beginning.
+    elapsed: Duration,
 }
 
 impl Server {
@@ -131,9 +134,18 @@ impl Server {
         {
             self.stream = Some(stream);
         }
+        self.elapse();
         self.blocks();
         self.listen();
         self.speak();
+    }
+
+    /// Whole milliseconds go by for the ports with power.
+    fn elapse(&mut self) {
+        let now = Duration::from_millis(self.begin.elapsed().as_millis() as u64);
+        let mut card = self.card.lock().unwrap_or_else(PoisonError::into_inner);
+        card.hub.elapse(now - self.elapsed);
+        self.elapsed = now;
     }
 
     fn listen(&mut self) {

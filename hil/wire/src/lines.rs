@@ -23,8 +23,12 @@ pub const PORTS: usize = 4;
 
 /// Chip select of the IDT821034.
 pub const CODEC: u8 = 0;
+/// Chip select of the KSZ9477, the hub's switch.
+pub const SWITCH: u8 = 1;
 /// I2C address of the ADS1115.
 pub const ADC: u8 = 0x48;
+/// I2C address of the TPS23861 that feeds the hub's ports (A3 at ground); its INT is not wired.
+pub const PSE: u8 = 0x20;
 
 /// Bits of [`Request::Outputs`].
 pub mod output {
@@ -36,6 +40,12 @@ pub mod output {
     pub const POWER: u32 = 1 << 8;
     /// Relay TEST of port 0.
     pub const TEST: u32 = 1 << 12;
+    /// The lights of the box: the line is up.
+    pub const LIGHT_UP: u32 = 1 << 16;
+    /// The box goes by itself.
+    pub const LIGHT_SURVIVAL: u32 = 1 << 17;
+    /// An emergency call has no way out.
+    pub const LIGHT_NO_EMERGENCY: u32 = 1 << 18;
 }
 
 /// Bits of [`Report::Inputs`].

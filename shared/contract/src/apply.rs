@@ -5,6 +5,7 @@ mod device;
 mod id;
 mod lease;
 mod line;
+mod phone;
 mod rep;
 mod site;
 
@@ -101,10 +102,11 @@ impl Work<'_> {
             Command::Move(site, address) => self.move_site(*site, address)?,
             Command::ConfirmEmergency(site) => self.confirm_emergency(*site)?,
             Command::Review(site, reviewed) => self.review(*site, reviewed)?,
+            Command::SetNetwork(site, network) => self.set_network(*site, network)?,
             Command::RemoveSite(site) => self.remove_site(*site)?,
             Command::AddId(new) => self.add_id(new)?,
             Command::ChangeId(key, change) => self.change_id(*key, change)?,
-            Command::NewPassword(key) => self.id(*key).map(drop)?,
+            Command::NewPassword(key) => self.claim_anew(*key)?,
             Command::RemoveId(key) => self.remove_id(*key)?,
             Command::AddRep { rep, usage } => self.add_rep(rep, usage)?,
             Command::DecideRep(request, decision) => self.decide_rep(*request, decision)?,
@@ -125,6 +127,9 @@ impl Work<'_> {
             Command::BuyDevice(device) => self.buy_device(*device)?,
             Command::Bind(device, port, id) => self.bind(*device, *port, *id)?,
             Command::Plug(key, port) => self.plug(*key, *port)?,
+            Command::Claim(key, phone) => self.claim_phone(*key, *phone)?,
+            Command::Release(key) => self.release_phone(*key)?,
+            Command::ClaimSite(site) => self.claim_site_anew(*site)?,
             Command::Login {
                 id,
                 terminal,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use shared::analog::PORTS;
 use shared::route::Treatment;
-use shared::{Extension, IdKey, IdSet, Number, TerminalKind};
+use shared::{Extension, IdKey, IdSet, Number, TerminalKind, hub};
 
-use crate::device::{DeviceId, DeviceState};
-use crate::model::{Contract, RequestState, Terminal};
+use crate::device::{DeviceId, DeviceState, Phone};
+use crate::model::{Contract, Id, RequestState, Terminal};
 
 /// An invariant that does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub enum Broken {
     Device(DeviceId),
     /// R5, A14, R41: an ID is plugged into a port that there is not, is another one's, or is not for its terminal.
     Port(IdKey),
+    /// R5, R33: the phone of an ID is one it cannot have, or another ID's.
+    Phone(IdKey),
     /// R34: a device on its way is bound to no ID, or has no hardware address.
     Unbound(DeviceId),
     /// A contract that ended still has something.
@@ -112,6 +114,9 @@ impl Contract {
                 let own = ports.insert((id.site, port.number));
                 ensure(fits && own && !elsewhere, Broken::Port(id.key))?;
             }
+            if let Some(phone) = id.phone {
+                self.check_phone(id, phone)?;
+            }
             if let Some(porting) = id.direct.porting {
                 ensure(porting.next.is_some(), Broken::DirectLeaves(id.direct.number))?;
             }
@@ -130,6 +135,29 @@ impl Contract {
             }
         }
         Ok(())
+    }
+
+    fn check_phone(&self, id: &Id, phone: Phone) -> Result<(), Broken> {
+        let port = phone.port.is_none_or(|port| port.get() <= hub::PORTS);
+        let line = (1..=phone.model.lines()).contains(&phone.line);
+        let fits = id.port.is_none() && id.kind == phone.model.kind() && phone.mac.is_device();
+        // The device it is, and the device the ID has, are one.
+        let devices = self.devices.iter().all(|device| {
+            let gone = matches!(device.state, DeviceState::Returned(_));
+            let bound = device.ports.contains(&Some(id.key));
+            gone || bound == (device.mac == Some(phone.mac))
+        });
+        let others = self.ids.iter().filter(|other| other.key != id.key).all(|other| {
+            other.phone.is_none_or(|theirs| {
+                let place = |site, phone: Phone| (site, phone.model, phone.port);
+                if theirs.mac == phone.mac {
+                    theirs.line != phone.line && place(other.site, theirs) == place(id.site, phone)
+                } else {
+                    phone.port.is_none() || (other.site, theirs.port) != (id.site, phone.port)
+                }
+            })
+        });
+        ensure(port && line && fits && devices && others, Broken::Phone(id.key))
     }
 
     fn check_reps(&self) -> Result<(), Broken> {

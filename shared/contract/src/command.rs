@@ -7,8 +7,8 @@ use shared::schedule::Schedule;
 use shared::site::TerminalKind;
 use shared::{Extension, IdKey, Number, SiteId};
 
-use crate::device::{Acquisition, DeviceId, Interface, Mac, Model};
-use crate::model::{Reviewed, Settings, Suspension, SuspensionCause, Terminal};
+use crate::device::{Acquisition, DeviceId, Interface, Mac, Model, Phone};
+use crate::model::{Network, Reviewed, Settings, Suspension, SuspensionCause, Terminal};
 
 /// A change somebody wants. IDs are named by key, representative numbers by number. A field that is not known is refused: a
 /// misspelt one would leave something as it is, or clear it.
@@ -36,6 +36,8 @@ pub enum Command {
     ConfirmEmergency(SiteId),
     /// An address of the site, present or to come, was found to lie in a number area.
     Review(SiteId, Reviewed),
+    /// Sets what the site's box does in the office's network.
+    SetNetwork(SiteId, Network),
     /// Removes a site without IDs and devices.
     RemoveSite(SiteId),
 
@@ -104,6 +106,13 @@ pub enum Command {
     Bind(DeviceId, u8, Option<IdKey>),
     /// Plugs an adapter's ID into a port of its site's box, or out of it (R41).
     Plug(IdKey, Option<Port>),
+    /// Claims a phone for an ID: the box of its site gives it its configuration and a new password (R33, R36). Also of the
+    /// phone that the ID has.
+    Claim(IdKey, Phone),
+    /// Takes the ID's phone and its password away.
+    Release(IdKey),
+    /// Claims the phones of a site anew: it has another box.
+    ClaimSite(SiteId),
 
     /// A terminal wants to use an ID (R6, A19).
     Login {

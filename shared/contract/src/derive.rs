@@ -3,7 +3,7 @@
 use core::fmt;
 
 use shared::site::{self, Credential, Sys};
-use shared::{IdSet, SiteId};
+use shared::{IdSet, SiteId, hub};
 
 use crate::model::Contract;
 
@@ -62,9 +62,7 @@ impl Contract {
 
     /// The configuration without realm and credentials.
     pub(crate) fn derive(&self, site: SiteId) -> Result<site::Site, SiteError> {
-        if self.site(site).is_none() {
-            return Err(SiteError::NoSite);
-        }
+        let network = self.site(site).ok_or(SiteError::NoSite)?.network;
         if self.ids.is_empty() {
             return Err(SiteError::NoIds);
         }
@@ -77,6 +75,8 @@ impl Contract {
                 outside_prefix: self.settings.outside_prefix,
                 international: self.settings.international,
                 busy_frees_apps: self.settings.busy_frees_apps,
+                voice: network.voice,
+                dhcp: network.dhcp,
                 ..Sys::default()
             },
             ..site::Site::default()
@@ -94,7 +94,13 @@ impl Contract {
                 outgoing: id.outgoing,
                 site: id.site,
                 port: id.port,
-                phone: None,
+                phone: id.phone.map(|phone| hub::Phone {
+                    mac: phone.mac,
+                    model: phone.model,
+                    line: phone.line,
+                    port: phone.port,
+                    claim: id.claim,
+                }),
             };
             out.ids.push(id).map_err(|_| SiteError::TooMany)?;
         }

@@ -1,10 +1,12 @@
 //! Desk phones and adapters of a contract, from the order to the return (R33 to R43, R46).
 
-use core::fmt;
-use core::str::FromStr;
+use core::num::NonZeroU8;
 
 use serde::{Deserialize, Serialize};
+use shared::hub::PhoneModel;
 use shared::{Date, IdKey, SiteId, TerminalKind};
+
+pub use shared::hub::{Mac, MacError};
 
 /// A device's key within its contract; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +52,17 @@ impl Model {
             TerminalKind::Adapter
         } else {
             TerminalKind::Fixed
+        }
+    }
+
+    /// What it is to the box it gets its configuration from; a hub gets none.
+    pub const fn phone(self) -> Option<PhoneModel> {
+        match self {
+            Self::Gxp1628 => Some(PhoneModel::Gxp1628),
+            Self::KxHdv230n => Some(PhoneModel::KxHdv230n),
+            Self::Ht801 => Some(PhoneModel::Ht801),
+            Self::Ht802 => Some(PhoneModel::Ht802),
+            Self::PoeHub => None,
         }
     }
 
@@ -151,67 +164,17 @@ pub struct Device {
     pub state: DeviceState,
 }
 
-/// A hardware address (EUI-48).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Mac(pub [u8; 6]);
-
-/// A text is no hardware address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MacError;
-
-impl fmt::Display for MacError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a hardware address like 00:0b:82:12:34:56")
-    }
-}
-
-impl core::error::Error for MacError {}
-
-impl FromStr for Mac {
-    type Err = MacError;
-
-    /// Six bytes in hexadecimal, with `:`, `-` or nothing between them.
-    fn from_str(text: &str) -> Result<Self, MacError> {
-        let digits: Vec<u32> = text
-            .chars()
-            .filter(|character| !matches!(character, ':' | '-'))
-            .map(|character| character.to_digit(16).ok_or(MacError))
-            .collect::<Result<_, _>>()?;
-        if digits.len() != 12 {
-            return Err(MacError);
-        }
-        let mut bytes = [0; 6];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8);
-        }
-        Ok(Self(bytes))
-    }
-}
-
-impl TryFrom<String> for Mac {
-    type Error = MacError;
-
-    fn try_from(text: String) -> Result<Self, MacError> {
-        text.parse()
-    }
-}
-
-impl From<Mac> for String {
-    fn from(mac: Mac) -> String {
-        mac.to_string()
-    }
-}
-
-impl fmt::Display for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
-
-impl fmt::Debug for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+/// A phone, or a line of an adapter, that gets its configuration from the box of its site (R36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phone {
+    /// Its hardware address.
+    pub mac: Mac,
+    /// What it is.
+    pub model: PhoneModel,
+    /// Which of its lines, from 1.
+    pub line: u8,
+    /// The port with power of the site's box it belongs to, from 1; `null`: where it is first seen.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub port: Option<NonZeroU8>,
 }

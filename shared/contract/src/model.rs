@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use shared::analog::Port;
 use shared::date::Date;
+use shared::hub::{Dhcp, Voice};
 use shared::route::{BlockRule, NumberRules, NumberState};
 use shared::schedule::Schedule;
 use shared::site::TerminalKind;
@@ -12,7 +13,7 @@ use shared::{ContractId, Extension, IdKey, IdSet, Number, SiteId};
 
 use crate::area::Found;
 use crate::command::NewRep;
-use crate::device::{Device, DeviceId};
+use crate::device::{Device, DeviceId, Phone};
 use crate::plan::{Plan, PlanVersion};
 
 /// A contract with the telephone service (契約).
@@ -50,6 +51,9 @@ pub struct Contract {
     pub devices: Vec<Device>,
     /// Numbers it had, and the IDs they belonged to (A5), until their calls are billed.
     pub former: Vec<Former>,
+    /// Claims of phones so far: no number of one ever comes back, whatever becomes of its ID.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub claims: u16,
 }
 
 /// What kind of customer; a consumer's early termination is limited by law.
@@ -110,6 +114,26 @@ pub struct Site {
     pub emergency: Option<Date>,
     /// Number areas in which somebody found an address to lie, where the tables do not say (A16).
     pub reviewed: Vec<Reviewed>,
+    /// What its box does in the office's network.
+    #[serde(default, skip_serializing_if = "Network::is_default")]
+    pub network: Network,
+}
+
+/// What the box of a site does in the office's network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// The network its phones are in; `null` if they are in the office's.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub voice: Option<Voice>,
+    /// When it serves DHCP (R37).
+    pub dhcp: Dhcp,
+}
+
+impl Network {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Evidence of the number area in which an address lies.
@@ -158,6 +182,16 @@ pub struct Id {
     /// The port of its site's box that its telephone or FAX machine is plugged into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<Port>,
+    /// The phone it is claimed for: that one alone gets its password from the box (R33, R36).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Phone>,
+    /// Number of that claim: what was given to a phone on an older one is void.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub claim: u16,
+}
+
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 /// A telephone number of the contract and what happens to it.
@@ -305,6 +339,7 @@ impl Contract {
             requests: Vec::new(),
             devices: Vec::new(),
             former: Vec::new(),
+            claims: 0,
         }
     }
 

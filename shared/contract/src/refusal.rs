@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use shared::hub::{PhoneModel, Voice};
 use shared::schedule;
 use shared::{Date, Extension, IdKey, Number, SiteId, TerminalKind};
 
@@ -198,6 +199,22 @@ pub enum Refusal {
     PortTaken { port: u8, extension: Extension },
     /// R5: the ID is plugged into a port of the box.
     IdHasPort { extension: Extension, port: u8 },
+    /// R33: no device can have this hardware address.
+    NoMac(Mac),
+    /// R5, A14: the model has no such line.
+    NoLine(PhoneModel, u8),
+    /// R40: a box has no such port with power.
+    NoPowerPort(u8),
+    /// R5: the phone, or this line of it, is another ID's, or it is claimed in another way there.
+    PhoneTaken { mac: Mac, extension: Extension },
+    /// The port belongs to the phone of another ID.
+    PowerPortTaken { port: u8, extension: Extension },
+    /// R5: the ID has a phone already.
+    IdHasPhone { extension: Extension, mac: Mac },
+    /// R33: the ID has no phone to release.
+    NoPhone(Extension),
+    /// The voice network cannot be.
+    Voice(Voice),
     /// R5: the ID has a device already.
     IdHasDevice { extension: Extension, device: DeviceId },
     /// R5: the ID is for another kind of terminal.
@@ -254,8 +271,13 @@ impl Refusal {
             | Self::IdHasDevice { .. }
             | Self::IdHasPort { .. }
             | Self::PortTaken { .. }
+            | Self::NoLine(..)
+            | Self::PhoneTaken { .. }
+            | Self::IdHasPhone { .. }
             | Self::WrongKind { .. } => Rule::R(5),
             Self::NoPort(_) => Rule::R(41),
+            Self::NoPowerPort(_) | Self::PowerPortTaken { .. } => Rule::R(40),
+            Self::Voice(_) => Rule::Named("network"),
             Self::NoExtension(_) | Self::RingNotMember { .. } => Rule::R(4),
             Self::BasicId(_) => Rule::R(16),
             Self::CallerId { .. } => Rule::R(9),
@@ -276,7 +298,11 @@ impl Refusal {
             | Self::ForwardTarget(_) => Rule::Named("routing"),
             Self::Order(fault) => fault.rule(),
             Self::NoDevice(_) | Self::Ports(_) => Rule::Named("device"),
-            Self::UnknownDevice(_) | Self::MacTaken(_) | Self::ForeignTerminal(_) => Rule::R(33),
+            Self::UnknownDevice(_)
+            | Self::MacTaken(_)
+            | Self::NoMac(_)
+            | Self::NoPhone(_)
+            | Self::ForeignTerminal(_) => Rule::R(33),
             Self::DeviceState { .. } | Self::Unbound(_) => Rule::R(34),
             Self::AnalogOnly(_) => Rule::R(43),
             Self::InUse(_) => Rule::R(6),

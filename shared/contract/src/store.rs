@@ -6,11 +6,11 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use shared::{ContractId, Date, Extension, IdKey, Number, SiteId, TerminalKind};
 
-use crate::model::{Contract, Customer, Id, Line, Rep, Settings, Site};
+use crate::model::{Contract, Customer, Id, Line, Network, Rep, Settings, Site};
 use crate::plan::PlanVersion;
 
 /// Schema number of what is written.
-pub const SCHEMA: u16 = 3;
+pub const SCHEMA: u16 = 4;
 
 /// Why a document is not a contract.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ impl Contract {
         let contract = document.contract.get();
         match document.schema {
             1 => Ok(serde_json::from_str::<V1>(contract)?.into()),
-            // 3: an ID may name a port of a box; without, it is as before.
-            2 | SCHEMA => Ok(serde_json::from_str(contract)?),
+            // 3: an ID may name a port of a box. 4: and a phone, and a site its network. Without, it is as before.
+            2 | 3 | SCHEMA => Ok(serde_json::from_str(contract)?),
             other => Err(StoreError::Schema(other)),
         }
     }
@@ -147,6 +147,7 @@ impl From<V1Site> for Site {
             address: None,
             emergency: None,
             reviewed: Vec::new(),
+            network: Network::default(),
         }
     }
 }
@@ -171,6 +172,8 @@ impl From<V1Id> for Id {
             lease: None,
             epoch: 0,
             port: None,
+            phone: None,
+            claim: 0,
         }
     }
 }

@@ -5,6 +5,7 @@ mod order;
 mod warning;
 
 use shared::analog::PORTS;
+use shared::hub;
 
 use crate::model::Role;
 use crate::refusal::{Obstacle, Refusal};
@@ -544,6 +545,62 @@ impl Refusal {
                     "the ID with extension {extension} is plugged into analog port {port}, and every terminal needs an ID"
                 ),
                 "Add an ID, or unplug this one first.",
+            ),
+            Self::NoMac(mac) => pair(
+                format!("{mac}は機器のMACアドレスではありません"),
+                "機器のラベルに記載されたMACアドレスを指定してください。",
+                format!("no device can have the hardware address {mac}"),
+                "Give the one on the label of the device.",
+            ),
+            Self::NoLine(model, line) => pair(
+                format!("{}に回線{line}はありません", model.name()),
+                &format!("1～{}を指定してください。", model.lines()),
+                format!("a {} has no line {line}", model.name()),
+                &format!("Choose 1 to {}.", model.lines()),
+            ),
+            Self::NoPowerPort(port) => pair(
+                format!("ゲートウェイに給電(PoE)ポート{port}はありません"),
+                &format!("1～{}を指定するか、指定なしにしてください。", hub::PORTS),
+                format!("a box has no port {port} with power"),
+                &format!("Choose 1 to {}, or none.", hub::PORTS),
+            ),
+            Self::PhoneTaken { mac, extension } => pair(
+                format!("電話機{mac}は内線{extension}のIDに割り当てられています"),
+                "別の電話機または回線を選ぶか、先に割り当てを解除してください。アダプタの回線は拠点・機種・ポートをそろえてください。",
+                format!("the phone {mac} is claimed for extension {extension}"),
+                "Choose another phone or line, or release that one first. Lines of one adapter have the same site, model and port.",
+            ),
+            Self::PowerPortTaken { port, extension } => pair(
+                format!("給電ポート{port}は内線{extension}の電話機が使っています"),
+                "空いているポートを選ぶか、先に割り当てを解除してください。",
+                format!("port {port} belongs to the phone of extension {extension}"),
+                "Choose another port or none, or release that phone first.",
+            ),
+            Self::IdHasPhone { extension, mac } => pair(
+                format!("内線{extension}のIDには電話機{mac}があります。端末1台ごとにIDが1つ必要です"),
+                "追加IDをお申し込みいただくか、先に電話機の割り当てを解除してください。",
+                format!(
+                    "the ID with extension {extension} has the phone {mac}, and every terminal needs an ID"
+                ),
+                "Add an ID, or release that phone first.",
+            ),
+            Self::NoPhone(extension) => pair(
+                format!("内線{extension}のIDに割り当てられた電話機はありません"),
+                "割り当ての一覧をご確認ください。",
+                format!("no phone is claimed for extension {extension}"),
+                "See `phone list`.",
+            ),
+            Self::Voice(voice) => pair(
+                format!(
+                    "音声ネットワークVLAN {}、{}/{}は使えません",
+                    voice.vlan, voice.address, voice.prefix
+                ),
+                "VLANは1～4094、アドレスはその網(/8～/30)のホストアドレスを指定してください。",
+                format!(
+                    "there can be no voice network with VLAN {} and {}/{}",
+                    voice.vlan, voice.address, voice.prefix
+                ),
+                "Give a VLAN from 1 to 4094, and the address of a host with the network's prefix, 8 to 30.",
             ),
             Self::IdHasDevice { extension, device } => pair(
                 format!(

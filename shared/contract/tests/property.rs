@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 
 use common::{World, add_id_with, add_site, day, empty, extension, key, number};
 use contract::command::{Consent, Decision, IdChange, NewDevice, NewId, NewRep, NewSite, RepChange};
-use contract::device::{Acquisition, DeviceId, Interface, Mac, Model};
-use contract::model::{Reviewed, Settings, Suspension, SuspensionCause, Terminal};
+use contract::device::{Acquisition, DeviceId, Interface, Mac, Model, Phone};
+use contract::model::{Id, Network, Reviewed, Settings, Suspension, SuspensionCause, Terminal};
 use contract::tariff::{Month, PriceList, lines};
 use contract::{Actor, Command, Context, Contract, Effect, Lang, apply};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use shared::analog::Port;
+use shared::hub::{Dhcp, PhoneModel, Voice};
 use shared::route::{BlockRule, NumberRules, Treatment};
 use shared::schedule::Schedule;
 use shared::site::Credential;
@@ -79,6 +80,30 @@ fn a_device() -> impl Strategy<Value = DeviceId> {
 
 fn a_mac() -> impl Strategy<Value = Mac> {
     (0..6u8).prop_map(|last| Mac([0, 0x0b, 0x82, 0, 0, last]))
+}
+
+fn a_phone() -> impl Strategy<Value = Phone> {
+    let model = prop::sample::select(PhoneModel::ALL.to_vec());
+    // Of every port there is, two that there are not.
+    (a_mac(), model, 0..4u8, option::weighted(0.5, 1..6u8)).prop_map(|(mac, model, line, port)| Phone {
+        mac,
+        model,
+        line,
+        port: port.and_then(|port| port.try_into().ok()),
+    })
+}
+
+fn a_network() -> impl Strategy<Value = Network> {
+    let voice = (0..3u16, 0..2u8).prop_map(|(vlan, host)| Voice {
+        vlan,
+        address: [192, 168, 20, host].into(),
+        prefix: 24,
+    });
+    (
+        option::of(voice),
+        prop::sample::select(vec![Dhcp::Auto, Dhcp::Never]),
+    )
+        .prop_map(|(voice, dhcp)| Network { voice, dhcp })
 }
 
 fn a_cause() -> impl Strategy<Value = SuspensionCause> {
@@ -196,6 +221,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         4 => a_site().prop_map(ConfirmEmergency),
         2 => (a_site(), an_address()).prop_map(|(site, address)| Move(site, address)),
         1 => a_site().prop_map(RemoveSite),
+        1 => (a_site(), a_network()).prop_map(|(site, network)| SetNetwork(site, network)),
         2 => (a_site(), an_address()).prop_map(|(site, address)| Review(site, Reviewed {
             zone: "254".parse().unwrap(),
             address,
@@ -260,6 +286,9 @@ fn a_command() -> impl Strategy<Value = Command> {
                 number_display,
                 fax,
             }))),
+        8 => (a_key(), a_phone()).prop_map(|(key, phone)| Claim(key, phone)),
+        2 => a_key().prop_map(Release),
+        1 => a_site().prop_map(ClaimSite),
         4 => (a_key(), a_terminal(), 0..3u8).prop_map(|(id, terminal, consent)| Login {
             id,
             terminal,
@@ -331,6 +360,30 @@ fn aim(contract: &Contract, command: Command, pick: usize) -> Command {
         BuyDevice(given) => BuyDevice(device(given)),
         Bind(given, port, key) => Bind(device(given), port, key.map(id)),
         Plug(key, port) => Plug(id(key), port),
+        Claim(key, mut phone) => {
+            let (key, lines) = (id(key), phone.model.lines());
+            // A model of the ID's kind, with a line that it has.
+            if let Some(kind) = contract.id(key).map(|id| id.kind)
+                && !pick.is_multiple_of(7)
+            {
+                let model = PhoneModel::ALL.into_iter().cycle().skip(pick);
+                phone.model = model
+                    .take(4)
+                    .find(|model| model.kind() == kind)
+                    .unwrap_or(phone.model);
+                phone.line = phone.line.clamp(1, lines);
+            }
+            Claim(key, phone)
+        }
+        Release(key) => Release(nth(
+            contract
+                .ids
+                .iter()
+                .filter(|id| id.phone.is_some())
+                .map(|id| id.key),
+            pick,
+            key,
+        )),
         Login {
             id: key,
             terminal,
@@ -483,6 +536,15 @@ proptest! {
                         let same = before.configuration(site.id, "pbx.example", &credentials).ok()
                             .is_some_and(|old| (old.sys, old.ids, old.reps) == (derived.sys, derived.ids, derived.reps));
                         prop_assert_eq!(said, !same, "{:?}", command);
+                    }
+                    // No claim is ever made again: what a phone was given on an older one stays void.
+                    for id in &next.ids {
+                        let Some(old) = before.id(id.key) else { continue };
+                        prop_assert!(id.claim >= old.claim);
+                        let given = |id: &Id| (id.direct.number, id.site, id.phone.map(|phone| (phone.mac, phone.line)));
+                        if id.phone.is_some() && given(id) != given(old) {
+                            prop_assert!(id.claim > before.claims, "{:?}", command);
+                        }
                     }
                     all[of] = next;
                 }

@@ -2,13 +2,16 @@
 
 mod common;
 
+use std::num::NonZeroU8;
+
 use common::*;
 use contract::command::{Consent, NewDevice};
-use contract::device::{Acquisition, DeviceId, Interface, Model};
-use contract::model::{Customer, Reviewed, Suspension, SuspensionCause, Terminal};
+use contract::device::{Acquisition, DeviceId, Interface, Model, Phone};
+use contract::model::{Customer, Network, Reviewed, Suspension, SuspensionCause, Terminal};
 use contract::store::{SCHEMA, StoreError};
 use contract::{Command, Contract, PlanVersion};
 use shared::analog::Port;
+use shared::hub::{Dhcp, PhoneModel, Voice};
 use shared::route::{BlockRule, NumberRules, Treatment};
 use shared::{IdSet, TerminalKind};
 
@@ -79,10 +82,9 @@ fn furnished() -> Contract {
     contract
 }
 
-#[test]
-fn schema_3_is_frozen() {
-    let (mut contract, golden) = (furnished(), include_str!("contract-3.json"));
-    let world = World::default();
+/// What boxes came with: ports for telephones.
+fn plugged() -> Contract {
+    let (mut contract, world) = (furnished(), World::default());
     world.run(&mut contract, add_id(302, TerminalKind::Adapter));
     let port = Some(Port {
         number: 2,
@@ -90,15 +92,55 @@ fn schema_3_is_frozen() {
         fax: false,
     });
     world.run(&mut contract, Command::Plug(key(5), port));
+    contract
+}
+
+#[test]
+fn schema_4_is_frozen() {
+    let (mut contract, golden) = (plugged(), include_str!("contract-4.json"));
+    let voice = Voice {
+        vlan: 20,
+        address: [192, 168, 20, 1].into(),
+        prefix: 24,
+    };
+    let network = Network {
+        voice: Some(voice),
+        dhcp: Dhcp::Never,
+    };
+    let phone = Phone {
+        mac: "080023000001".parse().unwrap(),
+        model: PhoneModel::KxHdv230n,
+        line: 1,
+        port: NonZeroU8::new(3),
+    };
+    let world = World::default();
+    world.run(&mut contract, Command::SetNetwork(SITE, network));
+    world.run(&mut contract, Command::Claim(key(1), phone));
+    world.run(&mut contract, Command::Claim(key(1), phone));
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(value(&contract.to_json().unwrap()), value(golden));
     assert_eq!(Contract::from_json(golden).unwrap(), contract);
 }
 
+/// The contract without what schema 4 can say: devices that were set up were claimed for nobody.
+fn unclaimed(mut contract: Contract) -> Contract {
+    for id in &mut contract.ids {
+        (id.phone, id.claim) = (None, 0);
+    }
+    contract.claims = 0;
+    contract
+}
+
+#[test]
+fn schema_3_has_no_phones() {
+    let contract = Contract::from_json(include_str!("contract-3.json")).unwrap();
+    assert_eq!(contract, unclaimed(plugged()));
+}
+
 #[test]
 fn schema_2_has_no_ports() {
     let contract = Contract::from_json(include_str!("contract-2.json")).unwrap();
-    assert_eq!(contract, furnished());
+    assert_eq!(contract, unclaimed(furnished()));
 }
 
 #[test]
@@ -136,8 +178,8 @@ fn schema_1_becomes_a_contract_of_today() {
 
 #[test]
 fn what_is_no_contract() {
-    let later = include_str!("contract-1.json").replace("\"schema\":1", "\"schema\":4");
-    assert!(matches!(Contract::from_json(&later), Err(StoreError::Schema(4))));
+    let later = include_str!("contract-1.json").replace("\"schema\":1", "\"schema\":5");
+    assert!(matches!(Contract::from_json(&later), Err(StoreError::Schema(5))));
     let one_as_two = include_str!("contract-1.json").replace("\"schema\":1", "\"schema\":2");
     for text in ["", "{}", "[]", "{\"schema\":2}", &one_as_two] {
         assert!(

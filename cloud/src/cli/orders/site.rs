@@ -1,11 +1,14 @@
 //! Orders about sites.
 
-use clap::Subcommand;
-use contract::Command;
+use clap::{Subcommand, ValueEnum};
+use contract::model::Network;
+use contract::{Command, Contract};
 use serde_json::json;
+use shared::hub::{Dhcp, Voice};
 use shared::id::{ContractId, SiteId};
 
 use super::Desk;
+use crate::cli::read::{self, OrNone};
 use crate::refusal::Result;
 
 #[derive(Debug, Subcommand)]
@@ -25,8 +28,9 @@ pub enum SiteCommand {
         #[arg(long, requires = "address")]
         emergency: bool,
     },
-    /// Change name or address; what is not given stays.
-    #[command(group(clap::ArgGroup::new("what").required(true).args(["name", "address", "emergency"])))]
+    /// Change name, address or network; what is not given stays.
+    #[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
+        .args(["name", "address", "emergency", "voice", "dhcp"])))]
     Set {
         /// Site.
         #[arg(long)]
@@ -35,11 +39,17 @@ pub enum SiteCommand {
         #[arg(long)]
         name: Option<String>,
         /// Its new address; the numbers there have to fit it.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "name")]
         address: Option<String>,
         /// Emergency services were given its present address.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["name", "address"])]
         emergency: bool,
+        /// Network of its phones: VLAN, and the box's address there; or `none`, if they are in the office's.
+        #[arg(long, value_name = "VLAN:ADDRESS/PREFIX", value_parser = read::voice, conflicts_with_all = ["name", "address", "emergency"])]
+        voice: Option<OrNone<Voice>>,
+        /// When its box serves DHCP: if there is no other server, always, or never. Never beside another.
+        #[arg(long, value_enum, conflicts_with_all = ["name", "address", "emergency"])]
+        dhcp: Option<DhcpWish>,
     },
     /// Remove a site without IDs, devices and box.
     Remove {
@@ -47,6 +57,23 @@ pub enum SiteCommand {
         #[arg(long)]
         site: u32,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DhcpWish {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<DhcpWish> for Dhcp {
+    fn from(wish: DhcpWish) -> Self {
+        match wish {
+            DhcpWish::Auto => Self::Auto,
+            DhcpWish::Always => Self::Always,
+            DhcpWish::Never => Self::Never,
+        }
+    }
 }
 
 impl SiteCommand {
@@ -76,15 +103,27 @@ impl SiteCommand {
                 name,
                 address,
                 emergency,
+                voice,
+                dhcp,
             } => {
                 let id = SiteId(site);
                 let contract = desk.db.contract_at(id).await?;
-                let command = match (name, address, emergency) {
-                    (Some(name), ..) => Command::RenameSite(id, name),
-                    (_, Some(address), _) => Command::Move(id, address),
-                    _ => Command::ConfirmEmergency(id),
+                let command = |contract: &Contract| {
+                    Ok(match (name, address) {
+                        (Some(name), _) => Command::RenameSite(id, name),
+                        (_, Some(address)) => Command::Move(id, address),
+                        _ if emergency => Command::ConfirmEmergency(id),
+                        _ => {
+                            let now = contract.site(id).ok_or(contract::Refusal::NoSite(id))?.network;
+                            let network = Network {
+                                voice: voice.map_or(now.voice, |voice| voice.0),
+                                dhcp: dhcp.map_or(now.dhcp, Into::into),
+                            };
+                            Command::SetNetwork(id, network)
+                        }
+                    })
                 };
-                desk.order(contract, |_| Ok(command)).await?;
+                desk.order(contract, command).await?;
                 desk.done(json!({ "site": site }), &format!("site {site} changed"))
             }
             Self::Remove { site } => {

@@ -114,6 +114,8 @@ pub struct IdRow {
     pub site: u32,
     /// The port of its site's box it is plugged into.
     pub port: Option<u8>,
+    /// Hardware address of the phone it is claimed for.
+    pub phone: Option<String>,
     /// What is out of the ordinary about its number.
     pub state: String,
 }
@@ -176,6 +178,7 @@ pub(super) fn row(stored: &Stored, issued: &HashMap<u32, (Option<String>, i64)>)
         outgoing: id.outgoing.digits().to_string(),
         site: id.site.0,
         port: id.port.map(|port| port.number),
+        phone: id.phone.map(|phone| phone.mac.to_string()),
         state: line_state(&id.direct),
     };
     let mut ids: Vec<_> = contract.ids.iter().map(id).collect();

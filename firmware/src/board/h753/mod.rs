@@ -1,43 +1,35 @@
-//! STM32H753ZI on the wiring of ST's NUCLEO-H753ZI: RMII Ethernet with the LAN8742A, a NOR flash on QUADSPI (the board's
-//! "ZIO" connector), log on USART3 (ST-LINK). Built in CI; to be brought up on hardware when analog and PoE parts are there.
+//! STM32H753ZI on a board of its own, with the KSZ9477 as switch: see the README beside this file. Built in CI; not yet run on
+//! hardware.
 
+mod buses;
+mod clock;
+mod ethernet;
 mod flash;
+mod hooks;
 mod irq;
 mod lines;
 mod pcm;
 
+pub use buses::{Bus, I2c, Select};
+pub use ethernet::Mac;
 pub use flash::Flash;
+pub use hooks::Hooks;
 pub use irq::{spawner, start_executors};
-pub use lines::{Bus, Hooks, I2c, Lines, Pin, Select};
+pub use lines::{Lines, Pin};
 pub use pcm::Pcm;
 
 use core::cell::RefCell;
 use critical_section::Mutex;
-use embassy_stm32::eth::{Ethernet, GenericPhy, PacketQueue, Sma};
 use embassy_stm32::mode::Blocking;
-use embassy_stm32::peripherals::{ETH, ETH_SMA, IWDG1};
+use embassy_stm32::peripherals::IWDG1;
 use embassy_stm32::rng::Rng;
 use embassy_stm32::usart::{self, UartTx};
 use embassy_stm32::wdg::IndependentWatchdog;
-use embassy_stm32::{Peri, bind_interrupts, peripherals, uid};
-use lines::{HookPins, I2c1, Spi3};
-use static_cell::ConstStaticCell;
-
-/// The Ethernet MAC with its driver.
-pub type Mac = Ethernet<'static, ETH, GenericPhy<Sma<'static, ETH_SMA>>>;
-
-/// Frames on their way to the MAC, and from it.
-const FRAMES: (usize, usize) = (2, 4);
-
-/// The DMA reads and writes these: they must lie where it reaches, which AXI SRAM is and DTCM is not, and no data cache may
-/// stand between (it is off).
-static FRAMES_CELL: ConstStaticCell<PacketQueue<{ FRAMES.0 }, { FRAMES.1 }>> =
-    ConstStaticCell::new(PacketQueue::new());
+use embassy_stm32::{Peri, bind_interrupts, peripherals};
 
 static CONSOLE: Mutex<RefCell<Option<UartTx<'static, Blocking>>>> = Mutex::new(RefCell::new(None));
 
 bind_interrupts!(struct Irqs {
-    ETH => embassy_stm32::eth::InterruptHandler;
     HASH_RNG => embassy_stm32::rng::InterruptHandler<peripherals::RNG>;
 });
 
@@ -53,57 +45,71 @@ pub struct Board {
     pub seed: [u8; 32],
     /// The analog lines; this board has them.
     pub lines: Option<Lines>,
+    /// The hub; this board has it.
+    pub hub: Option<Hub>,
+    /// The indicator lights.
+    pub lights: [Pin; 3],
 }
 
-/// Clocks, log, Ethernet, flash, randomness.
+/// What the hub hangs on. Neither chip is reset with the processor.
+pub struct Hub {
+    /// SPI to the switch.
+    pub bus: Bus,
+    /// CS of the switch.
+    pub select: Select,
+    /// I2C to the power controller.
+    pub i2c: I2c,
+}
+
+/// Why the board cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The log port refuses its settings.
+    Console(usart::ConfigError),
+    /// The switch gives the MAC no clock.
+    NoClock,
+}
+
+/// Clocks, log, Ethernet, flash, randomness, and the pins of everything else. The table of pins: `README.md`.
 ///
 /// # Errors
-/// The log port refuses its settings.
-pub fn init() -> Result<Board, usart::ConfigError> {
-    let p = embassy_stm32::init(clocks());
+/// [`Error`].
+pub fn init() -> Result<Board, Error> {
+    let p = embassy_stm32::init(clock::config());
     if let Some(mut core) = cortex_m::Peripherals::take() {
         core.DCB.enable_trace();
         core.DWT.enable_cycle_counter();
     }
-    let console = UartTx::new_blocking(p.USART3, p.PD8, usart::Config::default())?;
+    let console = UartTx::new_blocking(p.USART3, p.PD8, usart::Config::default()).map_err(Error::Console)?;
     critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).replace(console));
 
     let mut seed = [0; 32];
     Rng::new(p.RNG, Irqs).fill_bytes(&mut seed);
 
-    let mac = Ethernet::new(
-        FRAMES_CELL.take(),
-        p.ETH,
-        Irqs,
-        p.PA1,
-        p.PA7,
-        p.PC4,
-        p.PC5,
-        p.PG13,
-        p.PB13,
-        p.PG11,
-        mac_address(),
-        p.ETH_SMA,
-        p.PA2,
-        p.PC1,
-    );
+    let rmii = ethernet::Rmii {
+        clock: p.PA1,
+        valid: p.PA7,
+        receive: (p.PC4, p.PC5),
+        transmit: (p.PG13, p.PB13),
+        enable: p.PG11,
+    };
+    let mac = rmii.start(p.ETH).ok_or(Error::NoClock)?;
     let flash = Flash::new(p.QUADSPI, (p.PD11, p.PD12, p.PE2, p.PD13, p.PB2, p.PB6));
-    let (bus, select) = Spi3 {
+    let codec = buses::Spi3 {
         spi: p.SPI3,
         sck: p.PC10,
         mosi: p.PC12,
         miso: p.PC11,
         select: p.PA15,
         dma: (p.DMA1_CH0, p.DMA1_CH1),
-    }
-    .start();
-    let i2c = I2c1 {
+    };
+    let converter = buses::I2c1 {
         i2c: p.I2C1,
         scl: p.PB8,
         sda: p.PB9,
         dma: (p.DMA1_CH2, p.DMA1_CH3),
     };
-    let hooks = HookPins {
+    let hooks = hooks::Parts {
         pins: (p.PG0, p.PG1, p.PG2, p.PG3),
         exti: (p.EXTI0, p.EXTI1, p.EXTI2, p.EXTI3),
     };
@@ -115,10 +121,11 @@ pub fn init() -> Result<Board, usart::ConfigError> {
         up: p.PE3,
         dma: (p.DMA1_CH4, p.DMA1_CH5),
     };
+    let (bus, select) = codec.start();
     let lines = Lines {
         bus,
         select,
-        i2c: i2c.start(),
+        i2c: converter.start(),
         wiring: [
             lines::wiring([p.PD0.into(), p.PD4.into(), p.PF3.into(), p.PF12.into()]),
             lines::wiring([p.PD1.into(), p.PD5.into(), p.PF4.into(), p.PF13.into()]),
@@ -128,58 +135,34 @@ pub fn init() -> Result<Board, usart::ConfigError> {
         hooks: hooks.start(),
         pcm: pcm.start(),
     };
+    let switch = buses::Spi1 {
+        spi: p.SPI1,
+        sck: p.PA5,
+        mosi: p.PB5,
+        miso: p.PA6,
+        select: p.PA4,
+        dma: (p.DMA1_CH6, p.DMA1_CH7),
+    };
+    let power = buses::I2c2 {
+        i2c: p.I2C2,
+        scl: p.PF1,
+        sda: p.PF0,
+        dma: (p.DMA2_CH0, p.DMA2_CH1),
+    };
+    let (bus, select) = switch.start();
     Ok(Board {
         mac,
         flash,
         watchdog: Watchdog(p.IWDG1),
         seed,
         lines: Some(lines),
+        hub: Some(Hub {
+            bus,
+            select,
+            i2c: power.start(),
+        }),
+        lights: [p.PB0.into(), p.PE1.into(), p.PB14.into()].map(|pin| lines::output(pin, false)),
     })
-}
-
-/// 400 MHz core, 200 MHz bus from the 64 MHz internal oscillator (RM0433 §8.5), so that the box starts without a crystal.
-fn clocks() -> embassy_stm32::Config {
-    use embassy_stm32::rcc::*;
-    let mut config = embassy_stm32::Config::default();
-    config.rcc.hsi = Some(HSIPrescaler::DIV1);
-    config.rcc.csi = true;
-    // The RNG's clock.
-    config.rcc.hsi48 = Some(Hsi48Config::default());
-    config.rcc.pll1 = Some(Pll {
-        source: PllSource::HSI,
-        prediv: PllPreDiv::DIV4,
-        mul: PllMul::MUL50,
-        divp: Some(PllDiv::DIV2),
-        divq: None,
-        divr: None,
-    });
-    // 8.192 MHz for the PCM highway. It is as good as the oscillator, 1 %: FAX machines want a crystal there.
-    config.rcc.pll2 = Some(Pll {
-        source: PllSource::HSI,
-        prediv: PllPreDiv::DIV25,
-        mul: PllMul::MUL80,
-        divp: Some(PllDiv::DIV25),
-        divq: None,
-        divr: None,
-    });
-    config.rcc.mux.sai1sel = mux::Saisel::PLL2_P;
-    config.rcc.sys = Sysclk::PLL1_P;
-    config.rcc.ahb_pre = AHBPrescaler::DIV2;
-    config.rcc.apb1_pre = APBPrescaler::DIV2;
-    config.rcc.apb2_pre = APBPrescaler::DIV2;
-    config.rcc.apb3_pre = APBPrescaler::DIV2;
-    config.rcc.apb4_pre = APBPrescaler::DIV2;
-    config.rcc.voltage_scale = VoltageScale::Scale1;
-    config
-}
-
-/// A locally administered address from the chip's unique number (FNV-1a), until the factory data carries a bought one.
-fn mac_address() -> [u8; 6] {
-    let hash = uid::uid().iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    });
-    let [a, b, c, d, e, ..] = hash.to_le_bytes();
-    [0x02, a, b, c, d, e]
 }
 
 /// What [`work_time`] counts in.

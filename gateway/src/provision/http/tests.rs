@@ -13,7 +13,14 @@ const FILE: &[u8] = b"<?xml version=\"1.0\"?>\n<a/>\n";
 impl Files for Shelf {
     type File = ();
 
-    fn open(&mut self, _: Instant, _: Client, path: &str, agent: Agent, peek: bool) -> Result<(), FetchRefusal> {
+    fn open(
+        &mut self,
+        _: Instant,
+        _: Client,
+        path: &str,
+        agent: Agent,
+        peek: bool,
+    ) -> Result<(), FetchRefusal> {
         self.asked.push((path.into(), agent, peek));
         match path {
             "/a.xml" => Ok(()),
@@ -92,7 +99,11 @@ fn a_file_comes_in_pieces_of_any_size() {
             connection.receive(Instant(0), &mut files, piece);
         }
         assert!(connection.is_news(&files) && !connection.is_news(&files));
-        assert_eq!(answer(&mut connection, &files, size).unwrap().as_bytes(), whole, "{size}");
+        assert_eq!(
+            answer(&mut connection, &files, size).unwrap().as_bytes(),
+            whole,
+            "{size}"
+        );
         let [(path, agent, false)] = &files.asked[..] else {
             panic!("{:?}", files.asked)
         };
@@ -114,8 +125,14 @@ fn refusals() {
     for (request, line) in [
         ("GET /b.xml HTTP/1.0\r\n\r\n", "404 Not Found"),
         ("GET /port HTTP/1.0\r\n\r\n", "403 Forbidden"),
-        ("GET /busy HTTP/1.0\r\n\r\n", "503 Service Unavailable\r\nRetry-After: 10"),
-        ("PUT /a.xml HTTP/1.0\r\n\r\n", "405 Method Not Allowed\r\nAllow: GET, HEAD"),
+        (
+            "GET /busy HTTP/1.0\r\n\r\n",
+            "503 Service Unavailable\r\nRetry-After: 10",
+        ),
+        (
+            "PUT /a.xml HTTP/1.0\r\n\r\n",
+            "405 Method Not Allowed\r\nAllow: GET, HEAD",
+        ),
         ("GET /a.xml HTTP/1.1\r\n\r\n", "400 Bad Request"),
         ("GET /a.xml HTTP/2.0\r\n", "400 Bad Request"),
         ("GET /a.xml\r\n", "400 Bad Request"),
@@ -125,9 +142,18 @@ fn refusals() {
         (lines.as_str(), "431 Request Header Fields Too Large"),
     ] {
         let expected = String::from("HTTP/1.1 ") + line + empty;
-        assert_eq!(exchange(request).as_deref(), Some(expected.as_str()), "{request:.40}");
+        assert_eq!(
+            exchange(request).as_deref(),
+            Some(expected.as_str()),
+            "{request:.40}"
+        );
     }
-    for request in ["", "\r\n\r\n", "GET /a.xml HTTP/1.0", "GET /a.xml HTTP/1.0\r\nHost: a\r\n"] {
+    for request in [
+        "",
+        "\r\n\r\n",
+        "GET /a.xml HTTP/1.0",
+        "GET /a.xml HTTP/1.0\r\nHost: a\r\n",
+    ] {
         assert_eq!(exchange(request), None, "{request}");
     }
 }
@@ -149,7 +175,11 @@ fn a_file_that_is_not_ready_waits() {
     // Before anything was sent it is busy.
     let mut connection = opened();
     connection.receive(Instant(0), &mut files, b"GET /a.xml HTTP/1.0\r\n\r\n");
-    assert!(answer(&mut connection, &files, 100).unwrap().starts_with("HTTP/1.1 503 "));
+    assert!(
+        answer(&mut connection, &files, 100)
+            .unwrap()
+            .starts_with("HTTP/1.1 503 ")
+    );
 }
 
 #[test]

@@ -74,7 +74,8 @@ impl World {
 
     fn send(&mut self, port: u16, is_request: bool, bytes: &[u8]) -> Vec<(u16, Vec<u8>)> {
         let now = Instant(self.now);
-        self.server.receive(now, &mut self.files, Host::UNKNOWN, peer(port), is_request, bytes);
+        self.server
+            .receive(now, &mut self.files, Host::UNKNOWN, peer(port), is_request, bytes);
         self.poll()
     }
 
@@ -135,7 +136,10 @@ fn options_are_answered_first() {
     let mut w = World::new(2_000);
     let oack = b"\0\x06blksize\x001024\0timeout\x003\0tsize\x002000\0".to_vec();
     assert_eq!(
-        w.ask(5, "/a.xml\0octet\0tsize\x000\0blksize\x001024\0timeout\x003\0unheard\x001\0"),
+        w.ask(
+            5,
+            "/a.xml\0octet\0tsize\x000\0blksize\x001024\0timeout\x003\0unheard\x001\0"
+        ),
         [(5, oack.clone())]
     );
     // Lost: again after the time that was asked for.
@@ -166,7 +170,11 @@ fn options_that_cannot_be_are_not_answered() {
             Some(text) => [b"\0\x06", text.as_bytes()].concat(),
             None => w.data(1, 0..3),
         };
-        assert_eq!(w.ask(5, &("/a.xml\0octet\0".to_string() + asked)), [(5, expected)], "{asked}");
+        assert_eq!(
+            w.ask(5, &("/a.xml\0octet\0".to_string() + asked)),
+            [(5, expected)],
+            "{asked}"
+        );
     }
 }
 
@@ -257,7 +265,10 @@ fn what_is_not_understood_is_said_so() {
     ] {
         assert_eq!(w.ask(5, request), [(5, answer)], "{request}");
     }
-    assert_eq!(w.send(5, true, b"\0\x02a\0octet\0"), [(5, error(2, "not for you"))]);
+    assert_eq!(
+        w.send(5, true, b"\0\x02a\0octet\0"),
+        [(5, error(2, "not for you"))]
+    );
     for (is_request, bytes) in [
         (true, &b""[..]),
         (true, b"\0"),
@@ -267,7 +278,11 @@ fn what_is_not_understood_is_said_so() {
         (false, b"\0\x03\0\x01abc"),
         (false, b"\0\x06"),
     ] {
-        assert_eq!(w.send(5, is_request, bytes), [(5, error(4, "not understood"))], "{bytes:?}");
+        assert_eq!(
+            w.send(5, is_request, bytes),
+            [(5, error(4, "not understood"))],
+            "{bytes:?}"
+        );
     }
     // RFC 1350 §7: an error is not answered, whatever it is about.
     assert_eq!(w.send(5, true, b"\0\x05\0\0\0"), []);

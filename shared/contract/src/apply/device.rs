@@ -25,6 +25,7 @@ impl Work<'_> {
         for (index, key) in new.ports.iter().enumerate() {
             let Some(key) = *key else { continue };
             self.free_id(key, new.model)?;
+            self.without_phone(key, None)?;
             if new
                 .ports
                 .get(..index)
@@ -121,6 +122,7 @@ impl Work<'_> {
                 return Err(Refusal::NoPort(port));
             }
             self.without_device(key, extension)?;
+            self.without_phone(key, None)?;
             let mut others = self
                 .contract
                 .ids
@@ -159,7 +161,8 @@ impl Work<'_> {
             DeviceState::Ordered(_) => {
                 device.mac = Some(mac);
                 device.state = DeviceState::Configured(today);
-                Ok(())
+                let device = device.id;
+                self.claim_device(device)
             }
             _ => Err(not_now(device)),
         }
@@ -210,8 +213,10 @@ impl Work<'_> {
         device.state = DeviceState::Returned(today);
         let ports = core::mem::take(&mut device.ports);
         device.ports = vec![None; ports.len()];
+        let mac = device.mac;
         for key in ports.into_iter().flatten() {
             self.end_device_lease(key);
+            self.release_device(key, mac);
         }
         Ok(())
     }
@@ -240,6 +245,7 @@ impl Work<'_> {
         }
         if let Some(key) = key {
             self.free_id(key, model)?;
+            self.without_phone(key, self.contract.device(device))?;
         }
         let found = self.device_mut(device)?;
         if let Some(port) = found.ports.get_mut(usize::from(port)) {
@@ -250,10 +256,12 @@ impl Work<'_> {
         if !bound && matches!(state, DeviceState::Configured(_) | DeviceState::Shipped(_)) {
             return Err(Refusal::Unbound(device));
         }
+        let mac = found.mac;
         if let Some(before) = before {
             self.end_device_lease(before);
+            self.release_device(before, mac);
         }
-        Ok(())
+        self.claim_device(device)
     }
 }
 

@@ -31,6 +31,8 @@ impl Work<'_> {
             lease: None,
             epoch: 0,
             port: None,
+            phone: None,
+            claim: 0,
         };
         self.contract.ids.push(id);
         Ok(())
@@ -73,6 +75,7 @@ impl Work<'_> {
             let id = self.id_mut(key)?;
             // The port was one of the other site's box.
             (id.site, id.port) = (site, None);
+            self.move_phone(key)?;
             // The number stays only where it may be; with a new one, that one is asked below.
             if change.direct.is_none() {
                 let next = before.direct.porting.and_then(|porting| porting.next);

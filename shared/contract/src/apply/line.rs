@@ -85,6 +85,10 @@ impl Work<'_> {
                 id.outgoing = new;
             }
         }
+        // R10: a new user name, and so a new password.
+        if let Some(key) = key {
+            self.claim_anew(key)?;
+        }
         self.contract.reps.sort_by_key(|rep| rep.line.number);
         self.redirect(old, Treatment::Forward(new));
         self.former(&before, key, Some(new), ported);

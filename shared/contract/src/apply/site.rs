@@ -6,7 +6,7 @@ use shared::{Number, SiteId};
 use super::{Work, label};
 use crate::command::NewSite;
 use crate::device::DeviceState;
-use crate::model::{Reviewed, Role, Site, Suspension, SuspensionCause};
+use crate::model::{Network, Reviewed, Role, Site, Suspension, SuspensionCause};
 use crate::refusal::Refusal;
 
 /// Bytes of an address (200 kanji).
@@ -29,6 +29,7 @@ impl Work<'_> {
             address,
             emergency: None,
             reviewed: Vec::new(),
+            network: Network::default(),
         });
         Ok(())
     }

@@ -5,6 +5,7 @@ mod common;
 mod ids;
 mod json;
 mod numbers;
+mod phones;
 mod terminals;
 
 use common::*;

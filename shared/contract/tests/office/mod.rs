@@ -63,6 +63,8 @@ pub fn add_id(contract: &mut Contract, index: u16, direct: &str, since: &str) {
         lease: None,
         epoch: 0,
         port: None,
+        phone: None,
+        claim: 0,
     });
 }
 

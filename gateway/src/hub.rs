@@ -1,0 +1,219 @@
+//! What is at the ports of the hub, as the cloud is told it: links, power, neighbours, whose phone it is, and who waits.
+//!
+//! It is told on every connection to the cloud, when it is asked for, and when it has become another, at most every [`PACE`].
+//! What is lost is followed by another: the latest counts.
+
+use core::num::NonZeroU8;
+use core::time::Duration;
+
+use shared::hub::{Link, Mac};
+use shared::id::IdSet;
+use shared::sync::{HubOrder, HubReport, MAX_MESSAGE, Message as _, Neighbour, Occupant, PortReport};
+use sip::Instant;
+
+use crate::Gateway;
+use crate::budget::{self, HUB_PORTS, POWER_PORTS};
+use crate::lldp::UPLINK;
+use crate::power::Class;
+
+/// Between two reports that nobody has asked for.
+pub const PACE: Duration = Duration::from_secs(5);
+/// A draw is another one if it differs by as much, 0.1 W: what a device draws is never quite the same.
+pub const DRAW: u16 = 5;
+
+/// The hub, and what was told of it.
+pub(crate) struct Hub {
+    /// Its MAC address; none if the board has no hub.
+    pub mac: Option<[u8; 6]>,
+    links: [Link; HUB_PORTS],
+    /// When to look whether there is something to tell.
+    look: Option<Instant>,
+    /// The cloud wants to know, whatever it is.
+    is_asked: bool,
+    told: Option<Told>,
+}
+
+/// What the cloud was told last on this connection.
+struct Told {
+    at: Instant,
+    /// FNV-1a of it without stamp and draws.
+    hash: u64,
+    draws: [u16; POWER_PORTS],
+}
+
+impl Hub {
+    pub const fn new() -> Self {
+        Self {
+            mac: None,
+            links: [Link::Down; HUB_PORTS],
+            look: None,
+            is_asked: false,
+            told: None,
+        }
+    }
+
+    pub fn link(&mut self, port: u8, link: Link) {
+        if let Some(known) = self.links.get_mut(usize::from(port)) {
+            *known = link;
+        }
+    }
+
+    /// A new connection to the cloud: nothing was told on it.
+    pub fn connected(&mut self, now: Instant) {
+        (self.told, self.look) = (None, Some(now));
+    }
+
+    /// Something may have changed.
+    fn touch(&mut self, now: Instant) {
+        let may = self.told.as_ref().map_or(now, |told| (told.at + PACE).max(now));
+        self.look.get_or_insert(may);
+    }
+
+    fn is_news(&self, hash: u64, draws: &[u16; POWER_PORTS]) -> bool {
+        self.told.as_ref().is_none_or(|told| {
+            let mut both = told.draws.iter().zip(draws);
+            told.hash != hash || both.any(|(told, draw)| told.abs_diff(*draw) >= DRAW)
+        })
+    }
+}
+
+impl Gateway<'_> {
+    /// The cloud wants something of the hub.
+    pub(crate) fn on_hub_order(&mut self, now: Instant, order: HubOrder) {
+        match order {
+            HubOrder::Power { port, order, force } => self.on_power_order(now, port, order, force),
+            HubOrder::CheckSync(key) => self.on_check_sync(key),
+            HubOrder::Report => (self.hub.is_asked, self.hub.look) = (true, Some(now)),
+        }
+    }
+
+    /// Something was handled: what the cloud was told may no longer be so.
+    pub(crate) fn touch_hub(&mut self, now: Instant) {
+        if self.hub.mac.is_some() || self.waiting().0.next().is_some() {
+            self.hub.touch(now);
+        }
+    }
+
+    /// When [`Self::poll_hub`] has something to do.
+    pub(crate) fn hub_deadline(&self) -> Option<Instant> {
+        self.hub.look.filter(|_| self.uplink.is_welcomed())
+    }
+
+    /// Gives the uplink a report to publish, if one is due.
+    pub(crate) fn poll_hub(&mut self, now: Instant, buffer: &mut [u8]) -> bool {
+        if self.hub_deadline().is_none_or(|at| now < at) {
+            return false;
+        }
+        self.hub.look = None;
+        let mut report = self.report(now);
+        let mut draws = [0; POWER_PORTS];
+        for (draw, port) in draws.iter_mut().zip(&mut report.ports) {
+            core::mem::swap(draw, &mut port.draw);
+        }
+        let at = core::mem::take(&mut report.at);
+        // There are boxes without a hub, and they say nothing of it.
+        let is_empty = self.hub.told.is_none() && report == HubReport::default();
+        let Some(hash) = hash(&report, buffer) else {
+            return false;
+        };
+        if !self.hub.is_asked && (is_empty || !self.hub.is_news(hash, &draws)) {
+            return false;
+        }
+        report.at = at;
+        for (draw, port) in draws.iter().zip(&mut report.ports) {
+            port.draw = *draw;
+        }
+        self.hub.is_asked = false;
+        self.hub.told = Some(Told { at: now, hash, draws });
+        self.uplink.tell_hub(&report)
+    }
+
+    /// What is at the ports.
+    fn report(&self, now: Instant) -> HubReport {
+        let (waiting, unlisted) = self.waiting();
+        let mut report = HubReport {
+            at: self.stamp(now),
+            waiting: waiting.collect(),
+            unlisted,
+            ..HubReport::default()
+        };
+        if self.hub.mac.is_some() {
+            report.uplink = self.hub.links.get(usize::from(UPLINK)).copied();
+            report.budget = budget::POWER_SUPPLY;
+            // As many as there is room for.
+            report.ports = (0..POWER_PORTS as u8)
+                .filter_map(|port| self.report_port(now, port))
+                .collect();
+        }
+        report
+    }
+
+    fn report_port(&self, now: Instant, port: u8) -> Option<PortReport> {
+        let power = self.power.shown(now, port)?;
+        let neighbour = self.lldp.neighbour(port);
+        Some(PortReport {
+            link: self.hub.links.get(usize::from(port)).copied()?,
+            power: power.power,
+            class: power.class.map(Class::number),
+            draw: power.drawn,
+            granted: power.kept,
+            occupant: self.occupant(port, neighbour.and_then(|neighbour| neighbour.mac)),
+            neighbour: neighbour.map(|neighbour| Neighbour {
+                model: neighbour.model.clone(),
+                firmware: neighbour.firmware.clone(),
+            }),
+        })
+    }
+
+    /// Who is at a port: the neighbour that says its address, else the phone whose home it is if that is there, else who waits
+    /// there.
+    fn occupant(&self, port: u8, neighbour: Option<[u8; 6]>) -> Occupant {
+        let here = |mac| {
+            let waits = |waiting: shared::sync::Waiting| waiting.mac == mac;
+            let (ids, is_home) = self.phone_of(mac, port);
+            match ids.is_empty() {
+                true if self.waiting().0.any(waits) => Occupant::Quarantined(mac),
+                true => Occupant::Other(mac),
+                false if is_home => Occupant::Phone(mac, ids),
+                false => Occupant::Quarantined(mac),
+            }
+        };
+        if let Some(mac) = neighbour {
+            return here(Mac(mac));
+        }
+        let registered = self.registrar.registered();
+        let at_home = self.site.ids.iter().find_map(|id| {
+            let phone = id
+                .phone
+                .filter(|_| self.site.is_here(id) && registered.contains(id.key))?;
+            (self.home_of(id) == Some(port)).then_some(phone.mac)
+        });
+        let stranger = self
+            .waiting()
+            .0
+            .find(|waiting| waiting.port == Some(port + 1))
+            .map(|waiting| waiting.mac);
+        at_home.or(stranger).map_or(Occupant::Nobody, here)
+    }
+
+    /// The IDs whose phone has this address, and whether it belongs to this port as far as is known.
+    fn phone_of(&self, mac: Mac, port: u8) -> (IdSet, bool) {
+        let ids = self.site.ids.iter().filter(|id| self.site.is_here(id));
+        let mut ids = ids.filter_map(|id| Some((id, id.phone.filter(|phone| phone.mac == mac)?)));
+        let mut found = (IdSet::EMPTY, true);
+        while let Some((id, phone)) = ids.next() {
+            let home = self.provision.phones.home(id.key, phone);
+            found.0.insert(id.key);
+            found.1 &= home.is_none_or(|home| home == NonZeroU8::new(port + 1));
+        }
+        found
+    }
+}
+
+/// FNV-1a of a message; `buffer` has room for it.
+fn hash(report: &HubReport, buffer: &mut [u8]) -> Option<u64> {
+    let room = buffer.len().min(MAX_MESSAGE);
+    let bytes = report.encode(buffer.get_mut(..room)?).ok()?;
+    let fnv = |hash, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    Some(bytes.iter().fold(0xCBF2_9CE4_8422_2325, fnv))
+}

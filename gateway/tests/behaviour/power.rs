@@ -1,0 +1,139 @@
+//! Ports with power and the phones at them: what orders may cut, and a phone that is silent.
+
+use core::num::NonZeroU8;
+
+use super::office::*;
+use gateway::Input;
+use gateway::power::{Class, Cut, Feed, Found, PortOrder, PortReading, Reading, SILENT};
+use shared::hub::{Mac, PhoneModel, PortPower, PowerFault};
+use shared::sync::{Alarm, EventBody, HubOrder, PowerOrder};
+
+const FED: PortReading = PortReading {
+    searches: true,
+    feed: Feed::On,
+    found: Found::Device(Class::Two),
+    cut: None,
+    milliwatts: 3_000,
+};
+const EMPTY: PortReading = PortReading {
+    feed: Feed::Off,
+    found: Found::Nothing,
+    milliwatts: 0,
+    ..FED
+};
+
+/// Phone 0 belongs to port 1, phone 1 to none; both are registered.
+fn hub() -> Office {
+    let mut site = site(2, 8);
+    site.ids[0].phone = Some(shared::hub::Phone {
+        mac: Mac([0, 0x0b, 0x82, 1, 2, 3]),
+        model: PhoneModel::Gxp1628,
+        line: 1,
+        port: NonZeroU8::new(1),
+        claim: 1,
+    });
+    site.validate().unwrap();
+    let mut o = Office::new(&site);
+    for index in 0..2 {
+        o.register(&Phone::new(index));
+    }
+    o.subscribe();
+    o.reads([FED, EMPTY, EMPTY, EMPTY]);
+    o.events.clear();
+    o
+}
+
+impl Office {
+    fn reads(&mut self, ports: [PortReading; 4]) {
+        let reading = Reading {
+            ports,
+            supply_mv: 54_000,
+            celsius: 40,
+            was_too_hot: false,
+        };
+        self.handle(Input::Power(Some(reading)));
+    }
+
+    fn orders(&mut self) -> Vec<(u8, PortOrder)> {
+        self.power.drain(..).collect()
+    }
+}
+
+#[test]
+fn a_phone_in_a_call_is_cut_off_by_force_only() {
+    let mut o = hub();
+    let cycle = |port, force| HubOrder::Power {
+        port,
+        order: PowerOrder::Cycle,
+        force,
+    };
+    let [a, b] = [0, 1].map(Phone::new);
+    let caller = o.dial(&b, "200", "c1");
+    let invite = o.expect(a.address, "INVITE");
+    // It only rings.
+    let callee = o.take(&invite);
+    let mut caller = o.connected(caller);
+    o.hub_order(cycle(1, false));
+    assert_eq!((o.orders(), o.gateway.counters().power), (vec![], 1));
+    o.hub_order(cycle(1, true));
+    assert_eq!(o.orders(), [(0, PortOrder::Off)]);
+    o.hang_up(&mut caller, &callee);
+    o.reads([FED, FED, EMPTY, EMPTY]);
+    o.hub_order(cycle(2, false));
+    assert_eq!(o.orders(), [(1, PortOrder::Off)]);
+    // Ports that there are not.
+    for port in [0, 5, 255] {
+        o.hub_order(cycle(port, true));
+    }
+    assert_eq!((o.orders(), o.gateway.counters().power), (vec![], 4));
+}
+
+#[test]
+fn faults_are_told() {
+    let mut o = hub();
+    let cut = PortReading {
+        cut: Some(Cut::Short),
+        ..EMPTY
+    };
+    o.reads([FED, EMPTY, EMPTY, EMPTY]);
+    assert_eq!(o.gateway.port_power(o.instant(), 0).unwrap().power, PortPower::On);
+    o.reads([cut, EMPTY, EMPTY, EMPTY]);
+    let alarm = |raised| EventBody::Alarm {
+        alarm: Alarm::Power(1, PowerFault::Short),
+        raised,
+    };
+    assert_eq!(core::mem::take(&mut o.events), [alarm(true)]);
+    let shown = o.gateway.port_power(o.instant(), 0).unwrap();
+    assert_eq!(shown.power, PortPower::Fault(PowerFault::Short));
+    o.wait(1_000);
+    o.reads([EMPTY; 4]);
+    assert_eq!(core::mem::take(&mut o.events), [alarm(false)]);
+}
+
+#[test]
+fn a_silent_phone_is_switched_off_and_on() {
+    let mut o = hub();
+    let silent = SILENT.as_millis() as u64;
+    // While it is registered it is not silent; the registration of both is over at some time.
+    let mut registered = 0;
+    while o.gateway.bindings() > 0 {
+        o.wait(30_000);
+        o.reads([FED, FED, EMPTY, EMPTY]);
+        assert_eq!(o.orders(), []);
+        registered = o.now;
+    }
+    while o.now < registered + silent - 60_000 {
+        o.wait(30_000);
+        o.reads([FED, FED, EMPTY, EMPTY]);
+        assert_eq!(o.orders(), [], "after {} ms", o.now - registered);
+    }
+    o.events.clear();
+    o.wait(90_000);
+    o.reads([FED, FED, EMPTY, EMPTY]);
+    assert_eq!(
+        o.orders(),
+        [(0, PortOrder::Off)],
+        "nobody knows of a phone at the other port"
+    );
+    assert_eq!(o.events, [EventBody::PortCycled { port: 1 }]);
+}
