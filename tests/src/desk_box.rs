@@ -1,12 +1,16 @@
 //! The box: the real brain and the real store, on a flash memory in RAM, driven as the firmware drives them.
 
+mod hub;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use gateway::budget::{PLAYERS, SIP_PORT, STREAM_MAX};
+use gateway::budget::{HUB_PORTS, PLAYERS, SIP_PORT, STREAM_MAX};
+use gateway::office::{OFFICE, PORTS, Subnet, To};
+use gateway::provision::http::Next;
 use gateway::storage::BoxStorage;
 use gateway::store::ram::{RamNor, Torn};
 use gateway::store::{Done, Op, Reply, Store, Token, map};
@@ -19,6 +23,8 @@ use self_cell::MutBorrow;
 use shared::factory::{Factory, MAX_FACTORY};
 use shared::sync::BootReason;
 use sip::{Flow, Instant, Transport};
+
+pub use hub::Hub;
 
 use crate::network::{Act, Arrival, Conn, Millis, Piece};
 use crate::rng::Rng;
@@ -47,6 +53,7 @@ pub fn now_or_never<T>(future: impl Future<Output = T>) -> T {
 /// What waits to be told to the brain.
 enum Told {
     Datagram(Flow, Vec<u8>),
+    Service(u16, To, Vec<u8>),
     TrunkConnected(SocketAddr, SocketAddr),
     TrunkData(Vec<u8>),
     TrunkClosed,
@@ -56,6 +63,7 @@ enum Told {
     Stored(Box<Done>),
     Played(u8),
     Line(u8, LineEvent),
+    Hub(hub::Told),
 }
 
 /// A connection that the box keeps.
@@ -76,6 +84,10 @@ pub struct Flash {
 /// The box.
 pub struct DeskBox {
     address: Ipv4Addr,
+    /// What it knows of its network: no more than its address, unless it is told before it starts.
+    pub subnet: Subnet,
+    /// Where it asks other name servers from.
+    asking: Option<u16>,
     sip: SocketAddr,
     mqtt: SocketAddr,
     store: Store<Nor>,
@@ -94,6 +106,10 @@ pub struct DeskBox {
     /// When each player comes to its end.
     players: [Option<Millis>; PLAYERS],
     buffer: Vec<u8>,
+    /// Connections for files on which there is an answer.
+    answers: Vec<u8>,
+    /// Its hub, and its ports for files.
+    pub hub: Hub,
     /// At the lines, from the first on.
     pub telephones: Vec<Telephone>,
     /// Announcements begun.
@@ -117,6 +133,8 @@ impl DeskBox {
         bytes[map::FACTORY.start as usize..][..image.len()].copy_from_slice(image);
         DeskBox {
             address,
+            subnet: Subnet::host(address),
+            asking: None,
             sip: SocketAddr::new(cloud, factory.sip_port),
             mqtt: SocketAddr::new(cloud, factory.mqtt_port),
             store: Store::new(Nor::new(bytes)),
@@ -133,6 +151,8 @@ impl DeskBox {
             store_done: Millis::MAX,
             players: [None; PLAYERS],
             buffer: vec![0; STREAM_MAX],
+            answers: Vec::new(),
+            hub: Hub::default(),
             telephones: Vec::new(),
             announcements: Vec::new(),
             boots: 0,
@@ -176,7 +196,12 @@ impl DeskBox {
             let input = match &told {
                 Told::Datagram(flow, bytes) => Input::Datagram {
                     flow: *flow,
-                    station: None,
+                    station: self.hub.stations.get(&flow.peer.ip()).copied(),
+                    bytes,
+                },
+                Told::Service(port, from, bytes) => Input::Service {
+                    port: *port,
+                    from: *from,
                     bytes,
                 },
                 Told::TrunkConnected(local, peer) => Input::Trunk(TrunkInput::Connected {
@@ -194,6 +219,7 @@ impl DeskBox {
                     line: *line,
                     event: *event,
                 },
+                Told::Hub(told) => self.hub.input(told),
             };
             brain.handle(clock, input);
         });
@@ -209,6 +235,29 @@ impl DeskBox {
                 self.obey(now, output, out);
             }
         });
+        // Answers on connections for files, as far as they are there.
+        for connection in std::mem::take(&mut self.answers) {
+            let Some(conn) = self.hub.conn(connection) else {
+                continue;
+            };
+            let is_over = life.with_dependent_mut(|_, brain| {
+                loop {
+                    match brain.answer(connection, &mut buffer) {
+                        Next::Send(len) => out.push(Act::Send {
+                            conn,
+                            piece: Piece::Bytes(buffer[..len].to_vec()),
+                        }),
+                        Next::Wait => return false,
+                        Next::Close => return true,
+                    }
+                }
+            });
+            if is_over {
+                out.push(Act::Close { conn });
+                self.hub.closed(connection);
+            }
+        }
+        self.told.extend(self.hub.told.drain(..).map(Told::Hub));
         self.buffer = buffer;
         self.life = Some(life);
     }
@@ -222,6 +271,17 @@ impl DeskBox {
                     bytes: bytes.to_vec(),
                 });
             }
+            Output::Service { port, to, bytes } => {
+                if !PORTS.contains(&port) {
+                    self.asking = Some(port);
+                }
+                out.push(Act::Datagram {
+                    from: SocketAddr::new(self.address.into(), port),
+                    to: to.address.into(),
+                    bytes: bytes.to_vec(),
+                });
+            }
+            Output::Log(_) => {}
             Output::Trunk(TrunkOutput::Connect) => {
                 if let Some(conn) = self.trunk.conn.take() {
                     out.push(Act::Close { conn });
@@ -278,15 +338,18 @@ impl DeskBox {
                     u64::from(prompt.duration_ms()) * u64::from(times) + 1_000 * u64::from(times - 1);
                 self.players[usize::from(player)] = Some(now + length);
             }
-            // Phones here are set by hand.
-            Output::Tftp { .. } | Output::Http { .. } => {}
+            Output::Tftp { to, bytes } => out.push(Act::Datagram {
+                from: SocketAddr::new(self.address.into(), hub::TFTP_SECOND),
+                to,
+                bytes: bytes.to_vec(),
+            }),
+            Output::Http { connection } => self.answers.push(connection),
+            Output::Lldp { port, bytes } => out.push(Hub::lldp(port, bytes)),
             Output::Line { line, order } => {
                 if let Some(telephone) = self.telephones.get_mut(usize::from(line)) {
                     telephone.obey(now, order);
                 }
             }
-            // It has no hub.
-            Output::Lldp { .. } => {}
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
             // There is no controller.
             Output::Power { .. } => {}
@@ -360,6 +423,17 @@ impl Node for DeskBox {
                 };
                 self.told.push_back(Told::Datagram(flow, bytes));
             }
+            Arrival::Datagram {
+                from: SocketAddr::V4(from),
+                to,
+                bytes,
+            } if PORTS.contains(&to.port()) || self.asking == Some(to.port()) => {
+                let from = To {
+                    interface: OFFICE,
+                    address: from,
+                };
+                self.told.push_back(Told::Service(to.port(), from, bytes));
+            }
             Arrival::Opened {
                 tag,
                 conn,
@@ -410,7 +484,7 @@ impl Node for DeskBox {
                     self.next_uplink = now + self.rng.range(500, 3_000);
                 }
             }
-            _ => {}
+            other => self.hub.handle(other),
         }
     }
 
@@ -418,6 +492,7 @@ impl Node for DeskBox {
         if self.life.is_none() {
             return;
         }
+        self.told.extend(self.hub.told.drain(..).map(Told::Hub));
         self.run_store(now);
         self.run_players(now);
         self.run_uplink(now, out);
@@ -477,6 +552,8 @@ impl Node for DeskBox {
         self.uplink = Line::default();
         self.players = [None; PLAYERS];
         self.telephones.iter_mut().for_each(Telephone::power_off);
+        self.answers.clear();
+        self.hub.power_off();
     }
 
     fn power_on(&mut self, now: Millis) {
@@ -499,14 +576,23 @@ impl Node for DeskBox {
             reason: BootReason::PowerOn,
             panic: None,
         };
-        let Self { store, address, .. } = self;
+        let Self { store, subnet, .. } = self;
         let loaded = life.with_dependent_mut(|_, brain| {
             let loaded = now_or_never(brain.start(Instant::ZERO, store, boot, |_, _| {}));
-            brain.handle(Instant::ZERO, Input::Network(Network::Up { address: *address }));
+            brain.handle(Instant::ZERO, Input::Network(Network::Up(subnet.clone())));
             loaded
         });
         let loaded = loaded.expect("the store can always be read");
         self.queued_at_boot.push(loaded.queued);
+        if self.hub.pse.is_some() {
+            life.with_dependent_mut(|_, brain| {
+                brain.handle(Instant::ZERO, Input::Hub { mac: hub::MAC });
+                for port in 0..HUB_PORTS as u8 {
+                    let link = shared::hub::Link::Mbps100;
+                    brain.handle(Instant::ZERO, Input::Link { port, link });
+                }
+            });
+        }
         // The circuit says how it finds the loops.
         for (line, telephone) in self.telephones.iter().enumerate() {
             let (at, closed) = (Instant::ZERO, telephone.is_lifted());

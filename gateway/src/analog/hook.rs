@@ -35,9 +35,12 @@ pub const FLASH_MAX: Duration = Duration::from_millis(1_000);
 const DIGIT_END: Duration = Duration::from_millis(200);
 /// How long the loop is closed until it counts as off hook.
 const SEIZE: Duration = Duration::from_millis(20);
-/// The same while ringing voltage is on the line. A bell draws its current in pulses shorter than half a period (31 ms at
-/// 16 Hz); a closed loop draws it all the time but for the moment of each reversal, which [`BOUNCE`] covers.
+/// The same while a bell draws current, in pulses shorter than half a period of ringing (31 ms at 16 Hz); a closed loop draws it all
+/// the time but for the moment of each reversal, which [`BOUNCE`] covers.
 const TRIP: Duration = Duration::from_millis(80);
+/// A bell draws its last current within this: ringing ends with one half period more, after which the polarity is as it was before;
+/// and the charge of a bell flows for some 20 ms after a reversal.
+const BELL_ENDS: Duration = Duration::from_millis(60);
 /// A phone that has received the caller's number opens the loop, and means no flash.
 pub const RECEIVED: Duration = Duration::from_millis(100);
 
@@ -63,7 +66,8 @@ pub struct Hook {
     level: (bool, Instant),
     off_hook: bool,
     pulses: u8,
-    ringing: bool,
+    /// Until when a bell may draw current.
+    bell_until: Instant,
     /// A break as long as this is on hook.
     clears: Duration,
     /// Nothing is looked at before this.
@@ -79,7 +83,7 @@ impl Hook {
             level: open,
             off_hook: false,
             pulses: 0,
-            ringing: false,
+            bell_until: Instant::ZERO,
             clears: FLASH_MAX,
             deaf_until: Instant::ZERO,
         }
@@ -97,9 +101,12 @@ impl Hook {
         }
     }
 
-    /// Ringing voltage comes onto the line or goes.
-    pub fn set_ringing(&mut self, now: Instant, on: bool) {
-        self.ringing = on;
+    /// Ringing voltage comes onto the line or goes, or something else may make a bell draw current from now on, or no more.
+    pub fn set_bell(&mut self, now: Instant, on: bool) {
+        self.bell_until = match on {
+            true => Instant::NEVER,
+            false => now + BELL_ENDS,
+        };
         if !self.off_hook {
             // What flowed until now says nothing about what flows from now on.
             self.level.1 = now;
@@ -167,7 +174,7 @@ impl Hook {
     fn due(&self) -> Option<Instant> {
         let (closed, since) = self.level;
         match (closed, self.off_hook) {
-            (true, false) if self.ringing => Some(since + TRIP),
+            (true, false) if since < self.bell_until => Some(since + TRIP),
             (true, false) => Some(since + SEIZE),
             (true, true) if self.pulses > 0 => Some(since + DIGIT_END),
             (false, true) => Some(since + self.clears),
@@ -235,6 +242,18 @@ mod tests {
             hook.edge(Instant(*at), index % 2 == 0);
         }
         wait(&mut hook, end);
+        did
+    }
+
+    /// A loop that is closed already, and opens then.
+    fn run_from_closed(mut hook: Hook, opens: u64) -> Vec<(u64, Did)> {
+        let mut did = Vec::new();
+        for at in 1_000..6_000 {
+            if at == opens {
+                hook.edge(Instant(at), false);
+            }
+            did.extend(hook.poll(Instant(at)).map(|what| (at, what)));
+        }
         did
     }
 
@@ -349,7 +368,7 @@ mod tests {
     fn ring_trip() {
         let ringing = || {
             let mut hook = Hook::new();
-            hook.set_ringing(Instant(0), true);
+            hook.set_bell(Instant(0), true);
             hook
         };
         // A bell: current in pulses of 20 ms, twice a period of 62.5 ms.
@@ -360,8 +379,20 @@ mod tests {
         assert_eq!(run_from(ringing(), &lifted, 800), [(390, Did::OffHook)]);
         // In the pause between two rings as always.
         let mut paused = ringing();
-        paused.set_ringing(Instant(1_000), false);
-        assert_eq!(run_from(paused, &[1_500], 2_000), [(1_520, Did::OffHook)]);
+        paused.set_bell(Instant(1_000), false);
+        assert_eq!(run_from(paused.clone(), &[1_500], 2_000), [(1_520, Did::OffHook)]);
+        // The last half period, and the polarity behind it, may come late.
+        for late in 0..60 {
+            let pulses = [1_000 + late, 1_040 + late];
+            assert_eq!(run_from(paused.clone(), &pulses, 2_000), [], "{late} ms");
+        }
+        // A bell that draws current just then, and somebody who lifts.
+        let mut rings = ringing();
+        rings.edge(Instant(990), true);
+        rings.set_bell(Instant(1_000), false);
+        let pulse = |opens| run_from_closed(rings.clone(), opens);
+        assert_eq!(pulse(1_025), []);
+        assert_eq!(pulse(3_000), [(1_070, Did::OffHook), (4_000, Did::OnHook)]);
     }
 
     #[test]

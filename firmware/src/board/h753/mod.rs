@@ -45,20 +45,18 @@ pub struct Board {
     pub seed: [u8; 32],
     /// The analog lines; this board has them.
     pub lines: Option<Lines>,
-    /// The hub; this board has it.
-    pub hub: Option<Hub>,
+    /// The hub's switch; this board has it.
+    pub switch: Option<Switch>,
     /// The indicator lights.
     pub lights: [Pin; 3],
 }
 
-/// What the hub hangs on. Neither chip is reset with the processor.
-pub struct Hub {
+/// What the hub's switch hangs on. It is not reset with the processor.
+pub struct Switch {
     /// SPI to the switch.
     pub bus: Bus,
     /// CS of the switch.
     pub select: Select,
-    /// I2C to the power controller.
-    pub i2c: I2c,
 }
 
 /// Why the board cannot be used.
@@ -103,7 +101,7 @@ pub fn init() -> Result<Board, Error> {
         select: p.PA15,
         dma: (p.DMA1_CH0, p.DMA1_CH1),
     };
-    let converter = buses::I2c1 {
+    let i2c = buses::I2c1 {
         i2c: p.I2C1,
         scl: p.PB8,
         sda: p.PB9,
@@ -125,7 +123,7 @@ pub fn init() -> Result<Board, Error> {
     let lines = Lines {
         bus,
         select,
-        i2c: converter.start(),
+        i2c: i2c.start(),
         wiring: [
             lines::wiring([p.PD0.into(), p.PD4.into(), p.PF3.into(), p.PF12.into()]),
             lines::wiring([p.PD1.into(), p.PD5.into(), p.PF4.into(), p.PF13.into()]),
@@ -143,12 +141,6 @@ pub fn init() -> Result<Board, Error> {
         select: p.PA4,
         dma: (p.DMA1_CH6, p.DMA1_CH7),
     };
-    let power = buses::I2c2 {
-        i2c: p.I2C2,
-        scl: p.PF1,
-        sda: p.PF0,
-        dma: (p.DMA2_CH0, p.DMA2_CH1),
-    };
     let (bus, select) = switch.start();
     Ok(Board {
         mac,
@@ -156,11 +148,7 @@ pub fn init() -> Result<Board, Error> {
         watchdog: Watchdog(p.IWDG1),
         seed,
         lines: Some(lines),
-        hub: Some(Hub {
-            bus,
-            select,
-            i2c: power.start(),
-        }),
+        switch: Some(Switch { bus, select }),
         lights: [p.PB0.into(), p.PE1.into(), p.PB14.into()].map(|pin| lines::output(pin, false)),
     })
 }
