@@ -15,6 +15,7 @@ use heapless::Vec;
 use sha2::{Digest, Sha256};
 use shared::hub::{Dhcp as Policy, Voice};
 use sip::Instant;
+use sip::pool::Room;
 
 use clock::{Clock, Source, Word};
 use dhcp::Server;
@@ -161,7 +162,8 @@ pub struct Ready {
 
 /// All services.
 pub struct Office {
-    subnets: [Option<Subnet>; NETWORKS],
+    /// In rooms: what is all zeros when empty is not part of the image.
+    subnets: [Room<Subnet>; NETWORKS],
     /// Whom the box asks for names and for the time.
     name_servers: Vec<Ipv4Addr, 3>,
     time_servers: Vec<Ipv4Addr, 2>,
@@ -179,7 +181,7 @@ impl Office {
     /// No network yet.
     pub const fn new() -> Self {
         Self {
-            subnets: [None, None],
+            subnets: [Room::Empty, Room::Empty],
             name_servers: Vec::new(),
             time_servers: Vec::new(),
             policy: Policy::Auto,
@@ -206,9 +208,10 @@ impl Office {
         let Some(place) = self.subnets.get_mut(usize::from(interface)) else {
             return;
         };
-        let was = core::mem::replace(place, subnet);
-        let own = |subnet: &Option<Subnet>| subnet.as_ref().map(|subnet| (subnet.address, subnet.prefix));
-        let (moved, changed) = (own(&was) != own(place), was != *place);
+        let was = core::mem::replace(place, subnet.into());
+        let own = |subnet: &Subnet| (subnet.address, subnet.prefix);
+        let (was, is) = (was.as_ref(), place.as_ref());
+        let (moved, changed) = (was.map(own) != is.map(own), was != is);
         if moved && interface == self.phones() {
             self.dhcp.restart(now, self.policy, true);
         }
@@ -217,7 +220,7 @@ impl Office {
         }
         self.name_servers.clear();
         self.time_servers.clear();
-        if let [Some(subnet), ..] = &self.subnets {
+        if let [Room::Taken(subnet), ..] = &self.subnets {
             let others = |address: &&Ipv4Addr| **address != subnet.address;
             // A router may know the way to names and the time where nobody else is told. One that hands out the box is no
             // loop: the box does not ask itself.
@@ -374,7 +377,7 @@ impl Office {
             return Some(Ready { port, to, length });
         }
         let interface = self.phones();
-        if let Some(Some(subnet)) = self.subnets.get(usize::from(interface))
+        if let Some(Room::Taken(subnet)) = self.subnets.get(usize::from(interface))
             && let Some((address, length)) =
                 self.dhcp.poll(now, &mut self.secret, subnet, self.policy, buffer)
         {
