@@ -34,11 +34,8 @@ pub fn chains() -> &'static mut [Chain; LINES] {
 
 /// Runs the chains at the codec's pace.
 #[embassy_executor::task]
-pub async fn run(
-    mut pcm: board::Pcm,
-    chains: &'static mut [Chain; LINES],
-    (mut to_rtp, mut from_rtp): AudioEnds,
-) -> ! {
+pub async fn run(mut pcm: board::Pcm, chains: &'static mut [Chain; LINES], queues: AudioEnds) -> ! {
+    let (mut to_rtp, mut from_rtp) = queues;
     let mut down: Block = [[chain::CODEC.silence(); LINES]; BLOCK];
     let (mut is_well, mut otherwise, mut longest) = (true, 0, 0);
     // For a packet that nobody can take any more.

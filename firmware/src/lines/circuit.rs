@@ -294,8 +294,7 @@ pub async fn codec(bus: board::Bus, select: board::Select) -> ! {
             report::tell(Heard::Codec(Trouble::Settings, !is_well)).await;
         }
         Timer::after(LOOK).await;
-        // An octet that was misheard is no reason to interrupt who talks.
-        if codec.check().await.is_err() && codec.check().await.is_err() {
+        if started.is_err() || codec.check().await.is_err() {
             started = codec.start(Law::Mu).await;
             if started.is_ok() {
                 log!("codec: started again");

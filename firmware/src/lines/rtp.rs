@@ -68,11 +68,8 @@ fn peer(line: usize) -> Option<IpEndpoint> {
 
 /// Owns the sockets.
 #[embassy_executor::task]
-pub async fn run(
-    stack: Stack<'static>,
-    memory: &'static mut [Memory; LINES],
-    (mut to_audio, mut from_audio): RtpEnds,
-) -> ! {
+pub async fn run(stack: Stack<'static>, memory: &'static mut [Memory; LINES], queues: RtpEnds) -> ! {
+    let (mut to_audio, mut from_audio) = queues;
     let mut memory = memory.iter_mut();
     let sockets: [UdpSocket<'static>; LINES] = array::from_fn(|line| {
         let Some(Memory {

@@ -222,9 +222,9 @@ impl Line {
     }
 
     /// Rings no more: nobody is to answer.
-    pub fn stop(&mut self, now: Instant) {
+    pub fn stop(&mut self) {
         self.bell = Bell::Silent;
-        self.ring(now, false);
+        self.wires.ring = false;
         self.wires.reversed = false;
         self.expect();
     }
@@ -259,7 +259,6 @@ impl Line {
     fn end_test(&mut self, now: Instant, result: LineTestResult) {
         if let Some(test) = self.test.take() {
             self.release = test.is_measuring();
-            self.bell_is_quiet(now);
             self.feed(now);
             if let LineTestResult::Measured(LineTest { load: Some(load), .. }) = &result {
                 self.fault(LineFault::BrownOut, load.is_underfed());
@@ -274,25 +273,10 @@ impl Line {
         self.hook.set_clears(if received { RECEIVED } else { FLASH_MAX });
     }
 
-    /// Ringing voltage on the line, or none.
-    fn ring(&mut self, now: Instant, on: bool) {
-        if self.wires.ring != on {
-            self.wires.ring = on;
-            self.hook.set_bell(now, on);
-        }
-    }
-
-    /// A bell's charge flows for the last time, if it does not ring.
-    fn bell_is_quiet(&mut self, now: Instant) {
-        if !self.wires.ring {
-            self.hook.set_bell(now, false);
-        }
-    }
-
     /// What is to be done, or has happened; call until nothing is left.
     pub fn poll(&mut self, now: Instant) -> Option<Output> {
         loop {
-            if let Some(signal) = self.signal(now) {
+            if let Some(signal) = self.signal() {
                 return Some(Output::Signal(signal));
             }
             if let Some(result) = self.tested.take() {
@@ -311,16 +295,13 @@ impl Line {
                 continue;
             }
             if let Some(wants) = self.bell.poll(now) {
-                self.wanted(now, wants);
+                self.wanted(wants);
                 continue;
             }
             match self.test.as_mut()?.poll(now)? {
                 line_test::Step::Feed(true) => self.feed(now),
                 line_test::Step::Feed(false) => self.open(Instant::NEVER),
                 line_test::Step::Measure { reverse } => {
-                    if reverse {
-                        self.hook.set_bell(now, true);
-                    }
                     return Some(Output::Signal(Signal::Measure { reverse }));
                 }
                 line_test::Step::Done(result) => self.end_test(now, result),
@@ -329,7 +310,7 @@ impl Line {
     }
 
     /// The next order that makes the wires what they are to be. Ringing ends before anything else changes, and begins last.
-    fn signal(&mut self, now: Instant) -> Option<Signal> {
+    fn signal(&mut self) -> Option<Signal> {
         if core::mem::take(&mut self.release) {
             return Some(Signal::Release);
         }
@@ -343,10 +324,8 @@ impl Line {
             return Some(Signal::Feed(wires.feed));
         }
         if told.reversed != wires.reversed {
-            let reversed = wires.reversed;
-            told.reversed = reversed;
-            self.bell_is_quiet(now);
-            return Some(Signal::Reverse(reversed));
+            told.reversed = wires.reversed;
+            return Some(Signal::Reverse(wires.reversed));
         }
         if wires.ring && !told.ring {
             told.ring = true;
@@ -366,7 +345,7 @@ impl Line {
         }
         if self.bell != Bell::Silent {
             if let Some(wants) = self.bell.hook(now, did) {
-                self.wanted(now, wants);
+                self.wanted(wants);
             }
             return self.expect();
         }
@@ -381,15 +360,15 @@ impl Line {
         });
     }
 
-    fn wanted(&mut self, now: Instant, wants: Wants) {
+    fn wanted(&mut self, wants: Wants) {
         match wants {
             Wants::Ring(on) => {
-                self.ring(now, on);
+                self.wires.ring = on;
                 self.expect();
             }
             Wants::Number => self.tell(Event::WaitsForNumber),
             Wants::Answered => {
-                self.stop(now);
+                self.stop();
                 self.tell(Event::Answered);
             }
         }

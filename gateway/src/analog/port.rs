@@ -291,7 +291,7 @@ impl Port {
         for slot in [self.active.take(), self.held.take()].into_iter().flatten() {
             self.agent.hang_up(now, slot);
         }
-        self.line.stop(now);
+        self.line.stop();
         self.rest();
     }
 
@@ -448,7 +448,7 @@ impl Port {
         if self.held == Some(slot) {
             self.held = None;
             if let State::Recalls(_) = self.state {
-                self.line.stop(now);
+                self.line.stop();
                 self.rest();
             }
         }
@@ -458,7 +458,7 @@ impl Port {
         self.active = None;
         match self.state {
             State::Rings => {
-                self.line.stop(now);
+                self.line.stop();
                 self.rest();
             }
             State::Talks => {
@@ -512,7 +512,7 @@ impl Port {
                 if let Some(slot) = self.held.take() {
                     self.agent.hang_up(now, slot);
                 }
-                self.line.stop(now);
+                self.line.stop();
                 self.rest();
             }
             _ => return false,

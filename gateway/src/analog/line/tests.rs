@@ -63,7 +63,7 @@ fn run(script: &[(u64, In)], end: u64) -> Vec<(u64, Output)> {
             Close => line.handle(now, Sense::Loop { closed: true }),
             Open => line.handle(now, Sense::Loop { closed: false }),
             Begin { number } => line.begin(now, number),
-            Stop => line.stop(now),
+            Stop => line.stop(),
             Sent => line.sent(now),
             Polarity(reversed) => line.reverse(reversed),
             Disconnect => line.disconnect(now),
@@ -93,7 +93,7 @@ fn a_call_out() {
     let script = [(100, Close), (5_000, Polarity(true)), (60_000, Open)];
     assert_eq!(
         run(&script, 70_000),
-        [(120, E(OffHook)), (5_000, S(Reverse(true))), (61_000, E(OnHook)),]
+        [(180, E(OffHook)), (5_000, S(Reverse(true))), (61_000, E(OnHook)),]
     );
 }
 
@@ -133,8 +133,8 @@ fn answered_within_a_ring_and_between_two() {
         between[2..],
         [
             (1_000, S(Ring(false))),
-            (1_720, S(Reverse(false))),
-            (1_720, E(Answered)),
+            (1_780, S(Reverse(false))),
+            (1_780, E(Answered)),
         ]
     );
     // Lifted at the end of a ring: it does not ring again.
@@ -143,8 +143,8 @@ fn answered_within_a_ring_and_between_two() {
         end[2..],
         [
             (1_000, S(Ring(false))),
-            (1_080, S(Reverse(false))),
-            (1_080, E(Answered)),
+            (1_070, S(Reverse(false))),
+            (1_070, E(Answered)),
         ]
     );
 }
@@ -208,10 +208,10 @@ fn without_a_primary_answer_it_rings_plainly() {
 fn who_does_not_hang_up_after_the_number_has_answered() {
     let lifted = [(0, Begin { number: true }), (700, Close)];
     let mut expected = car(700);
-    expected.push((920, E(WaitsForNumber)));
+    expected.push((980, E(WaitsForNumber)));
     let answered = |at| [(at, S(Reverse(false))), (at, E(Answered))];
     // Sent at 1,400; and a chain that never says so.
-    for (sent, at) in [(Some((1_400, Sent)), 3_400), (None, 5_920)] {
+    for (sent, at) in [(Some((1_400, Sent)), 3_400), (None, 5_980)] {
         let script: Vec<_> = lifted.into_iter().chain(sent).collect();
         let expected: Vec<_> = expected.iter().copied().chain(answered(at)).collect();
         assert_eq!(run(&script, 60_000), expected);
@@ -247,7 +247,7 @@ fn who_does_not_hang_up_after_the_number_has_answered() {
     assert_eq!(
         gone[3..],
         [
-            (920, E(WaitsForNumber)),
+            (980, E(WaitsForNumber)),
             (1_000, S(Reverse(false))),
             (2_500, E(OnHook))
         ]
@@ -377,7 +377,7 @@ fn a_test_that_ends_early() {
     let in_use = Tested(LineTestResult::InUse);
     assert_eq!(
         done(&[(400, Reading(0, 0, 0, 0)), (700, Close)]),
-        [(400, S(Feed(true))), (720, in_use), (720, E(OffHook))]
+        [(400, S(Feed(true))), (780, in_use), (780, E(OffHook))]
     );
     let mut called = done(&[(350, Begin { number: false }), (1_000, Stop)]);
     called.truncate(5);
@@ -419,6 +419,18 @@ fn a_test_at_night_makes_no_bell_tap() {
     );
     let taps = |(_, out): &(u64, Output)| matches!(out, S(Reverse(_) | Measure { reverse: true }));
     assert!(!out.iter().any(taps), "{out:?}");
+}
+
+#[test]
+fn a_fault_is_told_once() {
+    use LineFault::Codec;
+    let script = [(0, true), (10, true), (20, false), (30, false), (40, true)];
+    let script = script.map(|(at, is_there)| (at, Trouble(Codec, is_there)));
+    let told = |at, is_there| (at, E(Fault(Codec, is_there)));
+    assert_eq!(
+        run(&script, 100),
+        [told(0, true), told(20, false), told(40, true)]
+    );
 }
 
 #[test]
