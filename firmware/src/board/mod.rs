@@ -4,7 +4,7 @@
 //! - `Board { mac, flash, watchdog, seed, lines, hub, lights }`, `Mac`: `embassy_net_driver::Driver`, `Flash`: `NorFlash`,
 //! - `Lines`: what the analog lines hang on; `Bus`: `SpiBus`, `Select` and `Pin`: `OutputPin`, `I2c`: `I2c`, `Hooks`: edges of
 //!   the switch hooks, `Pcm`: blocks of 5 ms to and from the codec,
-//! - `switch`: `Bus` and `Select` to the hub's switch; `lights`: pins of the lights UP, SURVIVAL and NO EMERGENCY ROUTE,
+//! - `lights`: pins of the lights UP, SURVIVAL and NO EMERGENCY ROUTE,
 //! - `start_executors() -> Executors`: the interrupt executors; `spawner()`: that of the calling task.
 //! - `work_time()`, `WORK_UNIT`: a clock to measure work with,
 //! - `console_write(&[u8])`: bytes to the log port, blocking.

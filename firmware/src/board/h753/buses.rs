@@ -1,5 +1,4 @@
-//! SPI3 to the codec of the analog lines, SPI1 to the hub's switch, and I2C1 to the lines' converter and, behind an isolator, the
-//! controller of the ports with power.
+//! SPI3 and I2C1 to codec and converter of the analog lines, SPI1 and I2C2 to switch and power controller of the hub.
 
 use embassy_stm32::gpio::{AnyPin, Flex, Speed};
 use embassy_stm32::i2c::{self, Master};
@@ -15,8 +14,12 @@ bind_interrupts!(struct Irqs {
     DMA1_STREAM3 => dma::InterruptHandler<of::DMA1_CH3>;
     DMA1_STREAM6 => dma::InterruptHandler<of::DMA1_CH6>;
     DMA1_STREAM7 => dma::InterruptHandler<of::DMA1_CH7>;
+    DMA2_STREAM0 => dma::InterruptHandler<of::DMA2_CH0>;
+    DMA2_STREAM1 => dma::InterruptHandler<of::DMA2_CH1>;
     I2C1_EV => i2c::EventInterruptHandler<of::I2C1>;
     I2C1_ER => i2c::ErrorInterruptHandler<of::I2C1>;
+    I2C2_EV => i2c::EventInterruptHandler<of::I2C2>;
+    I2C2_ER => i2c::ErrorInterruptHandler<of::I2C2>;
 });
 
 /// An SPI.
@@ -37,6 +40,12 @@ const I2C_CLOCK: Hertz = Hertz(400_000);
 fn mode_0(frequency: Hertz) -> spi::Config {
     let mut config = spi::Config::default();
     config.frequency = frequency;
+    config
+}
+
+fn fast() -> i2c::Config {
+    let mut config = i2c::Config::default();
+    config.frequency = I2C_CLOCK;
     config
 }
 
@@ -86,7 +95,7 @@ impl Spi1 {
     }
 }
 
-/// Clock, data, and two DMA channels.
+/// The converter's: clock, data, and two DMA channels.
 pub struct I2c1 {
     pub i2c: Peri<'static, of::I2C1>,
     pub scl: Peri<'static, of::PB8>,
@@ -96,9 +105,22 @@ pub struct I2c1 {
 
 impl I2c1 {
     pub fn start(self) -> I2c {
-        let mut config = i2c::Config::default();
-        config.frequency = I2C_CLOCK;
         let (tx, rx) = self.dma;
-        i2c::I2c::new(self.i2c, self.scl, self.sda, tx, rx, Irqs, config)
+        i2c::I2c::new(self.i2c, self.scl, self.sda, tx, rx, Irqs, fast())
+    }
+}
+
+/// That of the power controller, which is on the other side of an isolator.
+pub struct I2c2 {
+    pub i2c: Peri<'static, of::I2C2>,
+    pub scl: Peri<'static, of::PF1>,
+    pub sda: Peri<'static, of::PF0>,
+    pub dma: (Peri<'static, of::DMA2_CH0>, Peri<'static, of::DMA2_CH1>),
+}
+
+impl I2c2 {
+    pub fn start(self) -> I2c {
+        let (tx, rx) = self.dma;
+        i2c::I2c::new(self.i2c, self.scl, self.sda, tx, rx, Irqs, fast())
     }
 }

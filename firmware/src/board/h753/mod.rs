@@ -45,18 +45,20 @@ pub struct Board {
     pub seed: [u8; 32],
     /// The analog lines; this board has them.
     pub lines: Option<Lines>,
-    /// The hub's switch; this board has it.
-    pub switch: Option<Switch>,
+    /// The hub; this board has it.
+    pub hub: Option<Hub>,
     /// The indicator lights.
     pub lights: [Pin; 3],
 }
 
-/// What the hub's switch hangs on. It is not reset with the processor.
-pub struct Switch {
+/// What the hub hangs on. Neither of its chips is reset with the processor.
+pub struct Hub {
     /// SPI to the switch.
     pub bus: Bus,
     /// CS of the switch.
     pub select: Select,
+    /// I2C to the power controller.
+    pub i2c: I2c,
 }
 
 /// Why the board cannot be used.
@@ -141,6 +143,12 @@ pub fn init() -> Result<Board, Error> {
         select: p.PA4,
         dma: (p.DMA1_CH6, p.DMA1_CH7),
     };
+    let power = buses::I2c2 {
+        i2c: p.I2C2,
+        scl: p.PF1,
+        sda: p.PF0,
+        dma: (p.DMA2_CH0, p.DMA2_CH1),
+    };
     let (bus, select) = switch.start();
     Ok(Board {
         mac,
@@ -148,7 +156,11 @@ pub fn init() -> Result<Board, Error> {
         watchdog: Watchdog(p.IWDG1),
         seed,
         lines: Some(lines),
-        switch: Some(Switch { bus, select }),
+        hub: Some(Hub {
+            bus,
+            select,
+            i2c: power.start(),
+        }),
         lights: [p.PB0.into(), p.PE1.into(), p.PB14.into()].map(|pin| lines::output(pin, false)),
     })
 }
