@@ -214,6 +214,6 @@ impl Gateway<'_> {
 fn hash(report: &HubReport, buffer: &mut [u8]) -> Option<u64> {
     let room = buffer.len().min(MAX_MESSAGE);
     let bytes = report.encode(buffer.get_mut(..room)?).ok()?;
-    let fnv = |hash, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
     Some(bytes.iter().fold(0xCBF2_9CE4_8422_2325, fnv))
 }

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 pub const ROUTER: &str = "192.168.50.1";
 /// The address that the router leases to the box.
 pub const BOX: &str = "192.168.50.10";
+/// First and last address that the router leases to everybody else who asks.
+pub const LEASES: [&str; 2] = ["192.168.50.100", "192.168.50.150"];
 /// The box's MAC address (locally administered).
 pub const BOX_MAC: &str = "02:44:45:4e:57:01";
 /// The phones' addresses.
@@ -122,8 +124,8 @@ impl Office {
     pub fn start_dhcp(&mut self) -> Result<()> {
         let service = dnsmasq::Service {
             interface: "eth0",
-            first: BOX,
-            last: BOX,
+            first: LEASES[0],
+            last: LEASES[1],
             lease: 120,
             fixed: &[(BOX_MAC, BOX)],
             names: &[(CLOUD_NAME, CLOUD)],

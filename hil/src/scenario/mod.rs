@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod faults;
 mod load;
+mod provision;
 mod rig;
 mod rules;
 mod stage;
@@ -41,6 +42,11 @@ pub const ALL: &[Scenario] = &[
         "analog-faults",
         "tests of damaged lines; converter, codec and line circuit that fail",
         analog::faults,
+    ),
+    of_box(
+        "provision",
+        "a port powers a phone, which finds the box, configures itself and calls; a thief is refused",
+        provision::tell,
     ),
     of_box(
         "garbage",
