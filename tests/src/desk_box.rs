@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use gateway::budget::{HUB_PORTS, PLAYERS, SIP_PORT, STREAM_MAX};
 use gateway::office::{OFFICE, PORTS, Subnet, To};
+use gateway::power::Reading;
 use gateway::provision::http::Next;
 use gateway::storage::BoxStorage;
 use gateway::store::ram::{RamNor, Torn};
@@ -64,6 +65,7 @@ enum Told {
     Played(u8),
     Line(u8, LineEvent),
     Hub(hub::Told),
+    Power(Box<Reading>),
 }
 
 /// A connection that the box keeps.
@@ -220,6 +222,7 @@ impl DeskBox {
                     event: *event,
                 },
                 Told::Hub(told) => self.hub.input(told),
+                Told::Power(reading) => Input::Power(Some(**reading)),
             };
             brain.handle(clock, input);
         });
@@ -351,8 +354,11 @@ impl DeskBox {
                 }
             }
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
-            // There is no controller.
-            Output::Power { .. } => {}
+            Output::Power { port, order } => {
+                if let Some(pse) = &mut self.hub.pse {
+                    pse.order(now, port, order);
+                }
+            }
         }
     }
 
@@ -497,11 +503,16 @@ impl Node for DeskBox {
         self.run_players(now);
         self.run_uplink(now, out);
         self.run_telephones(now);
+        let reading = self.hub.pse.as_mut().and_then(|pse| pse.poll(now));
+        if let Some(reading) = reading {
+            self.told.push_back(Told::Power(Box::new(reading)));
+        }
         self.drain(now, out);
         while let Some(told) = self.told.pop_front() {
             self.tell(now, told);
             self.drain(now, out);
         }
+        self.hub.powered(out);
     }
 
     fn next_deadline(&self) -> Millis {
@@ -530,6 +541,7 @@ impl Node for DeskBox {
             .min(players)
             .min(self.store_done)
             .min(telephones)
+            .min(self.hub.next_deadline())
     }
 
     fn power_off(&mut self, _now: Millis) {

@@ -10,6 +10,7 @@ mod faults;
 mod load;
 mod network;
 mod power;
+mod provision;
 mod rig;
 mod rules;
 mod stage;
@@ -54,6 +55,11 @@ pub const ALL: &[Scenario] = &[
         "vlan",
         "the phones in a VLAN of their own, which LLDP-MED names; the switch goes on while the box starts again",
         vlan::tell,
+    ),
+    of_box(
+        "provision",
+        "a port powers a phone, which finds the box, configures itself and calls; a thief is refused",
+        provision::tell,
     ),
     of_box(
         "garbage",
