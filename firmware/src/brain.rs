@@ -8,8 +8,8 @@ use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Poll;
 use embassy_futures::select::{Either, select};
+use embassy_net::IpEndpoint;
 use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
-use embassy_net::{IpEndpoint, Stack};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
@@ -22,9 +22,9 @@ use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
 use crate::lights::Panel;
-use crate::net::{self, address_of, endpoint};
+use crate::net::{self, Phones, address_of, endpoint};
 use crate::services::Services;
-use crate::{files, lines, log, player, trunk, uplink, watchdog, work};
+use crate::{board, files, lines, log, player, power, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
 const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
@@ -66,9 +66,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, of the analog lines the circuits,
-/// hooks, codec and audio, TFTP and the connections for files; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 5 + budget::PLAYERS + budget::LINES + 3 + 1 + budget::HTTP_CONNECTIONS + 1;
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, the analog lines, TFTP and the
+/// connections for files; the ports with power, the switch and what LLDP says; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 5 + budget::PLAYERS + 1 + 1 + budget::HTTP_CONNECTIONS + 3 + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -128,7 +128,8 @@ struct Lost {
     publications: u32,
     trunk: u32,
     too_long: u32,
-    lines: u32,
+    power: u32,
+    rtp_too_long: u32,
 }
 
 /// The time as the brain has it.
@@ -148,7 +149,7 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 )]
 #[embassy_executor::task]
 pub async fn run(
-    stack: Stack<'static>,
+    phones: Phones,
     shared: &'static net::Shared,
     services: &'static Services,
     brain: &'static Brain,
@@ -163,12 +164,12 @@ pub async fn run(
         tx,
         message,
     } = memory;
-    let mut socket = UdpSocket::new(stack, &mut meta.rx, rx, &mut meta.tx, tx);
+    let mut socket = UdpSocket::new(phones.stack, &mut meta.rx, rx, &mut meta.tx, tx);
     if let Err(error) = socket.bind(budget::SIP_PORT) {
         panic!("port {}: {error:?}", budget::SIP_PORT);
     }
     // Phones ask there where the box is.
-    if let Err(error) = stack.join_multicast_group(pnp::GROUP) {
+    if let Err(error) = phones.stack.join_multicast_group(pnp::GROUP) {
         panic!("group {}: {error:?}", pnp::GROUP);
     }
     let mut outside = Outside {
@@ -190,7 +191,7 @@ pub async fn run(
         match watchdog::patient(watchdog::Part::Brain, select(brain.told.wait(), due)).await {
             Either::First(()) => {}
             Either::Second(turn) => {
-                outside.hear(stack, brain, message).await;
+                outside.hear(phones, brain, message).await;
                 turn.permit.disarm();
             }
         }
@@ -206,11 +207,17 @@ pub async fn run(
         panel.show(gateway.link().lights());
         if now() >= tell_at {
             tell_at = now() + REPORT;
+            outside.lost.rtp_too_long = lines::rtp::too_long();
             let lost = (outside.lost, gateway.counters());
             if lost != told {
                 told = lost;
                 log!("brain: {:?} {:?}", lost.0, lost.1);
             }
+        }
+        // Sockets, and the switch's VLANs, are made at the start. A call is not cut off for it.
+        if gateway.voice() != phones.voice && gateway.busy().next().is_none() {
+            log!("brain: another voice network, starting again");
+            board::restart();
         }
         drop(gateway);
         brain.permit.release(1);
@@ -224,10 +231,10 @@ async fn at(deadline: Option<Instant>) {
     }
 }
 
-fn flow(own: Option<Ipv4Addr>, from: IpEndpoint) -> Flow {
+fn flow(phones: Phones, own: Option<Ipv4Addr>, from: IpEndpoint) -> Flow {
     Flow {
         transport: Transport::Udp,
-        interface: 0,
+        interface: phones.net as u8,
         stream: 0,
         peer: address_of(from),
         local: SocketAddr::new(IpAddr::V4(own.unwrap_or(Ipv4Addr::UNSPECIFIED)), budget::SIP_PORT),
@@ -246,7 +253,7 @@ struct Outside<'a> {
 
 impl Outside<'_> {
     /// A datagram, if one is there.
-    async fn hear(&mut self, stack: Stack<'_>, brain: &Brain, message: &mut [u8]) {
+    async fn hear(&mut self, phones: Phones, brain: &Brain, message: &mut [u8]) {
         let Some(room) = message.get_mut(..budget::DATAGRAM_MAX) else {
             return;
         };
@@ -260,11 +267,11 @@ impl Outside<'_> {
             None => {}
             Some(Err(_)) => self.lost.too_long += 1,
             Some(Ok((length, UdpMetadata { endpoint, .. }))) => {
-                let own = stack.config_v4().map(|config| config.address.address());
-                let flow = flow(own, endpoint);
+                let own = phones.stack.config_v4().map(|config| config.address.address());
+                let flow = flow(phones, own, endpoint);
                 let datagram = Input::Datagram {
                     flow,
-                    station: net::station(self.shared, flow.peer),
+                    station: net::station(self.shared, phones.net, flow.peer),
                     bytes: room.get(..length).unwrap_or_default(),
                 };
                 brain.gateway.borrow_mut().handle(now(), datagram);
@@ -290,8 +297,7 @@ impl Outside<'_> {
 
     fn act(&mut self, output: Output<'_>) {
         match output {
-            Output::Store(token, operation) => work::run(token, operation),
-            // They may have to wait.
+            // Those that may have to wait.
             Output::Transmit { .. } | Output::Service { .. } | Output::Tftp { .. } => {}
             Output::Log(warning) => log!(
                 "phone {}: <{}> {}",
@@ -299,6 +305,7 @@ impl Outside<'_> {
                 warning.severity,
                 warning.text
             ),
+            Output::Store(token, operation) => work::run(token, operation),
             Output::Http { connection } => {
                 if let Some(answer) = files::ANSWERS.get(usize::from(connection)) {
                     answer.signal(());
@@ -354,9 +361,14 @@ impl Outside<'_> {
                     },
                 );
             }
-            Output::Line { line, order } => {
-                if !lines::order(line, order) {
-                    self.lost.lines += 1;
+            Output::Line { line, order } => lines::order(line, order),
+            Output::Lldp { port, bytes } => {
+                // The shim counts what finds no room; another follows.
+                self.shared.borrow_mut().send_lldp(port, bytes);
+            }
+            Output::Power { port, order } => {
+                if !power::order(port, order) {
+                    self.lost.power += 1;
                 }
             }
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),

@@ -9,15 +9,16 @@ use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
-use gateway::Input;
 use gateway::budget::{HTTP_CONNECTIONS, HTTP_PORT, TFTP_PORT};
 use gateway::provision::HttpEvent;
 use gateway::provision::http::Next;
 use gateway::provision::tftp::{PACKET_MAX, TRANSFERS};
+use gateway::{Input, Station};
+use netshim::Net;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::brain::Brain;
-use crate::net::{Shared, address_of, station};
+use crate::net::{Phones, Shared, address_of, station};
 
 /// A phone that says nothing for so long, or takes nothing, has its connection closed: others wait for it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,46 +32,37 @@ pub static ANSWERS: [Signal<CriticalSectionRawMutex, ()>; HTTP_CONNECTIONS] =
 /// The two sockets of TFTP: where requests come in, and what all else comes to and is sent from.
 pub type Tftp = (UdpSocket<'static>, UdpSocket<'static>);
 
-struct TftpMemory {
-    request_meta: [PacketMetadata; 4],
-    request: [u8; 4 * REQUEST_MAX],
-    unused_meta: [PacketMetadata; 1],
-    unused: [u8; 1],
-    rx_meta: [PacketMetadata; TRANSFERS],
-    // Acknowledgements.
-    rx: [u8; 8 * TRANSFERS],
-    tx_meta: [PacketMetadata; 2],
-    tx: [u8; PACKET_MAX],
+struct Meta {
+    requests: [PacketMetadata; 4],
+    unused: [PacketMetadata; 1],
+    rx: [PacketMetadata; TRANSFERS],
+    tx: [PacketMetadata; 2],
 }
 
 /// Opens the sockets of TFTP; once.
 pub fn tftp_sockets(stack: Stack<'static>) -> &'static Tftp {
     static SOCKETS: StaticCell<Tftp> = StaticCell::new();
-    static MEMORY: ConstStaticCell<TftpMemory> = ConstStaticCell::new(TftpMemory {
-        request_meta: [PacketMetadata::EMPTY; 4],
-        request: [0; 4 * REQUEST_MAX],
-        unused_meta: [PacketMetadata::EMPTY; 1],
-        unused: [0; 1],
-        rx_meta: [PacketMetadata::EMPTY; TRANSFERS],
-        rx: [0; 8 * TRANSFERS],
-        tx_meta: [PacketMetadata::EMPTY; 2],
-        tx: [0; PACKET_MAX],
+    // In pieces, so that the zeros are not part of the image.
+    static META: ConstStaticCell<Meta> = ConstStaticCell::new(Meta {
+        requests: [PacketMetadata::EMPTY; 4],
+        unused: [PacketMetadata::EMPTY; 1],
+        rx: [PacketMetadata::EMPTY; TRANSFERS],
+        tx: [PacketMetadata::EMPTY; 2],
     });
-    let memory = MEMORY.take();
+    static REQUESTS: ConstStaticCell<[u8; 4 * REQUEST_MAX]> = ConstStaticCell::new([0; 4 * REQUEST_MAX]);
+    static UNUSED: ConstStaticCell<[u8; 1]> = ConstStaticCell::new([0; 1]);
+    // Acknowledgements.
+    static RX: ConstStaticCell<[u8; 8 * TRANSFERS]> = ConstStaticCell::new([0; 8 * TRANSFERS]);
+    static TX: ConstStaticCell<[u8; PACKET_MAX]> = ConstStaticCell::new([0; PACKET_MAX]);
+    let meta = META.take();
     let mut requests = UdpSocket::new(
         stack,
-        &mut memory.request_meta,
-        &mut memory.request,
-        &mut memory.unused_meta,
-        &mut memory.unused,
+        &mut meta.requests,
+        REQUESTS.take(),
+        &mut meta.unused,
+        UNUSED.take(),
     );
-    let mut data = UdpSocket::new(
-        stack,
-        &mut memory.rx_meta,
-        &mut memory.rx,
-        &mut memory.tx_meta,
-        &mut memory.tx,
-    );
+    let mut data = UdpSocket::new(stack, &mut meta.rx, RX.take(), &mut meta.tx, TX.take());
     // Any port will do for the second.
     for (socket, port) in [(&mut requests, TFTP_PORT), (&mut data, 0)] {
         if let Err(error) = socket.bind(port) {
@@ -82,7 +74,7 @@ pub fn tftp_sockets(stack: Stack<'static>) -> &'static Tftp {
 
 /// Hears what comes to both ports.
 #[embassy_executor::task]
-pub async fn tftp(sockets: &'static Tftp, shared: &'static Shared, brain: &'static Brain) -> ! {
+pub async fn tftp(sockets: &'static Tftp, net: Net, shared: &'static Shared, brain: &'static Brain) -> ! {
     let (requests, data) = sockets;
     let (mut first, mut second) = ([0; REQUEST_MAX], [0; REQUEST_MAX]);
     loop {
@@ -98,7 +90,7 @@ pub async fn tftp(sockets: &'static Tftp, shared: &'static Shared, brain: &'stat
         let turn = brain.turn().await;
         turn.tell(Input::Tftp {
             peer,
-            station: station(shared, peer),
+            station: station(shared, net, peer),
             is_request,
             bytes: packet.get(..length).unwrap_or_default(),
         });
@@ -127,13 +119,13 @@ pub fn memory() -> impl Iterator<Item = &'static mut Memory> {
 /// Connection `connection`: one request after the other, each on a connection of its own.
 #[embassy_executor::task(pool_size = HTTP_CONNECTIONS)]
 pub async fn http(
-    stack: Stack<'static>,
+    phones: Phones,
     shared: &'static Shared,
     brain: &'static Brain,
     connection: u8,
     memory: &'static mut Memory,
 ) -> ! {
-    let mut socket = TcpSocket::new(stack, &mut memory.rx, &mut memory.tx);
+    let mut socket = TcpSocket::new(phones.stack, &mut memory.rx, &mut memory.tx);
     socket.set_timeout(Some(PATIENCE));
     socket.set_nagle_enabled(false);
     loop {
@@ -142,7 +134,8 @@ pub async fn http(
             Err(_) => None,
         };
         if let Some(peer) = peer {
-            let _ = with_timeout(2 * PATIENCE, serve(&mut socket, shared, brain, connection, peer)).await;
+            let sender = station(shared, phones.net, peer);
+            let _ = with_timeout(2 * PATIENCE, serve(&mut socket, brain, connection, peer, sender)).await;
             brain.turn().await.tell(Input::Http {
                 connection,
                 event: HttpEvent::Closed,
@@ -158,10 +151,10 @@ pub async fn http(
 /// Takes the request and sends the answer.
 async fn serve(
     socket: &mut TcpSocket<'_>,
-    shared: &'static Shared,
     brain: &Brain,
     connection: u8,
     peer: SocketAddr,
+    station: Option<Station>,
 ) {
     let Some(answer) = ANSWERS.get(usize::from(connection)) else {
         return;
@@ -171,7 +164,7 @@ async fn serve(
         connection,
         event: HttpEvent::Opened {
             peer: peer.ip(),
-            station: station(shared, peer),
+            station,
         },
     });
     let request = async {

@@ -1,19 +1,21 @@
 //! Denwaban's image: moves bytes and time between the board and the gateway, and holds no telephone logic.
 //!
 //! `main` reads the flash, starts three interrupt executors and then only writes the log and sleeps. In `audio` (most urgent)
-//! run the analog lines' audio chains; in `net` the IP stack, the brain, the trunk, MQTT, the announcement players and the lines'
-//! circuits; in `work` (may take long) the flash and the watchdog.
+//! run the analog lines' audio chains; in `net` the IP stack, the brain, the trunk, MQTT, the announcement players, the lines'
+//! circuits and the ports with power; in `work` (may take long) the flash and the watchdog.
 #![no_std]
 #![no_main]
 
 mod board;
 mod brain;
 mod files;
+mod hub;
 mod lights;
 mod lines;
 mod log;
 mod net;
 mod player;
+mod power;
 mod services;
 mod start;
 mod trunk;

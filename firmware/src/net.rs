@@ -4,12 +4,16 @@ use core::cell::RefCell;
 use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Waker;
+use embassy_futures::join::join;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gateway::office::Subnet;
 use gateway::{Input, Network, Station, budget};
 use netshim::{Clock, Event, Lease, Link, Net, NetShim};
+use shared::hub::Voice;
 use static_cell::StaticCell;
 
 use crate::brain::Brain;
@@ -20,10 +24,11 @@ const HOSTS: usize = budget::BINDINGS;
 /// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of six phones. More wait in the SIP socket until the
 /// first have answered.
 const HELD: usize = 6 * 1024;
-/// The SIP socket, a player and an analog line each, the trunk, MQTT, two for TFTP, those for files, the stack's own for DNS, and
-/// the services.
-const SOCKETS: usize =
-    1 + budget::PLAYERS + budget::LINES + 1 + 1 + 2 + budget::HTTP_CONNECTIONS + 1 + services::SOCKETS;
+/// The SIP socket, a player and an analog line each, two for TFTP, those for files, and the services.
+const PHONE_SOCKETS: usize =
+    1 + budget::PLAYERS + budget::LINES + 2 + budget::HTTP_CONNECTIONS + services::SOCKETS;
+/// The phones', the trunk, MQTT, the stack's own for DNS, and the one that names and the time are asked for from.
+const SOCKETS: usize = PHONE_SOCKETS + 1 + 1 + 1 + 1;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -45,36 +50,104 @@ impl Clock for EmbassyClock {
     }
 }
 
-/// Builds the stack. Call in the executor `net`.
-pub fn stack(
-    mac: &'static mut board::Mac,
-    last: Option<Lease>,
-    seed: u64,
-) -> (
-    Stack<'static>,
-    &'static mut Runner<'static, Shim>,
-    &'static Shared,
-) {
+/// The stack that the phones are reached by: SIP, RTP and their files.
+#[derive(Clone, Copy)]
+pub struct Phones {
+    /// It.
+    pub stack: Stack<'static>,
+    /// Its network.
+    pub net: Net,
+    /// The voice network, if there is one; else the phones are in the office's.
+    pub voice: Option<Voice>,
+}
+
+/// Both stacks, and who moves their packets.
+pub struct Stacks {
+    /// That of the office's network: the cloud, names.
+    pub office: Stack<'static>,
+    /// That of the phones.
+    pub phones: Phones,
+    /// Moves packets.
+    pub runners: Runners,
+    /// What the shim shares.
+    pub shared: &'static Shared,
+}
+
+/// Who moves the packets of both networks.
+pub struct Runners {
+    office: &'static mut Runner<'static, Shim>,
+    voice: Option<&'static mut Runner<'static, Shim>>,
+}
+
+/// Packets are moved from now on: it is known whether the switch has tail tags.
+pub static START: Signal<CriticalSectionRawMutex, ()> = Signal::new();
+
+/// Builds the stacks. Call in the executor `net`.
+pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voice: Option<Voice>) -> Stacks {
     static SHARED: StaticCell<Shared> = StaticCell::new();
     static LINK: StaticCell<Ethernet> = StaticCell::new();
-    static RUNNER: StaticCell<Runner<'static, Shim>> = StaticCell::new();
-    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static OFFICE: StaticCell<Runner<'static, Shim>> = StaticCell::new();
+    static OFFICE_RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static VOICE: StaticCell<Runner<'static, Shim>> = StaticCell::new();
+    static VOICE_RESOURCES: StaticCell<StackResources<PHONE_SOCKETS>> = StaticCell::new();
     let address = match embassy_net_driver::Driver::hardware_address(mac) {
         embassy_net_driver::HardwareAddress::Ethernet(address) => address,
         _ => panic!("the MAC is not of Ethernet"),
     };
     let shared = SHARED.init_with(|| RefCell::new(netshim::State::new(address, last, seed as u32)));
     let link = LINK.init(Link::new(mac, EmbassyClock, shared));
-    let shim = NetShim::new(link, Net::Office);
     let config = embassy_net::Config::default();
-    let (stack, runner) = embassy_net::new(shim, config, RESOURCES.init_with(StackResources::new), seed);
-    (stack, RUNNER.init(runner), shared)
+    let resources = OFFICE_RESOURCES.init_with(StackResources::new);
+    let (office, runner) = embassy_net::new(NetShim::new(link, Net::Office), config, resources, seed);
+    let office_runner = OFFICE.init(runner);
+    let mut phones = Phones {
+        stack: office,
+        net: Net::Office,
+        voice,
+    };
+    let mut voice_runner = None;
+    if let Some(Voice {
+        vlan,
+        address,
+        prefix,
+    }) = voice
+    {
+        shared.borrow_mut().set_voice(Some(netshim::Voice {
+            vlan,
+            address,
+            prefix,
+        }));
+        let config = embassy_net::Config::ipv4_static(StaticConfigV4 {
+            address: Ipv4Cidr::new(address, prefix),
+            gateway: None,
+            dns_servers: Default::default(),
+        });
+        let resources = VOICE_RESOURCES.init_with(StackResources::new);
+        let seed = seed.rotate_left(32);
+        let (stack, runner) = embassy_net::new(NetShim::new(link, Net::Voice), config, resources, seed);
+        voice_runner = Some(VOICE.init(runner));
+        phones.stack = stack;
+        phones.net = Net::Voice;
+    }
+    Stacks {
+        office,
+        phones,
+        runners: Runners {
+            office: office_runner,
+            voice: voice_runner,
+        },
+        shared,
+    }
 }
 
-/// Moves packets.
+/// Moves packets, of both networks: they share the MAC and its waker.
 #[embassy_executor::task]
-pub async fn run(runner: &'static mut Runner<'static, Shim>) -> ! {
-    runner.run().await
+pub async fn run(runners: Runners) -> ! {
+    START.wait().await;
+    match runners.voice {
+        Some(voice) => join(runners.office.run(), voice.run()).await.0,
+        None => runners.office.run().await,
+    }
 }
 
 /// Configures the stack with what DHCP says, keeps the lease in flash, and tells the brain.
@@ -96,7 +169,6 @@ pub async fn address(
                     dns_servers: lease.dns.clone(),
                 };
                 let subnet = Subnet {
-                    mac: shared.borrow().mac(),
                     address: lease.address,
                     prefix: lease.prefix,
                     router: lease.router,
@@ -108,7 +180,7 @@ pub async fn address(
                     kept = Some(lease);
                 }
                 // A lease that was only prolonged changes nothing.
-                if current.as_ref() == Some(&config) {
+                if current.as_ref() == Some(&subnet) {
                     continue;
                 }
                 log!(
@@ -116,8 +188,8 @@ pub async fn address(
                     config.address,
                     if fresh { "granted" } else { "kept" }
                 );
-                stack.set_config_v4(ConfigV4::Static(config.clone()));
-                current = Some(config);
+                stack.set_config_v4(ConfigV4::Static(config));
+                current = Some(subnet.clone());
                 Input::Network(Network::Up(subnet))
             }
             Event::AddressLost => {
@@ -156,9 +228,9 @@ pub async fn report(shared: &'static Shared) -> ! {
 }
 
 /// Who has this address, if it was heard lately.
-pub fn station(shared: &Shared, address: SocketAddr) -> Option<Station> {
+pub fn station(shared: &Shared, net: Net, address: SocketAddr) -> Option<Station> {
     let IpAddr::V4(ip) = address.ip() else { return None };
-    let netshim::Station { mac, port } = shared.borrow().who(Net::Office, ip)?;
+    let netshim::Station { mac, port } = shared.borrow().who(net, ip)?;
     Some(Station { mac, port })
 }
 

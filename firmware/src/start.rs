@@ -1,13 +1,13 @@
 //! From reset to running tasks: the flash is read, the brain is made, everything is spawned.
 
 use ads1115::Ads1115;
-use embassy_executor::{SpawnToken, Spawner};
+use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
+use embassy_executor::{SendSpawner, SpawnToken, Spawner};
 use embassy_futures::block_on;
-use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
 use embassy_sync::zerocopy_channel::Channel;
 use embedded_storage_async::nor_flash::ReadNorFlash;
-use gateway::budget::LINES;
 use gateway::storage::BoxStorage;
 use gateway::store::{Key, Store, map};
 use gateway::{Boot, Gateway};
@@ -20,12 +20,12 @@ use static_cell::{ConstStaticCell, StaticCell};
 use crate::board::retained::{self, LastRun, Reset};
 use crate::brain::Brain;
 use crate::lights::Panel;
-use crate::lines::circuit::{Meter, Wiring};
-use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
+use crate::lines::circuit::Meter;
+use crate::lines::{self, AudioEnds, RtpEnds, audio, circuit, report, rtp};
 use crate::net::Resolver;
 use crate::services::Services;
 use crate::uplink::Outgoing;
-use crate::{board, brain, files, log, net, player, services, trunk, uplink, watchdog, work};
+use crate::{board, brain, files, hub, log, net, player, power, services, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
 macro_rules! once {
@@ -42,18 +42,10 @@ struct Setup {
     factory: &'static Factory,
     lease: Option<Lease>,
     seed: [u8; 32],
-    lines: Option<Wired>,
+    /// Its ends of the queues of packets, where there are lines.
+    lines: Option<RtpEnds>,
+    hub: Option<board::Hub>,
     panel: Panel,
-}
-
-/// The lines' electronics, as far as `net` has them, and its ends of the queues of packets.
-struct Wired {
-    bus: board::Bus,
-    select: board::Select,
-    i2c: board::I2c,
-    wiring: [Wiring; LINES],
-    hooks: board::Hooks,
-    queues: (Sends, Receives),
 }
 
 /// What runs, once everything is read and made.
@@ -61,7 +53,7 @@ pub struct Ready {
     watchdog: board::Watchdog,
     store: &'static mut Store<board::Flash>,
     setup: Setup,
-    audio: Option<(board::Pcm, (Sends, Receives))>,
+    lines: Option<(board::Lines, AudioEnds)>,
 }
 
 /// Reads the flash and makes the brain. Called once. `None`: there is nobody to be.
@@ -111,18 +103,10 @@ pub fn prepare() -> Option<Ready> {
         Err(fault) => panic!("flash: {fault:?}"),
     }
 
-    let (lines, audio) = match board.lines {
+    let (rtp, lines) = match board.lines {
         Some(lines) => {
-            let queues = lines::queues();
-            let wired = Wired {
-                bus: lines.bus,
-                select: lines.select,
-                i2c: lines.i2c,
-                wiring: lines.wiring,
-                hooks: lines.hooks,
-                queues: queues.rtp,
-            };
-            (Some(wired), Some((lines.pcm, queues.audio)))
+            let (audio, rtp) = lines::queues();
+            (Some(rtp), Some((lines, audio)))
         }
         None => (None, None),
     };
@@ -132,14 +116,15 @@ pub fn prepare() -> Option<Ready> {
         factory,
         lease,
         seed: board.seed,
-        lines,
+        lines: rtp,
+        hub: board.hub,
         panel: Panel::new(board.lights),
     };
     Some(Ready {
         watchdog: board.watchdog,
         store,
         setup,
-        audio,
+        lines,
     })
 }
 
@@ -149,10 +134,8 @@ pub fn run(ready: Ready) {
     let executors = board::start_executors();
     executors.work.spawn(token(watchdog::run(ready.watchdog.start())));
     executors.work.spawn(token(work::store(ready.store)));
-    if let Some((pcm, (to_rtp, from_rtp))) = ready.audio {
-        let run = audio::run(pcm, audio::chains(), to_rtp, from_rtp);
-        executors.audio.spawn(token(run));
-        watchdog::expect_audio();
+    if let Some((lines, queues)) = ready.lines {
+        start_lines(executors.audio, lines, queues);
     }
     executors.net.spawn(token(network(ready.setup)));
 }
@@ -185,6 +168,7 @@ async fn network(setup: Setup) {
         lease,
         seed,
         lines,
+        hub,
         panel,
     } = setup;
     let spawner = board::spawner().await;
@@ -194,7 +178,13 @@ async fn network(setup: Setup) {
     };
     let [a, b, c, d, e] = *words else { return };
     let stack_seed = u64::from_le_bytes([a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]);
-    let (stack, runner, shared) = net::stack(mac, lease.clone(), stack_seed);
+    let voice = gateway.voice();
+    let net::Stacks {
+        office: stack,
+        phones,
+        runners,
+        shared,
+    } = net::stacks(mac, lease.clone(), stack_seed, voice);
     let resolver = RESOLVER.init(Resolver::new(stack));
 
     let brain = BRAIN.init(Brain::new(gateway));
@@ -202,17 +192,15 @@ async fn network(setup: Setup) {
         .init(Channel::new(once!([Outgoing; 2] = [Outgoing::NEW; 2])))
         .split();
 
-    spawner.spawn(token(net::run(runner)));
+    spawner.spawn(token(net::run(runners)));
     spawner.spawn(token(net::address(stack, shared, lease, brain)));
     spawner.spawn(token(net::report(shared)));
     spawner.spawn(token(work::report(brain)));
-    let services = Services::open([stack]);
-    for sockets in services.iter() {
-        spawner.spawn(token(services::run(brain, sockets)));
-    }
-    let tftp = files::tftp_sockets(stack);
+    let services = Services::open(stack, phones);
+    spawner.spawn(token(services::run(brain, services)));
+    let tftp = files::tftp_sockets(phones.stack);
     spawner.spawn(token(brain::run(
-        stack,
+        phones,
         shared,
         services,
         brain,
@@ -221,9 +209,9 @@ async fn network(setup: Setup) {
         tftp,
         panel,
     )));
-    spawner.spawn(token(files::tftp(tftp, shared, brain)));
+    spawner.spawn(token(files::tftp(tftp, phones.net, shared, brain)));
     for (connection, memory) in (0..).zip(files::memory()) {
-        spawner.spawn(token(files::http(stack, shared, brain, connection, memory)));
+        spawner.spawn(token(files::http(phones, shared, brain, connection, memory)));
     }
     let buffers = (
         &mut once!([u8; 2048] = [0; 2048])[..],
@@ -247,32 +235,45 @@ async fn network(setup: Setup) {
             sequence: u16::from_le_bytes([d[0], d[1]]).wrapping_add(u16::from(index) << 12),
             timestamp: u32::from_le_bytes(e),
         };
-        spawner.spawn(token(player::run(stack, brain, index, memory, start)));
+        spawner.spawn(token(player::run(phones.stack, brain, index, memory, start)));
     }
-    if let Some(lines) = lines {
-        start_lines(spawner, stack, brain, lines);
+    if let Some(queues) = lines {
+        spawner.spawn(token(report::run(brain)));
+        spawner.spawn(token(rtp::run(phones.stack, rtp::memory(), queues)));
+    }
+    match hub {
+        Some(hub) => start_hub(spawner, phones, shared, brain, hub),
+        None => net::START.signal(()),
     }
 }
 
-/// Spawns what belongs to the analog lines in the executor `net`.
-fn start_lines(spawner: Spawner, stack: Stack<'static>, brain: &'static Brain, lines: Wired) {
+/// Spawns what belongs to the hub in the executor `net`.
+fn start_hub(
+    spawner: Spawner,
+    phones: net::Phones,
+    shared: &'static net::Shared,
+    brain: &'static Brain,
+    hub: board::Hub,
+) {
+    static SPI: StaticCell<Mutex<NoopRawMutex, board::Bus>> = StaticCell::new();
+    let board::Hub { bus, select, i2c } = hub;
+    let switch = SpiDevice::new(SPI.init(Mutex::new(bus)), select);
+    spawner.spawn(token(hub::switch(switch, phones.voice, shared, brain)));
+    spawner.spawn(token(hub::lldp(shared, brain)));
+    spawner.spawn(token(power::run(i2c, brain)));
+}
+
+/// Spawns what belongs to the analog lines in the executor `audio`.
+fn start_lines(spawner: SendSpawner, lines: board::Lines, queues: AudioEnds) {
     static METER: StaticCell<Meter> = StaticCell::new();
-    let Wired {
-        bus,
-        select,
-        i2c,
-        wiring,
-        hooks,
-        queues: (to_audio, from_audio),
-    } = lines;
-    let meter = METER.init(Meter::new(Ads1115::new(i2c, ads1115::ADDRESS)));
-    spawner.spawn(token(circuit::hooks(hooks, brain)));
-    for (line, wiring) in (0..).zip(wiring) {
-        spawner.spawn(token(circuit::run(line, wiring, meter, brain)));
+    let meter = METER.init(Meter::new(Ads1115::new(lines.i2c, ads1115::ADDRESS)));
+    spawner.spawn(token(audio::run(lines.pcm, audio::chains(), queues)));
+    watchdog::expect_audio();
+    spawner.spawn(token(circuit::hooks(lines.hooks)));
+    for (line, wiring) in (0..).zip(lines.wiring) {
+        spawner.spawn(token(circuit::run(line, wiring, meter)));
     }
-    spawner.spawn(token(circuit::codec(bus, select, brain)));
-    spawner.spawn(token(audio::report(brain)));
-    spawner.spawn(token(rtp::run(stack, rtp::memory(), to_audio, from_audio)));
+    spawner.spawn(token(circuit::codec(lines.bus, lines.select)));
 }
 
 /// A task's token. Every task is spawned once, and each pool has its size: anything else is a fault of the program.

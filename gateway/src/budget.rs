@@ -46,7 +46,7 @@ pub const PLAYERS: usize = 4;
 /// says good-bye), and 690 for what the answer to an INVITE repeats, until somebody lifts the handset: a call to a group rings them
 /// all.
 pub const LINES: usize = shared::analog::PORTS as usize;
-/// Ports with power (PoE), 64 bytes each: those of one controller.
+/// Ports with power (PoE), 44 bytes each: those of one controller.
 pub const POWER_PORTS: usize = shared::hub::PORTS as usize;
 /// What the board's supply has for them, 0.1 W: 60 W. Four devices of class 0 or 3 are promised 61.6 W: the last of them is fed
 /// as soon as the first three are measured.

@@ -14,8 +14,8 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use heapless::Vec;
 use sha2::{Digest, Sha256};
 use shared::hub::{Dhcp as Policy, Voice};
-use shared::site::Sys;
 use sip::Instant;
+use sip::pool::Room;
 
 use clock::{Clock, Source, Word};
 use dhcp::Server;
@@ -29,8 +29,8 @@ pub const VOICE: u8 = 1;
 /// Networks there can be.
 pub const NETWORKS: usize = 2;
 
-/// UDP ports that are served in every network. Any other port of [`crate::Output::Service`] is the one that questions for other
-/// name servers leave from, and answers come to: in the office's network alone, one at a time.
+/// UDP ports that are served in the phones' network. Any other port of [`crate::Output::Service`] is the one that other name servers
+/// and time servers are asked from, and answer to: in the office's network, one at a time.
 pub const PORTS: [u16; 4] = [dns::PORT, dhcp::PORT, ntp::PORT, syslog::PORT];
 /// Longest datagram of a service, bytes.
 pub const DATAGRAM_MAX: usize = dns::LARGEST;
@@ -43,8 +43,6 @@ pub type Reply = Vec<u8, { crate::REPLY_MAX }>;
 /// A network as the box finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {
-    /// The box's hardware address.
-    pub mac: [u8; 6],
     /// The box's address.
     pub address: Ipv4Addr,
     /// Length of the network's prefix, 0 to 32.
@@ -61,7 +59,6 @@ impl Subnet {
     /// A host of which nothing is known but its address: it serves nobody and asks nobody.
     pub const fn host(address: Ipv4Addr) -> Self {
         Self {
-            mac: [0; 6],
             address,
             prefix: 32,
             router: None,
@@ -131,6 +128,15 @@ impl Secret {
         }
     }
 
+    /// What stays the same until the next start.
+    pub fn name(&self) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(self.key)
+            .chain_update(b"name")
+            .finalize()
+            .into()
+    }
+
     /// The next ones.
     pub fn draw(&mut self) -> [u8; 32] {
         self.drawn += 1;
@@ -156,7 +162,8 @@ pub struct Ready {
 
 /// All services.
 pub struct Office {
-    subnets: [Option<Subnet>; NETWORKS],
+    /// In rooms: what is all zeros when empty is not part of the image.
+    subnets: [Room<Subnet>; NETWORKS],
     /// Whom the box asks for names and for the time.
     name_servers: Vec<Ipv4Addr, 3>,
     time_servers: Vec<Ipv4Addr, 2>,
@@ -174,7 +181,7 @@ impl Office {
     /// No network yet.
     pub const fn new() -> Self {
         Self {
-            subnets: [None, None],
+            subnets: [Room::Empty, Room::Empty],
             name_servers: Vec::new(),
             time_servers: Vec::new(),
             policy: Policy::Auto,
@@ -201,18 +208,19 @@ impl Office {
         let Some(place) = self.subnets.get_mut(usize::from(interface)) else {
             return;
         };
-        let was = core::mem::replace(place, subnet);
-        let own = |subnet: &Option<Subnet>| subnet.as_ref().map(|subnet| (subnet.address, subnet.prefix));
-        let moved = own(&was) != own(place);
-        if moved {
-            self.dhcp.restart(now, interface, self.policy, true);
+        let was = core::mem::replace(place, subnet.into());
+        let own = |subnet: &Subnet| (subnet.address, subnet.prefix);
+        let (was, is) = (was.as_ref(), place.as_ref());
+        let (moved, changed) = (was.map(own) != is.map(own), was != is);
+        if moved && interface == self.phones() {
+            self.dhcp.restart(now, self.policy, true);
         }
-        if interface != OFFICE || was == *place {
+        if interface != OFFICE || !changed {
             return;
         }
         self.name_servers.clear();
         self.time_servers.clear();
-        if let Some(subnet) = place {
+        if let [Room::Taken(subnet), ..] = &self.subnets {
             let others = |address: &&Ipv4Addr| **address != subnet.address;
             // A router may know the way to names and the time where nobody else is told. One that hands out the box is no
             // loop: the box does not ask itself.
@@ -230,37 +238,46 @@ impl Office {
         }
         self.dns.forget_questions();
         self.time.restart(now);
-        self.voice_network(now);
     }
 
-    /// The configuration: who gives addresses, and whether the phones have a network of their own.
-    pub fn configure(&mut self, now: Instant, sys: &Sys) {
-        let policy = sys.dhcp;
-        if core::mem::replace(&mut self.policy, policy) != policy {
-            for interface in 0..NETWORKS as u8 {
-                self.dhcp.restart(now, interface, policy, false);
-            }
-        }
-        self.voice = sys.voice;
-        self.voice_network(now);
-    }
-
-    /// The phones' network is there with the office's, by the same wire, but has no router.
-    fn voice_network(&mut self, now: Instant) {
-        let office = self.subnets.first().and_then(Option::as_ref);
-        let subnet = self.voice.zip(office).map(|(voice, office)| Subnet {
-            mac: office.mac,
+    /// The network of the phones, if they have one of their own, as the box started: it is there by the same wire, whatever becomes of
+    /// the office's, and has no router.
+    pub fn start(&mut self, now: Instant, voice: Option<Voice>) {
+        self.voice = voice;
+        let subnet = voice.map(|voice| Subnet {
             prefix: voice.prefix,
             ..Subnet::host(voice.address)
         });
         self.network(now, VOICE, subnet);
     }
 
+    /// Who gives addresses, by the configuration.
+    pub fn serve_addresses(&mut self, now: Instant, policy: Policy) {
+        if core::mem::replace(&mut self.policy, policy) != policy {
+            self.dhcp.restart(now, policy, false);
+        }
+    }
+
+    /// The network of the phones, which alone is served: their own, if there is one.
+    fn phones(&self) -> u8 {
+        if self.voice.is_some() { VOICE } else { OFFICE }
+    }
+
+    /// The box's address in this network.
+    pub fn address(&self, interface: u8) -> Option<Ipv4Addr> {
+        let subnet = self.subnets.get(usize::from(interface))?.as_ref()?;
+        Some(subnet.address)
+    }
+
+    /// The address that phones know the box by.
+    pub fn phones_address(&self) -> Option<Ipv4Addr> {
+        self.address(self.phones())
+    }
+
     /// Another DHCP server was heard in this network.
     pub fn other_dhcp(&mut self, now: Instant, interface: u8, server: Ipv4Addr) {
-        let own = self.subnets.get(usize::from(interface)).and_then(Option::as_ref);
-        if own.is_some_and(|subnet| subnet.address != server) {
-            self.dhcp.yield_to(now, interface);
+        if interface == self.phones() && self.phones_address() != Some(server) {
+            self.dhcp.yield_to(now);
         }
     }
 
@@ -289,6 +306,7 @@ impl Office {
         realm: &str,
         reply: &mut Reply,
     ) -> Option<Ready> {
+        let phones = self.phones();
         let Self {
             subnets,
             name_servers,
@@ -303,7 +321,11 @@ impl Office {
         } = self;
         let subnet = subnets.get(usize::from(from.interface))?.as_ref()?;
         let host = *from.address.ip();
-        if port != dns.port() {
+        let asking = port == dns.port() && from.interface == OFFICE;
+        if !asking && from.interface != phones {
+            return None;
+        }
+        if !asking {
             // Room for the answer; what is no answer of a name server is answered at once or not at all.
             let capacity = reply.capacity();
             reply.resize(capacity, 0).ok()?;
@@ -317,22 +339,29 @@ impl Office {
                 };
                 (from, dns.query(now, secret, &place, from, bytes, reply)?)
             }
-            dhcp::PORT => dhcp.receive(now, (from.interface, subnet), *policy, bytes, reply)?,
+            dhcp::PORT => {
+                let (address, length) = dhcp.receive(now, subnet, *policy, bytes, reply)?;
+                let interface = from.interface;
+                (To { interface, address }, length)
+            }
             ntp::PORT => {
-                if let Some(word) = time.answer(now, clock, from.address, bytes) {
-                    clock.tell(word);
-                }
                 let answer = ntp::answer(now, clock, bytes).filter(|_| subnet.holds(host))?;
                 reply.get_mut(..answer.len())?.copy_from_slice(&answer);
                 (from, answer.len())
             }
             syslog::PORT => {
                 if subnet.holds(host) {
-                    syslog.receive(now, from.interface, host, bytes);
+                    syslog.receive(now, host, bytes);
                 }
                 return None;
             }
-            port if port == dns.port() && from.interface == OFFICE => {
+            _ if asking && from.address.port() == ntp::PORT => {
+                if let Some(word) = time.answer(now, clock, from.address, bytes) {
+                    clock.tell(word);
+                }
+                return None;
+            }
+            _ if asking => {
                 dns.answer(now, name_servers, from.address, bytes, reply);
                 return None;
             }
@@ -347,17 +376,18 @@ impl Office {
         if let Some((port, to, length)) = self.dns.poll(now, &self.name_servers, heard, buffer) {
             return Some(Ready { port, to, length });
         }
-        if let Some((to, length)) = self
-            .dhcp
-            .poll(now, &mut self.secret, &self.subnets, self.policy, buffer)
+        let interface = self.phones();
+        if let Some(Room::Taken(subnet)) = self.subnets.get(usize::from(interface))
+            && let Some((address, length)) =
+                self.dhcp.poll(now, &mut self.secret, subnet, self.policy, buffer)
         {
-            let port = dhcp::PORT;
+            let (port, to) = (dhcp::PORT, To { interface, address });
             return Some(Ready { port, to, length });
         }
         let (address, message) = self.time.poll(now, &mut self.secret, &self.time_servers)?;
         buffer.get_mut(..message.len())?.copy_from_slice(&message);
         Some(Ready {
-            port: ntp::PORT,
+            port: self.dns.open_port(&mut self.secret),
             to: To {
                 interface: OFFICE,
                 address,
@@ -373,7 +403,10 @@ impl Office {
 
     /// When [`Office::poll`] or [`Office::poll_log`] has something next.
     pub fn next_deadline(&self) -> Instant {
-        let dhcp = self.dhcp.next_deadline(&self.subnets, self.policy);
+        let dhcp = match self.phones_address() {
+            Some(_) => self.dhcp.next_deadline(self.policy),
+            None => Instant::NEVER,
+        };
         let time = self.time.next_deadline(&self.time_servers);
         self.dns
             .next_deadline()

@@ -54,7 +54,10 @@ impl Router {
         let Some(DhcpOption::ParameterRequestList(asked)) = asked else {
             return Some(reply);
         };
-        let wanted = self.options.iter().filter(|(code, _)| asked.contains(&OptionCode::from(**code)));
+        let wanted = self
+            .options
+            .iter()
+            .filter(|(code, _)| asked.contains(&OptionCode::from(**code)));
         for (&code, value) in wanted {
             let value = value.clone();
             options.insert(match code {
@@ -76,7 +79,9 @@ impl Node for Router {
         if to.port() != 67 {
             return;
         }
-        let answer = Message::from_bytes(&bytes).ok().and_then(|request| self.answer(&request));
+        let answer = Message::from_bytes(&bytes)
+            .ok()
+            .and_then(|request| self.answer(&request));
         if let Some(bytes) = answer.and_then(|answer| answer.to_vec().ok()) {
             let to = match from.ip().is_unspecified() {
                 true => SocketAddr::from((Ipv4Addr::BROADCAST, 68)),

@@ -109,6 +109,11 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
         }
     }
 
+    /// Our MAC address.
+    pub fn mac(&self) -> Mac {
+        self.mac
+    }
+
     /// Whether the switch writes and reads tail tags.
     pub fn set_tail_tags(&mut self, tail_tags: bool) {
         self.tail_tags = tail_tags;
@@ -156,11 +161,6 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
             true
         });
         heard
-    }
-
-    /// Our hardware address.
-    pub fn mac(&self) -> Mac {
-        self.mac
     }
 
     /// The counters.

@@ -1,7 +1,7 @@
 //! What differs between boards. Each module offers the same names, so that the tasks above know no board:
 //!
 //! - `init() -> Board`: clocks, interrupts, peripherals; called once, first.
-//! - `Board { mac, flash, watchdog, seed, lines, lights }`, `Mac`: `embassy_net_driver::Driver`, `Flash`: `NorFlash`,
+//! - `Board { mac, flash, watchdog, seed, lines, hub, lights }`, `Mac`: `embassy_net_driver::Driver`, `Flash`: `NorFlash`,
 //! - `Lines`: what the analog lines hang on; `Bus`: `SpiBus`, `Select` and `Pin`: `OutputPin`, `I2c`: `I2c`, `Hooks`: edges of
 //!   the switch hooks, `Pcm`: blocks of 5 ms to and from the codec,
 //! - `lights`: pins of the lights UP, SURVIVAL and NO EMERGENCY ROUTE,
@@ -30,3 +30,8 @@ pub use qemu::*;
 mod h753;
 #[cfg(all(feature = "board-h753", not(feature = "board-qemu")))]
 pub use h753::*;
+
+/// Starts the processor again. The start tells it as one that the watchdog has made.
+pub fn restart() -> ! {
+    cortex_m::peripheral::SCB::sys_reset()
+}

@@ -4,6 +4,7 @@
 mod caller_id;
 mod calls;
 mod digest;
+mod files;
 mod framer;
 mod line;
 mod lldp;
@@ -21,7 +22,7 @@ mod writer;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 21] = [
+pub const TARGETS: [(&str, Target); 24] = [
     ("address", values::address),
     ("caller_id", caller_id::caller_id),
     ("calls", calls::calls),
@@ -30,15 +31,18 @@ pub const TARGETS: [(&str, Target); 21] = [
     ("dns", office::dns),
     ("fields", values::fields),
     ("framer", framer::framer),
+    ("http", files::http),
     ("line", line::line),
     ("lldp", lldp::lldp),
     ("message", message::message),
     ("ntp", office::ntp),
     ("params", values::params),
+    ("pnp", files::pnp),
     ("rtp", rtp::rtp),
     ("sdp", sdp::sdp),
     ("subscriptions", subscriptions::subscriptions),
     ("syslog", office::syslog),
+    ("tftp", files::tftp),
     ("transactions", transactions::transactions),
     ("uri", values::uri),
     ("via", values::via),

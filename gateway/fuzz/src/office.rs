@@ -5,7 +5,6 @@ use crate::script::Script;
 use gateway::office::clock::Source;
 use gateway::office::{DATAGRAM_MAX, OFFICE, Office, PORTS, Reply, Subnet, To};
 use shared::hub::Dhcp;
-use shared::site::Sys;
 use sip::Instant;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -31,11 +30,7 @@ impl World {
     fn new(subnet: Subnet, dhcp: Dhcp) -> Self {
         let mut office = Office::new();
         office.seed(&[9; 32]);
-        let sys = Sys {
-            dhcp,
-            ..Sys::default()
-        };
-        office.configure(Instant(0), &sys);
+        office.serve_addresses(Instant(0), dhcp);
         office.network(Instant(0), OFFICE, Some(subnet));
         Self {
             office,
@@ -100,7 +95,6 @@ impl World {
 
 fn subnet() -> Subnet {
     Subnet {
-        mac: [2, 0, 0, 0, 0, 1],
         prefix: 24,
         ..Subnet::host(BOX)
     }
@@ -201,7 +195,7 @@ pub fn dhcp(bytes: &[u8]) {
         &client(1, 1, &[]),
     );
     world.wait(6_000);
-    assert!(world.office.addresses().serves(OFFICE));
+    assert!(world.office.addresses().serves());
     while !script.is_over() {
         let mut from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
         let sent = match script.below(8) {
@@ -242,7 +236,7 @@ pub fn dhcp(bytes: &[u8]) {
                 0 => {
                     world.office.other_dhcp(Instant(world.now), OFFICE, ROUTER);
                     let quiet = world.hear(ADDRESSES, from, &client(1, 3, &[]));
-                    assert_eq!((quiet.len(), world.office.addresses().serves(OFFICE)), (0, false));
+                    assert_eq!((quiet.len(), world.office.addresses().serves()), (0, false));
                     quiet
                 }
                 _ => {
@@ -260,7 +254,7 @@ pub fn dhcp(bytes: &[u8]) {
         let now = world.now;
         for (port, to, message) in sent {
             // It asks the router for the time, too.
-            if port == TIME || (port == ADDRESSES && matches!(to.port(), 9 | 67)) {
+            if to.port() == 123 || (port == ADDRESSES && matches!(to.port(), 9 | 67)) {
                 continue;
             }
             assert_eq!((port, to.port(), &message[..3]), (ADDRESSES, 68, &[2, 1, 6][..]));
@@ -325,7 +319,7 @@ pub fn ntp(bytes: &[u8]) {
     let mut subnet = subnet();
     subnet.times.extend([ROUTER]);
     let mut world = World::new(subnet, Dhcp::Never);
-    let mut question = world.poll().pop().expect("the time is asked for").2;
+    let (mut asking, _, mut question) = world.poll().pop().expect("the time is asked for");
     while !script.is_over() {
         match script.below(4) {
             0 => {
@@ -346,7 +340,7 @@ pub fn ntp(bytes: &[u8]) {
                 let mut answer = script.bytes(48).to_vec();
                 answer.resize(48, 0);
                 answer[24..32].copy_from_slice(&question[40..48]);
-                world.hear(TIME, SocketAddrV4::new(ROUTER, 123), &answer);
+                world.hear(asking, SocketAddrV4::new(ROUTER, 123), &answer);
             }
             2 => {
                 let unix_ms = 1_700_000_000_000 + u64::from(script.byte());
@@ -357,8 +351,8 @@ pub fn ntp(bytes: &[u8]) {
             _ => {
                 let (before, start) = (world.office.clock().unix_ms(Instant(world.now)), world.now);
                 let sent = world.wait(100 << script.below(20));
-                if let Some((_, _, asked)) = sent.into_iter().next_back() {
-                    question = asked;
+                if let Some((port, _, asked)) = sent.into_iter().next_back() {
+                    (asking, question) = (port, asked);
                 }
                 let after = world.office.clock().unix_ms(Instant(world.now));
                 assert_eq!(after, before.map(|before| before + world.now - start));

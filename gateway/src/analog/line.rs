@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use shared::analog::{LineFault, LineTestResult};
+use shared::analog::{LineFault, LineTest, LineTestResult};
 use sip::Instant;
 
 use super::bell::{Bell, Wants};
@@ -16,8 +16,6 @@ use super::line_test::{self, LineTester};
 const OPEN_LOOP: Duration = Duration::from_millis(500);
 /// From feed to a loop that says the truth.
 const FED: Duration = Duration::from_millis(100);
-/// A circuit that was too hot is fed again so long after it has cooled down.
-const COOLED: Duration = Duration::from_millis(10_000);
 
 /// What the circuit of a line tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,20 +122,18 @@ pub struct Line {
     /// As they are to be, and as the circuit was told.
     wires: Wires,
     told: Wires,
-    /// The bell is to be rung; not while its supply is low.
-    rings: bool,
     /// The feed comes back.
     fed_at: Instant,
     test: Option<LineTester>,
     /// The circuit is to measure no more.
     release: bool,
     tested: Option<LineTestResult>,
-    faults: [bool; 3],
+    faults: [bool; 2],
     /// What is to be told, once the circuit has its orders.
     events: heapless::Deque<Event, 4>,
 }
 
-const FAULTS: [LineFault; 3] = [LineFault::OverTemperature, LineFault::BrownOut, LineFault::Codec];
+const FAULTS: [LineFault; 2] = [LineFault::BrownOut, LineFault::Codec];
 
 impl Line {
     /// A line on hook, as the circuit is when power comes.
@@ -153,12 +149,11 @@ impl Line {
             wires,
             // The first order of a start: whatever the circuit was told before.
             told: Wires { feed: false, ..wires },
-            rings: false,
             fed_at: Instant::NEVER,
             test: None,
             release: false,
             tested: None,
-            faults: [false; 3],
+            faults: [false; 2],
             events: heapless::Deque::new(),
         }
     }
@@ -189,31 +184,20 @@ impl Line {
                     test.measured(at, measured);
                 }
             }
-            Sense::Fault { fault, is_there } => self.fault(at, fault, is_there),
+            Sense::Fault { fault, is_there } => self.fault(fault, is_there),
         }
     }
 
-    fn fault(&mut self, now: Instant, fault: LineFault, is_there: bool) {
-        let Some((_, known)) = FAULTS
+    fn fault(&mut self, fault: LineFault, is_there: bool) {
+        let known = FAULTS
             .iter()
             .zip(&mut self.faults)
-            .find(|(other, _)| **other == fault)
-        else {
-            return;
-        };
-        if core::mem::replace(known, is_there) == is_there {
-            return;
+            .find(|(other, _)| **other == fault);
+        if let Some((_, known)) = known
+            && core::mem::replace(known, is_there) != is_there
+        {
+            self.tell(Event::Fault(fault, is_there));
         }
-        self.end_test(now, LineTestResult::Failed);
-        self.tell(Event::Fault(fault, is_there));
-        if fault == LineFault::OverTemperature {
-            self.stop(now);
-            match is_there {
-                true => self.open(Instant::NEVER),
-                false => self.open(now + COOLED),
-            }
-        }
-        self.ring(now);
     }
 
     /// Takes the feed away until then.
@@ -238,10 +222,9 @@ impl Line {
     }
 
     /// Rings no more: nobody is to answer.
-    pub fn stop(&mut self, now: Instant) {
+    pub fn stop(&mut self) {
         self.bell = Bell::Silent;
-        self.rings = false;
-        self.ring(now);
+        self.wires.ring = false;
         self.wires.reversed = false;
         self.expect();
     }
@@ -264,20 +247,22 @@ impl Line {
         }
     }
 
-    /// Begins a test. False: the line is in use, or has a fault.
-    pub fn test(&mut self, now: Instant) -> bool {
+    /// Begins a test, with its bells counted or not: that makes them tap. False: the line is in use.
+    pub fn test(&mut self, now: Instant, bells: bool) -> bool {
         let idle = self.bell == Bell::Silent && !self.hook.is_off() && self.wires.feed && self.test.is_none();
-        if !idle || self.has(LineFault::OverTemperature) {
-            return false;
+        if idle {
+            self.test = Some(LineTester::new(now, bells));
         }
-        self.test = Some(LineTester::new(now));
-        true
+        idle
     }
 
     fn end_test(&mut self, now: Instant, result: LineTestResult) {
         if let Some(test) = self.test.take() {
             self.release = test.is_measuring();
             self.feed(now);
+            if let LineTestResult::Measured(LineTest { load: Some(load), .. }) = &result {
+                self.fault(LineFault::BrownOut, load.is_underfed());
+            }
             self.tested = Some(result);
         }
     }
@@ -286,15 +271,6 @@ impl Line {
     fn expect(&mut self) {
         let received = self.bell.is_for_number();
         self.hook.set_clears(if received { RECEIVED } else { FLASH_MAX });
-    }
-
-    /// Ringing voltage as the bell wants it and the circuit can.
-    fn ring(&mut self, now: Instant) {
-        let on = self.rings && self.wires.feed && !self.has(LineFault::BrownOut);
-        if self.wires.ring != on {
-            self.wires.ring = on;
-            self.hook.set_ringing(now, on);
-        }
     }
 
     /// What is to be done, or has happened; call until nothing is left.
@@ -319,7 +295,7 @@ impl Line {
                 continue;
             }
             if let Some(wants) = self.bell.poll(now) {
-                self.wanted(now, wants);
+                self.wanted(wants);
                 continue;
             }
             match self.test.as_mut()?.poll(now)? {
@@ -369,7 +345,7 @@ impl Line {
         }
         if self.bell != Bell::Silent {
             if let Some(wants) = self.bell.hook(now, did) {
-                self.wanted(now, wants);
+                self.wanted(wants);
             }
             return self.expect();
         }
@@ -384,16 +360,15 @@ impl Line {
         });
     }
 
-    fn wanted(&mut self, now: Instant, wants: Wants) {
+    fn wanted(&mut self, wants: Wants) {
         match wants {
             Wants::Ring(on) => {
-                self.rings = on;
-                self.ring(now);
+                self.wires.ring = on;
                 self.expect();
             }
             Wants::Number => self.tell(Event::WaitsForNumber),
             Wants::Answered => {
-                self.stop(now);
+                self.stop();
                 self.tell(Event::Answered);
             }
         }

@@ -6,6 +6,8 @@
 //! | leakage | yes | current through the open loop |
 //! | ringers | polarity reversed at the start, and back at the end | the charge that flows into their capacitors |
 //!
+//! A bell taps when the polarity changes, so its step is left out at night.
+//!
 //! What came too late for its measurement is measured again, from the same polarity and after the same rest.
 
 use core::time::Duration;
@@ -21,8 +23,8 @@ pub const WINDOW: Duration = Duration::from_millis(125);
 const DRAIN: Duration = Duration::from_millis(300);
 /// A line with feed is at rest, also after a reversal.
 const SETTLE: Duration = Duration::from_millis(500);
-/// A measurement that has not come by then does not come: one takes half a second, and four lines wait for one converter.
-const LATE: Duration = Duration::from_millis(4_000);
+/// A measurement that has not come by then does not come: one takes a third of a second, and four lines wait for one converter.
+const LATE: Duration = Duration::from_millis(10_000);
 /// How often something is measured until it is measured well.
 const TRIES: u8 = 4;
 
@@ -62,17 +64,20 @@ enum State {
 pub struct LineTester {
     state: State,
     since: Instant,
+    /// The bells are counted.
+    bells: bool,
     /// Measurements left, of this quantity.
     tries: u8,
     found: LineTest,
 }
 
 impl LineTester {
-    /// Begins.
-    pub fn new(now: Instant) -> Self {
+    /// Begins; `bells`: they are counted as well.
+    pub fn new(now: Instant, bells: bool) -> Self {
         Self {
             state: State::Begins,
             since: now,
+            bells,
             tries: TRIES,
             found: LineTest::default(),
         }
@@ -134,9 +139,12 @@ impl LineTester {
                 self.found.load = Some(LineLoad {
                     feed_mv,
                     leakage_ohm: u32::try_from(leakage).unwrap_or(u32::MAX),
-                    ringer_nf: 0,
+                    ringer_nf: u32::MAX,
                 });
-                State::Rests(Quantity::Ringers(leaks_ua), now)
+                match self.bells {
+                    true => State::Rests(Quantity::Ringers(leaks_ua), now),
+                    false => State::Done(LineTestResult::Measured(self.found)),
+                }
             }
             Quantity::Ringers(leaks_ua) => {
                 if let Some(load) = &mut self.found.load {
@@ -144,7 +152,7 @@ impl LineTester {
                     let charge_nc = u64::from(loop_ua.unsigned_abs().saturating_sub(leaks_ua))
                         * WINDOW.as_millis() as u64;
                     let nf = (charge_nc * 1_000).checked_div(2 * u64::from(load.feed_mv));
-                    load.ringer_nf = u32::try_from(nf.unwrap_or(0)).unwrap_or(u32::MAX);
+                    load.ringer_nf = u32::try_from(nf.unwrap_or(0)).unwrap_or(u32::MAX - 1);
                 }
                 State::Done(LineTestResult::Measured(self.found))
             }

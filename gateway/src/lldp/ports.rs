@@ -1,6 +1,6 @@
 //! The ports of the hub, as the brain has them: their links, and what is said and heard there.
 
-use shared::hub::Link;
+use shared::hub::{Link, Voice};
 use sip::Instant;
 
 use super::{Local, Neighbour};
@@ -50,6 +50,11 @@ impl Gateway<'_> {
         };
         let len = self.lldp.say(now, port, &local, buffer)?;
         Some((port, len))
+    }
+
+    /// The network of the site's phones, if it is not the office's.
+    pub fn voice(&self) -> Option<Voice> {
+        self.site.sys.voice
     }
 
     /// What is known by LLDP of who is at a port of the hub.

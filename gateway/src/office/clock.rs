@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use sip::Instant;
+use sip::pool::Room;
 
 /// How far the box's own clock may be off while nobody corrects it: a usual crystal with age and temperature, 50 ppm.
 pub const DRIFT_PPM: u64 = 50;
@@ -51,26 +52,30 @@ pub struct Word {
 }
 
 /// The wall clock. It goes on by the monotonic one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Clock {
-    word: Option<Word>,
+    word: Room<Word>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Clock {
     /// Nobody has said anything.
     pub const fn new() -> Self {
-        Self { word: None }
+        Self { word: Room::Empty }
     }
 
     /// Somebody says what time it is. A better source that is fresh is not overruled.
     pub fn tell(&mut self, word: Word) {
-        let better = self
-            .word
-            .is_some_and(|last| last.source > word.source && word.at - last.at < FRESH);
+        let better = |last: &Word| last.source > word.source && word.at - last.at < FRESH;
         let same_kind =
-            |last: Word| core::mem::discriminant(&last.source) == core::mem::discriminant(&word.source);
-        if !better || self.word.is_some_and(same_kind) {
-            self.word = Some(word);
+            |last: &Word| core::mem::discriminant(&last.source) == core::mem::discriminant(&word.source);
+        if self.word().is_none_or(|last| !better(last) || same_kind(last)) {
+            self.word = Room::Taken(word);
         }
     }
 
@@ -81,13 +86,13 @@ impl Clock {
 
     /// Milliseconds since 1970 (UTC).
     pub fn unix_ms(&self, now: Instant) -> Option<u64> {
-        let word = self.word?;
+        let word = self.word()?;
         Some(word.unix_ms.saturating_add((now - word.at).as_millis() as u64))
     }
 
     /// How well it is known.
     pub fn quality(&self, now: Instant) -> Quality {
-        match self.word {
+        match self.word() {
             None => Quality::None,
             Some(word) if now - word.at < FRESH => Quality::Synchronised,
             Some(_) => Quality::HeldOver,
@@ -96,7 +101,7 @@ impl Clock {
 
     /// How far off it may be by now, ms (RFC 5905 §11.2: the dispersion of the root).
     pub fn error_ms(&self, now: Instant) -> u64 {
-        let Some(word) = self.word else { return 0 };
+        let Some(word) = self.word() else { return 0 };
         let age = (now - word.at).as_millis() as u64;
         u64::from(word.error_ms) + age.saturating_mul(DRIFT_PPM).div_ceil(1_000_000)
     }

@@ -17,7 +17,7 @@ use heapless::{String, Vec};
 use shared::hub::Dhcp as Policy;
 use sip::Instant;
 
-use super::{NETWORKS, Secret, Subnet, To};
+use super::{Secret, Subnet};
 use crate::budget::{DHCP_LEASES, DHCP_TRIALS};
 use message::{Kind, Request, Writer};
 
@@ -64,7 +64,6 @@ enum Duty {
 /// An address and who has it, or had it.
 #[derive(Clone, Copy, Debug)]
 struct Lease {
-    interface: u8,
     address: Ipv4Addr,
     /// None: an address that is somebody's who does not ask.
     mac: Option<[u8; 6]>,
@@ -74,7 +73,6 @@ struct Lease {
 /// An address that is tried before it is offered.
 #[derive(Clone, Copy, Debug)]
 struct Trial {
-    interface: u8,
     address: Ipv4Addr,
     request: Request,
     state: Tried,
@@ -106,9 +104,9 @@ pub struct Counters {
     pub yielded: u32,
 }
 
-/// The server of all networks.
+/// The server of one network.
 pub struct Server {
-    duty: [Duty; NETWORKS],
+    duty: Duty,
     leases: Vec<Lease, DHCP_LEASES>,
     trials: Vec<Trial, DHCP_TRIALS>,
     counters: Counters,
@@ -118,7 +116,7 @@ impl Server {
     /// Silent.
     pub const fn new() -> Self {
         Self {
-            duty: [Duty::Silent { until: Instant::ZERO }; NETWORKS],
+            duty: Duty::Silent { until: Instant::ZERO },
             leases: Vec::new(),
             trials: Vec::new(),
             counters: Counters {
@@ -136,43 +134,37 @@ impl Server {
         self.counters
     }
 
-    /// Does it serve this network?
-    pub fn serves(&self, interface: u8) -> bool {
-        matches!(self.duty.get(usize::from(interface)), Some(Duty::Serving { .. }))
+    /// Does it serve?
+    pub fn serves(&self) -> bool {
+        matches!(self.duty, Duty::Serving { .. })
     }
 
     /// Who has this address by a lease of ours.
-    pub fn holder(&self, interface: u8, address: Ipv4Addr) -> Option<[u8; 6]> {
-        let own = |lease: &&Lease| (lease.interface, lease.address) == (interface, address);
-        self.leases.iter().find(own)?.mac
+    pub fn holder(&self, address: Ipv4Addr) -> Option<[u8; 6]> {
+        self.leases.iter().find(|lease| lease.address == address)?.mac
     }
 
     /// The network is another one, or there is a new order.
-    pub fn restart(&mut self, now: Instant, interface: u8, policy: Policy, moved: bool) {
+    pub fn restart(&mut self, now: Instant, policy: Policy, moved: bool) {
         if moved {
-            self.leases.retain(|lease| lease.interface != interface);
+            self.leases.clear();
         }
-        self.trials.retain(|trial| trial.interface != interface);
-        if let Some(duty) = self.duty.get_mut(usize::from(interface)) {
-            *duty = match policy {
-                Policy::Always => Duty::Looking { next: now, asked: 0 },
-                Policy::Auto | Policy::Never => Duty::Silent { until: now },
-            };
-        }
+        self.trials.clear();
+        self.duty = match policy {
+            Policy::Always => Duty::Looking { next: now, asked: 0 },
+            Policy::Auto | Policy::Never => Duty::Silent { until: now },
+        };
     }
 
-    /// Another server was heard in this network.
-    pub fn yield_to(&mut self, now: Instant, interface: u8) {
-        let Some(duty) = self.duty.get_mut(usize::from(interface)) else {
-            return;
-        };
-        if !matches!(duty, Duty::Silent { .. }) {
+    /// Another server was heard.
+    pub fn yield_to(&mut self, now: Instant) {
+        if !matches!(self.duty, Duty::Silent { .. }) {
             self.counters.yielded += 1;
         }
-        *duty = Duty::Silent {
+        self.duty = Duty::Silent {
             until: now + LOOK_AGAIN,
         };
-        self.trials.retain(|trial| trial.interface != interface);
+        self.trials.clear();
     }
 
     /// Nobody answers ARP at this address.
@@ -188,59 +180,58 @@ impl Server {
     pub fn receive(
         &mut self,
         now: Instant,
-        (interface, subnet): (u8, &Subnet),
+        subnet: &Subnet,
         policy: Policy,
         message: &[u8],
         reply: &mut [u8],
-    ) -> Option<(To, usize)> {
+    ) -> Option<(SocketAddrV4, usize)> {
         let request = Request::parse(message)?;
-        if policy == Policy::Never || request.mac == subnet.mac {
+        if policy == Policy::Never {
             return None;
         }
         // It has chosen another server, so there is one.
         if request.kind == Kind::Request && request.server.is_some_and(|server| server != subnet.address) {
-            self.yield_to(now, interface);
+            self.yield_to(now);
             return None;
         }
-        let duty = self.duty.get_mut(usize::from(interface))?;
-        match *duty {
+        match self.duty {
             Duty::Serving { .. } => {}
             Duty::Looking { .. } => return None,
             Duty::Silent { until } => {
                 // Somebody looks for a server: is there one?
                 if until <= now && matches!(request.kind, Kind::Discover | Kind::Request) {
-                    *duty = Duty::Looking { next: now, asked: 0 };
+                    self.duty = Duty::Looking { next: now, asked: 0 };
                 }
                 return None;
             }
         }
         let seconds = seconds(policy);
         let answer = |kind, address, reply: &mut [u8]| {
-            let length = write(&request, kind, address, (interface, subnet), seconds, reply)?;
-            Some((recipient(&request, kind, interface), length))
+            let length = write(&request, kind, address, subnet, seconds, reply)?;
+            Some((recipient(&request, kind), length))
         };
         match request.kind {
             Kind::Discover => {
                 let known = self
-                    .known(interface, request.mac)
-                    .filter(|lease| self.is_free(now, lease.address, &request, interface));
+                    .known(request.mac)
+                    .filter(|lease| self.is_free(now, lease.address, &request));
                 if let Some(lease) = known {
                     self.lease(
                         now,
-                        (interface, lease.address),
+                        lease.address,
                         Some(request.mac),
                         (now + OFFER).max(lease.until),
                     );
                     return answer(Kind::Offer, Some(lease.address), reply);
                 }
-                self.try_address(now, (interface, subnet), request, TRIES);
+                self.try_address(now, subnet, request, TRIES);
                 None
             }
             Kind::Request => {
                 let address = request.own.or(request.wish)?;
-                if subnet.can_be_given(address) && self.is_free(now, address, &request, interface) {
+                if subnet.can_be_given(address) && self.is_free(now, address, &request) {
                     let until = now + Duration::from_secs(u64::from(seconds));
-                    if self.lease(now, (interface, address), Some(request.mac), until) {
+                    if self.lease(now, address, Some(request.mac), until) {
                         self.counters.granted += 1;
                         return answer(Kind::Ack, Some(address), reply);
                     }
@@ -251,13 +242,12 @@ impl Server {
             }
             Kind::Decline => {
                 if let Some(address) = request.wish.filter(|_| request.server == Some(subnet.address)) {
-                    self.take(now, interface, address, request.mac);
+                    self.take(now, address, request.mac);
                 }
                 None
             }
             Kind::Release => {
-                let mine =
-                    |lease: &&mut Lease| (lease.interface, lease.mac) == (interface, Some(request.mac));
+                let mine = |lease: &&mut Lease| lease.mac == Some(request.mac);
                 if let Some(lease) = self.leases.iter_mut().find(mine) {
                     lease.until = now;
                 }
@@ -273,54 +263,50 @@ impl Server {
         &mut self,
         now: Instant,
         secret: &mut Secret,
-        subnets: &[Option<Subnet>; NETWORKS],
+        subnet: &Subnet,
         policy: Policy,
         buffer: &mut [u8],
-    ) -> Option<(To, usize)> {
+    ) -> Option<(SocketAddrV4, usize)> {
         if policy == Policy::Never {
             return None;
         }
-        for (interface, subnet) in (0..).zip(subnets) {
-            let Some(subnet) = subnet else { continue };
-            let Some(duty) = self.duty.get_mut(usize::from(interface)) else {
-                continue;
-            };
-            match *duty {
-                Duty::Looking { next, asked: LOOKS } if next <= now => {
-                    *duty = Duty::Serving {
-                        next: now + LOOK_AGAIN,
-                    };
-                }
-                Duty::Looking { next, asked } if next <= now => {
-                    *duty = Duty::Looking {
-                        next: now + LOOK_EVERY,
-                        asked: asked + 1,
-                    };
-                    return look(interface, subnet, secret, buffer);
-                }
-                Duty::Serving { next } if next <= now => {
-                    *duty = Duty::Serving {
-                        next: now + LOOK_AGAIN,
-                    };
-                    return look(interface, subnet, secret, buffer);
-                }
-                Duty::Silent { until } if until <= now && policy == Policy::Always => {
-                    *duty = Duty::Looking { next: now, asked: 0 };
-                    return self.poll(now, secret, subnets, policy, buffer);
-                }
-                _ => {}
-            }
+        if let Duty::Silent { until } = self.duty
+            && until <= now
+            && policy == Policy::Always
+        {
+            self.duty = Duty::Looking { next: now, asked: 0 };
         }
-        self.poll_trials(now, subnets, policy, buffer)
+        match self.duty {
+            Duty::Looking { next, asked: LOOKS } if next <= now => {
+                self.duty = Duty::Serving {
+                    next: now + LOOK_AGAIN,
+                };
+            }
+            Duty::Looking { next, asked } if next <= now => {
+                self.duty = Duty::Looking {
+                    next: now + LOOK_EVERY,
+                    asked: asked + 1,
+                };
+                return look(secret, buffer);
+            }
+            Duty::Serving { next } if next <= now => {
+                self.duty = Duty::Serving {
+                    next: now + LOOK_AGAIN,
+                };
+                return look(secret, buffer);
+            }
+            _ => {}
+        }
+        self.poll_trials(now, subnet, policy, buffer)
     }
 
     fn poll_trials(
         &mut self,
         now: Instant,
-        subnets: &[Option<Subnet>; NETWORKS],
+        subnet: &Subnet,
         policy: Policy,
         buffer: &mut [u8],
-    ) -> Option<(To, usize)> {
+    ) -> Option<(SocketAddrV4, usize)> {
         loop {
             let due = |trial: &Trial| match trial.state {
                 Tried::Due | Tried::Free => true,
@@ -328,71 +314,58 @@ impl Server {
             };
             let at = self.trials.iter().position(due)?;
             let trial = self.trials.get_mut(at)?;
-            let (interface, address) = (trial.interface, trial.address);
+            let address = trial.address;
             if trial.state == Tried::Due {
                 trial.state = Tried::Until(now + TRIAL);
                 *buffer.first_mut()? = 0;
-                let address = SocketAddrV4::new(address, DISCARD);
-                return Some((To { interface, address }, 1));
+                return Some((SocketAddrV4::new(address, DISCARD), 1));
             }
             let trial = self.trials.swap_remove(at);
-            let Some(Some(subnet)) = subnets.get(usize::from(interface)) else {
-                continue;
-            };
             if trial.state != Tried::Free {
-                self.take(now, interface, address, [0; 6]);
+                self.take(now, address, [0; 6]);
                 if trial.tries > 0 {
-                    self.try_address(now, (interface, subnet), trial.request, trial.tries - 1);
+                    self.try_address(now, subnet, trial.request, trial.tries - 1);
                 }
                 continue;
             }
             let request = trial.request;
-            if self.lease(now, (interface, address), Some(request.mac), now + OFFER)
+            if self.lease(now, address, Some(request.mac), now + OFFER)
                 && let Some(length) = write(
                     &request,
                     Kind::Offer,
                     Some(address),
-                    (interface, subnet),
+                    subnet,
                     seconds(policy),
                     buffer,
                 )
             {
-                return Some((recipient(&request, Kind::Offer, interface), length));
+                return Some((recipient(&request, Kind::Offer), length));
             }
         }
     }
 
     /// When [`Server::poll`] has something next.
-    pub fn next_deadline(&self, subnets: &[Option<Subnet>; NETWORKS], policy: Policy) -> Instant {
-        if policy == Policy::Never {
-            return Instant::NEVER;
-        }
-        let duties = self
-            .duty
-            .iter()
-            .zip(subnets)
-            .filter(|(_, subnet)| subnet.is_some());
-        let duties = duties.map(|(duty, _)| match *duty {
+    pub fn next_deadline(&self, policy: Policy) -> Instant {
+        let duty = match self.duty {
+            _ if policy == Policy::Never => return Instant::NEVER,
             Duty::Silent { until } if policy == Policy::Always => until,
             Duty::Silent { .. } => Instant::NEVER,
             Duty::Looking { next, .. } | Duty::Serving { next } => next,
-        });
+        };
         let trials = self.trials.iter().map(|trial| match trial.state {
             Tried::Due | Tried::Free => Instant::ZERO,
             Tried::Until(until) => until,
         });
-        duties.chain(trials).min().unwrap_or(Instant::NEVER)
+        trials.chain([duty]).min().unwrap_or(duty)
     }
 
     /// Chooses an address for a client, to be tried before it is offered.
-    fn try_address(&mut self, now: Instant, (interface, subnet): (u8, &Subnet), request: Request, tries: u8) {
-        let again = |trial: &Trial| (trial.interface, trial.request.mac) == (interface, request.mac);
-        if self.trials.iter().any(again) {
+    fn try_address(&mut self, now: Instant, subnet: &Subnet, request: Request, tries: u8) {
+        if self.trials.iter().any(|trial| trial.request.mac == request.mac) {
             return;
         }
-        let address = self.choose(now, (interface, subnet), &request);
+        let address = self.choose(now, subnet, &request);
         let trial = address.map(|address| Trial {
-            interface,
             address,
             request,
             state: Tried::Due,
@@ -404,18 +377,10 @@ impl Server {
     }
 
     /// The address that it wants, or one that goes by its hardware address, so that it gets the same after a power cut.
-    fn choose(
-        &self,
-        now: Instant,
-        (interface, subnet): (u8, &Subnet),
-        request: &Request,
-    ) -> Option<Ipv4Addr> {
+    fn choose(&self, now: Instant, subnet: &Subnet, request: &Request) -> Option<Ipv4Addr> {
         let free = |address: &Ipv4Addr| {
-            let tried = self
-                .trials
-                .iter()
-                .any(|trial| (trial.interface, trial.address) == (interface, *address));
-            !tried && subnet.can_be_given(*address) && self.is_free(now, *address, request, interface)
+            let tried = self.trials.iter().any(|trial| trial.address == *address);
+            !tried && subnet.can_be_given(*address) && self.is_free(now, *address, request)
         };
         if let Some(wish) = request.wish.filter(free) {
             return Some(wish);
@@ -434,37 +399,23 @@ impl Server {
     }
 
     /// Can the one who requests have the address, as far as leases say?
-    fn is_free(&self, now: Instant, address: Ipv4Addr, request: &Request, interface: u8) -> bool {
-        !self.leases.iter().any(|lease| {
-            (lease.interface, lease.address) == (interface, address)
-                && lease.mac != Some(request.mac)
-                && lease.until > now
-        })
+    fn is_free(&self, now: Instant, address: Ipv4Addr, request: &Request) -> bool {
+        !self
+            .leases
+            .iter()
+            .any(|lease| lease.address == address && lease.mac != Some(request.mac) && lease.until > now)
     }
 
-    fn known(&self, interface: u8, mac: [u8; 6]) -> Option<Lease> {
-        let mine = |lease: &&Lease| (lease.interface, lease.mac) == (interface, Some(mac));
-        self.leases.iter().find(mine).copied()
+    fn known(&self, mac: [u8; 6]) -> Option<Lease> {
+        self.leases.iter().find(|lease| lease.mac == Some(mac)).copied()
     }
 
     /// Writes a lease down, in the place of those that were the client's or of the address; or of the one that is over the
     /// longest. False: there is no room.
-    fn lease(
-        &mut self,
-        now: Instant,
-        (interface, address): (u8, Ipv4Addr),
-        mac: Option<[u8; 6]>,
-        until: Instant,
-    ) -> bool {
-        self.leases.retain(|lease| {
-            lease.interface != interface || (lease.address != address && (mac.is_none() || lease.mac != mac))
-        });
-        let lease = Lease {
-            interface,
-            address,
-            mac,
-            until,
-        };
+    fn lease(&mut self, now: Instant, address: Ipv4Addr, mac: Option<[u8; 6]>, until: Instant) -> bool {
+        self.leases
+            .retain(|lease| lease.address != address && (mac.is_none() || lease.mac != mac));
+        let lease = Lease { address, mac, until };
         if self.leases.is_full() {
             let oldest = self
                 .leases
@@ -483,16 +434,14 @@ impl Server {
     }
 
     /// Somebody else has this address, by the word of this client.
-    fn take(&mut self, now: Instant, interface: u8, address: Ipv4Addr, by: [u8; 6]) {
+    fn take(&mut self, now: Instant, address: Ipv4Addr, by: [u8; 6]) {
         // Nobody declines what is another's.
         let others = |lease: &Lease| {
-            (lease.interface, lease.address) == (interface, address)
-                && lease.mac.is_some_and(|mac| mac != by)
-                && lease.until > now
+            lease.address == address && lease.mac.is_some_and(|mac| mac != by) && lease.until > now
         };
         if !self.leases.iter().any(others) {
             self.counters.taken += 1;
-            self.lease(now, (interface, address), None, now + TAKEN);
+            self.lease(now, address, None, now + TAKEN);
         }
     }
 }
@@ -514,25 +463,19 @@ fn seconds(policy: Policy) -> u32 {
 
 /// To whom an answer goes: to everybody, because the client has no address that ARP could find it at, unless it says that it has
 /// one (RFC 2131 §4.1).
-fn recipient(request: &Request, kind: Kind, interface: u8) -> To {
-    let own = request
-        .own
-        .filter(|_| kind != Kind::Nak)
-        .unwrap_or(Ipv4Addr::BROADCAST);
-    To {
-        interface,
-        address: SocketAddrV4::new(own, CLIENT),
-    }
+fn recipient(request: &Request, kind: Kind) -> SocketAddrV4 {
+    let own = request.own.filter(|_| kind != Kind::Nak);
+    SocketAddrV4::new(own.unwrap_or(Ipv4Addr::BROADCAST), CLIENT)
 }
 
-/// A question for other servers. It comes from the server's port: nobody minds where it is from, and the answer goes to all
-/// clients.
-fn look(interface: u8, subnet: &Subnet, secret: &mut Secret, buffer: &mut [u8]) -> Option<(To, usize)> {
-    let broadcast = [0x80, 0];
+/// A question for other servers. It comes from the server's port, because nobody minds, and of a hardware address that nobody has, so
+/// that no other client's lease is touched; the answer goes to all.
+fn look(secret: &mut Secret, buffer: &mut [u8]) -> Option<(SocketAddrV4, usize)> {
     let [a, b, c, d, ..] = secret.draw();
-    let writer = Writer::new(buffer, false, [a, b, c, d], broadcast, subnet.mac, Kind::Discover)?;
-    let address = SocketAddrV4::new(Ipv4Addr::BROADCAST, PORT);
-    Some((To { interface, address }, writer.finish()))
+    let [e, f, g, h, i, ..] = secret.name();
+    let nobody = [2, e, f, g, h, i];
+    let writer = Writer::new(buffer, false, [a, b, c, d], [0x80, 0], nobody, Kind::Discover)?;
+    Some((SocketAddrV4::new(Ipv4Addr::BROADCAST, PORT), writer.finish()))
 }
 
 /// Writes an answer.
@@ -540,7 +483,7 @@ fn write(
     request: &Request,
     kind: Kind,
     address: Option<Ipv4Addr>,
-    (_, subnet): (u8, &Subnet),
+    subnet: &Subnet,
     seconds: u32,
     buffer: &mut [u8],
 ) -> Option<usize> {

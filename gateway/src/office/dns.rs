@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use heapless::Vec;
 use sip::Instant;
+use sip::pool::Room;
 
 use super::{Reply, Secret, Subnet, To};
 use crate::budget::{DNS_ASKED, DNS_CACHE, DNS_CACHED_MAX, DNS_WAITING};
@@ -44,7 +45,7 @@ const TRIES: u8 = 4;
 /// For how long nobody is asked after that.
 const REST: Duration = Duration::from_secs(10);
 /// Questions that one host may have waiting.
-const PER_HOST: usize = 4;
+const PER_HOST: usize = 2;
 
 /// Counted, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub struct Dns {
     asked: [Asked; DNS_ASKED],
     waiting: Vec<Waiter, DNS_WAITING>,
     /// A question whose waiters get their answer, one after the other; and whether it is over with that.
-    answering: Option<(u8, Answer, bool)>,
+    answering: Room<(u8, Answer, bool)>,
     /// Where answers come in: not to be guessed (RFC 5452 §9.2), another one whenever nothing is asked.
     port: u16,
     /// The server that answered last.
@@ -153,7 +154,7 @@ impl Dns {
                 }
             }; DNS_ASKED],
             waiting: Vec::new(),
-            answering: None,
+            answering: Room::Empty,
             port: 0,
             first: 0,
             rest: None,
@@ -168,8 +169,17 @@ impl Dns {
         }
     }
 
-    /// The port that answers of other servers come in at; 0 before the first question.
+    /// The port that other name servers and time servers are asked from; 0 before the first question.
     pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The same, chosen if need be.
+    pub fn open_port(&mut self, secret: &mut Secret) -> u16 {
+        if self.port == 0 {
+            let [a, b, ..] = secret.draw();
+            self.port = dynamic(a, b);
+        }
         self.port
     }
 
@@ -182,7 +192,7 @@ impl Dns {
     pub fn forget_questions(&mut self) {
         self.asked.iter_mut().for_each(|asked| asked.question.clear());
         self.waiting.clear();
-        self.answering = None;
+        self.answering = Room::Empty;
         self.rest = None;
     }
 
@@ -283,8 +293,7 @@ impl Dns {
             let alone = self.asked.iter().all(|asked| asked.question.is_empty());
             let [a, b, c, d, ..] = secret.draw();
             if alone {
-                // RFC 6335 §6: the dynamic ports.
-                self.port = 0xC000 | u16::from_be_bytes([a, b]);
+                self.port = dynamic(a, b);
             }
             if let Some(asked) = self.asked.get_mut(index) {
                 *asked = Asked {
@@ -373,7 +382,7 @@ impl Dns {
                 Answer::Heard
             }
         };
-        self.answering = Some((index as u8, answer, true));
+        self.answering = Room::Taken((index as u8, answer, true));
     }
 
     /// The next thing to send, written to `buffer`: from which port, to whom, how long. `heard` is what [`Dns::answer`] kept.
@@ -385,10 +394,10 @@ impl Dns {
         buffer: &mut [u8],
     ) -> Option<(u16, To, usize)> {
         loop {
-            if let Some((index, answer, over)) = self.answering {
+            if let Room::Taken((index, answer, over)) = self.answering {
                 let next = self.waiting.iter().position(|waiter| waiter.asked == index);
                 let Some(waiter) = next.map(|at| self.waiting.swap_remove(at)) else {
-                    self.answering = None;
+                    self.answering = Room::Empty;
                     if over && let Some(asked) = self.asked.get_mut(usize::from(index)) {
                         asked.question.clear();
                     }
@@ -427,7 +436,7 @@ impl Dns {
             if asked.tries == STALE_AFTER
                 && let Some(stale) = stale
             {
-                self.answering = Some((index as u8, stale, false));
+                self.answering = Room::Taken((index as u8, stale, false));
             }
             let tries = usize::from(asked.tries);
             asked.tries += 1;
@@ -447,7 +456,7 @@ impl Dns {
                 }
                 _ => {
                     self.rest = Some(now + REST);
-                    self.answering = Some((index as u8, stale.unwrap_or(Answer::Failure), true));
+                    self.answering = Room::Taken((index as u8, stale.unwrap_or(Answer::Failure), true));
                 }
             }
         }
@@ -457,7 +466,7 @@ impl Dns {
     pub fn next_deadline(&self) -> Instant {
         let asked = self.asked.iter().filter(|asked| !asked.question.is_empty());
         let next = asked.map(|asked| asked.next).min().unwrap_or(Instant::NEVER);
-        if self.answering.is_some() {
+        if self.answering.as_ref().is_some() {
             Instant::ZERO
         } else {
             next
@@ -541,6 +550,11 @@ impl Waiter {
             to,
         }
     }
+}
+
+/// One of the dynamic ports (RFC 6335 §6).
+fn dynamic(a: u8, b: u8) -> u16 {
+    0xC000 | u16::from_be_bytes([a, b])
 }
 
 fn word_is_zero(bytes: &[u8], at: usize) -> bool {

@@ -8,7 +8,7 @@ use sip::Instant;
 use super::Secret;
 use super::clock::{Clock, Source, Word};
 
-/// Port of time servers; the box asks from it too.
+/// Port of time servers.
 pub const PORT: u16 = 123;
 /// Bytes of a message without extensions.
 pub const MESSAGE: usize = 48;

@@ -25,8 +25,6 @@ const NO_PRIORITY: u8 = 13;
 /// The log of one phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// The network it is in.
-    pub interface: u8,
     /// Its address.
     pub address: Ipv4Addr,
     /// When it was last heard.
@@ -67,8 +65,8 @@ impl Syslog {
     }
 
     /// A datagram at port 514.
-    pub fn receive(&mut self, now: Instant, interface: u8, address: Ipv4Addr, bytes: &[u8]) {
-        let Some(log) = self.log(now, interface, address) else {
+    pub fn receive(&mut self, now: Instant, address: Ipv4Addr, bytes: &[u8]) {
+        let Some(log) = self.log(now, address) else {
             return;
         };
         let second = now.as_millis() / 1_000;
@@ -121,9 +119,8 @@ impl Syslog {
     }
 
     /// The log of this phone, made if need be in the place of the one that was silent the longest.
-    fn log(&mut self, now: Instant, interface: u8, address: Ipv4Addr) -> Option<&mut Log> {
-        let own = |log: &Log| (log.interface, log.address) == (interface, address);
-        if let Some(at) = self.logs.iter().position(own) {
+    fn log(&mut self, now: Instant, address: Ipv4Addr) -> Option<&mut Log> {
+        if let Some(at) = self.logs.iter().position(|log| log.address == address) {
             return self.logs.get_mut(at);
         }
         if self.logs.is_full() {
@@ -131,7 +128,6 @@ impl Syslog {
             self.logs.swap_remove(at);
         }
         let log = Log {
-            interface,
             address,
             heard: now,
             lines: 0,
@@ -206,7 +202,7 @@ mod tests {
         ];
         for (bytes, expected) in table {
             let mut syslog = Syslog::new();
-            syslog.receive(Instant(5), 0, PHONE, bytes);
+            syslog.receive(Instant(5), PHONE, bytes);
             assert_eq!(heard(&syslog), expected, "{}", bytes.escape_ascii());
         }
     }
@@ -216,7 +212,7 @@ mod tests {
         let mut syslog = Syslog::new();
         let mut line = b"<3>x".to_vec();
         line.extend("電".repeat(200).bytes());
-        syslog.receive(Instant(5), 0, PHONE, &line);
+        syslog.receive(Instant(5), PHONE, &line);
         let (.., text) = heard(&syslog);
         assert!(text.len() > LOG_LINE - 3 && text.starts_with("x電電"), "{text}");
     }
@@ -225,15 +221,15 @@ mod tests {
     fn a_flood_is_dropped_and_the_longest_silent_makes_room() {
         let mut syslog = Syslog::new();
         for _ in 0..25 {
-            syslog.receive(Instant(1_500), 0, PHONE, b"<12>again");
+            syslog.receive(Instant(1_500), PHONE, b"<12>again");
         }
         assert_eq!(heard(&syslog), (10, 10, 15, 4, "again"));
-        syslog.receive(Instant(2_000), 0, PHONE, b"<12>more");
+        syslog.receive(Instant(2_000), PHONE, b"<12>more");
         assert_eq!(heard(&syslog), (11, 11, 15, 4, "more"));
         // The box says the last of them at once, and the next after ten seconds.
         let said = |syslog: &mut Syslog, at| syslog.poll(Instant(at)).map(|log| log.text.clone());
         assert_eq!(said(&mut syslog, 2_000).as_deref(), Some("more"));
-        syslog.receive(Instant(2_100), 0, PHONE, b"<12>later");
+        syslog.receive(Instant(2_100), PHONE, b"<12>later");
         assert_eq!(
             (said(&mut syslog, 11_999), syslog.next_deadline()),
             (None, Instant(12_000))
@@ -243,12 +239,11 @@ mod tests {
             (said(&mut syslog, 99_000), syslog.next_deadline()),
             (None, Instant::NEVER)
         );
-        // The same address in the other network is another phone.
         for host in 0..LOGS as u8 {
             let address = Ipv4Addr::new(10, 0, 0, host);
-            syslog.receive(Instant(3_000 + u64::from(host)), 1, address, b"<12>x");
+            syslog.receive(Instant(3_000 + u64::from(host)), address, b"<12>x");
         }
         assert_eq!(syslog.iter().count(), LOGS);
-        assert!(syslog.iter().all(|log| log.interface == 1));
+        assert!(syslog.iter().all(|log| log.address != PHONE));
     }
 }

@@ -18,7 +18,6 @@ const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 254);
 
 fn subnet() -> Subnet {
     Subnet {
-        mac: [2, 0, 0, 0, 0, 1],
         prefix: 24,
         router: Some(ROUTER),
         ..Subnet::host(BOX)

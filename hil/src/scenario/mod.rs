@@ -9,9 +9,12 @@ mod demo;
 mod faults;
 mod load;
 mod network;
+mod power;
+mod provision;
 mod rig;
 mod rules;
 mod stage;
+mod vlan;
 
 /// A story.
 pub struct Scenario {
@@ -42,6 +45,21 @@ pub const ALL: &[Scenario] = &[
         "analog-faults",
         "tests of damaged lines; converter, codec and line circuit that fail",
         analog::faults,
+    ),
+    of_box(
+        "power",
+        "ports with power: phones are fed within their class, and while the box starts again",
+        power::tell,
+    ),
+    of_box(
+        "vlan",
+        "the phones in a VLAN of their own, which LLDP-MED names; the switch goes on while the box starts again",
+        vlan::tell,
+    ),
+    of_box(
+        "provision",
+        "a port powers a phone, which finds the box, configures itself and calls; a thief is refused",
+        provision::tell,
     ),
     of_box(
         "garbage",

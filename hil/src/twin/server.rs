@@ -85,6 +85,11 @@ impl Lines {
         self.card.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same, for others who have to do with it for longer.
+    pub fn shared(&self) -> Arc<Mutex<Card>> {
+        Arc::clone(&self.card)
+    }
+
     /// Where QEMU's UART1 connects.
     pub fn socket(&self) -> &Path {
         &self.socket

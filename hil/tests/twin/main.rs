@@ -4,6 +4,7 @@ mod bench;
 mod chips;
 mod drivers;
 mod line;
+mod power;
 mod server;
 mod sets;
 mod switch;

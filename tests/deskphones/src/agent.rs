@@ -194,6 +194,11 @@ impl Agent {
         self.legs.iter().filter(|leg| leg.is_busy()).count()
     }
 
+    /// Where the audio of a call goes that is answered: from this end's port to the other end. It sends none itself.
+    pub fn audio(&self) -> Option<(u16, SocketAddr)> {
+        self.legs.iter().find_map(|leg| leg.audio(&self.voice))
+    }
+
     /// Changes how it treats calls that come in.
     pub fn set_manner(&mut self, manner: Manner) {
         self.manner = manner;

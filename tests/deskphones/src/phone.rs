@@ -104,6 +104,8 @@ pub struct Phone {
     pub model: &'static Model,
     /// Its MAC address.
     pub mac: Mac,
+    /// How long it boots: a rig in real time need not wait for what is assumed of the model.
+    pub boot: Millis,
     /// Ways of discovery that are switched on.
     pub looks: Vec<Discovery>,
     /// What it keeps over a loss of power.
@@ -143,6 +145,7 @@ impl Phone {
         Phone {
             model,
             mac,
+            boot: model.boot,
             looks: model.looks.to_vec(),
             store: Store::new(),
             problems: Vec::new(),
@@ -261,9 +264,9 @@ impl Phone {
         fresh.store = std::mem::take(&mut self.store);
         fresh.problems = std::mem::take(&mut self.problems);
         fresh.fetched = std::mem::take(&mut self.fetched);
-        (fresh.manner, fresh.linked) = (self.manner, self.linked);
+        (fresh.boot, fresh.manner, fresh.linked) = (self.boot, self.manner, self.linked);
         if on {
-            fresh.stage = Stage::Boots(now + self.model.boot);
+            fresh.stage = Stage::Boots(now + self.boot);
             fresh.progress.powered = Some(now);
         }
         *self = fresh;

@@ -13,7 +13,9 @@ use embassy_time::{Duration, Instant, Timer, with_timeout};
 use embedded_hal::digital::{ErrorType as PinError, OutputPin};
 use embedded_hal_async::i2c::{self, ErrorKind, ErrorType as I2cError, NoAcknowledgeSource, Operation};
 use embedded_hal_async::spi::{self, ErrorType as SpiError, SpiBus};
-use hil_wire::lines::{ANSWER_MS, CODEC, I2cFault, Octets, PORTS, Report, Request, TRANSFER, input, output};
+use hil_wire::lines::{
+    ANSWER_MS, CODEC, I2cFault, Octets, PORTS, Report, Request, SWITCH, TRANSFER, input, output,
+};
 use hil_wire::link::{FRAME, Link, Received};
 
 use super::pcm::{self, Pcm};
@@ -21,6 +23,10 @@ use super::uart;
 use crate::lines::circuit::{Edge, Wiring};
 
 const PATIENCE: Duration = Duration::from_millis(ANSWER_MS);
+/// Chips with an SPI of their own.
+const CHIPS: usize = 2;
+/// I2C buses: of the lines, of the hub.
+const BUSES: usize = 2;
 /// SHK of all ports.
 const HOOKS: u32 = ((1 << PORTS) - 1) * input::SHK;
 
@@ -40,14 +46,28 @@ pub struct Lines {
     pub pcm: Pcm,
 }
 
+/// What the hub hangs on. Neither chip is reset with the processor.
+pub struct Hub {
+    /// SPI to the switch.
+    pub bus: Bus,
+    /// CS of the switch.
+    pub select: Select,
+    /// I2C to the power controller.
+    pub i2c: I2c,
+}
+
 struct State {
     link: Link<Request, Report>,
     /// Levels of the output pins, and whether the twins do not know them yet.
     levels: (u32, bool),
     /// The number of the last transfer.
     id: u8,
-    /// The codec is selected.
-    selected: bool,
+    /// Which chips are selected: codec, switch.
+    selected: [bool; CHIPS],
+    /// The numbers of the transfers that are waited for at the bus of each.
+    waits: [u8; CHIPS],
+    /// The same for each I2C.
+    i2c_waits: [u8; BUSES],
 }
 
 impl State {
@@ -63,15 +83,18 @@ impl State {
 static STATE: Mutex<RefCell<Option<State>>> = Mutex::new(RefCell::new(None));
 /// There is something to send, or something was received.
 pub static WAKER: AtomicWaker = AtomicWaker::new();
-static I2C_DONE: Signal<CriticalSectionRawMutex, (u8, Result<Octets, I2cFault>)> = Signal::new();
-static SPI_DONE: Signal<CriticalSectionRawMutex, (u8, Octets)> = Signal::new();
+/// The end of a transfer: its number, and what came of it.
+type Done<T> = Signal<CriticalSectionRawMutex, (u8, T)>;
+
+static I2C_DONE: [Done<Result<Octets, I2cFault>>; BUSES] = [const { Signal::new() }; BUSES];
+static SPI_DONE: [Done<Octets>; CHIPS] = [const { Signal::new() }; CHIPS];
 
 fn with<T>(act: impl FnOnce(&mut State) -> T) -> Option<T> {
     critical_section::with(|cs| STATE.borrow_ref_mut(cs).as_mut().map(act))
 }
 
-/// The lines, if the rig has plugged some in; once.
-pub fn take(session: u16) -> Option<Lines> {
+/// The lines and the hub, if the rig has plugged some in; once.
+pub fn take(session: u16) -> Option<(Lines, Hub)> {
     if !pcm::is_present() {
         return None;
     }
@@ -80,7 +103,9 @@ pub fn take(session: u16) -> Option<Lines> {
         link: Link::board(session),
         levels: (0, true),
         id: 0,
-        selected: false,
+        selected: [false; CHIPS],
+        waits: [0; CHIPS],
+        i2c_waits: [0; BUSES],
     };
     critical_section::with(|cs| STATE.borrow_ref_mut(cs).replace(state));
     let wiring = [0, 1, 2, 3].map(|port| Wiring {
@@ -89,17 +114,23 @@ pub fn take(session: u16) -> Option<Lines> {
         power: Pin(output::POWER << port),
         test: Pin(output::TEST << port),
     });
-    Some(Lines {
-        bus: Bus(()),
-        select: Select(()),
-        i2c: I2c(()),
+    let hub = Hub {
+        bus: Bus(SWITCH),
+        select: Select(SWITCH),
+        i2c: I2c(1),
+    };
+    let lines = Lines {
+        bus: Bus(CODEC),
+        select: Select(CODEC),
+        i2c: I2c(0),
         wiring,
         hooks: Hooks {
             levels: 0,
             heard: None,
         },
         pcm: Pcm::new(),
-    })
+    };
+    Some((lines, hub))
 }
 
 /// An output pin.
@@ -144,8 +175,18 @@ pub fn lights() -> [Pin; 3] {
     .map(Pin)
 }
 
-/// CS of the codec: it goes with the transfers.
-pub struct Select(());
+/// CS of a chip: it goes with the transfers.
+pub struct Select(u8);
+
+impl Select {
+    fn set(&mut self, selected: bool) {
+        with(|state| {
+            if let Some(is) = state.selected.get_mut(usize::from(self.0)) {
+                *is = selected;
+            }
+        });
+    }
+}
 
 impl PinError for Select {
     type Error = Infallible;
@@ -153,25 +194,23 @@ impl PinError for Select {
 
 impl OutputPin for Select {
     fn set_low(&mut self) -> Result<(), Infallible> {
-        with(|state| state.selected = true);
+        self.set(true);
         Ok(())
     }
 
     fn set_high(&mut self) -> Result<(), Infallible> {
-        with(|state| state.selected = false);
+        self.set(false);
         Ok(())
     }
 }
 
 /// Sends a request that has this number, and waits for its answer.
-async fn ask<T>(
-    request: impl FnOnce(u8, &State) -> Request,
-    done: &Signal<CriticalSectionRawMutex, (u8, T)>,
-) -> Option<T> {
+async fn ask<T>(request: impl FnOnce(u8, &mut State) -> Request, done: &Done<T>) -> Option<T> {
     done.reset();
     let id = with(|state| {
-        state.id = state.id.wrapping_add(1);
-        let request = request(state.id, state);
+        let id = state.id.wrapping_add(1);
+        state.id = id;
+        let request = request(id, state);
         state.link.send(request).is_ok().then_some(state.id)
     })??;
     WAKER.wake();
@@ -186,8 +225,8 @@ async fn ask<T>(
     with_timeout(PATIENCE, answer).await.ok()
 }
 
-/// SPI.
-pub struct Bus(());
+/// SPI of a chip.
+pub struct Bus(u8);
 
 impl SpiError for Bus {
     type Error = spi::ErrorKind;
@@ -197,12 +236,20 @@ impl Bus {
     async fn exchange(&mut self, octets: &mut [u8]) -> Result<(), spi::ErrorKind> {
         for octets in octets.chunks_mut(TRANSFER) {
             let write = Octets::from_slice(octets).map_err(|_| spi::ErrorKind::Overrun)?;
-            let request = |id, state: &State| Request::Spi {
-                id,
-                chip: state.selected.then_some(CODEC),
-                write,
+            let chip = usize::from(self.0);
+            let done = SPI_DONE.get(chip).ok_or(spi::ErrorKind::Other)?;
+            let request = |id, state: &mut State| {
+                if let Some(waits) = state.waits.get_mut(chip) {
+                    *waits = id;
+                }
+                let selected = state.selected.get(chip).copied().unwrap_or_default();
+                Request::Spi {
+                    id,
+                    chip: selected.then_some(self.0),
+                    write,
+                }
             };
-            let read = ask(request, &SPI_DONE).await.ok_or(spi::ErrorKind::Other)?;
+            let read = ask(request, done).await.ok_or(spi::ErrorKind::Other)?;
             for (to, from) in octets.iter_mut().zip(read) {
                 *to = from;
             }
@@ -243,8 +290,8 @@ impl SpiBus for Bus {
     }
 }
 
-/// I2C.
-pub struct I2c(());
+/// I2C of the lines or of the hub. There is one in the rig, and whoever has one has it alone for a transfer.
+pub struct I2c(usize);
 
 impl I2cError for I2c {
     type Error = ErrorKind;
@@ -256,13 +303,19 @@ impl I2c {
             .ok()
             .filter(|count| usize::from(*count) <= TRANSFER);
         let count = count.ok_or(ErrorKind::Overrun)?;
-        let request = |id, _: &State| Request::I2c {
-            id,
-            address,
-            write,
-            read: count,
+        let done = I2C_DONE.get(self.0).ok_or(ErrorKind::Other)?;
+        let request = |id, state: &mut State| {
+            if let Some(waits) = state.i2c_waits.get_mut(self.0) {
+                *waits = id;
+            }
+            Request::I2c {
+                id,
+                address,
+                write,
+                read: count,
+            }
         };
-        match ask(request, &I2C_DONE).await {
+        match ask(request, done).await {
             Some(Ok(octets)) if octets.len() == read.len() => {
                 read.copy_from_slice(&octets);
                 Ok(())
@@ -358,8 +411,18 @@ impl Hooks {
 
     fn take(&mut self, report: Report) {
         match report {
-            Report::I2c { id, result } => I2C_DONE.signal((id, result)),
-            Report::Spi { id, read } => SPI_DONE.signal((id, read)),
+            Report::I2c { id, result } => {
+                let waits = with(|state| state.i2c_waits).unwrap_or_default();
+                if let Some((done, _)) = I2C_DONE.iter().zip(waits).find(|(_, of)| *of == id) {
+                    done.signal((id, result));
+                }
+            }
+            Report::Spi { id, read } => {
+                let waits = with(|state| state.waits).unwrap_or_default();
+                if let Some((done, _)) = SPI_DONE.iter().zip(waits).find(|(_, of)| *of == id) {
+                    done.signal((id, read));
+                }
+            }
             Report::Inputs { levels, frame } => self.heard = Some((levels, frame)),
         }
     }

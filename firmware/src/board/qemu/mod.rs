@@ -14,7 +14,7 @@ mod watchdog;
 
 pub use flash::Flash;
 pub use irq::{spawner, start_executors};
-pub use lines::{Bus, Hooks, I2c, Lines, Pin, Select};
+pub use lines::{Bus, Hooks, Hub, I2c, Lines, Pin, Select};
 pub use mmio::console_write;
 pub use pcm::Pcm;
 pub use time::{WORK_UNIT, work_time};
@@ -37,6 +37,8 @@ pub struct Board {
     pub seed: [u8; 32],
     /// The analog lines, if there are any.
     pub lines: Option<Lines>,
+    /// The hub, if there is one.
+    pub hub: Option<Hub>,
     /// The indicator lights; without the rig's twins nobody sees them.
     pub lights: [Pin; 3],
 }
@@ -53,13 +55,14 @@ pub fn init() -> Result<Board, lan9118::Error> {
     let mut seed = [0; wire::SEED_LEN];
     mmio::shared_bytes(wire::SHARED_SEED, &mut seed);
     let [.., a, b] = seed;
-    let lines = lines::take(u16::from_le_bytes([a, b]));
+    let (lines, hub) = lines::take(u16::from_le_bytes([a, b])).unzip();
     Ok(Board {
         mac,
         flash: Flash::take(),
         watchdog: Watchdog::take(),
         seed,
         lines,
+        hub,
         lights: lines::lights(),
     })
 }

@@ -1,14 +1,11 @@
 use super::*;
-use crate::office::{OFFICE, VOICE};
 use std::vec::Vec as StdVec;
 
 const BOX: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 10);
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
-const BOX_MAC: [u8; 6] = [2, 0x44, 0x45, 0x4E, 0x57, 1];
 
 fn office() -> Subnet {
     Subnet {
-        mac: BOX_MAC,
         prefix: 24,
         router: Some(ROUTER),
         ..Subnet::host(BOX)
@@ -86,7 +83,7 @@ struct Got {
 }
 
 impl Got {
-    fn read(to: To, bytes: &[u8]) -> Self {
+    fn read(to: SocketAddrV4, bytes: &[u8]) -> Self {
         assert!(bytes.len() >= 300 && bytes[..3] == [2, 1, 6] && bytes[236..240] == [99, 130, 83, 99]);
         assert_eq!(bytes[28..34], mac(bytes[33]));
         let mut options = StdVec::new();
@@ -101,7 +98,7 @@ impl Got {
         Self {
             kind: kind[0],
             phone: bytes[33],
-            to: to.address,
+            to,
             address: Ipv4Addr::new(bytes[16], bytes[17], bytes[18], bytes[19]),
             options,
         }
@@ -121,7 +118,7 @@ struct Lab {
     secret: Secret,
     now: u64,
     policy: Policy,
-    subnets: [Option<Subnet>; NETWORKS],
+    subnet: Subnet,
     /// When it looked for another server.
     looked: StdVec<u64>,
     /// Addresses that somebody is at who has not asked.
@@ -131,13 +128,13 @@ struct Lab {
 impl Lab {
     fn new(policy: Policy) -> Self {
         let mut server = Server::new();
-        server.restart(Instant(0), OFFICE, policy, true);
+        server.restart(Instant(0), policy, true);
         Self {
             server,
             secret: Secret::new(&[3; 32]),
             now: 0,
             policy,
-            subnets: [Some(office()), None],
+            subnet: office(),
             looked: StdVec::new(),
             there: StdVec::new(),
         }
@@ -148,25 +145,16 @@ impl Lab {
         let mut lab = Self::new(policy);
         assert_eq!(lab.hear(&discover(250)), None);
         lab.wait(6_000);
-        assert!(lab.server.serves(OFFICE));
+        assert!(lab.server.serves());
         lab
     }
 
     fn hear(&mut self, message: &Message) -> Option<Got> {
-        self.hear_in(OFFICE, message)
-    }
-
-    fn hear_in(&mut self, interface: u8, message: &Message) -> Option<Got> {
         let mut room = [0xEE; REPLY_MAX];
-        let subnet = self.subnets[usize::from(interface)].clone().unwrap();
-        let (to, length) = self.server.receive(
-            Instant(self.now),
-            (interface, &subnet),
-            self.policy,
-            &message.bytes(),
-            &mut room,
-        )?;
-        assert_eq!(to.interface, interface);
+        let (now, message) = (Instant(self.now), message.bytes());
+        let (to, length) = self
+            .server
+            .receive(now, &self.subnet, self.policy, &message, &mut room)?;
         Some(Got::read(to, &room[..length]))
     }
 
@@ -180,29 +168,26 @@ impl Lab {
             let (now, policy) = (Instant(self.now), self.policy);
             while let Some((to, length)) =
                 self.server
-                    .poll(now, &mut self.secret, &self.subnets, policy, &mut room)
+                    .poll(now, &mut self.secret, &self.subnet, policy, &mut room)
             {
-                match to.address.port() {
+                match to.port() {
                     67 => {
-                        assert_eq!(
-                            (*to.address.ip(), &room[..3]),
-                            (Ipv4Addr::BROADCAST, &[1, 1, 6][..])
-                        );
-                        // Its own hardware address, an answer to all, DHCPDISCOVER.
+                        assert_eq!((*to.ip(), &room[..3]), (Ipv4Addr::BROADCAST, &[1, 1, 6][..]));
+                        // A hardware address that nobody has, an answer to all, DHCPDISCOVER.
+                        let [a, b, c, d, e, ..] = self.secret.name();
+                        let nobody = [2, a, b, c, d, e];
                         assert_eq!(
                             (&room[28..34], room[10], &room[240..243]),
-                            (&BOX_MAC[..], 0x80, &[53, 1, 1][..])
+                            (&nobody[..], 0x80, &[53, 1, 1][..])
                         );
                         self.looked.push(self.now);
                     }
-                    9 if !self.there.contains(to.address.ip()) => {
-                        silent.push((self.now + 750, *to.address.ip()))
-                    }
+                    9 if !self.there.contains(to.ip()) => silent.push((self.now + 750, *to.ip())),
                     9 => {}
                     _ => got.push(Got::read(to, &room[..length])),
                 }
             }
-            let next = self.server.next_deadline(&self.subnets, policy).0;
+            let next = self.server.next_deadline(policy).0;
             let next = silent.iter().map(|(at, _)| *at).chain([next]).min().unwrap();
             if next > end {
                 self.now = end;
@@ -242,12 +227,12 @@ fn it_looks_before_it_serves() {
     let mut lab = Lab::new(Policy::Always);
     lab.wait(5_999);
     assert_eq!(
-        (&lab.looked[..], lab.server.serves(OFFICE)),
+        (&lab.looked[..], lab.server.serves()),
         (&[0, 2_000, 4_000][..], false)
     );
     assert_eq!(lab.hear(&discover(1)), None);
     lab.wait(1);
-    assert!(lab.server.serves(OFFICE));
+    assert!(lab.server.serves());
     // And every minute from then on.
     lab.wait(125_000);
     assert_eq!(lab.looked[3..], [66_000, 126_000]);
@@ -260,13 +245,13 @@ fn it_looks_before_it_serves() {
     assert_eq!(lab.hear(&discover(1)), None);
     lab.wait(6_000);
     assert_eq!(lab.looked, [start, start + 2_000, start + 4_000]);
-    assert!(lab.server.serves(OFFICE));
+    assert!(lab.server.serves());
 
     // Never.
     let mut lab = Lab::new(Policy::Never);
     assert_eq!(lab.hear(&discover(1)), None);
     lab.wait(60_000);
-    assert!(lab.looked.is_empty() && !lab.server.serves(OFFICE));
+    assert!(lab.looked.is_empty() && !lab.server.serves());
 }
 
 #[test]
@@ -276,12 +261,12 @@ fn never_beside_another() {
         let mut lab = Lab::new(policy);
         lab.hear(&discover(1));
         lab.wait(3_000);
-        lab.server.yield_to(Instant(lab.now), OFFICE);
+        lab.server.yield_to(Instant(lab.now));
         let (looked, start) = (lab.looked.len(), lab.now);
         lab.wait(59_000);
         lab.hear(&discover(1));
         assert_eq!(
-            (lab.looked.len(), lab.server.serves(OFFICE)),
+            (lab.looked.len(), lab.server.serves()),
             (looked, false),
             "{policy:?}"
         );
@@ -294,11 +279,11 @@ fn never_beside_another() {
         // Heard while it serves: silent at once, whoever asks; what it leased stays leased.
         let mut lab = Lab::serving(policy);
         let address = lab.lease(1);
-        lab.server.yield_to(Instant(lab.now), OFFICE);
+        lab.server.yield_to(Instant(lab.now));
         assert_eq!(lab.hear(&discover(2)), None);
         assert_eq!(lab.hear(&Message::new(3, 1).at(address)), None);
         assert_eq!(lab.wait(5_000), []);
-        assert_eq!(lab.server.holder(OFFICE, address), Some(mac(1)));
+        assert_eq!(lab.server.holder(address), Some(mac(1)));
         assert_eq!(lab.server.counters().yielded, 1);
 
         // A client chooses the other's offer: there is another.
@@ -306,7 +291,7 @@ fn never_beside_another() {
         let chosen = Message::new(3, 1)
             .with(54, &ROUTER.octets())
             .with(50, &[192, 168, 1, 77]);
-        assert_eq!((lab.hear(&chosen), lab.server.serves(OFFICE)), (None, false));
+        assert_eq!((lab.hear(&chosen), lab.server.serves()), (None, false));
     }
 }
 
@@ -418,10 +403,7 @@ fn somebody_is_there_already() {
     let start = lab.now;
     let offer = lab.wait(5_000).pop().unwrap();
     assert_ne!(offer.address, usual);
-    assert_eq!(
-        (lab.server.counters().taken, lab.server.holder(OFFICE, usual)),
-        (1, None)
-    );
+    assert_eq!((lab.server.counters().taken, lab.server.holder(usual)), (1, None));
     assert!(start + 1_500 + 750 <= lab.now);
     // The client's own trial (DHCPDECLINE): another address, and that one to nobody for ten minutes.
     lab.hear(&request(1, offer.address)).unwrap();
@@ -440,7 +422,7 @@ fn somebody_is_there_already() {
         .with(50, &offer.address.octets())
         .with(54, &BOX.octets());
     lab.hear(&stolen);
-    assert_eq!(lab.server.holder(OFFICE, offer.address), Some(mac(2)));
+    assert_eq!(lab.server.holder(offer.address), Some(mac(2)));
     // Everybody is there: it gives up and is asked again.
     let mut lab = Lab::serving(Policy::Auto);
     lab.there = (0..=255).map(|host| Ipv4Addr::new(192, 168, 1, host)).collect();
@@ -494,40 +476,29 @@ fn an_office_that_is_powered_in_one_go() {
     assert_eq!(lab.hear(&wish).unwrap().kind, 5);
 }
 
+/// A network without a router, with room for five.
 #[test]
-fn networks_are_apart() {
-    let mut lab = Lab::serving(Policy::Always);
-    let voice = Subnet {
-        mac: BOX_MAC,
+fn a_small_network() {
+    let mut lab = Lab::new(Policy::Always);
+    lab.subnet = Subnet {
         prefix: 29,
-        ..Subnet::host(Ipv4Addr::new(172, 20, 0, 1))
+        ..Subnet::host(BOX)
     };
-    lab.subnets[1] = Some(voice);
-    lab.server.restart(Instant(lab.now), VOICE, Policy::Always, true);
     lab.wait(6_000);
-    assert!(lab.server.serves(VOICE));
-    // Another server in the office is none in the voice network.
-    lab.server.yield_to(Instant(lab.now), OFFICE);
-    assert!(lab.server.serves(VOICE) && !lab.server.serves(OFFICE));
     let mut given = StdVec::new();
     for phone in 1..=6 {
-        lab.hear_in(VOICE, &discover(phone));
+        lab.hear(&discover(phone));
         given.extend(lab.wait(1_000).into_iter().map(|offer| {
-            // No router there.
             assert_eq!(offer.option(3), None);
             offer.address.octets()[3]
         }));
     }
     given.sort();
-    // .0 is the network, .1 the box, .7 the broadcast.
-    assert_eq!(given, [2, 3, 4, 5, 6]);
-    // Renumbered: what was leased there is forgotten.
-    lab.server.restart(Instant(lab.now), VOICE, Policy::Always, true);
-    assert!((0..8).all(|host| {
-        lab.server
-            .holder(VOICE, Ipv4Addr::new(172, 20, 0, host))
-            .is_none()
-    }));
+    // .8 is the network, .10 the box, .15 the broadcast.
+    assert_eq!(given, [9, 11, 12, 13, 14]);
+    // Renumbered: what was leased is forgotten.
+    lab.server.restart(Instant(lab.now), Policy::Always, true);
+    assert!((8..16).all(|host| lab.server.holder(Ipv4Addr::new(192, 168, 1, host)).is_none()));
 }
 
 #[test]
@@ -544,8 +515,6 @@ fn what_is_no_request() {
     padded.extend(&good[240..good.len() - 1]);
     let mut group = good.clone();
     group[28] = 0xC1;
-    let mut own = good.clone();
-    own[28..34].copy_from_slice(&BOX_MAC);
     for (message, answered) in [
         (good.clone(), true),
         // Pads are skipped, and the end may be missing.
@@ -558,23 +527,18 @@ fn what_is_no_request() {
         (changed(240, 54), false),
         (changed(242, 9), false),
         (changed(242, 2), false),
-        // An option that goes beyond the end; half an option; nobody's hardware address; the box's own client.
+        // An option that goes beyond the end; half an option; nobody's hardware address.
         (good[..good.len() - 2].to_vec(), false),
         (good[..241].to_vec(), false),
         (good[..240].to_vec(), false),
         (group, false),
-        (own, false),
         (StdVec::new(), false),
     ] {
         let subnet = office();
         let mut room = [0; REPLY_MAX];
-        let answer = lab.server.receive(
-            Instant(lab.now),
-            (OFFICE, &subnet),
-            lab.policy,
-            &message,
-            &mut room,
-        );
+        let answer = lab
+            .server
+            .receive(Instant(lab.now), &subnet, lab.policy, &message, &mut room);
         assert_eq!(answer.is_some(), answered, "{}", message.escape_ascii());
     }
     // To know the rest alone (DHCPINFORM): no address, no time.

@@ -243,7 +243,10 @@ fn silent_servers() {
     client.restart(Instant(5_000));
     assert_eq!(client.next_deadline(&[OTHER]), Instant(5_000));
     assert_eq!(
-        (client.next_deadline(&[]), client.poll(Instant(9_000), &[], 1)),
+        (
+            client.next_deadline(&[]),
+            client.poll(Instant(9_000), &mut secret(), &[])
+        ),
         (Instant::NEVER, None)
     );
 }

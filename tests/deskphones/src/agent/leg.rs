@@ -614,6 +614,12 @@ impl Leg {
         }
     }
 
+    /// Where its audio goes while it is talking: from this end's port to the other end.
+    pub fn audio(&self, voice: &Voice) -> Option<(u16, SocketAddr)> {
+        let peer = voice.log.get(self.log)?.media?;
+        matches!(self.state, State::Talking { .. }).then_some((self.media.port(), peer))
+    }
+
     /// Is the phone in use by this call?
     pub fn is_busy(&self) -> bool {
         matches!(

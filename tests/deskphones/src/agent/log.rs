@@ -66,7 +66,8 @@ pub struct CallLog {
 }
 
 impl CallLog {
-    pub(crate) fn new(direction: Direction, now: Millis, peer: String, call_id: String) -> Self {
+    /// A call that has just begun.
+    pub fn new(direction: Direction, now: Millis, peer: String, call_id: String) -> Self {
         CallLog {
             direction,
             called: match direction {
