@@ -66,10 +66,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, of the analog lines the circuits,
-/// hooks, codec and audio, TFTP and the connections for files; the ports with power, the switch and what LLDP says; and the brain
-/// itself, which has the SIP socket.
-const TELLERS: usize = 5 + budget::PLAYERS + budget::LINES + 3 + 1 + budget::HTTP_CONNECTIONS + 3 + 1;
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, the analog lines, TFTP and the
+/// connections for files; the ports with power, the switch and what LLDP says; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 5 + budget::PLAYERS + 1 + 1 + budget::HTTP_CONNECTIONS + 3 + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -129,8 +128,8 @@ struct Lost {
     publications: u32,
     trunk: u32,
     too_long: u32,
-    lines: u32,
     power: u32,
+    rtp_too_long: u32,
 }
 
 /// The time as the brain has it.
@@ -208,6 +207,7 @@ pub async fn run(
         panel.show(gateway.link().lights());
         if now() >= tell_at {
             tell_at = now() + REPORT;
+            outside.lost.rtp_too_long = lines::rtp::too_long();
             let lost = (outside.lost, gateway.counters());
             if lost != told {
                 told = lost;
@@ -361,11 +361,7 @@ impl Outside<'_> {
                     },
                 );
             }
-            Output::Line { line, order } => {
-                if !lines::order(line, order) {
-                    self.lost.lines += 1;
-                }
-            }
+            Output::Line { line, order } => lines::order(line, order),
             Output::Lldp { port, bytes } => {
                 // The shim counts what finds no room; another follows.
                 self.shared.borrow_mut().send_lldp(port, bytes);

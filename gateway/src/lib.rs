@@ -43,7 +43,7 @@ use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
 
-pub use analog::{MEASURING, Measured, Port, Sense, Signal};
+pub use analog::{MEASURING, Measured, NotMeasured, Port, Sense, Signal};
 pub use calls::Meta;
 pub use io::{
     Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
@@ -365,13 +365,12 @@ impl<'s> Gateway<'s> {
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
             Ready::Power(port, order) => Output::Power { port, order },
-            Ready::Put(op) => Output::Store(BINDINGS, op),
+            Ready::Store(token, op) => Output::Store(token, op),
             Ready::Service(office::Ready { port, to, length }) => Output::Service {
                 port,
                 to,
                 bytes: buffer.get(..length).unwrap_or_default(),
             },
-            Ready::Give(op) => Output::Store(provision::TOKEN, op),
             Ready::Tftp { to, len } => Output::Tftp {
                 to,
                 bytes: buffer.get(..len).unwrap_or_default(),
@@ -476,8 +475,10 @@ impl<'s> Gateway<'s> {
             if self.poll_registrar(now) {
                 continue;
             }
-            if let Some(op) = self.keeper.next_put(now, &self.registrar) {
-                return Some(Ready::Put(op));
+            if !self.provision.phones.is_storing()
+                && let Some(op) = self.keeper.next_put(now, &self.registrar)
+            {
+                return Some(Ready::Store(BINDINGS, op));
             }
             if let Some((flow, len)) = self.keeper.release(&self.registrar, buffer) {
                 return Some(Ready::Sent { flow, len });
@@ -488,8 +489,10 @@ impl<'s> Gateway<'s> {
             if let Some((port, len)) = self.poll_lldp(now, buffer) {
                 return Some(Ready::Lldp { port, len });
             }
-            if let Some(op) = self.provision.phones.next_put(now) {
-                return Some(Ready::Give(op));
+            if !self.keeper.is_storing()
+                && let Some(op) = self.provision.phones.next_put(now)
+            {
+                return Some(Ready::Store(provision::TOKEN, op));
             }
             if let Some((to, len)) = self.poll_tftp(now, buffer) {
                 return Some(Ready::Tftp { to, len });
@@ -528,13 +531,15 @@ impl<'s> Gateway<'s> {
             self.uplink.next_deadline(),
             self.hub_deadline(),
             Some(hold_out),
-            self.keeper.next_deadline(),
+            self.keeper
+                .next_deadline()
+                .filter(|_| !self.provision.phones.is_storing()),
             self.lamps.next_deadline(),
             self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
             Some(self.office.next_deadline()),
-            self.provision.next_deadline(),
+            self.provision.next_deadline(self.keeper.is_storing()),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -718,18 +723,10 @@ enum Ready {
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
-    Lldp {
-        port: u8,
-        len: usize,
-    },
+    Lldp { port: u8, len: usize },
     Power(u8, PortOrder),
-    Put(store::Op),
-    /// What a phone is given, or has made of it.
-    Give(store::Op),
-    Tftp {
-        to: SocketAddr,
-        len: usize,
-    },
+    Store(Token, store::Op),
+    Tftp { to: SocketAddr, len: usize },
     Http(u8),
     Uplink,
 }

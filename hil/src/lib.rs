@@ -18,6 +18,7 @@
 
 pub mod baresip;
 pub mod cloud;
+pub mod desk;
 pub mod dhcp;
 pub mod dnsmasq;
 pub mod elf;

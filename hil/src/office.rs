@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 pub const ROUTER: &str = "192.168.50.1";
 /// The address that the router leases to the box.
 pub const BOX: &str = "192.168.50.10";
+/// First and last address that the router leases to everybody else who asks.
+pub const LEASES: [&str; 2] = ["192.168.50.100", "192.168.50.150"];
 /// The box's MAC address (locally administered).
 pub const BOX_MAC: &str = "02:44:45:4e:57:01";
 /// The phones' addresses.
@@ -123,12 +125,7 @@ impl Office {
 
     /// Starts the router's DHCP and name service, if it is not running.
     pub fn start_dhcp(&mut self) -> Result<()> {
-        self.serve(BOX, BOX)
-    }
-
-    /// The same, with addresses for others than the box too.
-    pub fn start_dhcp_for_all(&mut self) -> Result<()> {
-        self.serve(BOX, "192.168.50.99")
+        self.serve(BOX, LEASES)
     }
 
     /// The router is replaced by one with another network, in which the box gets `address`.
@@ -138,13 +135,13 @@ impl Office {
             .ip(&["addr", "del", &format!("{ROUTER}/24"), "dev", "eth0"])?;
         self.router
             .ip(&["addr", "add", &format!("{own}/24"), "dev", "eth0"])?;
-        self.serve(address, address)
+        self.serve(address, [address; 2])
     }
 
-    fn serve(&mut self, address: &str, last: &str) -> Result<()> {
+    fn serve(&mut self, address: &str, [first, last]: [&str; 2]) -> Result<()> {
         let service = dnsmasq::Service {
             interface: "eth0",
-            first: address,
+            first,
             last,
             lease: 120,
             fixed: &[(BOX_MAC, address)],

@@ -532,7 +532,7 @@ impl Node for CloudNode {
                 }
             }
             Arrival::Closed { conn: Some(conn), .. } => self.closed(now, conn),
-            Arrival::Closed { conn: None, .. } | Arrival::Opened { .. } => {}
+            _ => {}
         }
         self.drain(now);
     }

@@ -1,13 +1,17 @@
 //! The box: the real brain and the real store, on a flash memory in RAM, driven as the firmware drives them.
 
+mod hub;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use gateway::budget::{PLAYERS, SIP_PORT, STREAM_MAX};
+use gateway::budget::{HUB_PORTS, PLAYERS, SIP_PORT, STREAM_MAX};
 use gateway::office::{OFFICE, PORTS, Subnet, To};
+use gateway::power::Reading;
+use gateway::provision::http::Next;
 use gateway::storage::BoxStorage;
 use gateway::store::ram::{RamNor, Torn};
 use gateway::store::{Done, Op, Reply, Store, Token, map};
@@ -20,6 +24,8 @@ use self_cell::MutBorrow;
 use shared::factory::{Factory, MAX_FACTORY};
 use shared::sync::BootReason;
 use sip::{Flow, Instant, Transport};
+
+pub use hub::Hub;
 
 use crate::network::{Act, Arrival, Conn, Millis, Piece};
 use crate::rng::Rng;
@@ -58,6 +64,8 @@ enum Told {
     Stored(Box<Done>),
     Played(u8),
     Line(u8, LineEvent),
+    Hub(hub::Told),
+    Power(Box<Reading>),
 }
 
 /// A connection that the box keeps.
@@ -100,6 +108,10 @@ pub struct DeskBox {
     /// When each player comes to its end.
     players: [Option<Millis>; PLAYERS],
     buffer: Vec<u8>,
+    /// Connections for files on which there is an answer.
+    answers: Vec<u8>,
+    /// Its hub, and its ports for files.
+    pub hub: Hub,
     /// At the lines, from the first on.
     pub telephones: Vec<Telephone>,
     /// Announcements begun.
@@ -141,6 +153,8 @@ impl DeskBox {
             store_done: Millis::MAX,
             players: [None; PLAYERS],
             buffer: vec![0; STREAM_MAX],
+            answers: Vec::new(),
+            hub: Hub::default(),
             telephones: Vec::new(),
             announcements: Vec::new(),
             boots: 0,
@@ -184,7 +198,7 @@ impl DeskBox {
             let input = match &told {
                 Told::Datagram(flow, bytes) => Input::Datagram {
                     flow: *flow,
-                    station: None,
+                    station: self.hub.stations.get(&flow.peer.ip()).copied(),
                     bytes,
                 },
                 Told::Service(port, from, bytes) => Input::Service {
@@ -207,6 +221,8 @@ impl DeskBox {
                     line: *line,
                     event: *event,
                 },
+                Told::Hub(told) => self.hub.input(told),
+                Told::Power(reading) => Input::Power(Some(**reading)),
             };
             brain.handle(clock, input);
         });
@@ -222,6 +238,29 @@ impl DeskBox {
                 self.obey(now, output, out);
             }
         });
+        // Answers on connections for files, as far as they are there.
+        for connection in std::mem::take(&mut self.answers) {
+            let Some(conn) = self.hub.conn(connection) else {
+                continue;
+            };
+            let is_over = life.with_dependent_mut(|_, brain| {
+                loop {
+                    match brain.answer(connection, &mut buffer) {
+                        Next::Send(len) => out.push(Act::Send {
+                            conn,
+                            piece: Piece::Bytes(buffer[..len].to_vec()),
+                        }),
+                        Next::Wait => return false,
+                        Next::Close => return true,
+                    }
+                }
+            });
+            if is_over {
+                out.push(Act::Close { conn });
+                self.hub.closed(connection);
+            }
+        }
+        self.told.extend(self.hub.told.drain(..).map(Told::Hub));
         self.buffer = buffer;
         self.life = Some(life);
     }
@@ -302,18 +341,24 @@ impl DeskBox {
                     u64::from(prompt.duration_ms()) * u64::from(times) + 1_000 * u64::from(times - 1);
                 self.players[usize::from(player)] = Some(now + length);
             }
-            // Phones here are set by hand.
-            Output::Tftp { .. } | Output::Http { .. } => {}
+            Output::Tftp { to, bytes } => out.push(Act::Datagram {
+                from: SocketAddr::new(self.address.into(), hub::TFTP_SECOND),
+                to,
+                bytes: bytes.to_vec(),
+            }),
+            Output::Http { connection } => self.answers.push(connection),
+            Output::Lldp { port, bytes } => out.push(Hub::lldp(port, bytes)),
             Output::Line { line, order } => {
                 if let Some(telephone) = self.telephones.get_mut(usize::from(line)) {
                     telephone.obey(now, order);
                 }
             }
-            // It has no hub.
-            Output::Lldp { .. } => {}
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
-            // There is no controller.
-            Output::Power { .. } => {}
+            Output::Power { port, order } => {
+                if let Some(pse) = &mut self.hub.pse {
+                    pse.order(now, port, order);
+                }
+            }
         }
     }
 
@@ -445,7 +490,7 @@ impl Node for DeskBox {
                     self.next_uplink = now + self.rng.range(500, 3_000);
                 }
             }
-            _ => {}
+            other => self.hub.handle(other),
         }
     }
 
@@ -453,15 +498,21 @@ impl Node for DeskBox {
         if self.life.is_none() {
             return;
         }
+        self.told.extend(self.hub.told.drain(..).map(Told::Hub));
         self.run_store(now);
         self.run_players(now);
         self.run_uplink(now, out);
         self.run_telephones(now);
+        let reading = self.hub.pse.as_mut().and_then(|pse| pse.poll(now));
+        if let Some(reading) = reading {
+            self.told.push_back(Told::Power(Box::new(reading)));
+        }
         self.drain(now, out);
         while let Some(told) = self.told.pop_front() {
             self.tell(now, told);
             self.drain(now, out);
         }
+        self.hub.powered(out);
     }
 
     fn next_deadline(&self) -> Millis {
@@ -490,6 +541,7 @@ impl Node for DeskBox {
             .min(players)
             .min(self.store_done)
             .min(telephones)
+            .min(self.hub.next_deadline())
     }
 
     fn power_off(&mut self, _now: Millis) {
@@ -512,6 +564,8 @@ impl Node for DeskBox {
         self.uplink = Line::default();
         self.players = [None; PLAYERS];
         self.telephones.iter_mut().for_each(Telephone::power_off);
+        self.answers.clear();
+        self.hub.power_off();
     }
 
     fn power_on(&mut self, now: Millis) {
@@ -542,6 +596,15 @@ impl Node for DeskBox {
         });
         let loaded = loaded.expect("the store can always be read");
         self.queued_at_boot.push(loaded.queued);
+        if self.hub.pse.is_some() {
+            life.with_dependent_mut(|_, brain| {
+                brain.handle(Instant::ZERO, Input::Hub { mac: hub::MAC });
+                for port in 0..HUB_PORTS as u8 {
+                    let link = shared::hub::Link::Mbps100;
+                    brain.handle(Instant::ZERO, Input::Link { port, link });
+                }
+            });
+        }
         // The circuit says how it finds the loops.
         for (line, telephone) in self.telephones.iter().enumerate() {
             let (at, closed) = (Instant::ZERO, telephone.is_lifted());

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::rng::Rng;
 
 /// Milliseconds of virtual time.
-pub type Millis = u64;
+pub use deskphones::Millis;
 
 /// Which node of the world.
 pub type NodeId = usize;
@@ -119,6 +119,24 @@ pub enum Arrival {
         /// The asker's own name, for one that never was.
         tag: u32,
     },
+    /// An Ethernet frame for the next bridge (LLDP).
+    Frame {
+        /// The port of the hub it came in at, for the hub.
+        port: Option<u8>,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// The hub's switch has learnt who has an address.
+    Station {
+        /// The address.
+        address: IpAddr,
+        /// Hardware address.
+        mac: [u8; 6],
+        /// Port of the hub, from 0.
+        port: u8,
+    },
+    /// The port of the hub gives power, or gives none any more.
+    Power(bool),
 }
 
 /// What a node does to the network.
@@ -152,6 +170,35 @@ pub enum Act {
         /// Which.
         conn: Conn,
     },
+    /// Have this address from now on, or none.
+    Address(Option<IpAddr>),
+    /// Send an Ethernet frame to the next bridge, or as the hub out of a port.
+    Frame {
+        /// The hub's port.
+        port: Option<u8>,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// As the hub, feed a port, or feed it no more.
+    Power {
+        /// The port, from 0.
+        port: u8,
+        /// Feed it.
+        on: bool,
+    },
+}
+
+/// The cable of a node that is plugged into a hub, perhaps with other switches between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cable {
+    /// Hardware address of the node.
+    pub mac: [u8; 6],
+    /// Node of the hub.
+    pub hub: NodeId,
+    /// Port of the hub, from 0.
+    pub port: u8,
+    /// The port feeds the node: there is no other switch between.
+    pub fed: bool,
 }
 
 /// An arrival at a node at a time.
@@ -189,6 +236,7 @@ struct Connection {
 pub struct Network {
     rng: Rng,
     nodes: Vec<(Place, Vec<IpAddr>, bool)>,
+    cables: BTreeMap<NodeId, Cable>,
     paths: BTreeMap<(Place, Place), Path>,
     connections: BTreeMap<Conn, Connection>,
     next_conn: Conn,
@@ -203,6 +251,7 @@ impl Network {
         Network {
             rng,
             nodes: Vec::new(),
+            cables: BTreeMap::new(),
             paths: BTreeMap::new(),
             connections: BTreeMap::new(),
             next_conn: 1,
@@ -215,6 +264,11 @@ impl Network {
     pub fn add(&mut self, place: Place, addresses: &[IpAddr]) -> NodeId {
         self.nodes.push((place, addresses.to_vec(), true));
         self.nodes.len() - 1
+    }
+
+    /// Plugs a node into a hub.
+    pub fn plug(&mut self, node: NodeId, cable: Cable) {
+        self.cables.insert(node, cable);
     }
 
     fn path(&mut self, a: Place, b: Place) -> &mut Path {
@@ -362,7 +416,64 @@ impl Network {
             Act::Connect { tag, to } => self.connect(now, node, tag, to),
             Act::Send { conn, piece } => self.send(now, node, conn, Some(piece)),
             Act::Close { conn } => self.send(now, node, conn, None),
+            Act::Address(address) => self.address(now, node, address),
+            Act::Frame { port: None, bytes } => match self.cables.get(&node) {
+                Some(Cable { hub, port, .. }) => {
+                    let port = Some(*port);
+                    vec![(now + 1, *hub, Arrival::Frame { port, bytes })]
+                }
+                None => Vec::new(),
+            },
+            Act::Frame { port, bytes } => {
+                let frame = Arrival::Frame { port: None, bytes };
+                let at = self.plugged(node).filter(|(_, cable)| Some(cable.port) == port);
+                at.map(|(other, _)| (now + 1, other, frame.clone())).collect()
+            }
+            Act::Power { port, on } => {
+                let at = self
+                    .plugged(node)
+                    .filter(|(_, cable)| cable.fed && cable.port == port);
+                at.map(|(other, _)| (now, other, Arrival::Power(on))).collect()
+            }
         }
+    }
+
+    fn plugged(&self, hub: NodeId) -> impl Iterator<Item = (NodeId, &Cable)> {
+        let all = self.cables.iter().map(|(node, cable)| (*node, cable));
+        all.filter(move |(_, cable)| cable.hub == hub)
+    }
+
+    fn address(&mut self, now: Millis, node: NodeId, address: Option<IpAddr>) -> Vec<Delivery> {
+        self.nodes[node].1 = address.into_iter().collect();
+        let (Some(address), Some(cable)) = (address, self.cables.get(&node)) else {
+            return Vec::new();
+        };
+        let Cable { mac, hub, port, .. } = *cable;
+        vec![(now, hub, Arrival::Station { address, mac, port })]
+    }
+
+    /// To everybody in a place, as broadcast and multicast go.
+    fn flood(
+        &mut self,
+        now: Millis,
+        node: NodeId,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> Vec<Delivery> {
+        let place = self.place(node);
+        let quality = self.path(place, place).quality;
+        let heard = |other: &NodeId| *other != node && self.nodes[*other].0 == place && self.nodes[*other].2;
+        let others: Vec<_> = (0..self.nodes.len()).filter(heard).collect();
+        let mut deliveries = Vec::new();
+        for other in others {
+            let at = now + self.rng.range(quality.delay.0, quality.delay.1);
+            if !self.rng.chance(quality.loss) {
+                let bytes = bytes.to_vec();
+                deliveries.push((at, other, Arrival::Datagram { from, to, bytes }));
+            }
+        }
+        deliveries
     }
 
     fn datagram(
@@ -373,6 +484,9 @@ impl Network {
         to: SocketAddr,
         bytes: Vec<u8>,
     ) -> Vec<Delivery> {
+        if matches!(to.ip(), IpAddr::V4(ip) if ip.is_broadcast() || ip.is_multicast()) {
+            return self.flood(now, node, from, to, &bytes);
+        }
         let Some(receiver) = self.owner(to.ip()) else {
             self.lost += 1;
             return Vec::new();

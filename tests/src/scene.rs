@@ -9,10 +9,12 @@ use shared::site::Site;
 
 use crate::cloud_node::CloudNode;
 use crate::desk_box::{DeskBox, Flash};
+use crate::desk_phone::DeskPhone;
 use crate::network::{Act, Arrival, Millis, NodeId, Place, Quality};
 use crate::office;
 use crate::phone::{Action, Identity, Incoming, Manner, Phone};
 use crate::rng::Rng;
+use crate::router::Router;
 use crate::telephone::Telephone;
 use crate::world::{Node, World};
 
@@ -33,7 +35,7 @@ const BOX_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
 const BRANCH_BOX_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 2, 2);
 
 /// Any node of the scene.
-#[expect(clippy::large_enum_variant, reason = "there are ten of them")]
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
 pub enum Actor {
     /// The box.
     Box(DeskBox),
@@ -41,6 +43,10 @@ pub enum Actor {
     Cloud(CloudNode),
     /// A phone, or the carrier.
     Phone(Phone),
+    /// A phone that configures itself.
+    Desk(DeskPhone),
+    /// The office's router.
+    Router(Router),
 }
 
 impl Node for Actor {
@@ -49,6 +55,8 @@ impl Node for Actor {
             Actor::Box(node) => node.handle(now, arrival),
             Actor::Cloud(node) => node.handle(now, arrival),
             Actor::Phone(node) => node.handle(now, arrival),
+            Actor::Desk(node) => node.handle(now, arrival),
+            Actor::Router(node) => node.handle(now, arrival),
         }
     }
     fn poll(&mut self, now: Millis, out: &mut Vec<Act>) {
@@ -56,6 +64,8 @@ impl Node for Actor {
             Actor::Box(node) => node.poll(now, out),
             Actor::Cloud(node) => node.poll(now, out),
             Actor::Phone(node) => node.poll(now, out),
+            Actor::Desk(node) => node.poll(now, out),
+            Actor::Router(node) => node.poll(now, out),
         }
     }
     fn next_deadline(&self) -> Millis {
@@ -63,6 +73,8 @@ impl Node for Actor {
             Actor::Box(node) => node.next_deadline(),
             Actor::Cloud(node) => node.next_deadline(),
             Actor::Phone(node) => node.next_deadline(),
+            Actor::Desk(node) => node.next_deadline(),
+            Actor::Router(node) => node.next_deadline(),
         }
     }
     fn power_off(&mut self, now: Millis) {
@@ -70,6 +82,8 @@ impl Node for Actor {
             Actor::Box(node) => node.power_off(now),
             Actor::Cloud(node) => node.power_off(now),
             Actor::Phone(node) => node.power_off(now),
+            Actor::Desk(node) => node.power_off(now),
+            Actor::Router(node) => node.power_off(now),
         }
     }
     fn power_on(&mut self, now: Millis) {
@@ -77,6 +91,8 @@ impl Node for Actor {
             Actor::Box(node) => node.power_on(now),
             Actor::Cloud(node) => node.power_on(now),
             Actor::Phone(node) => node.power_on(now),
+            Actor::Desk(node) => node.power_on(now),
+            Actor::Router(node) => node.power_on(now),
         }
     }
 }

@@ -145,7 +145,9 @@ fn inside_the_office_nobody_notices_the_cut() {
         let mut scene = scene();
         scene.phone(1).set_manner(answers(1_000, NEVER));
         scene.phone(3).set_manner(answers(1_000, NEVER));
-        let before: Vec<u32> = (0..4).map(|phone| scene.phone(phone).register_failures).collect();
+        let before: Vec<u32> = (0..4)
+            .map(|phone| scene.phone(phone).register_failures())
+            .collect();
         scene.call(18_000, 0, &extension(1), 30_000, 120_000);
         cut(&mut scene, 20_000, how);
         for n in 0..10 {
@@ -161,7 +163,9 @@ fn inside_the_office_nobody_notices_the_cut() {
             assert_eq!(call.outcome, Some(Outcome::HungUpHere), "{call:?}");
             assert!(call.ringing.unwrap() - call.started < 50);
         }
-        let after: Vec<u32> = (0..4).map(|phone| scene.phone(phone).register_failures).collect();
+        let after: Vec<u32> = (0..4)
+            .map(|phone| scene.phone(phone).register_failures())
+            .collect();
         assert_eq!(before, after, "no phone had to notice");
         rest(
             &mut scene,
@@ -383,7 +387,7 @@ fn the_box_comes_back_by_itself() {
     scene.world.plan(30_000, Fault::Off(BOX));
     scene.world.plan(31_000, Fault::On(BOX));
     scene.world.run(31_100);
-    let registered: Vec<u32> = (0..4).map(|phone| scene.phone(phone).registered).collect();
+    let registered: Vec<u32> = (0..4).map(|phone| scene.phone(phone).registered()).collect();
     scene.call(31_200, 0, &extension(1), 30_000, 1_000);
     scene.world.run(40_000);
     let calls = outgoing(&mut scene, PHONES);
@@ -392,7 +396,7 @@ fn the_box_comes_back_by_itself() {
         calls.iter().all(|call| call.outcome == Some(Outcome::HungUpHere)),
         "{calls:?}"
     );
-    let again: Vec<u32> = (0..4).map(|phone| scene.phone(phone).registered).collect();
+    let again: Vec<u32> = (0..4).map(|phone| scene.phone(phone).registered()).collect();
     assert_eq!(registered, again, "the registrations were still known");
     join_line(&mut scene, 50_000);
     scene.world.run(100_000);
@@ -444,7 +448,7 @@ fn a_wrong_password_is_refused() {
     scene.call(20_000, 2, &extension(1), 5_000, 1_000);
     scene.world.run(60_000);
     let now = scene.world.now();
-    assert!(!scene.phone(2).is_registered(now) && scene.phone(2).registered == 0);
+    assert!(!scene.phone(2).is_registered(now) && scene.phone(2).registered() == 0);
     assert!(scene.phone(1).log().is_empty());
     let outcome = outgoing(&mut scene, PHONES + 2)[0].outcome.clone();
     assert!(

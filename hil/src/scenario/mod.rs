@@ -10,9 +10,11 @@ mod faults;
 mod load;
 mod network;
 mod power;
+mod provision;
 mod rig;
 mod rules;
 mod stage;
+mod vlan;
 
 /// A story.
 pub struct Scenario {
@@ -48,6 +50,16 @@ pub const ALL: &[Scenario] = &[
         "power",
         "ports with power: phones are fed within their class, and while the box starts again",
         power::tell,
+    ),
+    of_box(
+        "vlan",
+        "the phones in a VLAN of their own, which LLDP-MED names; the switch goes on while the box starts again",
+        vlan::tell,
+    ),
+    of_box(
+        "provision",
+        "a port powers a phone, which finds the box, configures itself and calls; a thief is refused",
+        provision::tell,
     ),
     of_box(
         "garbage",

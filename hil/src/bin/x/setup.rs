@@ -19,7 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 16] = [
+const TOOLS: [Tool; 19] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
@@ -43,7 +43,10 @@ const TOOLS: [Tool; 16] = [
         "libspandsp-dev",
         "FAX machines and displays at the analog lines",
     ),
+    tool("lldpd", "lldpd", "the phones' side of LLDP"),
+    tool("ping", "iputils-ping", "asks who is reached"),
     tool("efax", "efax", "a FAX machine of another make"),
+    tool("curl", "curl", "fetches the phones' files"),
 ];
 
 /// Only for `cargo x test` and `cargo x bench gateway`.

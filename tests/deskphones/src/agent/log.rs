@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::network::Millis;
+use crate::Millis;
 
 /// Which way a call went, seen from the phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,8 @@ pub struct CallLog {
 }
 
 impl CallLog {
-    pub(crate) fn new(direction: Direction, now: Millis, peer: String, call_id: String) -> Self {
+    /// A call that has just begun.
+    pub fn new(direction: Direction, now: Millis, peer: String, call_id: String) -> Self {
         CallLog {
             direction,
             called: match direction {

@@ -6,7 +6,7 @@ use sip::sdp::{Audio, Codec, Direction as MediaDirection, Sdp};
 use sip::{Message, Method, Name, Writer};
 
 use super::log::{CallLog, Outcome};
-use crate::network::Millis;
+use crate::Millis;
 use crate::rng::Rng;
 
 /// Who a phone is.
@@ -88,6 +88,10 @@ pub struct Voice {
     pub log: Vec<CallLog>,
     pub problems: Vec<String>,
     pub sdp_version: u64,
+    /// User-Agent header; empty for none.
+    pub user_agent: String,
+    /// The name in answers to challenges, if not the SIP user.
+    pub auth_user: Option<String>,
 }
 
 /// A request to be written.
@@ -130,6 +134,10 @@ impl Voice {
         format!("sip:{}@{}", self.identity.user, self.identity.domain)
     }
 
+    pub fn auth_user(&self) -> &str {
+        self.auth_user.as_deref().unwrap_or(&self.identity.user)
+    }
+
     /// The call is over. Once.
     pub fn end(&mut self, now: Millis, log: usize, outcome: Outcome) {
         let entry = &mut self.log[log];
@@ -163,6 +171,9 @@ impl Voice {
         w.header(Name::From, &ask.from).header(Name::To, &ask.to);
         w.header(Name::CallId, ask.call_id);
         w.header(Name::CSeq, format_args!("{} {}", ask.cseq, ask.method));
+        if !self.user_agent.is_empty() {
+            w.header(Name::UserAgent, &self.user_agent);
+        }
         for (name, value) in ask.extra {
             w.header(*name, value);
         }

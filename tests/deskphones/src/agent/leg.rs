@@ -8,7 +8,7 @@ use sip::{Message, Method, Name};
 use super::digest::Challenge;
 use super::log::{CallLog, Direction, Outcome};
 use super::voice::{Ask, Repeat, T2, T64, Voice, lossy, user_of};
-use crate::network::Millis;
+use crate::Millis;
 
 /// What a phone does with a call that comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Leg {
         ];
         if let Some(challenge) = answer {
             let cnonce = voice.token();
-            let (user, password) = (&voice.identity.user, &voice.identity.password);
+            let (user, password) = (voice.auth_user(), &voice.identity.password);
             let value = challenge.answer(user, password, "INVITE", &self.target, &cnonce);
             extra.push((challenge.answer_in, value));
         }
@@ -612,6 +612,12 @@ impl Leg {
             State::Over { .. } => !self.remote_tag.is_empty(),
             _ => false,
         }
+    }
+
+    /// Where its audio goes while it is talking: from this end's port to the other end.
+    pub fn audio(&self, voice: &Voice) -> Option<(u16, SocketAddr)> {
+        let peer = voice.log.get(self.log)?.media?;
+        matches!(self.state, State::Talking { .. }).then_some((self.media.port(), peer))
     }
 
     /// Is the phone in use by this call?

@@ -1,0 +1,188 @@
+//! The box's hub and its ports for files: who is where, connections that wait for their turn, LLDP frames, power.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use gateway::budget::{HTTP_CONNECTIONS, HTTP_PORT, TFTP_PORT};
+use gateway::provision::HttpEvent;
+use gateway::{Input, Station};
+
+use crate::network::{Act, Arrival, Conn, Millis, Piece};
+use crate::pse::Pse;
+
+/// UDP port from which files go by TFTP: any that is free.
+pub const TFTP_SECOND: u16 = 3_069;
+/// The hub's own address.
+pub const MAC: [u8; 6] = [0x02, 0x44, 0x45, 0x4E, 0x57, 0x01];
+/// Nearest bridge, and the EtherType of LLDP (IEEE 802.1AB §7).
+const NEAREST: [u8; 6] = [0x01, 0x80, 0xC2, 0, 0, 0x0E];
+const LLDP: [u8; 2] = [0x88, 0xCC];
+
+/// What is to be told to the brain.
+pub enum Told {
+    /// A packet of TFTP: from whom, whether to the first port.
+    Tftp(SocketAddr, bool, Vec<u8>),
+    /// A connection for files is open: from whom.
+    Opened(u8, IpAddr),
+    /// Something came on it.
+    Data(u8, Vec<u8>),
+    /// It is closed.
+    Closed(u8),
+    /// An LLDPDU at a port.
+    Lldp(u8, Vec<u8>),
+}
+
+struct Waiting {
+    conn: Conn,
+    peer: IpAddr,
+    bytes: Vec<u8>,
+}
+
+/// The hub.
+#[derive(Default)]
+pub struct Hub {
+    /// Who has which address.
+    pub stations: BTreeMap<IpAddr, Station>,
+    /// The controller of the ports with power; none: the box has no hub.
+    pub pse: Option<Pse>,
+    open: [Option<Conn>; HTTP_CONNECTIONS],
+    /// Connections whose turn comes: the stack completes them when another is closed.
+    waiting: VecDeque<Waiting>,
+    /// For the brain.
+    pub told: Vec<Told>,
+}
+
+impl Hub {
+    /// Takes what is for it.
+    pub fn handle(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Station { address, mac, port } => {
+                let port = Some(port);
+                self.stations.insert(address, Station { mac, port });
+            }
+            Arrival::Frame {
+                port: Some(port),
+                bytes,
+            } => {
+                if let Some(message) = bytes.get(14..).filter(|_| bytes.get(12..14) == Some(&LLDP[..])) {
+                    self.told.push(Told::Lldp(port, message.to_vec()));
+                }
+            }
+            Arrival::Datagram { from, to, bytes } if [TFTP_PORT, TFTP_SECOND].contains(&to.port()) => {
+                self.told.push(Told::Tftp(from, to.port() == TFTP_PORT, bytes));
+            }
+            Arrival::Accepted { conn, local, peer } if local.port() == HTTP_PORT => {
+                self.waiting.push_back(Waiting {
+                    conn,
+                    peer: peer.ip(),
+                    bytes: Vec::new(),
+                });
+                self.admit();
+            }
+            Arrival::Data {
+                conn,
+                piece: Piece::Bytes(bytes),
+            } => {
+                if let Some(connection) = self.connection(conn) {
+                    self.told.push(Told::Data(connection, bytes));
+                } else if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.conn == conn) {
+                    waiting.bytes.extend(bytes);
+                }
+            }
+            Arrival::Closed { conn: Some(conn), .. } => {
+                if let Some(connection) = self.connection(conn) {
+                    self.closed(connection);
+                }
+                self.waiting.retain(|waiting| waiting.conn != conn);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the brain hears.
+    pub fn input<'a>(&self, told: &'a Told) -> Input<'a> {
+        let station = |ip: &IpAddr| self.stations.get(ip).copied();
+        match told {
+            Told::Tftp(peer, is_request, bytes) => Input::Tftp {
+                peer: *peer,
+                station: station(&peer.ip()),
+                is_request: *is_request,
+                bytes,
+            },
+            Told::Opened(connection, peer) => Input::Http {
+                connection: *connection,
+                event: HttpEvent::Opened {
+                    peer: *peer,
+                    station: station(peer),
+                },
+            },
+            Told::Data(connection, bytes) => Input::Http {
+                connection: *connection,
+                event: HttpEvent::Data(bytes),
+            },
+            Told::Closed(connection) => Input::Http {
+                connection: *connection,
+                event: HttpEvent::Closed,
+            },
+            Told::Lldp(port, bytes) => Input::Lldp { port: *port, bytes },
+        }
+    }
+
+    fn connection(&self, conn: Conn) -> Option<u8> {
+        let place = self.open.iter().position(|open| *open == Some(conn));
+        place.map(|place| place as u8)
+    }
+
+    /// The network's number of a connection.
+    pub fn conn(&self, connection: u8) -> Option<Conn> {
+        *self.open.get(usize::from(connection))?
+    }
+
+    /// A connection is over: the next one's turn.
+    pub fn closed(&mut self, connection: u8) {
+        if let Some(open) = self.open.get_mut(usize::from(connection)) {
+            *open = None;
+            self.told.push(Told::Closed(connection));
+        }
+        self.admit();
+    }
+
+    fn admit(&mut self) {
+        while let Some(free) = self.open.iter().position(Option::is_none)
+            && let Some(Waiting { conn, peer, bytes }) = self.waiting.pop_front()
+        {
+            let connection = free as u8;
+            self.open[free] = Some(conn);
+            self.told.push(Told::Opened(connection, peer));
+            if !bytes.is_empty() {
+                self.told.push(Told::Data(connection, bytes));
+            }
+        }
+    }
+
+    /// An LLDPDU as a frame out of a port.
+    pub fn lldp(port: u8, message: &[u8]) -> Act {
+        Act::Frame {
+            port: Some(port),
+            bytes: [&NEAREST[..], &MAC, &LLDP, message].concat(),
+        }
+    }
+
+    /// Ports whose power has changed.
+    pub fn powered(&mut self, out: &mut Vec<Act>) {
+        let changes = self.pse.as_mut().map(Pse::take_changes).unwrap_or_default();
+        out.extend(changes.into_iter().map(|(port, on)| Act::Power { port, on }));
+    }
+
+    /// When the controller has something to tell.
+    pub fn next_deadline(&self) -> Millis {
+        self.pse.as_ref().map_or(Millis::MAX, Pse::next_deadline)
+    }
+
+    /// The box has no power: what was open is gone. The ports go on.
+    pub fn power_off(&mut self) {
+        self.open = [None; HTTP_CONNECTIONS];
+        self.waiting.clear();
+        self.told.clear();
+    }
+}
