@@ -269,7 +269,8 @@ async fn ports_are_shown_and_told() {
     let (_, text) = program(&world.db, &show).await;
     assert!(text.contains("no server  as of "), "{text}");
     // Its box goes, and with it what it told.
-    world.db.remove_box(world.factory.box_id).await.unwrap();
+    let db = Db::open(world.dir.path()).await.unwrap();
+    db.remove_box(world.factory.box_id).await.unwrap();
     let (done, text) = program(&world.db, &show).await;
     assert!(!done && text.starts_with("box: there is no box"), "{text}");
 }

@@ -15,6 +15,7 @@ use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
 use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
+use gateway::office::To;
 use gateway::provision::{http::Next, pnp};
 use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
 use sip::{Flow, Instant, Transport};
@@ -22,6 +23,7 @@ use static_cell::ConstStaticCell;
 
 use crate::lights::Panel;
 use crate::net::{self, Phones, address_of, endpoint};
+use crate::services::Services;
 use crate::{board, files, lines, log, player, power, trunk, uplink, watchdog, work};
 
 /// How often losses are written to the log, if there were any.
@@ -64,10 +66,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the players, of the analog lines the circuits, hooks, codec and
-/// audio, TFTP and the connections for files; the ports with power, the switch and what LLDP says; and the brain itself, which has
-/// the SIP socket.
-const TELLERS: usize = 4 + budget::PLAYERS + budget::LINES + 3 + 1 + budget::HTTP_CONNECTIONS + 3 + 1;
+/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, the analog lines, TFTP and the
+/// connections for files; the ports with power, the switch and what LLDP says; and the brain itself, which has the SIP socket.
+const TELLERS: usize = 5 + budget::PLAYERS + 1 + 1 + budget::HTTP_CONNECTIONS + 3 + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -127,8 +128,8 @@ struct Lost {
     publications: u32,
     trunk: u32,
     too_long: u32,
-    lines: u32,
     power: u32,
+    rtp_too_long: u32,
 }
 
 /// The time as the brain has it.
@@ -150,6 +151,7 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 pub async fn run(
     phones: Phones,
     shared: &'static net::Shared,
+    services: &'static Services,
     brain: &'static Brain,
     memory: Memory,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
@@ -174,6 +176,7 @@ pub async fn run(
         socket,
         tftp,
         shared,
+        services,
         to_uplink,
         lost: Lost::default(),
     };
@@ -196,6 +199,7 @@ pub async fn run(
         while let Some(output) = gateway.poll(now(), message) {
             match output {
                 Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
+                Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
                 Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
                 other => outside.act(other),
             }
@@ -203,6 +207,7 @@ pub async fn run(
         panel.show(gateway.link().lights());
         if now() >= tell_at {
             tell_at = now() + REPORT;
+            outside.lost.rtp_too_long = lines::rtp::too_long();
             let lost = (outside.lost, gateway.counters());
             if lost != told {
                 told = lost;
@@ -241,6 +246,7 @@ struct Outside<'a> {
     socket: UdpSocket<'a>,
     tftp: &'static files::Tftp,
     shared: &'static net::Shared,
+    services: &'static Services,
     to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
     lost: Lost,
 }
@@ -282,10 +288,23 @@ impl Outside<'_> {
         self.lost.datagrams += u32::from(!send(socket, to, bytes).await);
     }
 
+    async fn serve(&mut self, port: u16, to: To, bytes: &[u8]) {
+        let sent = with_timeout(SEND_PATIENCE, self.services.send(port, to, bytes)).await;
+        if !matches!(sent, Ok(true)) {
+            self.lost.datagrams += 1;
+        }
+    }
+
     fn act(&mut self, output: Output<'_>) {
         match output {
             // Those that may have to wait.
-            Output::Transmit { .. } | Output::Tftp { .. } => {}
+            Output::Transmit { .. } | Output::Service { .. } | Output::Tftp { .. } => {}
+            Output::Log(warning) => log!(
+                "phone {}: <{}> {}",
+                warning.address,
+                warning.severity,
+                warning.text
+            ),
             Output::Store(token, operation) => work::run(token, operation),
             Output::Http { connection } => {
                 if let Some(answer) = files::ANSWERS.get(usize::from(connection)) {
@@ -342,11 +361,7 @@ impl Outside<'_> {
                     },
                 );
             }
-            Output::Line { line, order } => {
-                if !lines::order(line, order) {
-                    self.lost.lines += 1;
-                }
-            }
+            Output::Line { line, order } => lines::order(line, order),
             Output::Lldp { port, bytes } => {
                 // The shim counts what finds no room; another follows.
                 self.shared.borrow_mut().send_lldp(port, bytes);

@@ -32,46 +32,37 @@ pub static ANSWERS: [Signal<CriticalSectionRawMutex, ()>; HTTP_CONNECTIONS] =
 /// The two sockets of TFTP: where requests come in, and what all else comes to and is sent from.
 pub type Tftp = (UdpSocket<'static>, UdpSocket<'static>);
 
-struct TftpMemory {
-    request_meta: [PacketMetadata; 4],
-    request: [u8; 4 * REQUEST_MAX],
-    unused_meta: [PacketMetadata; 1],
-    unused: [u8; 1],
-    rx_meta: [PacketMetadata; TRANSFERS],
-    // Acknowledgements.
-    rx: [u8; 8 * TRANSFERS],
-    tx_meta: [PacketMetadata; 2],
-    tx: [u8; PACKET_MAX],
+struct Meta {
+    requests: [PacketMetadata; 4],
+    unused: [PacketMetadata; 1],
+    rx: [PacketMetadata; TRANSFERS],
+    tx: [PacketMetadata; 2],
 }
 
 /// Opens the sockets of TFTP; once.
 pub fn tftp_sockets(stack: Stack<'static>) -> &'static Tftp {
     static SOCKETS: StaticCell<Tftp> = StaticCell::new();
-    static MEMORY: ConstStaticCell<TftpMemory> = ConstStaticCell::new(TftpMemory {
-        request_meta: [PacketMetadata::EMPTY; 4],
-        request: [0; 4 * REQUEST_MAX],
-        unused_meta: [PacketMetadata::EMPTY; 1],
-        unused: [0; 1],
-        rx_meta: [PacketMetadata::EMPTY; TRANSFERS],
-        rx: [0; 8 * TRANSFERS],
-        tx_meta: [PacketMetadata::EMPTY; 2],
-        tx: [0; PACKET_MAX],
+    // In pieces, so that the zeros are not part of the image.
+    static META: ConstStaticCell<Meta> = ConstStaticCell::new(Meta {
+        requests: [PacketMetadata::EMPTY; 4],
+        unused: [PacketMetadata::EMPTY; 1],
+        rx: [PacketMetadata::EMPTY; TRANSFERS],
+        tx: [PacketMetadata::EMPTY; 2],
     });
-    let memory = MEMORY.take();
+    static REQUESTS: ConstStaticCell<[u8; 4 * REQUEST_MAX]> = ConstStaticCell::new([0; 4 * REQUEST_MAX]);
+    static UNUSED: ConstStaticCell<[u8; 1]> = ConstStaticCell::new([0; 1]);
+    // Acknowledgements.
+    static RX: ConstStaticCell<[u8; 8 * TRANSFERS]> = ConstStaticCell::new([0; 8 * TRANSFERS]);
+    static TX: ConstStaticCell<[u8; PACKET_MAX]> = ConstStaticCell::new([0; PACKET_MAX]);
+    let meta = META.take();
     let mut requests = UdpSocket::new(
         stack,
-        &mut memory.request_meta,
-        &mut memory.request,
-        &mut memory.unused_meta,
-        &mut memory.unused,
+        &mut meta.requests,
+        REQUESTS.take(),
+        &mut meta.unused,
+        UNUSED.take(),
     );
-    let mut data = UdpSocket::new(
-        stack,
-        &mut memory.rx_meta,
-        &mut memory.rx,
-        &mut memory.tx_meta,
-        &mut memory.tx,
-    );
+    let mut data = UdpSocket::new(stack, &mut meta.rx, RX.take(), &mut meta.tx, TX.take());
     // Any port will do for the second.
     for (socket, port) in [(&mut requests, TFTP_PORT), (&mut data, 0)] {
         if let Err(error) = socket.bind(port) {

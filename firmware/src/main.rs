@@ -16,6 +16,7 @@ mod log;
 mod net;
 mod player;
 mod power;
+mod services;
 mod start;
 mod trunk;
 mod uplink;

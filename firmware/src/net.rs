@@ -10,23 +10,25 @@ use embassy_net::{ConfigV4, IpAddress, IpEndpoint, Ipv4Cidr, Runner, Stack, Stac
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
+use gateway::office::Subnet;
 use gateway::{Input, Network, Station, budget};
 use netshim::{Clock, Event, Lease, Link, Net, NetShim};
 use shared::hub::Voice;
 use static_cell::StaticCell;
 
 use crate::brain::Brain;
-use crate::{board, log, work};
+use crate::{board, log, services, work};
 
 /// Hosts of the office network kept in mind: as many as there may be registrations.
 const HOSTS: usize = budget::BINDINGS;
 /// Bytes of packets waiting for their hosts: an INVITE of 1 KiB for each of six phones. More wait in the SIP socket until the
 /// first have answered.
 const HELD: usize = 6 * 1024;
-/// The SIP socket, a player and an analog line each, two for TFTP, those for files.
-const PHONE_SOCKETS: usize = 1 + budget::PLAYERS + budget::LINES + 2 + budget::HTTP_CONNECTIONS;
-/// The phones', the trunk, MQTT, and the stack's own for DNS.
-const SOCKETS: usize = PHONE_SOCKETS + 1 + 1 + 1;
+/// The SIP socket, a player and an analog line each, two for TFTP, those for files, and the services.
+const PHONE_SOCKETS: usize =
+    1 + budget::PLAYERS + budget::LINES + 2 + budget::HTTP_CONNECTIONS + services::SOCKETS;
+/// The phones', the trunk, MQTT, the stack's own for DNS, and the one that names and the time are asked for from.
+const SOCKETS: usize = PHONE_SOCKETS + 1 + 1 + 1 + 1;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -154,14 +156,9 @@ pub async fn address(
     stack: Stack<'static>,
     shared: &'static Shared,
     mut kept: Option<Lease>,
-    voice: Option<Voice>,
     brain: &'static Brain,
 ) -> ! {
     let mut current = None;
-    // Phones in a network of their own know the box by its address there, whatever becomes of the office's.
-    if let Some(Voice { address, .. }) = voice {
-        brain.turn().await.tell(Input::Network(Network::Up { address }));
-    }
     loop {
         let event = poll_fn(|cx| shared.borrow_mut().poll_event(cx)).await;
         let input = match event {
@@ -171,13 +168,19 @@ pub async fn address(
                     gateway: lease.router,
                     dns_servers: lease.dns.clone(),
                 };
-                let address = lease.address;
-                if fresh && kept.as_ref() != Some(&lease) {
+                let subnet = Subnet {
+                    address: lease.address,
+                    prefix: lease.prefix,
+                    router: lease.router,
+                    names: lease.dns.clone(),
+                    times: lease.times.clone(),
+                };
+                if fresh && kept.as_ref().is_none_or(|kept| kept.encode() != lease.encode()) {
                     work::keep(lease.clone());
                     kept = Some(lease);
                 }
                 // A lease that was only prolonged changes nothing.
-                if current.as_ref() == Some(&config) {
+                if current.as_ref() == Some(&subnet) {
                     continue;
                 }
                 log!(
@@ -185,9 +188,9 @@ pub async fn address(
                     config.address,
                     if fresh { "granted" } else { "kept" }
                 );
-                stack.set_config_v4(ConfigV4::Static(config.clone()));
-                current = Some(config);
-                Input::Network(Network::Up { address })
+                stack.set_config_v4(ConfigV4::Static(config));
+                current = Some(subnet.clone());
+                Input::Network(Network::Up(subnet))
             }
             Event::AddressLost => {
                 log!("net: no address");
@@ -196,15 +199,12 @@ pub async fn address(
                 Input::Network(Network::Down)
             }
             Event::Unreachable(ip) => Input::Unreachable(ip.into()),
+            Event::Server(net, address) => Input::DhcpServer {
+                interface: net as u8,
+                address,
+            },
         };
-        match (input, voice) {
-            // The cloud's connection goes with the office's address.
-            (Input::Network(_), Some(Voice { address, .. })) => {
-                brain.turn().await.tell(Input::Network(Network::Down));
-                brain.turn().await.tell(Input::Network(Network::Up { address }));
-            }
-            (input, _) => brain.turn().await.tell(input),
-        }
+        brain.turn().await.tell(input);
     }
 }
 

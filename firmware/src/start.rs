@@ -2,14 +2,12 @@
 
 use ads1115::Ads1115;
 use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
-use embassy_executor::{SpawnToken, Spawner};
+use embassy_executor::{SendSpawner, SpawnToken, Spawner};
 use embassy_futures::block_on;
-use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_sync::zerocopy_channel::Channel;
 use embedded_storage_async::nor_flash::ReadNorFlash;
-use gateway::budget::LINES;
 use gateway::storage::BoxStorage;
 use gateway::store::{Key, Store, map};
 use gateway::{Boot, Gateway};
@@ -22,11 +20,12 @@ use static_cell::{ConstStaticCell, StaticCell};
 use crate::board::retained::{self, LastRun, Reset};
 use crate::brain::Brain;
 use crate::lights::Panel;
-use crate::lines::circuit::{Meter, Wiring};
-use crate::lines::{self, Receives, Sends, audio, circuit, rtp};
+use crate::lines::circuit::Meter;
+use crate::lines::{self, AudioEnds, RtpEnds, audio, circuit, report, rtp};
 use crate::net::Resolver;
+use crate::services::Services;
 use crate::uplink::Outgoing;
-use crate::{board, brain, files, hub, log, net, player, power, trunk, uplink, watchdog, work};
+use crate::{board, brain, files, hub, log, net, player, power, services, trunk, uplink, watchdog, work};
 
 /// A static that is handed out once; the second time is a fault of the program.
 macro_rules! once {
@@ -43,19 +42,10 @@ struct Setup {
     factory: &'static Factory,
     lease: Option<Lease>,
     seed: [u8; 32],
-    lines: Option<Wired>,
+    /// Its ends of the queues of packets, where there are lines.
+    lines: Option<RtpEnds>,
     hub: Option<board::Hub>,
     panel: Panel,
-}
-
-/// The lines' electronics, as far as `net` has them, and its ends of the queues of packets.
-struct Wired {
-    bus: board::Bus,
-    select: board::Select,
-    i2c: board::I2c,
-    wiring: [Wiring; LINES],
-    hooks: board::Hooks,
-    queues: (Sends, Receives),
 }
 
 /// What runs, once everything is read and made.
@@ -63,7 +53,7 @@ pub struct Ready {
     watchdog: board::Watchdog,
     store: &'static mut Store<board::Flash>,
     setup: Setup,
-    audio: Option<(board::Pcm, (Sends, Receives))>,
+    lines: Option<(board::Lines, AudioEnds)>,
 }
 
 /// Reads the flash and makes the brain. Called once. `None`: there is nobody to be.
@@ -113,18 +103,10 @@ pub fn prepare() -> Option<Ready> {
         Err(fault) => panic!("flash: {fault:?}"),
     }
 
-    let (lines, audio) = match board.lines {
+    let (rtp, lines) = match board.lines {
         Some(lines) => {
-            let queues = lines::queues();
-            let wired = Wired {
-                bus: lines.bus,
-                select: lines.select,
-                i2c: lines.i2c,
-                wiring: lines.wiring,
-                hooks: lines.hooks,
-                queues: queues.rtp,
-            };
-            (Some(wired), Some((lines.pcm, queues.audio)))
+            let (audio, rtp) = lines::queues();
+            (Some(rtp), Some((lines, audio)))
         }
         None => (None, None),
     };
@@ -134,7 +116,7 @@ pub fn prepare() -> Option<Ready> {
         factory,
         lease,
         seed: board.seed,
-        lines,
+        lines: rtp,
         hub: board.hub,
         panel: Panel::new(board.lights),
     };
@@ -142,7 +124,7 @@ pub fn prepare() -> Option<Ready> {
         watchdog: board.watchdog,
         store,
         setup,
-        audio,
+        lines,
     })
 }
 
@@ -152,10 +134,8 @@ pub fn run(ready: Ready) {
     let executors = board::start_executors();
     executors.work.spawn(token(watchdog::run(ready.watchdog.start())));
     executors.work.spawn(token(work::store(ready.store)));
-    if let Some((pcm, (to_rtp, from_rtp))) = ready.audio {
-        let run = audio::run(pcm, audio::chains(), to_rtp, from_rtp);
-        executors.audio.spawn(token(run));
-        watchdog::expect_audio();
+    if let Some((lines, queues)) = ready.lines {
+        start_lines(executors.audio, lines, queues);
     }
     executors.net.spawn(token(network(ready.setup)));
 }
@@ -213,13 +193,16 @@ async fn network(setup: Setup) {
         .split();
 
     spawner.spawn(token(net::run(runners)));
-    spawner.spawn(token(net::address(stack, shared, lease, voice, brain)));
+    spawner.spawn(token(net::address(stack, shared, lease, brain)));
     spawner.spawn(token(net::report(shared)));
     spawner.spawn(token(work::report(brain)));
+    let services = Services::open(stack, phones);
+    spawner.spawn(token(services::run(brain, services)));
     let tftp = files::tftp_sockets(phones.stack);
     spawner.spawn(token(brain::run(
         phones,
         shared,
+        services,
         brain,
         brain::memory(),
         to_uplink,
@@ -254,8 +237,9 @@ async fn network(setup: Setup) {
         };
         spawner.spawn(token(player::run(phones.stack, brain, index, memory, start)));
     }
-    if let Some(lines) = lines {
-        start_lines(spawner, phones.stack, brain, lines);
+    if let Some(queues) = lines {
+        spawner.spawn(token(report::run(brain)));
+        spawner.spawn(token(rtp::run(phones.stack, rtp::memory(), queues)));
     }
     match hub {
         Some(hub) => start_hub(spawner, phones, shared, brain, hub),
@@ -279,25 +263,17 @@ fn start_hub(
     spawner.spawn(token(power::run(i2c, brain)));
 }
 
-/// Spawns what belongs to the analog lines in the executor `net`.
-fn start_lines(spawner: Spawner, stack: Stack<'static>, brain: &'static Brain, lines: Wired) {
+/// Spawns what belongs to the analog lines in the executor `audio`.
+fn start_lines(spawner: SendSpawner, lines: board::Lines, queues: AudioEnds) {
     static METER: StaticCell<Meter> = StaticCell::new();
-    let Wired {
-        bus,
-        select,
-        i2c,
-        wiring,
-        hooks,
-        queues: (to_audio, from_audio),
-    } = lines;
-    let meter = METER.init(Meter::new(Ads1115::new(i2c, ads1115::ADDRESS)));
-    spawner.spawn(token(circuit::hooks(hooks, brain)));
-    for (line, wiring) in (0..).zip(wiring) {
-        spawner.spawn(token(circuit::run(line, wiring, meter, brain)));
+    let meter = METER.init(Meter::new(Ads1115::new(lines.i2c, ads1115::ADDRESS)));
+    spawner.spawn(token(audio::run(lines.pcm, audio::chains(), queues)));
+    watchdog::expect_audio();
+    spawner.spawn(token(circuit::hooks(lines.hooks)));
+    for (line, wiring) in (0..).zip(lines.wiring) {
+        spawner.spawn(token(circuit::run(line, wiring, meter)));
     }
-    spawner.spawn(token(circuit::codec(bus, select, brain)));
-    spawner.spawn(token(audio::report(brain)));
-    spawner.spawn(token(rtp::run(stack, rtp::memory(), to_audio, from_audio)));
+    spawner.spawn(token(circuit::codec(lines.bus, lines.select)));
 }
 
 /// A task's token. Every task is spawned once, and each pool has its size: anything else is a fault of the program.

@@ -33,7 +33,7 @@ use crate::Gateway;
 use crate::budget::{SIP_PORT, line_port};
 use crate::io::{LineEvent, LineOrder};
 use agent::Own;
-pub use line::{Measured, Sense, Signal};
+pub use line::{Measured, NotMeasured, Sense, Signal};
 pub use line_test::WINDOW as MEASURING;
 use port::Output;
 pub use port::Port;
@@ -258,7 +258,7 @@ impl Gateway<'_> {
             self.counters.lines += 1;
             return;
         };
-        if !port.test(now) {
+        if !port.test(now, true) {
             let (port, result) = (order.port, LineTestResult::InUse);
             self.tell(now, EventBody::LineTest { port, result });
         }
@@ -296,8 +296,8 @@ impl Gateway<'_> {
             .zip(tested.iter())
             .filter(|(port, tested)| port.key().is_some() && **tested != Some(date));
         if let Some((port, _)) = due.next() {
-            // The next one when this one is done.
-            port.test(now);
+            // The next one when this one is done. No bell taps at night.
+            port.test(now, false);
             *look = now + IN_USE;
         }
     }

@@ -46,7 +46,7 @@ pub const PLAYERS: usize = 4;
 /// says good-bye), and 690 for what the answer to an INVITE repeats, until somebody lifts the handset: a call to a group rings them
 /// all.
 pub const LINES: usize = shared::analog::PORTS as usize;
-/// Ports with power (PoE), 64 bytes each: those of one controller.
+/// Ports with power (PoE), 44 bytes each: those of one controller.
 pub const POWER_PORTS: usize = shared::hub::PORTS as usize;
 /// What the board's supply has for them, 0.1 W: 60 W. Four devices of class 0 or 3 are promised 61.6 W: the last of them is fed
 /// as soon as the first three are measured.
@@ -65,6 +65,23 @@ pub const SIP_PORT: u16 = 5_060;
 pub const DATAGRAM_MAX: usize = 4_096;
 /// Largest SIP message over the trunk's TCP, bytes; beyond it the connection is closed and counted.
 pub const STREAM_MAX: usize = 8_192;
+/// Answers of name servers that are kept, 280 bytes each, 4 KiB: the names of time, provisioning and firmware servers that phones
+/// of a few kinds ask for; all phones of a kind ask for the same.
+pub const DNS_CACHE: usize = 16;
+/// Longest answer that is kept, bytes: a name of 60 with its address by way of two others.
+pub const DNS_CACHED_MAX: usize = 256;
+/// Names that name servers are asked for at once, 288 bytes each, 2 KiB.
+pub const DNS_ASKED: usize = 6;
+/// Phones that wait for an answer, 16 bytes each: half of an office that is powered in one go, the rest asks again.
+pub const DNS_WAITING: usize = 32;
+/// Addresses that the box leases, 32 bytes each, 2 KiB.
+pub const DHCP_LEASES: usize = IDS;
+/// Addresses that are tried before they are offered, 48 bytes each. One takes 0.8 s, so that it is 10 phones a second.
+pub const DHCP_TRIALS: usize = 8;
+/// Phones whose logs are counted and the last warning kept, 166 bytes each, 1.3 KiB: those that were heard last.
+pub const LOGS: usize = 8;
+/// Longest line of a log that is kept, bytes.
+pub const LOG_LINE: usize = 96;
 /// UDP port at which phones ask for files by TFTP.
 pub const TFTP_PORT: u16 = 69;
 /// TCP port at which phones ask for files by HTTP.
@@ -79,7 +96,7 @@ const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
 /// messages, 20 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
-pub const STORAGE_MAX: usize = 307 * 1_024;
+pub const STORAGE_MAX: usize = 317 * 1_024;
 /// Most bytes of the brain's own state: the configuration in use (15 KiB), the answers that are being written, and of phones'
 /// files what each was given (1 KiB), who waits, who fetches (5 KiB).
 pub const BRAIN_MAX: usize = 38 * 1_024;

@@ -18,7 +18,7 @@ use crate::power::Class;
 
 /// Between two reports that nobody has asked for.
 pub const PACE: Duration = Duration::from_secs(5);
-/// A draw is another one if it differs by as much, 0.1 W: what a device draws is never quite the same.
+/// A power is another one if it differs by as much, 0.1 W: what a device draws is never quite the same, nor what is kept for it.
 pub const DRAW: u16 = 5;
 
 /// The hub, and what was told of it.
@@ -36,10 +36,13 @@ pub(crate) struct Hub {
 /// What the cloud was told last on this connection.
 struct Told {
     at: Instant,
-    /// FNV-1a of it without stamp and draws.
+    /// FNV-1a of it without stamp and powers.
     hash: u64,
-    draws: [u16; POWER_PORTS],
+    powers: Powers,
 }
+
+/// What each port draws and was granted, 0.1 W.
+type Powers = [[u16; 2]; POWER_PORTS];
 
 impl Hub {
     pub const fn new() -> Self {
@@ -69,10 +72,10 @@ impl Hub {
         self.look.get_or_insert(may);
     }
 
-    fn is_news(&self, hash: u64, draws: &[u16; POWER_PORTS]) -> bool {
+    fn is_news(&self, hash: u64, powers: &Powers) -> bool {
         self.told.as_ref().is_none_or(|told| {
-            let mut both = told.draws.iter().zip(draws);
-            told.hash != hash || both.any(|(told, draw)| told.abs_diff(*draw) >= DRAW)
+            let mut both = told.powers.iter().flatten().zip(powers.iter().flatten());
+            told.hash != hash || both.any(|(told, now)| told.abs_diff(*now) >= DRAW)
         })
     }
 }
@@ -106,9 +109,10 @@ impl Gateway<'_> {
         }
         self.hub.look = None;
         let mut report = self.report(now);
-        let mut draws = [0; POWER_PORTS];
-        for (draw, port) in draws.iter_mut().zip(&mut report.ports) {
-            core::mem::swap(draw, &mut port.draw);
+        let mut powers = Powers::default();
+        for (powers, port) in powers.iter_mut().zip(&mut report.ports) {
+            *powers = [port.draw, port.granted];
+            (port.draw, port.granted) = (0, 0);
         }
         let at = core::mem::take(&mut report.at);
         // There are boxes without a hub, and they say nothing of it.
@@ -116,15 +120,19 @@ impl Gateway<'_> {
         let Some(hash) = hash(&report, buffer) else {
             return false;
         };
-        if !self.hub.is_asked && (is_empty || !self.hub.is_news(hash, &draws)) {
+        if !self.hub.is_asked && (is_empty || !self.hub.is_news(hash, &powers)) {
             return false;
         }
         report.at = at;
-        for (draw, port) in draws.iter().zip(&mut report.ports) {
-            port.draw = *draw;
+        for ([draw, granted], port) in powers.iter().zip(&mut report.ports) {
+            (port.draw, port.granted) = (*draw, *granted);
         }
         self.hub.is_asked = false;
-        self.hub.told = Some(Told { at: now, hash, draws });
+        self.hub.told = Some(Told {
+            at: now,
+            hash,
+            powers,
+        });
         self.uplink.tell_hub(&report)
     }
 

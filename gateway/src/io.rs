@@ -7,6 +7,8 @@ use shared::sync::{BootReason, PanicNote};
 use sip::Flow;
 
 use crate::analog::{Sense, Signal};
+use crate::office::syslog::Log;
+use crate::office::{Subnet, To};
 use crate::power::{PortOrder, Reading};
 use crate::provision::HttpEvent;
 use crate::store;
@@ -50,6 +52,22 @@ pub enum Input<'a> {
     Stored(store::Done),
     /// Nobody answers ARP at this address.
     Unreachable(IpAddr),
+    /// A datagram at one of the ports of [`crate::office::PORTS`], or at that of the last [`Output::Service`] with another.
+    Service {
+        /// The box's port.
+        port: u16,
+        /// From where.
+        from: To,
+        /// At most [`crate::office::DATAGRAM_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// A DHCP server answered somebody: not the box, whose ports do not hear its own datagrams.
+    DhcpServer {
+        /// The network.
+        interface: u8,
+        /// Its address.
+        address: Ipv4Addr,
+    },
     /// An announcement was played to its end.
     Played {
         /// Which player.
@@ -130,13 +148,10 @@ pub struct Boot {
 }
 
 /// The office network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// The box has this address.
-    Up {
-        /// Its address.
-        address: Ipv4Addr,
-    },
+    /// The box has an address.
+    Up(Subnet),
     /// No link, or no address.
     Down,
 }
@@ -188,6 +203,18 @@ pub enum Output<'a> {
         /// The message.
         bytes: &'a [u8],
     },
+    /// Send a datagram of one of the services of the office. A port that is not in [`crate::office::PORTS`] is listened at from
+    /// now on, in the place of the last such one.
+    Service {
+        /// The box's port.
+        port: u16,
+        /// To where; the broadcast address is one.
+        to: To,
+        /// At most [`crate::office::DATAGRAM_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// For the box's own log: a phone warns.
+    Log(&'a Log),
     /// Send a packet of TFTP from the second port.
     Tftp {
         /// To where.

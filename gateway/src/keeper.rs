@@ -119,6 +119,11 @@ impl<'s> Keeper<'s> {
         (self.unstored != 0 && self.storing.is_none()).then_some(self.resume)
     }
 
+    /// Whether an operation is under way.
+    pub fn is_storing(&self) -> bool {
+        self.storing.is_some()
+    }
+
     /// Whether flash has to follow yet.
     pub fn is_writing(&self) -> bool {
         self.unstored != 0 || self.storing.is_some()

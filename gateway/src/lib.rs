@@ -19,6 +19,7 @@ pub mod lamps;
 mod line;
 pub mod link;
 pub mod lldp;
+pub mod office;
 mod phones;
 pub mod power;
 pub mod provision;
@@ -28,7 +29,7 @@ pub mod store;
 pub mod trunk;
 pub mod uplink;
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
@@ -42,7 +43,7 @@ use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
 
-pub use analog::{MEASURING, Measured, Port, Sense, Signal};
+pub use analog::{MEASURING, Measured, NotMeasured, Port, Sense, Signal};
 pub use calls::Meta;
 pub use io::{
     Boot, Input, LineEvent, LineOrder, MediaOutput, Network, Output, Station, TrunkInput, TrunkOutput,
@@ -56,6 +57,8 @@ use keeper::Keeper;
 use lamps::Lamps;
 use link::{HOLD_OUT, Link, Mode};
 use lldp::Lldp;
+use office::Office;
+use office::clock::Source;
 use power::{PortOrder, Power};
 use provision::Provision;
 use provision::files::Host;
@@ -71,6 +74,11 @@ pub const AGENT: &str = "Denwaban";
 const PROBE: Duration = Duration::from_secs(60);
 
 const REPLY_MAX: usize = 2_048;
+
+/// How far off the cloud's word about the time may be when it is heard, ms: a slow line, a broker and a queue.
+const CLOUD_TIME_ERROR: u32 = 1_000;
+/// And that of the machine that the box runs on, ms, which keeps its clock by NTP.
+const HOST_TIME_ERROR: u32 = 100;
 
 /// Counted drops and refusals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,12 +122,14 @@ pub struct Gateway<'s> {
     factory: Factory,
     pub(crate) address: Option<Ipv4Addr>,
     media: heapless::Deque<MediaOutput, 16>,
-    reply: heapless::Vec<u8, REPLY_MAX>,
+    reply: office::Reply,
     reply_to: Option<Flow>,
+    /// The answer of a service that lies in `reply`.
+    served: Option<office::Ready>,
+    pub(crate) office: &'s mut Office,
     pub(crate) parted: heapless::Vec<phones::Parted, { budget::PARTED }>,
     /// The flow that dialogs over the trunk were last on.
     trunk_flow: Option<Flow>,
-    clock: Option<(Instant, u64)>,
     /// Where the search for a free player begins: the one that was free the longest, so that no late word of its end is
     /// taken for the next one's.
     next_player: u8,
@@ -163,7 +173,9 @@ impl<'s> Gateway<'s> {
             trunk,
             uplink,
             ports,
+            office,
         } = storage;
+        office.seed(&seed);
         let mut calls = Calls::new(calls, [word(0), word(1)], config);
         calls.reserve(
             budget::EMERGENCY_CALLS,
@@ -188,9 +200,10 @@ impl<'s> Gateway<'s> {
             media: heapless::Deque::new(),
             reply: heapless::Vec::new(),
             reply_to: None,
+            served: None,
+            office,
             parted: heapless::Vec::new(),
             trunk_flow: None,
-            clock: None,
             next_player: 0,
             told: IdSet::EMPTY,
             provision: Provision::new(),
@@ -229,6 +242,10 @@ impl<'s> Gateway<'s> {
             })
             .await?;
         self.analog.configure(now, &self.site);
+        self.office.start(now, self.site.sys.voice);
+        self.office.serve_addresses(now, self.site.sys.dhcp);
+        self.find_own_address(now);
+        self.told = self.reachable();
         self.trunk.set_boot(loaded.boot);
         let at = self.stamp(now);
         self.uplink.start(now, at, &loaded);
@@ -292,16 +309,34 @@ impl<'s> Gateway<'s> {
                     Some(Order::Hub(order)) => self.on_hub_order(now, order),
                     None => {}
                 }
+                if let Some(unix_ms) = self.uplink.told_time() {
+                    self.office
+                        .tell_time(now, Source::Cloud, unix_ms, CLOUD_TIME_ERROR);
+                }
             }
             Input::Stored(done) => self.on_stored(now, done),
-            Input::Unreachable(address) => self.calls.unreachable(now, address),
+            Input::Unreachable(address) => {
+                self.calls.unreachable(now, address);
+                if let IpAddr::V4(address) = address {
+                    self.office.unreachable(address);
+                }
+            }
+            Input::Service { port, from, bytes } => {
+                let realm = &self.site.sys.realm;
+                self.served = self
+                    .office
+                    .receive(now, port, from, bytes, realm, &mut self.reply);
+            }
+            Input::DhcpServer { interface, address } => self.office.other_dhcp(now, interface, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
             Input::Hub { mac } => self.hub.mac = Some(mac),
             Input::Link { port, link } => self.on_hub_link(now, port, link),
             Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
             Input::Power(reading) => self.on_power(now, reading.as_ref()),
-            Input::WallClock { unix_ms } => self.clock = Some((now, unix_ms)),
+            Input::WallClock { unix_ms } => {
+                self.office.tell_time(now, Source::Host, unix_ms, HOST_TIME_ERROR)
+            }
         }
         self.touch_hub(now);
     }
@@ -309,7 +344,9 @@ impl<'s> Gateway<'s> {
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
     /// holds what is sent and must have room for [`budget::STREAM_MAX`] bytes.
     pub fn poll<'b>(&'b mut self, now: Instant, buffer: &'b mut [u8]) -> Option<Output<'b>> {
-        let ready = self.next_ready(now, buffer)?;
+        let Some(ready) = self.next_ready(now, buffer) else {
+            return self.office.poll_log(now).map(Output::Log);
+        };
         Some(match ready {
             Ready::Sent { flow, len } if self.is_trunk(flow) => {
                 Output::Trunk(TrunkOutput::Send(buffer.get(..len).unwrap_or_default()))
@@ -328,8 +365,12 @@ impl<'s> Gateway<'s> {
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
             Ready::Power(port, order) => Output::Power { port, order },
-            Ready::Put(op) => Output::Store(BINDINGS, op),
-            Ready::Give(op) => Output::Store(provision::TOKEN, op),
+            Ready::Store(token, op) => Output::Store(token, op),
+            Ready::Service(office::Ready { port, to, length }) => Output::Service {
+                port,
+                to,
+                bytes: buffer.get(..length).unwrap_or_default(),
+            },
             Ready::Tftp { to, len } => Output::Tftp {
                 to,
                 bytes: buffer.get(..len).unwrap_or_default(),
@@ -360,6 +401,17 @@ impl<'s> Gateway<'s> {
                     }
                     (None, _) => self.counters.overflow += 1,
                 }
+            }
+            if let Some(ready) = self.served.take()
+                && let (Some(room), Some(reply)) =
+                    (buffer.get_mut(..ready.length), self.reply.get(..ready.length))
+            {
+                room.copy_from_slice(reply);
+                return Some(Ready::Service(ready));
+            }
+            // Before anything else has use of `reply`.
+            if let Some(ready) = self.office.poll(now, &self.reply, buffer) {
+                return Some(Ready::Service(ready));
             }
             if let Some(media) = self.media.pop_front() {
                 return Some(Ready::Media(media));
@@ -423,8 +475,10 @@ impl<'s> Gateway<'s> {
             if self.poll_registrar(now) {
                 continue;
             }
-            if let Some(op) = self.keeper.next_put(now, &self.registrar) {
-                return Some(Ready::Put(op));
+            if !self.provision.phones.is_storing()
+                && let Some(op) = self.keeper.next_put(now, &self.registrar)
+            {
+                return Some(Ready::Store(BINDINGS, op));
             }
             if let Some((flow, len)) = self.keeper.release(&self.registrar, buffer) {
                 return Some(Ready::Sent { flow, len });
@@ -435,8 +489,10 @@ impl<'s> Gateway<'s> {
             if let Some((port, len)) = self.poll_lldp(now, buffer) {
                 return Some(Ready::Lldp { port, len });
             }
-            if let Some(op) = self.provision.phones.next_put(now) {
-                return Some(Ready::Give(op));
+            if !self.keeper.is_storing()
+                && let Some(op) = self.provision.phones.next_put(now)
+            {
+                return Some(Ready::Store(provision::TOKEN, op));
             }
             if let Some((to, len)) = self.poll_tftp(now, buffer) {
                 return Some(Ready::Tftp { to, len });
@@ -458,7 +514,7 @@ impl<'s> Gateway<'s> {
     }
 
     fn poll_uplink(&mut self, now: Instant) -> bool {
-        let wall = self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64);
+        let wall = self.office.clock().unix_ms(now);
         self.uplink.poll(now, wall)
     }
 
@@ -475,12 +531,15 @@ impl<'s> Gateway<'s> {
             self.uplink.next_deadline(),
             self.hub_deadline(),
             Some(hold_out),
-            self.keeper.next_deadline(),
+            self.keeper
+                .next_deadline()
+                .filter(|_| !self.provision.phones.is_storing()),
             self.lamps.next_deadline(),
             self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
-            self.provision.next_deadline(),
+            Some(self.office.next_deadline()),
+            self.provision.next_deadline(self.keeper.is_storing()),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }
@@ -499,6 +558,7 @@ impl<'s> Gateway<'s> {
             self.registrar.retain(|key| site.credential(key).is_some());
             self.keeper.retain(|key| site.credential(key).is_some());
             self.configure_ports(now);
+            self.office.serve_addresses(now, self.site.sys.dhcp);
         }
     }
 
@@ -523,13 +583,8 @@ impl<'s> Gateway<'s> {
     pub(crate) fn stamp(&self, now: Instant) -> Stamp {
         Stamp {
             mono: now.as_millis(),
-            unix: self.clock_at(now),
+            unix: self.office.clock().unix_ms(now),
         }
-    }
-
-    fn clock_at(&self, now: Instant) -> Option<u64> {
-        let own = self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64);
-        own.or_else(|| self.uplink.wall(now))
     }
 
     /// SplitMix64; for names that must be unique, not secret.
@@ -596,6 +651,11 @@ impl<'s> Gateway<'s> {
         (self.lamps.len(), self.lamps.counters())
     }
 
+    /// Names, time, logs and addresses of the office.
+    pub fn office(&self) -> &Office {
+        self.office
+    }
+
     /// Counted drops and refusals.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -657,23 +717,16 @@ enum Ready {
         flow: Flow,
         len: usize,
     },
+    Service(office::Ready),
     TrunkSend(usize),
     TrunkConnect,
     TrunkClose,
     Media(MediaOutput),
     Line(u8, LineOrder),
-    Lldp {
-        port: u8,
-        len: usize,
-    },
+    Lldp { port: u8, len: usize },
     Power(u8, PortOrder),
-    Put(store::Op),
-    /// What a phone is given, or has made of it.
-    Give(store::Op),
-    Tftp {
-        to: SocketAddr,
-        len: usize,
-    },
+    Store(Token, store::Op),
+    Tftp { to: SocketAddr, len: usize },
     Http(u8),
     Uplink,
 }

@@ -6,25 +6,34 @@ use sip::{Instant, Message};
 use crate::Gateway;
 use crate::io::Network;
 use crate::link::{HOLD_OUT, Mode};
+use crate::office::OFFICE;
 use crate::trunk::Change;
 
 impl Gateway<'_> {
     pub(crate) fn on_network(&mut self, now: Instant, network: Network) {
-        let was = self.address;
-        self.address = match network {
-            Network::Up { address } => Some(address),
+        let was = self.office.address(OFFICE);
+        let subnet = match network {
+            Network::Up(subnet) => Some(subnet),
             Network::Down => None,
         };
-        if was != self.address {
-            self.lldp.changed(now);
-        }
-        if was.is_some() && was != self.address {
+        self.office.network(now, OFFICE, subnet);
+        self.find_own_address(now);
+        let own = self.office.address(OFFICE);
+        if was.is_some() && was != own {
             // No connection survives a change of address.
             let change = self.trunk.network(now, false);
             self.on_trunk(now, change);
         }
-        let change = self.trunk.network(now, self.address.is_some());
+        let change = self.trunk.network(now, own.is_some());
         self.on_trunk(now, change);
+    }
+
+    /// Phones in a network of their own know the box by its address there, whatever becomes of the office's.
+    pub(crate) fn find_own_address(&mut self, now: Instant) {
+        let was = core::mem::replace(&mut self.address, self.office.phones_address());
+        if was != self.address {
+            self.lldp.changed(now);
+        }
     }
 
     pub(crate) fn on_trunk(&mut self, now: Instant, change: Option<Change>) {

@@ -2,7 +2,7 @@
 //! told when these have changed (`sync`).
 //!
 //! Which file a name means is read in [`name`]; who may have it, and with which password, is decided in [`phones`]; what it says
-//! is written in [`file`], a piece at a time ([`window`]).
+//! is written in [`mod@file`], a piece at a time ([`window`]).
 
 pub mod file;
 pub mod files;
@@ -83,10 +83,11 @@ impl Provision {
         (shelf, &mut self.tftp, &mut self.http)
     }
 
-    pub fn next_deadline(&self) -> Option<Instant> {
+    /// `must_wait`: the store is kept busy by others.
+    pub fn next_deadline(&self, must_wait: bool) -> Option<Instant> {
         let all = [
             self.tftp.next_deadline(),
-            self.phones.next_deadline(),
+            self.phones.next_deadline().filter(|_| !must_wait),
             self.sync.next_deadline(),
         ];
         all.into_iter().flatten().min()

@@ -9,6 +9,7 @@ use crate::analog::Port;
 #[cfg(target_pointer_width = "32")]
 use crate::budget::STORAGE_MAX;
 use crate::budget::{BINDINGS, BLOCKS, CALLS, LAMP_BLOCKS, LAMPS, LEGS, LINES, SOURCES, TRANSACTIONS};
+use crate::office::Office;
 use crate::registrar::{self, Place, Source};
 use crate::{Meta, keeper, trunk, uplink};
 
@@ -28,6 +29,8 @@ pub struct Storage<'s> {
     pub uplink: &'s mut uplink::Memory,
     /// The analog ports there are; none for a box without.
     pub ports: &'s mut [Port],
+    /// Names, time, logs and addresses.
+    pub office: &'s mut Office,
 }
 
 /// The box's own room, by the budget.
@@ -46,6 +49,7 @@ pub struct BoxStorage {
     uplink: uplink::Memory,
     /// Made when it is lent: a port is not all zeros, and what is not is part of the image.
     ports: pool::Room<[Port; LINES]>,
+    office: Office,
 }
 
 #[cfg(target_pointer_width = "32")]
@@ -68,6 +72,7 @@ impl BoxStorage {
             trunk: [0; trunk::BUFFER],
             uplink: uplink::Memory::new(),
             ports: pool::Room::Empty,
+            office: Office::new(),
         }
     }
 
@@ -94,6 +99,7 @@ impl BoxStorage {
             trunk: &mut self.trunk,
             uplink: &mut self.uplink,
             ports: self.ports.as_mut().map_or(&mut [], |ports| ports),
+            office: &mut self.office,
         }
     }
 }

@@ -150,6 +150,8 @@ pub struct Uplink<'s> {
     /// Which half asked for the operation under way.
     asked: Option<Asked>,
     clock: Option<(Instant, u64)>,
+    /// The time as the cloud has just told it.
+    told: Option<u64>,
     next: Option<Next>,
     counters: Counters,
 }
@@ -204,6 +206,7 @@ impl<'s> Uplink<'s> {
             link: None,
             asked: None,
             clock: None,
+            told: None,
             next: None,
             counters: Counters::default(),
         }
@@ -283,6 +286,7 @@ impl<'s> Uplink<'s> {
 
     fn app_ack(&mut self, now: Instant, ack: AppAck) {
         self.clock = Some((now, ack.unix));
+        self.told = Some(ack.unix);
         if let Some(link) = self.link.as_mut().filter(|link| !link.welcomed) {
             // Not all boxes at the same moment.
             let rest = REST + Duration::from_millis(self.box_id.0 % 60_000);
@@ -460,6 +464,11 @@ impl<'s> Uplink<'s> {
     /// The wall clock as the box or the cloud last told it.
     pub fn wall(&self, now: Instant) -> Option<u64> {
         self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64)
+    }
+
+    /// The time as the cloud has just told it, milliseconds since 1970; once.
+    pub fn told_time(&mut self) -> Option<u64> {
+        self.told.take()
     }
 
     /// The configuration in use, as committed.

@@ -66,7 +66,7 @@ fn written(facts: &Facts<'_>, content: &Content<'_>) -> String {
         loop {
             let mut window = Window::new(pieces.len(), &mut buffer);
             facts.write(&mut window, content).unwrap();
-            let (len, total) = (window.len(), window.total());
+            let (len, total) = (window.filled(), window.total());
             assert_eq!(total, text.len());
             pieces.extend_from_slice(&buffer[..len]);
             if len == 0 {

@@ -57,6 +57,8 @@ pub struct Office {
     pub carrier: Namespace,
     /// The internet line: cut and mend this.
     pub internet: Port,
+    /// The router's cable into the office.
+    pub router_port: Port,
     /// Does the router hide the office's addresses?
     pub nat: bool,
     // Kept for their lives; the order of the fields is the order of their ends.
@@ -77,7 +79,7 @@ impl Office {
         sniffer.watch("trunk", &trunk);
 
         let router = Namespace::add("router")?;
-        plug(&lan, "router", &router, "eth0", ROUTER)?;
+        let router_port = plug(&lan, "router", &router, "eth0", ROUTER)?;
         let internet = plug(&line, "router", &router, "eth1", OUTER)?;
         run(router
             .command("sh")
@@ -111,6 +113,7 @@ impl Office {
             cloud,
             carrier,
             internet,
+            router_port,
             nat,
             _line: line,
             _trunk: trunk,
@@ -122,12 +125,26 @@ impl Office {
 
     /// Starts the router's DHCP and name service, if it is not running.
     pub fn start_dhcp(&mut self) -> Result<()> {
+        self.serve(BOX, LEASES)
+    }
+
+    /// The router is replaced by one with another network, in which the box gets `address`.
+    pub fn renumber_router(&mut self, own: &str, address: &str) -> Result<()> {
+        self.stop_dhcp();
+        self.router
+            .ip(&["addr", "del", &format!("{ROUTER}/24"), "dev", "eth0"])?;
+        self.router
+            .ip(&["addr", "add", &format!("{own}/24"), "dev", "eth0"])?;
+        self.serve(address, [address; 2])
+    }
+
+    fn serve(&mut self, address: &str, [first, last]: [&str; 2]) -> Result<()> {
         let service = dnsmasq::Service {
             interface: "eth0",
-            first: LEASES[0],
-            last: LEASES[1],
+            first,
+            last,
             lease: 120,
-            fixed: &[(BOX_MAC, BOX)],
+            fixed: &[(BOX_MAC, address)],
             names: &[(CLOUD_NAME, CLOUD)],
         };
         if self.dhcp.is_none() {

@@ -83,6 +83,12 @@ impl Board {
         Ok(())
     }
 
+    /// Puts its switch chip into `switch`, where the box is plugged in: between it and all others. It needs the twins of the lines.
+    pub fn plug_hub(&self, switch: &Switch) -> Result<()> {
+        switch.hub(self.lines()?.shared(), &self.port);
+        Ok(())
+    }
+
     /// Its analog lines.
     pub fn lines(&self) -> Result<&Lines> {
         self.lines.as_ref().context("the box has no analog lines")

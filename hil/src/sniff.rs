@@ -226,10 +226,12 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 impl Record {
     /// Takes in a frame; what is not IPv4 with UDP or TCP is none of its business.
     fn frame(&mut self, switch: &str, seen: &Seen) -> Option<()> {
-        if u16_at(seen.frame, 12)? != 0x0800 {
-            return None;
-        }
-        let packet = seen.frame.get(14..)?;
+        let packet = match (u16_at(seen.frame, 12)?, u16_at(seen.frame, 16)?) {
+            (0x0800, _) => seen.frame.get(14..)?,
+            // In a VLAN.
+            (0x8100, 0x0800) => seen.frame.get(18..)?,
+            _ => return None,
+        };
         let header = usize::from(*packet.first()? & 15) * 4;
         let total = usize::from(u16_at(packet, 2)?);
         let flags = u16_at(packet, 6)?;

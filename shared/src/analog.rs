@@ -21,9 +21,9 @@ pub struct Port {
 /// A fault of a line's circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LineFault {
-    /// It is too hot, and fed no more until it has cooled down.
+    /// Told by no box: no line circuit says that it is too hot. It keeps the numbers of the others.
     OverTemperature,
-    /// Its supply is too low to ring.
+    /// A test of the line has found too little voltage: the supply of its circuit is low, or it has switched itself off.
     BrownOut,
     /// The codec gives no sound.
     Codec,
@@ -58,7 +58,7 @@ pub struct LineLoad {
     pub feed_mv: u32,
     /// Resistance from wire to wire, ohms; [`u32::MAX`] if no current flows.
     pub leakage_ohm: u32,
-    /// Capacity of the bells, nanofarads.
+    /// Capacity of the bells, nanofarads; [`u32::MAX`] if they were not counted.
     pub ringer_nf: u32,
 }
 
@@ -74,6 +74,8 @@ impl LineTest {
 }
 
 impl LineLoad {
+    /// Least voltage that a port feeds to a telephone on hook.
+    const FEED_MV: u32 = 40_000;
     /// Least resistance of a line in order, ohms.
     const LEAKAGE_OHM: u32 = 150_000;
     /// Capacitor of one bell, nanofarads: the 1 µF of Japanese telephones; most electronic ringers have less.
@@ -81,19 +83,27 @@ impl LineLoad {
     /// Most that a port rings (端末設備等規則 §13: 3 µF).
     const RINGER_MAX_NF: u32 = 3_000;
 
+    /// The line has less voltage than a telephone needs, and that is not the line's fault.
+    pub const fn is_underfed(&self) -> bool {
+        self.feed_mv < Self::FEED_MV && !self.leaks()
+    }
+
     /// The wires touch each other, or are wet.
     pub const fn leaks(&self) -> bool {
         self.leakage_ohm < Self::LEAKAGE_OHM
     }
 
-    /// Bells, as so many of the usual kind; one of less than half its capacity counts as none.
-    pub const fn ringers(&self) -> u32 {
-        (self.ringer_nf + Self::RINGER_NF / 2) / Self::RINGER_NF
+    /// Bells, as so many of the usual kind; one of less than half its capacity counts as none. `None`: not counted.
+    pub const fn ringers(&self) -> Option<u32> {
+        match self.ringer_nf {
+            u32::MAX => None,
+            nf => Some(nf.saturating_add(Self::RINGER_NF / 2) / Self::RINGER_NF),
+        }
     }
 
     /// More hangs on the line than the port can ring.
     pub const fn overloads(&self) -> bool {
-        self.ringer_nf > Self::RINGER_MAX_NF
+        self.ringer_nf > Self::RINGER_MAX_NF && self.ringer_nf != u32::MAX
     }
 }
 
@@ -124,12 +134,26 @@ mod tests {
             ringer_nf,
         };
         assert!(load(149_999, 0).leaks() && !load(150_000, 0).leaks());
+        for (feed_mv, leakage_ohm, underfed) in [
+            (40_000, u32::MAX, false),
+            (39_999, u32::MAX, true),
+            (0, 150_000, true),
+            (0, 149_999, false),
+        ] {
+            let load = LineLoad {
+                feed_mv,
+                ..load(leakage_ohm, 0)
+            };
+            assert_eq!(load.is_underfed(), underfed, "{feed_mv} {leakage_ohm}");
+        }
         for (nf, ringers, overloads) in [
-            (0, 0, false),
-            (499, 0, false),
-            (500, 1, false),
-            (3_000, 3, false),
-            (3_001, 3, true),
+            (0, Some(0), false),
+            (499, Some(0), false),
+            (500, Some(1), false),
+            (3_000, Some(3), false),
+            (3_001, Some(3), true),
+            (u32::MAX - 1, Some(4_294_967), true),
+            (u32::MAX, None, false),
         ] {
             assert_eq!(
                 (load(0, nf).ringers(), load(0, nf).overloads()),

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use gateway::budget::{HUB_PORTS, PLAYERS, SIP_PORT, STREAM_MAX};
+use gateway::office::{OFFICE, PORTS, Subnet, To};
 use gateway::power::Reading;
 use gateway::provision::http::Next;
 use gateway::storage::BoxStorage;
@@ -53,6 +54,7 @@ pub fn now_or_never<T>(future: impl Future<Output = T>) -> T {
 /// What waits to be told to the brain.
 enum Told {
     Datagram(Flow, Vec<u8>),
+    Service(u16, To, Vec<u8>),
     TrunkConnected(SocketAddr, SocketAddr),
     TrunkData(Vec<u8>),
     TrunkClosed,
@@ -84,6 +86,10 @@ pub struct Flash {
 /// The box.
 pub struct DeskBox {
     address: Ipv4Addr,
+    /// What it knows of its network: no more than its address, unless it is told before it starts.
+    pub subnet: Subnet,
+    /// Where it asks other name servers from.
+    asking: Option<u16>,
     sip: SocketAddr,
     mqtt: SocketAddr,
     store: Store<Nor>,
@@ -129,6 +135,8 @@ impl DeskBox {
         bytes[map::FACTORY.start as usize..][..image.len()].copy_from_slice(image);
         DeskBox {
             address,
+            subnet: Subnet::host(address),
+            asking: None,
             sip: SocketAddr::new(cloud, factory.sip_port),
             mqtt: SocketAddr::new(cloud, factory.mqtt_port),
             store: Store::new(Nor::new(bytes)),
@@ -191,6 +199,11 @@ impl DeskBox {
                 Told::Datagram(flow, bytes) => Input::Datagram {
                     flow: *flow,
                     station: self.hub.stations.get(&flow.peer.ip()).copied(),
+                    bytes,
+                },
+                Told::Service(port, from, bytes) => Input::Service {
+                    port: *port,
+                    from: *from,
                     bytes,
                 },
                 Told::TrunkConnected(local, peer) => Input::Trunk(TrunkInput::Connected {
@@ -261,6 +274,17 @@ impl DeskBox {
                     bytes: bytes.to_vec(),
                 });
             }
+            Output::Service { port, to, bytes } => {
+                if !PORTS.contains(&port) {
+                    self.asking = Some(port);
+                }
+                out.push(Act::Datagram {
+                    from: SocketAddr::new(self.address.into(), port),
+                    to: to.address.into(),
+                    bytes: bytes.to_vec(),
+                });
+            }
+            Output::Log(_) => {}
             Output::Trunk(TrunkOutput::Connect) => {
                 if let Some(conn) = self.trunk.conn.take() {
                     out.push(Act::Close { conn });
@@ -404,6 +428,17 @@ impl Node for DeskBox {
                     local: self.own_sip(),
                 };
                 self.told.push_back(Told::Datagram(flow, bytes));
+            }
+            Arrival::Datagram {
+                from: SocketAddr::V4(from),
+                to,
+                bytes,
+            } if PORTS.contains(&to.port()) || self.asking == Some(to.port()) => {
+                let from = To {
+                    interface: OFFICE,
+                    address: from,
+                };
+                self.told.push_back(Told::Service(to.port(), from, bytes));
             }
             Arrival::Opened {
                 tag,
@@ -553,10 +588,10 @@ impl Node for DeskBox {
             reason: BootReason::PowerOn,
             panic: None,
         };
-        let Self { store, address, .. } = self;
+        let Self { store, subnet, .. } = self;
         let loaded = life.with_dependent_mut(|_, brain| {
             let loaded = now_or_never(brain.start(Instant::ZERO, store, boot, |_, _| {}));
-            brain.handle(Instant::ZERO, Input::Network(Network::Up { address: *address }));
+            brain.handle(Instant::ZERO, Input::Network(Network::Up(subnet.clone())));
             loaded
         });
         let loaded = loaded.expect("the store can always be read");

@@ -169,15 +169,13 @@ impl Telephone {
                     self.then(now + 2, Next::Loop(fed));
                 }
             }
-            LineOrder::Circuit(Signal::Measure { .. }) => {}
+            LineOrder::Circuit(Signal::Measure { .. } | Signal::Release) => {}
             LineOrder::Audio(Command::CallerId(_)) => self.then(now + 450, Next::NumberSent),
             LineOrder::Audio(command) => {
                 if matches!(command, Command::Connect(_)) && !matches!(self.hears, Command::Connect(_)) {
                     self.heard += 1;
                 }
-                if command != Command::Modem {
-                    self.hears = command;
-                }
+                self.hears = command;
             }
             LineOrder::Peer(_) => {}
         }

@@ -370,12 +370,17 @@ fn tested(result: &LineTestResult) -> String {
         ohm if load.leaks() => format!("leaks, {} kΩ", ohm / 1_000),
         ohm => format!("{} kΩ", ohm / 1_000),
     };
+    let feed = match volts(load.feed_mv.into()) {
+        volts if load.is_underfed() => format!("{volts:.1} V are too little"),
+        volts => format!("{volts:.1} V"),
+    };
+    let Some(ringers) = load.ringers() else {
+        return format!("{feed}, {leakage}");
+    };
     let bells = if load.overloads() {
         "too many bells"
     } else {
         "bells"
     };
-    let nf = load.ringer_nf;
-    let feed = volts(load.feed_mv.into());
-    format!("{feed:.1} V, {leakage}, {bells}: {} ({nf} nF)", load.ringers())
+    format!("{feed}, {leakage}, {bells}: {ringers} ({} nF)", load.ringer_nf)
 }

@@ -6,20 +6,16 @@ use embedded_hal_async::i2c::I2c;
 
 /// 7-bit address with ADDR at ground (data sheet table 7-2).
 pub const ADDRESS: u8 = 0x48;
-/// Conversions a second; a conversion takes the time that this leaves it.
-pub const RATE: u32 = 860;
-
 /// Registers (data sheet table 8-1).
 const CONVERSION: u8 = 0b00;
 const CONFIG: u8 = 0b01;
 
 /// Fields of the config register (data sheet table 8-3).
-const CONTINUOUS: u16 = 0 << 8;
+const START: u16 = 1 << 15;
 const SINGLE: u16 = 1 << 8;
-const RATE_860: u16 = 0b111 << 5;
 const NO_COMPARATOR: u16 = 0b11;
-/// All but the bit that reads as "no conversion under way".
-const SETTINGS: u16 = 0x7FFF;
+/// The bit that begins a conversion when written, and reads 1 when none is under way.
+const READY: u16 = START;
 
 /// What is measured: an input against AIN3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +48,26 @@ impl Range {
     }
 }
 
+/// How long a conversion takes, within 10 %. Its result is the mean over that time: the modulator's samples are averaged (data
+/// sheet §9.4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// 8 a second.
+    Sps8 = 0b000,
+    /// 860 a second.
+    Sps860 = 0b111,
+}
+
+impl Rate {
+    /// Of a conversion, microseconds.
+    pub const fn micros(self) -> u64 {
+        match self {
+            Rate::Sps8 => 125_000,
+            Rate::Sps860 => 1_163,
+        }
+    }
+}
+
 /// Why there is no measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error<E> {
@@ -73,38 +89,31 @@ impl<I: I2c> Ads1115<I> {
         Ads1115 { i2c, address }
     }
 
-    /// Converts from now on, [`RATE`] times a second. The first conversion is there after one and a half of that time.
-    pub async fn start(&mut self, input: Input, range: Range) -> Result<(), Error<I::Error>> {
-        self.configure((input as u16) << 12 | (range as u16) << 9 | CONTINUOUS)
-            .await
-    }
-
-    /// Goes to sleep after the conversion under way.
-    pub async fn stop(&mut self) -> Result<(), Error<I::Error>> {
-        self.configure((Range::Mv2048 as u16) << 9 | SINGLE).await
-    }
-
-    /// The last conversion.
-    pub async fn read(&mut self) -> Result<i16, Error<I::Error>> {
-        self.register(CONVERSION).await.map(i16::from_be_bytes)
-    }
-
-    async fn configure(&mut self, settings: u16) -> Result<(), Error<I::Error>> {
-        let settings = settings | RATE_860 | NO_COMPARATOR;
-        let [high, low] = settings.to_be_bytes();
+    /// Begins a conversion; it sleeps after that. One that is under way goes on instead: [`result`](Self::result) comes first.
+    pub async fn start(&mut self, input: Input, range: Range, rate: Rate) -> Result<(), Error<I::Error>> {
+        let (input, range, rate) = (input as u16, range as u16, rate as u16);
+        let settings = input << 12 | range << 9 | SINGLE | rate << 5 | NO_COMPARATOR;
+        let [high, low] = (START | settings).to_be_bytes();
         let written = self.i2c.write(self.address, &[CONFIG, high, low]).await;
         written.map_err(Error::Bus)?;
-        let read = u16::from_be_bytes(self.register(CONFIG).await?);
-        match read & SETTINGS == settings {
+        match self.register(CONFIG).await? & !READY == settings {
             true => Ok(()),
             false => Err(Error::Corrupted),
         }
     }
 
-    async fn register(&mut self, register: u8) -> Result<[u8; 2], Error<I::Error>> {
+    /// The last conversion; `None` while one is under way.
+    pub async fn result(&mut self) -> Result<Option<i16>, Error<I::Error>> {
+        if self.register(CONFIG).await? & READY == 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.register(CONVERSION).await? as i16))
+    }
+
+    async fn register(&mut self, register: u8) -> Result<u16, Error<I::Error>> {
         let mut value = [0; 2];
         let read = self.i2c.write_read(self.address, &[register], &mut value).await;
         read.map_err(Error::Bus)?;
-        Ok(value)
+        Ok(u16::from_be_bytes(value))
     }
 }

@@ -16,7 +16,7 @@ fn transfer(out: u8, back: u8) -> [Octets<u8>; 4] {
 }
 
 /// The chip is told what its output pins shall be, and asked what they are: O_2 in bit 5, O_3 in bit 4, O_4 in bit 3.
-const MARKS: [(u8, u8); 8] = [
+const MARKS: [(u8, u8); 16] = [
     (0xD3, 0),
     (0x08, 0),
     (0xD3, 0),
@@ -24,6 +24,15 @@ const MARKS: [(u8, u8); 8] = [
     (0xD3, 0),
     (0x14, 0),
     (0xD3, 0),
+    (0x14, 0b0010_1000),
+    // And the same of the next channel.
+    (0xD7, 0),
+    (0x08, 0),
+    (0xD7, 0),
+    (0x08, 0b0001_0000),
+    (0xD7, 0),
+    (0x14, 0),
+    (0xD7, 0),
     (0x14, 0b0010_1000),
 ];
 
@@ -85,10 +94,23 @@ fn a_chip_that_is_not_there_is_noticed() {
 }
 
 #[test]
-fn a_chip_that_has_forgotten_is_noticed() {
-    for (back, is_well) in [(0b1110_1000, true), (0b1100_0000, false)] {
-        let on_bus = [transfer(0xD3, 0), transfer(0x14, back)].concat();
-        let levels = [State::Low, State::High, State::Low, State::High].map(Level::set);
+fn a_chip_that_has_forgotten_is_noticed_and_what_is_misheard_is_not() {
+    const WELL: u8 = 0b1110_1000;
+    const NOT: u8 = 0b1100_0000;
+    for (read, is_well) in [(&[WELL][..], true), (&[NOT, WELL], true), (&[NOT, NOT], false)] {
+        let octets: Vec<_> = [0xD3, 0xD7]
+            .into_iter()
+            .zip(read)
+            .flat_map(|(what, back)| [(what, 0), (0x14, *back)])
+            .collect();
+        let on_bus: Vec<_> = octets
+            .iter()
+            .flat_map(|(out, back)| transfer(*out, *back))
+            .collect();
+        let levels: Vec<_> = octets
+            .iter()
+            .flat_map(|_| [Level::set(State::Low), Level::set(State::High)])
+            .collect();
         let (mut bus, mut pin) = (Bus::new(&on_bus), Pin::new(&levels));
         let checked = block_on(Idt821034::new(bus.clone(), pin.clone()).check());
         assert_eq!(checked.is_ok(), is_well);

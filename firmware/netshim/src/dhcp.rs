@@ -38,6 +38,8 @@ pub struct Lease {
     pub router: Option<Ipv4Addr>,
     /// Name servers.
     pub dns: Vec<Ipv4Addr, 3>,
+    /// Time servers; not kept over a restart.
+    pub times: Vec<Ipv4Addr, 2>,
     /// Who granted it.
     pub server: Ipv4Addr,
     /// For how long, s.
@@ -258,8 +260,8 @@ impl Dhcp {
             Ask::Any(None) | Ask::Extend(_) => {}
         }
         options.add(12, b"denwaban")?;
-        // Mask, router, name servers, lease, T1, T2.
-        options.add(55, &[1, 3, 6, 51, 58, 59])?;
+        // Mask, router, name servers, time servers, lease, T1, T2.
+        options.add(55, &[1, 3, 6, 42, 51, 58, 59])?;
         let end = options.at;
         put(to, end, &[255])?;
         Some(MESSAGE)
@@ -339,6 +341,11 @@ const OFFER: u8 = 2;
 const ACK: u8 = 5;
 const NAK: u8 = 6;
 
+/// Who answers, if `message` is a server's: unknown where it does not say.
+pub fn server(message: &[u8]) -> Option<Option<Ipv4Addr>> {
+    Reply::parse(message).map(|reply| reply.server)
+}
+
 /// A server's message, read.
 struct Reply {
     xid: u32,
@@ -348,6 +355,7 @@ struct Reply {
     mask: Option<u32>,
     router: Option<Ipv4Addr>,
     dns: Vec<Ipv4Addr, 3>,
+    times: Vec<Ipv4Addr, 2>,
     server: Option<Ipv4Addr>,
     seconds: Option<u32>,
     t1: Option<u32>,
@@ -367,6 +375,7 @@ impl Reply {
             mask: None,
             router: None,
             dns: Vec::new(),
+            times: Vec::new(),
             server: None,
             seconds: None,
             t1: None,
@@ -400,6 +409,12 @@ impl Reply {
                     let _ = self.dns.push(Ipv4Addr::from(*server));
                 }
             }
+            42 => {
+                for server in value.as_chunks::<4>().0 {
+                    // As with name servers.
+                    let _ = self.times.push(Ipv4Addr::from(*server));
+                }
+            }
             51 => self.seconds = number,
             53 => self.kind = value.first().copied().unwrap_or(0),
             54 => self.server = number.map(Ipv4Addr::from),
@@ -424,6 +439,7 @@ impl Reply {
             prefix: mask.leading_ones() as u8,
             router: self.router.filter(usable),
             dns: self.dns.iter().copied().filter(usable).collect(),
+            times: self.times.iter().copied().filter(usable).collect(),
             server: self.server.unwrap_or(Ipv4Addr::UNSPECIFIED),
             seconds: self.seconds?.max(60),
         })

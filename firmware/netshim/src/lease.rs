@@ -43,6 +43,7 @@ impl Lease {
             server: server.into(),
             seconds: u32::from_be_bytes(seconds),
             dns: dns.iter().map(|server| Ipv4Addr::from(*server)).take(3).collect(),
+            times: Vec::new(),
         })
     }
 }
@@ -57,6 +58,7 @@ mod tests {
             prefix: 24,
             router,
             dns: (1..=servers).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect(),
+            times: Vec::new(),
             server: Ipv4Addr::new(192, 168, 50, 1),
             seconds: 0x0001_5180,
         }

@@ -31,6 +31,8 @@ pub enum Event {
     AddressLost,
     /// This host of the segment does not answer; packets for it are dropped for a second.
     Unreachable(Ipv4Addr),
+    /// A DHCP server answered somebody.
+    Server(Net, Ipv4Addr),
 }
 
 /// What went by and what was lost, since start.
@@ -184,8 +186,8 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
 
     fn tell(&mut self, event: Event) {
         // The same host again and again says nothing new; an address must not be lost behind it.
-        let again =
-            matches!(event, Event::Unreachable(_)) && self.events.iter().any(|waiting| *waiting == event);
+        let again = matches!(event, Event::Unreachable(_) | Event::Server(..))
+            && self.events.iter().any(|waiting| *waiting == event);
         if !again && self.events.push_back(event).is_err() {
             self.counters.events_lost += 1;
         }
@@ -535,9 +537,13 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
         range: Range<usize>,
     ) -> Option<Verdict> {
         let (ip, _) = ethernet::ip_addresses(packet)?;
-        if net == Net::Office
-            && let Some(message) = ethernet::udp_payload(packet, dhcp::CLIENT)
-        {
+        if let Some(message) = ethernet::udp_payload(packet, dhcp::CLIENT) {
+            if let Some(server) = dhcp::server(message) {
+                self.tell(Event::Server(net, server.unwrap_or(ip)));
+            }
+            if net != Net::Office {
+                return Some(Verdict::Done);
+            }
             match self.dhcp.receive(now, message) {
                 Some(Answer::Granted(lease)) => self.tell(Event::Address { lease, fresh: true }),
                 Some(Answer::Refused) => {

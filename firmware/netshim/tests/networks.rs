@@ -102,6 +102,7 @@ impl Bench {
             prefix: 24,
             router: None,
             dns: heapless::Vec::new(),
+            times: heapless::Vec::new(),
             server: Ipv4Addr::UNSPECIFIED,
             seconds: 86_400,
         };

@@ -262,6 +262,7 @@ fn shared() -> &'static Shared {
         prefix: 24,
         router: None,
         dns: heapless::Vec::new(),
+        times: heapless::Vec::new(),
         server: Ipv4Addr::UNSPECIFIED,
         seconds: 86_400,
     };

@@ -2,32 +2,28 @@
 //! takes and gives waits for nobody.
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
-use embassy_sync::channel::Channel;
+use embassy_sync::signal::Signal;
 use gateway::budget::LINES;
-use gateway::{Input, LineEvent};
 use media::BLOCK;
 use media::chain::{self, Chain, Command};
 use static_cell::ConstStaticCell;
 
-use super::{Block, Packet, Receives, Sends, circuit};
-use crate::brain::Brain;
+use super::report::{self, Heard, Trouble};
+use super::{AudioEnds, Block, Packet};
 use crate::{board, log, watchdog};
 
-/// What the chains tell the rest.
-enum Heard {
-    Event(u8, chain::Event),
-    /// The codec's clock has stopped, or runs again.
-    Codec(bool),
-    /// The longest block so far, in units of [`board::work_time`].
-    Longest(u32),
-}
+/// So many blocks in a row that are missing, or there again, say that the codec's clock stands, or runs again: 100 ms. One that
+/// was missed is a click.
+const SURE: u8 = 20;
 
-static ORDERS: Channel<CriticalSectionRawMutex, (u8, Command), 16> = Channel::new();
-static HEARD: Channel<CriticalSectionRawMutex, Heard, 16> = Channel::new();
+/// What each chain is to do next. Nothing can be lost: the last command counts.
+static COMMANDS: [Signal<CriticalSectionRawMutex, Command>; LINES] = [const { Signal::new() }; LINES];
 
-/// Gives an order. False: it could not be taken.
-pub fn order(line: u8, command: Command) -> bool {
-    ORDERS.try_send((line, command)).is_ok()
+/// Gives a command.
+pub fn command(line: u8, command: Command) {
+    if let Some(place) = COMMANDS.get(usize::from(line)) {
+        place.signal(command);
+    }
 }
 
 /// The chains; once.
@@ -38,25 +34,29 @@ pub fn chains() -> &'static mut [Chain; LINES] {
 
 /// Runs the chains at the codec's pace.
 #[embassy_executor::task]
-pub async fn run(
-    mut pcm: board::Pcm,
-    chains: &'static mut [Chain; LINES],
-    mut to_rtp: Sends,
-    mut from_rtp: Receives,
-) -> ! {
+pub async fn run(mut pcm: board::Pcm, chains: &'static mut [Chain; LINES], queues: AudioEnds) -> ! {
+    let (mut to_rtp, mut from_rtp) = queues;
     let mut down: Block = [[chain::CODEC.silence(); LINES]; BLOCK];
-    let (mut is_well, mut longest) = (true, 0);
+    let (mut is_well, mut otherwise, mut longest) = (true, 0, 0);
     // For a packet that nobody can take any more.
     let mut lost = Packet::EMPTY;
     loop {
         let up = pcm.next(&down).await;
         watchdog::check_in(watchdog::Part::Audio);
         let began = board::work_time();
-        if up.is_some() != is_well && HEARD.try_send(Heard::Codec(up.is_none())).is_ok() {
-            is_well = up.is_some();
+        otherwise = match up.is_some() == is_well {
+            true => 0,
+            false => SURE.min(otherwise + 1),
+        };
+        if otherwise == SURE && report::try_tell(Heard::Codec(Trouble::Clock, is_well)) {
+            (is_well, otherwise) = (!is_well, 0);
+            log!(
+                "audio: the codec's clock {}",
+                if is_well { "runs" } else { "stands" }
+            );
         }
-        while let Ok((line, command)) = ORDERS.try_receive() {
-            if let Some(chain) = chains.get_mut(usize::from(line)) {
+        for (chain, command) in chains.iter_mut().zip(&COMMANDS) {
+            if let Some(command) = command.try_take() {
                 chain.command(command);
             }
         }
@@ -87,35 +87,16 @@ pub async fn run(
                     *place = *octet;
                 }
             }
-            while let Some(event) = chain.event() {
-                // The brain misses a digit rather than the line its block.
-                let _ = HEARD.try_send(Heard::Event(line, event));
+            // What finds no room waits in the chain.
+            while report::is_room()
+                && let Some(event) = chain.event()
+            {
+                report::try_tell(Heard::Chain(line, event));
             }
         }
         let took = board::work_time().wrapping_sub(began);
-        if took > longest && HEARD.try_send(Heard::Longest(took)).is_ok() {
+        if took > longest && report::try_tell(Heard::Longest(took)) {
             longest = took;
-        }
-    }
-}
-
-/// Tells the brain what the chains hear.
-#[embassy_executor::task]
-pub async fn report(brain: &'static Brain) -> ! {
-    loop {
-        match HEARD.receive().await {
-            Heard::Event(line, event) => {
-                let event = LineEvent::Audio(event);
-                brain.turn().await.tell(Input::Line { line, event });
-            }
-            Heard::Codec(is_stopped) => {
-                log!(
-                    "audio: the codec's clock {}",
-                    if is_stopped { "stands" } else { "runs" }
-                );
-                circuit::fault(brain, is_stopped).await;
-            }
-            Heard::Longest(took) => log!("audio: longest block {took} {}", board::WORK_UNIT),
         }
     }
 }

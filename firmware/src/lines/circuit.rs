@@ -1,31 +1,36 @@
-//! The circuits: feed, polarity, ringing and measurements of each line; switch hooks; the codec's settings.
+//! The circuits: feed, polarity, ringing and measurements of each line; switch hooks; the codec's settings. They run in the executor
+//! `audio`, where a busy brain bends neither the ringing's period nor the time of an edge.
 
+use core::cell::Cell;
 use core::convert::Infallible;
 
-use ads1115::{Ads1115, Input as Wire, Range};
+use ads1115::{Ads1115, Input as Wire, Range, Rate};
 use ag1171::Ag1171;
+use critical_section::Mutex as Shared;
 use embassy_futures::select::{Either, select};
-use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
-use embassy_sync::channel::Channel;
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::mutex::Mutex;
+use embassy_sync::signal::Signal as Word;
 use embassy_time::{Duration, Instant, Ticker, Timer};
 use embedded_hal::digital::OutputPin;
 use gateway::budget::LINES;
-use gateway::{Input, LineEvent, MEASURING, Measured, Sense, Signal};
+use gateway::{MEASURING, Measured, NotMeasured, Sense, Signal};
 use idt821034::{Idt821034, Law};
-use shared::analog::LineFault;
 
-use crate::brain::{self, Brain};
+use super::report::{self, Heard, Trouble};
 use crate::{board, log};
 
 /// Half a period of Japan's ringing voltage, 16 Hz.
 const HALF_PERIOD: Duration = Duration::from_micros(31_250);
 /// A relay has stopped bouncing, and the measuring bus has its voltage.
 const SETTLED: Duration = Duration::from_millis(20);
-/// The first conversion of another input is there: one and a half of 860 a second.
-const CONVERTED: Duration = Duration::from_millis(2);
-/// Between two readings: 40 in [`MEASURING`], evenly over the periods of 50 and 60 Hz.
-const READING: Duration = Duration::from_micros(2_500);
+/// How often the converter is asked whether it is ready: while it converts for long, and at its fastest.
+const SLOWLY: Duration = Duration::from_millis(5);
+const FAST: Duration = Duration::from_micros(1_500);
+/// Conversions of a wire: three periods of 50 Hz.
+const READINGS: i64 = 32;
+/// The charge of bells has flown by then: seven time constants of 1 µF behind 7 kΩ.
+const CHARGED: Duration = Duration::from_millis(50);
 /// The divider of a wire: 10 MΩ over 100 kΩ.
 const DIVIDER: i64 = 101;
 /// Where the loop current is measured, ohms.
@@ -56,22 +61,70 @@ pub struct Edge {
     pub at: Instant,
 }
 
-/// The converter on the measuring bus, for one line at a time.
-pub type Meter = Mutex<NoopRawMutex, Ads1115<board::I2c>>;
+/// The converter on the measuring bus.
+type Converter = Ads1115<board::I2c>;
 
-static SIGNALS: [Channel<CriticalSectionRawMutex, Signal, 8>; LINES] = [const { Channel::new() }; LINES];
+/// The same, for one line at a time.
+pub type Meter = Mutex<CriticalSectionRawMutex, Converter>;
 
-/// An order for a circuit. False: it could not be taken.
-pub fn order(line: u8, signal: Signal) -> bool {
-    SIGNALS
-        .get(usize::from(line))
-        .is_some_and(|signals| signals.try_send(signal).is_ok())
+const _: () = assert!(MEASURING.as_micros() as u64 == Rate::Sps8.micros());
+
+/// What a circuit is to be.
+#[derive(Clone, Copy)]
+struct Wanted {
+    ring: bool,
+    reversed: bool,
+    feed: bool,
+    /// To be measured, once; with a reversal or without.
+    measure: Option<bool>,
+}
+
+/// What each circuit is to be, and a word that it is something else now. Nothing can be lost: the last order counts.
+static WANTED: [Shared<Cell<Wanted>>; LINES] = [const { Shared::new(Cell::new(Wanted::AT_START)) }; LINES];
+static CHANGED: [Word<CriticalSectionRawMutex, ()>; LINES] = [const { Word::new() }; LINES];
+
+impl Wanted {
+    const AT_START: Self = Wanted {
+        ring: false,
+        reversed: false,
+        feed: true,
+        measure: None,
+    };
+
+    /// With one order more, which ends what is measured.
+    fn and(self, signal: Signal) -> Self {
+        let mut wanted = Wanted {
+            measure: None,
+            ..self
+        };
+        match signal {
+            Signal::Ring(on) => wanted.ring = on,
+            Signal::Reverse(reversed) => wanted.reversed = reversed,
+            Signal::Feed(on) => wanted.feed = on,
+            Signal::Measure { reverse } => wanted.measure = Some(reverse),
+            Signal::Release => {}
+        }
+        wanted
+    }
+}
+
+/// Gives an order.
+pub fn order(line: u8, signal: Signal) {
+    let line = usize::from(line);
+    if let (Some(wanted), Some(changed)) = (WANTED.get(line), CHANGED.get(line)) {
+        critical_section::with(|cs| {
+            let wanted = wanted.borrow(cs);
+            wanted.set(wanted.get().and(signal));
+        });
+        changed.signal(());
+    }
 }
 
 /// The circuit of a line.
 #[embassy_executor::task(pool_size = LINES)]
-pub async fn run(line: u8, wiring: Wiring, meter: &'static Meter, brain: &'static Brain) -> ! {
-    let Some(signals) = SIGNALS.get(usize::from(line)) else {
+pub async fn run(line: u8, wiring: Wiring, meter: &'static Meter) -> ! {
+    let at = usize::from(line);
+    let (Some(wanted), Some(changed)) = (WANTED.get(at), CHANGED.get(at)) else {
         panic!("line {line}")
     };
     let Wiring {
@@ -82,6 +135,7 @@ pub async fn run(line: u8, wiring: Wiring, meter: &'static Meter, brain: &'stati
     } = wiring;
     sure(OutputPin::set_low(&mut test));
     let mut slic = sure(Ag1171::new(forward, ring_mode, power));
+    let mut is = Wanted::AT_START;
     let mut period = Ticker::every(HALF_PERIOD);
     loop {
         let swing = async {
@@ -90,33 +144,46 @@ pub async fn run(line: u8, wiring: Wiring, meter: &'static Meter, brain: &'stati
                 false => core::future::pending().await,
             }
         };
-        let signal = match select(signals.receive(), swing).await {
-            Either::First(signal) => signal,
-            Either::Second(()) => {
-                sure(slic.swing());
-                continue;
+        if let Either::Second(()) = select(changed.wait(), swing).await {
+            sure(slic.swing());
+            continue;
+        }
+        let to_be = critical_section::with(|cs| {
+            let wanted = wanted.borrow(cs);
+            wanted.replace(Wanted {
+                measure: None,
+                ..wanted.get()
+            })
+        });
+        // Ringing ends before anything else changes, and begins last.
+        if is.ring && !to_be.ring {
+            sure(slic.ring(false));
+            period.reset();
+        }
+        if is.feed != to_be.feed {
+            sure(slic.feed(to_be.feed));
+        }
+        if is.reversed != to_be.reversed {
+            sure(slic.reverse(to_be.reversed));
+        }
+        if !is.ring && to_be.ring {
+            sure(slic.ring(true));
+            period.reset();
+        }
+        is = to_be;
+        if let Some(reverse) = to_be.measure {
+            let measures = measure(&mut slic, &mut test, meter, reverse);
+            // Another order ends it: the line is wanted.
+            let ended = select(measures, changed.wait()).await;
+            sure(OutputPin::set_low(&mut test));
+            if reverse {
+                sure(slic.reverse(to_be.reversed));
             }
-        };
-        match signal {
-            Signal::Ring(on) => {
-                sure(slic.ring(on));
-                period.reset();
-            }
-            Signal::Reverse(reversed) => sure(slic.reverse(reversed)),
-            Signal::Feed(on) => sure(slic.feed(on)),
-            Signal::Measure { reverse } => {
-                // Another order ends it: the line is wanted.
-                let measured = match select(
-                    measure(&mut slic, &mut test, meter, reverse),
-                    signals.ready_to_receive(),
-                )
-                .await
-                {
-                    Either::First(measured) => measured,
-                    Either::Second(()) => None,
-                };
-                sure(OutputPin::set_low(&mut test));
-                tell(brain, line, Instant::now(), Sense::Measured(measured)).await;
+            match ended {
+                Either::First(measured) => {
+                    report::tell(Heard::Circuit(line, Instant::now(), Sense::Measured(measured))).await;
+                }
+                Either::Second(()) => changed.signal(()),
             }
         }
     }
@@ -129,68 +196,70 @@ fn sure<T>(result: Result<T, Infallible>) -> T {
     }
 }
 
-/// Measures a line. `None`: the converter does not answer.
+/// Measures a line.
 async fn measure(
     slic: &mut Ag1171<board::Pin>,
     test: &mut board::Pin,
     meter: &Meter,
     reverse: bool,
-) -> Option<Measured> {
+) -> Result<Measured, NotMeasured> {
     let mut meter = meter.lock().await;
     sure(OutputPin::set_high(test));
+    // One that was given up may still be under way.
+    result(&mut meter, SLOWLY).await?;
     Timer::after(SETTLED).await;
-    let measured = if reverse {
-        // The charge of the ringers flows at once: the converter is at work before.
-        meter.start(Wire::A2, Range::Mv512).await.ok()?;
-        Timer::after(CONVERTED).await;
-        sure(slic.reverse(true));
-        Measured {
-            loop_ua: microamperes(window(&mut meter, Range::Mv512).await?.0),
-            ..Measured::default()
-        }
-    } else {
-        let [tip, ring, current] = [
-            (Wire::A0, Range::Mv2048),
-            (Wire::A1, Range::Mv2048),
-            (Wire::A2, Range::Mv512),
-        ];
-        let (tip_nv, tip_ac) = means(&mut meter, tip).await?;
-        let (ring_nv, ring_ac) = means(&mut meter, ring).await?;
-        let (current_nv, _) = means(&mut meter, current).await?;
-        Measured {
+    let mut measured = Measured::default();
+    if !reverse {
+        let (tip_nv, tip_ac) = wire(&mut meter, Wire::A0).await?;
+        let (ring_nv, ring_ac) = wire(&mut meter, Wire::A1).await?;
+        measured = Measured {
             tip_mv: millivolts(tip_nv),
             ring_mv: millivolts(ring_nv),
             ac_mv: millivolts(tip_ac.max(ring_ac)).unsigned_abs(),
-            loop_ua: microamperes(current_nv),
-        }
-    };
-    meter.stop().await.ok()?;
-    Some(measured)
-}
-
-async fn means(meter: &mut Ads1115<board::I2c>, (wire, range): (Wire, Range)) -> Option<(i64, i64)> {
-    meter.start(wire, range).await.ok()?;
-    Timer::after(CONVERTED).await;
-    window(meter, range).await
-}
-
-/// Mean, and root mean square of what alternates, over [`MEASURING`], nanovolts at the converter. A reading stands for the time
-/// since the one before.
-async fn window(meter: &mut Ads1115<board::I2c>, range: Range) -> Option<(i64, i64)> {
-    let mut ticker = Ticker::every(READING);
-    let (start, length) = (Instant::now(), MEASURING.as_micros() as i64 / 100);
-    let (mut time, mut sum, mut squares) = (0_i64, 0_i64, 0_i64);
-    while time < length {
-        let reading = i64::from(meter.read().await.ok()?);
-        let passed = start.elapsed().as_micros() as i64 / 100 - time;
-        time += passed;
-        sum += reading * passed;
-        squares += reading * reading * passed;
-        ticker.next().await;
+            ..measured
+        };
     }
-    let step = i64::from(range.nanovolts(1));
-    let variance = (time * squares - sum * sum).checked_div(time * time)?;
-    Some((sum * step / time, variance.max(0).isqrt() * step))
+    let begun = meter.start(Wire::A2, Range::Mv512, Rate::Sps8).await;
+    begun.map_err(silent)?;
+    let since = Instant::now();
+    if reverse {
+        sure(slic.reverse(true));
+    }
+    let current = result(&mut meter, SLOWLY).await?;
+    if since.elapsed() < CHARGED {
+        return Err(NotMeasured::Late);
+    }
+    measured.loop_ua = microamperes(Range::Mv512.nanovolts(current).into());
+    Ok(measured)
+}
+
+fn silent<E>(_: E) -> NotMeasured {
+    NotMeasured::Silent
+}
+
+/// The conversion, when it is there.
+async fn result(meter: &mut Converter, ask: Duration) -> Result<i16, NotMeasured> {
+    loop {
+        if let Some(result) = meter.result().await.map_err(silent)? {
+            return Ok(result);
+        }
+        Timer::after(ask).await;
+    }
+}
+
+/// Mean, and root mean square of what alternates, nanovolts at the converter.
+async fn wire(meter: &mut Converter, wire: Wire) -> Result<(i64, i64), NotMeasured> {
+    let (mut sum, mut squares) = (0_i64, 0_i64);
+    for _ in 0..READINGS {
+        let begun = meter.start(wire, Range::Mv2048, Rate::Sps860).await;
+        begun.map_err(silent)?;
+        let reading = i64::from(result(meter, FAST).await?);
+        sum += reading;
+        squares += reading * reading;
+    }
+    let step = i64::from(Range::Mv2048.nanovolts(1));
+    let variance = (READINGS * squares - sum * sum) / (READINGS * READINGS);
+    Ok((sum * step / READINGS, variance.max(0).isqrt() * step))
 }
 
 /// On a wire, from nanovolts at the converter.
@@ -203,26 +272,18 @@ fn microamperes(nv: i64) -> i32 {
     i32::try_from(nv / SHUNT / 1_000).unwrap_or(i32::MAX)
 }
 
-async fn tell(brain: &Brain, line: u8, at: Instant, sense: Sense) {
-    let event = LineEvent::Circuit {
-        at: brain::moment(at),
-        sense,
-    };
-    brain.turn().await.tell(Input::Line { line, event });
-}
-
 /// The switch hooks.
 #[embassy_executor::task]
-pub async fn hooks(mut hooks: board::Hooks, brain: &'static Brain) -> ! {
+pub async fn hooks(mut hooks: board::Hooks) -> ! {
     loop {
         let Edge { line, closed, at } = hooks.edge().await;
-        tell(brain, line, at, Sense::Loop { closed }).await;
+        report::tell(Heard::Circuit(line, at, Sense::Loop { closed })).await;
     }
 }
 
 /// Brings the codec up, and again whenever it has forgotten its settings.
 #[embassy_executor::task]
-pub async fn codec(bus: board::Bus, select: board::Select, brain: &'static Brain) -> ! {
+pub async fn codec(bus: board::Bus, select: board::Select) -> ! {
     let mut codec = Idt821034::new(bus, select);
     let mut is_well = true;
     let mut started = codec.start(Law::Mu).await;
@@ -230,23 +291,14 @@ pub async fn codec(bus: board::Bus, select: board::Select, brain: &'static Brain
         if started.is_ok() != is_well {
             is_well = started.is_ok();
             log!("codec: {}", if is_well { "up" } else { "does not answer" });
-            fault(brain, !is_well).await;
+            report::tell(Heard::Codec(Trouble::Settings, !is_well)).await;
         }
         Timer::after(LOOK).await;
-        if codec.check().await.is_err() {
+        if started.is_err() || codec.check().await.is_err() {
             started = codec.start(Law::Mu).await;
-            log!("codec: started again");
+            if started.is_ok() {
+                log!("codec: started again");
+            }
         }
-    }
-}
-
-/// The codec is at fault, or is well again: it is that of all lines.
-pub async fn fault(brain: &Brain, is_there: bool) {
-    let sense = Sense::Fault {
-        fault: LineFault::Codec,
-        is_there,
-    };
-    for line in 0..LINES as u8 {
-        tell(brain, line, Instant::now(), sense).await;
     }
 }

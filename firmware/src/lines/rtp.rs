@@ -4,35 +4,38 @@ use core::array;
 use core::cell::Cell;
 use core::future::poll_fn;
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Poll;
 use critical_section::Mutex;
 use embassy_futures::select::select;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{IpEndpoint, Stack};
 use gateway::budget::{LINES, line_port};
-use media::chain::PACKET_LEN;
+use media::chain::{PACKET_LEN, RECEIVE_LEN};
 use static_cell::ConstStaticCell;
 
-use super::{Packet, Receives, Sends};
+use super::RtpEnds;
 use crate::net::endpoint;
 
-/// Packets of a line that wait for the audio chains, at most 5 ms, and for the network.
+/// Packets of a line that wait for the audio chains, at most 5 ms, and for the network; of the longest, and of more that are shorter,
+/// two of each.
 const WAITING: (usize, usize) = (3, 2);
+const ROOM: (usize, usize) = (2 * RECEIVE_LEN, 2 * PACKET_LEN);
 
 /// Memory of one socket.
 pub struct Memory {
     rx_meta: [PacketMetadata; WAITING.0],
-    rx: [u8; WAITING.0 * PACKET_LEN],
+    rx: [u8; ROOM.0],
     tx_meta: [PacketMetadata; WAITING.1],
-    tx: [u8; WAITING.1 * PACKET_LEN],
+    tx: [u8; ROOM.1],
 }
 
 impl Memory {
     const NEW: Memory = Memory {
         rx_meta: [PacketMetadata::EMPTY; WAITING.0],
-        rx: [0; WAITING.0 * PACKET_LEN],
+        rx: [0; ROOM.0],
         tx_meta: [PacketMetadata::EMPTY; WAITING.1],
-        tx: [0; WAITING.1 * PACKET_LEN],
+        tx: [0; ROOM.1],
     };
 }
 
@@ -42,15 +45,21 @@ pub fn memory() -> &'static mut [Memory; LINES] {
     MEMORY.take()
 }
 
+/// Packets that were longer than [`RECEIVE_LEN`].
+static TOO_LONG: AtomicU32 = AtomicU32::new(0);
+
+/// Packets so far that were longer than was asked for.
+pub fn too_long() -> u32 {
+    TOO_LONG.load(Ordering::Relaxed)
+}
+
 static PEERS: [Mutex<Cell<Option<IpEndpoint>>>; LINES] = [const { Mutex::new(Cell::new(None)) }; LINES];
 
-/// Where the packets of a line go. False: nowhere that can be reached.
-pub fn set_peer(line: u8, peer: SocketAddr) -> bool {
-    let peer = endpoint(peer);
+/// Where the packets of a line go; nowhere if that is an address of another kind than ours.
+pub fn set_peer(line: u8, peer: SocketAddr) {
     if let Some(place) = PEERS.get(usize::from(line)) {
-        critical_section::with(|cs| place.borrow(cs).set(peer));
+        critical_section::with(|cs| place.borrow(cs).set(endpoint(peer)));
     }
-    peer.is_some()
 }
 
 fn peer(line: usize) -> Option<IpEndpoint> {
@@ -59,12 +68,8 @@ fn peer(line: usize) -> Option<IpEndpoint> {
 
 /// Owns the sockets.
 #[embassy_executor::task]
-pub async fn run(
-    stack: Stack<'static>,
-    memory: &'static mut [Memory; LINES],
-    mut to_audio: Sends,
-    mut from_audio: Receives,
-) -> ! {
+pub async fn run(stack: Stack<'static>, memory: &'static mut [Memory; LINES], queues: RtpEnds) -> ! {
+    let (mut to_audio, mut from_audio) = queues;
     let mut memory = memory.iter_mut();
     let sockets: [UdpSocket<'static>; LINES] = array::from_fn(|line| {
         let Some(Memory {
@@ -103,13 +108,19 @@ pub async fn run(
         }
         for (line, socket) in sockets.iter().enumerate() {
             while socket_has_some(socket).await {
-                let packet: &mut Packet = to_audio.send().await;
+                let packet = to_audio.send().await;
                 let read = poll_fn(|cx| Poll::Ready(socket.poll_recv_from(&mut packet.bytes, cx)));
-                if let Poll::Ready(Ok((length, from))) = read.await
-                    && peer(line).is_some_and(|peer| peer.addr == from.endpoint.addr)
-                {
-                    (packet.line, packet.length) = (line as u8, length as u16);
-                    to_audio.send_done();
+                match read.await {
+                    Poll::Ready(Ok((length, from)))
+                        if peer(line).is_some_and(|peer| peer.addr == from.endpoint.addr) =>
+                    {
+                        (packet.line, packet.length) = (line as u8, length as u16);
+                        to_audio.send_done();
+                    }
+                    Poll::Ready(Err(_)) => {
+                        TOO_LONG.fetch_add(1, Ordering::Relaxed);
+                    }
+                    _ => {}
                 }
             }
         }

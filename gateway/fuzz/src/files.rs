@@ -19,7 +19,14 @@ struct Shelf {
 impl Files for Shelf {
     type File = usize;
 
-    fn open(&mut self, _: Instant, _: Client, path: &str, agent: Agent, _: bool) -> Result<usize, FetchRefusal> {
+    fn open(
+        &mut self,
+        _: Instant,
+        _: Client,
+        path: &str,
+        agent: Agent,
+        _: bool,
+    ) -> Result<usize, FetchRefusal> {
         let _ = (Name::parse(path).kind(), agent);
         match path.trim_start_matches('/').bytes().next() {
             Some(b'!') => Err(FetchRefusal::Busy),
@@ -128,7 +135,10 @@ pub fn http(bytes: &[u8]) {
         }
     }
     assert!(is_news);
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an end");
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("an end");
     let (head, body) = answer.split_at(end + 4);
     let head = std::str::from_utf8(head).expect("text");
     assert!(head.starts_with("HTTP/1.1 "));
@@ -167,5 +177,8 @@ pub fn pnp(bytes: &[u8]) {
     assert!(notify.body().starts_with(b"http://192.168.1.1/"));
     let mut url = String::new();
     write!(url, "{}", notify.body().escape_ascii()).expect("room");
-    assert!(matches!(url.as_str(), "http://192.168.1.1/" | "http://192.168.1.1/{MODEL}.cfg"));
+    assert!(matches!(
+        url.as_str(),
+        "http://192.168.1.1/" | "http://192.168.1.1/{MODEL}.cfg"
+    ));
 }

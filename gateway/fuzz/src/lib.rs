@@ -9,6 +9,7 @@ mod framer;
 mod line;
 mod lldp;
 mod message;
+mod office;
 mod rtp;
 mod script;
 mod sdp;
@@ -21,22 +22,26 @@ mod writer;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 20] = [
+pub const TARGETS: [(&str, Target); 24] = [
     ("address", values::address),
     ("caller_id", caller_id::caller_id),
     ("calls", calls::calls),
+    ("dhcp", office::dhcp),
     ("digest", digest::digest),
+    ("dns", office::dns),
     ("fields", values::fields),
     ("framer", framer::framer),
     ("http", files::http),
     ("line", line::line),
     ("lldp", lldp::lldp),
     ("message", message::message),
+    ("ntp", office::ntp),
     ("params", values::params),
     ("pnp", files::pnp),
     ("rtp", rtp::rtp),
     ("sdp", sdp::sdp),
     ("subscriptions", subscriptions::subscriptions),
+    ("syslog", office::syslog),
     ("tftp", files::tftp),
     ("transactions", transactions::transactions),
     ("uri", values::uri),

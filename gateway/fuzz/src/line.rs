@@ -25,6 +25,7 @@ pub fn line(bytes: &[u8]) {
         chain: Chain::new(),
         silent: true,
         stream: None,
+        ssrc: 0,
         sent: None,
         since: 0,
         pressed: false,
@@ -54,6 +55,8 @@ struct World {
     /// Nothing is to be heard in the telephone.
     silent: bool,
     stream: Option<Stream>,
+    /// Of the last connection.
+    ssrc: u32,
     /// The last packet.
     sent: Option<Repr>,
     /// Blocks since it.
@@ -91,12 +94,12 @@ impl World {
                     .or_else(|_| Frame::new(Caller::Unknown(Reason::Private), None));
                 Command::CallerId(frame.expect("a reason can be shown"))
             }
-            4 => Command::Modem,
-            _ => Command::Connect(Stream {
+            kind => Command::Connect(Stream {
                 law: script.of(&[Law::Pcmu, Law::Pcma]),
                 telephone_event: script.of(&TELEPHONE_EVENT),
                 redundancy: script.of(&REDUNDANCY),
                 sending: script.below(4) > 0,
+                fax: kind == 4,
                 start: Start {
                     ssrc: script.below(3) as u32,
                     sequence: 0xFFF0,
@@ -106,10 +109,12 @@ impl World {
         };
         self.chain.command(command);
         match command {
-            Command::Modem => {}
             Command::Connect(stream) => {
                 self.stream = Some(stream);
                 self.silent = false;
+                if std::mem::replace(&mut self.ssrc, stream.start.ssrc) != stream.start.ssrc {
+                    self.modem = None;
+                }
                 self.sent = self.sent.filter(|sent| sent.ssrc == stream.start.ssrc);
             }
             _ => {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gateway::budget::STREAM_MAX;
+use gateway::office::Subnet;
 use gateway::store::{Done, Op, Reply, Store, Token};
 use gateway::{Boot, Gateway, Input, Network, Output, TrunkInput, TrunkOutput, UplinkInput};
 use shared::factory::MAX_FACTORY;
@@ -172,7 +173,7 @@ impl Driver {
         let now = driver.now();
         driver
             .gateway
-            .handle(now, Input::Network(Network::Up { address }));
+            .handle(now, Input::Network(Network::Up(Subnet::host(address))));
         Ok(driver)
     }
 
@@ -334,6 +335,8 @@ impl Driver {
                 Some(Output::Line { .. } | Output::Lldp { .. } | Output::Power { .. }) => {}
                 // No phone fetches anything here.
                 Some(Output::Tftp { .. } | Output::Http { .. }) => {}
+                // The machine has its own names, time and addresses, and is a host of which the brain knows nothing else.
+                Some(Output::Service { .. } | Output::Log(_)) => {}
                 None => {
                     let Some(flow) = self.closed.pop() else { break };
                     self.gateway.handle(now, Input::StreamClosed { flow });

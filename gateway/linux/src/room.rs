@@ -1,6 +1,7 @@
 //! The room the brain lives in, as large as the configuration says.
 
 use gateway::budget::{BINDINGS, BLOCKS, BRANCHES, CALLS, EMERGENCY_CALLS, IDS, LAMP_BLOCKS, LAMPS, SOURCES};
+use gateway::office::Office;
 use gateway::registrar::{Place, Source};
 use gateway::{Storage, keeper, registrar, trunk, uplink};
 use sip::digest::Used;
@@ -32,6 +33,7 @@ pub fn room(capacity: Capacity) -> Storage<'static> {
         uplink: Box::leak(Box::new(uplink::Memory::new())),
         // It has no lines of its own.
         ports: &mut [],
+        office: Box::leak(Box::new(Office::new())),
     }
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! It has no clock but its blocks, does no I/O and never fails: what cannot be understood is dropped and counted. A FAX that is
-//! heard in either direction switches it to *modem mode* at once, for as long as it is connected: no non-linear processor, no
+//! heard in either direction switches it to *modem mode* at once, for as long as this connection lasts: no non-linear processor, no
 //! comfort noise, a fixed buffer, redundancy where the peer takes it.
 
 use core::mem;
@@ -33,6 +33,9 @@ use crate::tone::{Generator, Tone, peak};
 pub const CODEC: Law = Law::Pcmu;
 /// Octets of the longest packet that is sent: header, RFC 2198 headers and two frames of 20 ms.
 pub const PACKET_LEN: usize = HEADER_LEN + 5 + 2 * FRAME;
+/// Octets of the longest packet that is received: header, RFC 2198 headers and 60 ms, of which some may be there for the second time.
+/// That is what `a=maxptime` asks for (RFC 4566 §6).
+pub const RECEIVE_LEN: usize = HEADER_LEN + 5 + jitter::LONGEST;
 /// Echo canceller of 16 ms: the hybrid of a line in the same house.
 const TAIL: usize = 128;
 /// Largest sample of silence after which a canceller that was disabled goes on, a sine of -36 dBm0; and how many blocks of it: 250 ms.
@@ -52,11 +55,13 @@ pub struct Stream {
     pub redundancy: Option<u8>,
     /// The far end wants to hear us (not `recvonly` or `inactive` of its own).
     pub sending: bool,
-    /// Where our packets begin. A stream with the SSRC of the last one goes on where that is.
+    /// The telephone is a FAX machine: modem mode from the beginning.
+    pub fax: bool,
+    /// Where our packets begin. A stream with the SSRC of the last one goes on where that is; another SSRC is another connection.
     pub start: Start,
 }
 
-/// What a line is told.
+/// What a line is told. Each says all that it is to do: a command that comes before the last one was seen takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Silence to the telephone, and nothing is heard from it: it is on hook. Everything is forgotten.
@@ -69,8 +74,6 @@ pub enum Command {
     CallerId(Frame),
     /// Speech with the far end. A second one changes the connection.
     Connect(Stream),
-    /// Modem mode until it stops, listens or sounds a tone, as if a FAX had been heard.
-    Modem,
 }
 
 /// What a line has to tell.
@@ -183,7 +186,6 @@ impl Chain {
             }
             Command::CallerId(frame) => self.state = State::Showing(Modulator::new(frame)),
             Command::Connect(stream) => self.connect(stream),
-            Command::Modem => self.hear_modem(),
         }
     }
 
@@ -191,16 +193,17 @@ impl Chain {
         if self.sender.stream.ssrc == stream.start.ssrc {
             self.receiver.agree(stream.law, stream.redundancy);
         } else {
+            self.leave_modem_mode();
             self.receiver = Receiver::new(stream.law, stream.redundancy);
             self.sender = Sender {
                 stream: stream.start,
                 ..Sender::NEW
             };
-            if self.modem {
-                self.receiver.modem();
-            }
         }
         self.state = State::Connected(stream);
+        if stream.fax {
+            self.hear_modem();
+        }
     }
 
     /// The far end is away, so its modem is: somebody at the telephone may dial again.

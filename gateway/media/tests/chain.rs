@@ -5,11 +5,12 @@ mod signal;
 
 use media::BLOCK;
 use media::caller_id::{Caller, Frame};
-use media::chain::{CODEC, Chain, Command, Event, PACKET_LEN, Stream};
+use media::chain::{CODEC, Chain, Command, Event, PACKET_LEN, RECEIVE_LEN, Stream};
 use media::dtmf::{Digit, Generator};
 use media::g711::Law;
 use media::player::Start;
-use media::rtp::{Packet, Repr};
+use media::redundancy;
+use media::rtp::{HEADER_LEN, Packet, Repr};
 use media::tone::{Goertzel, Tone};
 use signal::{Dice, coded, sines};
 
@@ -22,6 +23,7 @@ fn stream(ssrc: u32, law: Law) -> Stream {
         telephone_event: Some(EVENTS),
         redundancy: Some(REDUNDANCY),
         sending: true,
+        fax: false,
         start: Start {
             ssrc,
             sequence: 0xFFFE,
@@ -251,16 +253,59 @@ fn a_fax_ends_the_digit_that_it_meets() {
     chain.command(Command::Connect(stream(1, Law::Pcmu)));
     let held = digit(b'7', 500);
     assert!(sends_an_event(&mut chain, &held[..1_600]));
-    chain.command(Command::Modem);
+    chain.command(Command::Connect(of_a_fax(1)));
     assert!(!sends_an_event(&mut chain, &held[1_600..3_200]));
 }
 
-/// Who puts a FAX on hold can dial.
+/// Packets of 60 ms, and of 30 ms with the 30 ms before them, are heard whole.
+#[test]
+fn the_longest_packets_are_heard() {
+    let said: Vec<u8> = tone(1_004.0, -12.0, 3_000.0)
+        .iter()
+        .map(|sample| Law::Pcmu.encode(*sample))
+        .collect();
+    for (redundant, length) in [(false, 480), (true, 240)] {
+        let mut chain = Chain::new();
+        chain.command(Command::Connect(stream(1, Law::Pcmu)));
+        let (mut heard, mut last) = (Vec::new(), vec![0xFF; length]);
+        for (n, octets) in (0u16..).zip(said.chunks_exact(length)) {
+            let header = Repr {
+                marker: n == 0,
+                payload_type: if redundant { REDUNDANCY } else { 0 },
+                sequence: n,
+                timestamp: u32::from(n) * length as u32,
+                ssrc: 5,
+            };
+            let mut packet = [0; RECEIVE_LEN];
+            let room = header.emit(&mut packet).unwrap();
+            let payload = match redundant {
+                true => redundancy::write(Law::Pcmu, &last, octets, room).unwrap(),
+                false => {
+                    room[..length].copy_from_slice(octets);
+                    length
+                }
+            };
+            last = octets.to_vec();
+            chain.receive(&packet[..HEADER_LEN + payload]);
+            heard.extend(play(&mut chain, &vec![0; length]).0);
+        }
+        assert_eq!(chain.counters().unknown + chain.received().far, 0);
+        assert!(hybrid::level(&heard[16_000..]) > -13.0, "{length}");
+    }
+}
+
+fn of_a_fax(ssrc: u32) -> Stream {
+    Stream {
+        fax: true,
+        ..stream(ssrc, Law::Pcmu)
+    }
+}
+
+/// Who puts a FAX on hold can dial, and so can who changes from a call with one to another call.
 #[test]
 fn digits_are_told_again_after_a_fax() {
     let mut chain = Chain::new();
-    chain.command(Command::Connect(stream(1, Law::Pcmu)));
-    chain.command(Command::Modem);
+    chain.command(Command::Connect(of_a_fax(1)));
     let mut told = |command| {
         chain.command(command);
         play(&mut chain, &[0; 8_000]);
@@ -269,6 +314,14 @@ fn digits_are_told_again_after_a_fax() {
     assert_eq!(told(Command::Connect(stream(1, Law::Pcmu))), []);
     assert_eq!(told(Command::Tone(Tone::SecondDial)).len(), 1);
     assert_eq!(told(Command::Connect(stream(2, Law::Pcmu))).len(), 1, "a voice");
+    assert_eq!(told(Command::Connect(of_a_fax(3))), []);
+    assert_eq!(
+        told(Command::Connect(stream(4, Law::Pcmu))).len(),
+        1,
+        "the other call"
+    );
+    assert_eq!(told(Command::Connect(of_a_fax(5))), []);
+    assert_eq!(told(Command::Connect(of_a_fax(6))), [], "each of a FAX's");
 }
 
 #[test]

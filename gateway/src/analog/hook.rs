@@ -33,11 +33,10 @@ const SLOW_PULSE_MAX: Duration = Duration::from_millis(100);
 pub const FLASH_MAX: Duration = Duration::from_millis(1_000);
 /// The pause that ends a digit: longer than the longest make (46 ms), shorter than the shortest pause of a dial (450 ms).
 const DIGIT_END: Duration = Duration::from_millis(200);
-/// How long the loop is closed until it counts as off hook.
-const SEIZE: Duration = Duration::from_millis(20);
-/// The same while ringing voltage is on the line. A bell draws its current in pulses shorter than half a period (31 ms at
-/// 16 Hz); a closed loop draws it all the time but for the moment of each reversal, which [`BOUNCE`] covers.
-const TRIP: Duration = Duration::from_millis(80);
+/// How long the loop is closed until it counts as off hook. A bell draws current too: while it rings, in pulses shorter than half a
+/// period (31 ms at 16 Hz), and for some 20 ms behind every reversal of the polarity. A closed loop draws it all the time but for the
+/// moment of a reversal, which [`BOUNCE`] covers.
+const SEIZE: Duration = Duration::from_millis(80);
 /// A phone that has received the caller's number opens the loop, and means no flash.
 pub const RECEIVED: Duration = Duration::from_millis(100);
 
@@ -63,7 +62,6 @@ pub struct Hook {
     level: (bool, Instant),
     off_hook: bool,
     pulses: u8,
-    ringing: bool,
     /// A break as long as this is on hook.
     clears: Duration,
     /// Nothing is looked at before this.
@@ -79,7 +77,6 @@ impl Hook {
             level: open,
             off_hook: false,
             pulses: 0,
-            ringing: false,
             clears: FLASH_MAX,
             deaf_until: Instant::ZERO,
         }
@@ -94,15 +91,6 @@ impl Hook {
     pub fn edge(&mut self, at: Instant, closed: bool) {
         if closed != self.raw.0 {
             self.raw = (closed, at);
-        }
-    }
-
-    /// Ringing voltage comes onto the line or goes.
-    pub fn set_ringing(&mut self, now: Instant, on: bool) {
-        self.ringing = on;
-        if !self.off_hook {
-            // What flowed until now says nothing about what flows from now on.
-            self.level.1 = now;
         }
     }
 
@@ -167,7 +155,6 @@ impl Hook {
     fn due(&self) -> Option<Instant> {
         let (closed, since) = self.level;
         match (closed, self.off_hook) {
-            (true, false) if self.ringing => Some(since + TRIP),
             (true, false) => Some(since + SEIZE),
             (true, true) if self.pulses > 0 => Some(since + DIGIT_END),
             (false, true) => Some(since + self.clears),
@@ -252,26 +239,26 @@ mod tests {
 
     #[test]
     fn lifted_and_hung_up() {
-        assert_eq!(run(&[100], 5_000), [(120, Did::OffHook)]);
+        assert_eq!(run(&[100], 5_000), [(180, Did::OffHook)]);
         assert_eq!(
             run(&[100, 3_000], 5_000),
-            [(120, Did::OffHook), (4_000, Did::OnHook)]
+            [(180, Did::OffHook), (4_000, Did::OnHook)]
         );
         // Hung up before it counted, and a handset that only knocks.
-        assert_eq!(run(&[100, 115], 5_000), []);
+        assert_eq!(run(&[100, 175], 5_000), []);
         assert_eq!(run(&[100, 105, 110, 114], 5_000), []);
         // It bounces for 20 ms; the last contact counts.
-        assert_eq!(run(&[100, 103, 106, 110, 113], 500), [(133, Did::OffHook)]);
+        assert_eq!(run(&[100, 103, 106, 110, 113], 500), [(193, Did::OffHook)]);
         assert_eq!(
             run(&[100, 3_000, 3_004, 3_007], 5_000),
-            [(120, Did::OffHook), (4_007, Did::OnHook)],
+            [(180, Did::OffHook), (4_007, Did::OnHook)],
             "the last contact counts"
         );
     }
 
     #[test]
     fn breaks_by_their_length() {
-        let lifted = (120, Did::OffHook);
+        let lifted = (180, Did::OffHook);
         for (len, then) in [
             (3, None),
             (14, None),
@@ -287,7 +274,7 @@ mod tests {
             assert_eq!(did, expected, "break of {len} ms");
         }
         let did = run(&[100, 1_000, 2_001], 5_000);
-        assert_eq!(did, [lifted, (2_000, Did::OnHook), (2_021, Did::OffHook)]);
+        assert_eq!(did, [lifted, (2_000, Did::OnHook), (2_081, Did::OffHook)]);
     }
 
     #[test]
@@ -310,7 +297,7 @@ mod tests {
                     let did = run(&edges, 9_000);
                     assert_eq!(
                         did,
-                        [(120, Did::OffHook), (last + 200, Did::Pulses(pulses as u8))],
+                        [(180, Did::OffHook), (last + 200, Did::Pulses(pulses as u8))],
                         "{pulses} at {pps}/10 pps, {make} %"
                     );
                 }
@@ -342,33 +329,25 @@ mod tests {
         assert_eq!(did, [Did::OffHook, Did::OnHook]);
         // A flash behind a pulse.
         let did: Vec<_> = run(&[100, 1_000, 1_060, 1_100, 1_500], 9_000);
-        assert_eq!(did, [(120, Did::OffHook), (1_508, Did::Flash)]);
+        assert_eq!(did, [(180, Did::OffHook), (1_508, Did::Flash)]);
     }
 
     #[test]
-    fn ring_trip() {
-        let ringing = || {
-            let mut hook = Hook::new();
-            hook.set_ringing(Instant(0), true);
-            hook
-        };
-        // A bell: current in pulses of 20 ms, twice a period of 62.5 ms.
+    fn bells_draw_current_too() {
+        // A bell that rings: current in pulses of 20 ms, twice a period of 62.5 ms; and one behind a reversal, whenever it is.
         let bell: Vec<u64> = (0..32).flat_map(|n| [n * 31, n * 31 + 20]).collect();
-        assert_eq!(run_from(ringing(), &bell, 2_000), []);
+        assert_eq!(run(&bell, 2_000), []);
+        assert_eq!(run(&[1_000, 1_040], 2_000), []);
         // Lifted: all the time but 4 ms at each reversal.
         let lifted: Vec<u64> = (10..40).flat_map(|n| [n * 31, n * 31 + 27]).collect();
-        assert_eq!(run_from(ringing(), &lifted, 800), [(390, Did::OffHook)]);
-        // In the pause between two rings as always.
-        let mut paused = ringing();
-        paused.set_ringing(Instant(1_000), false);
-        assert_eq!(run_from(paused, &[1_500], 2_000), [(1_520, Did::OffHook)]);
+        assert_eq!(run(&lifted, 800), [(390, Did::OffHook)]);
     }
 
     #[test]
     fn deaf_while_the_feed_is_off() {
         let mut hook = Hook::new();
         hook.edge(Instant(100), true);
-        assert_eq!(hook.poll(Instant(120)), Some(Did::OffHook));
+        assert_eq!(hook.poll(Instant(180)), Some(Did::OffHook));
         hook.deafen(Instant(1_000));
         // The loop is open because there is no feed, and closes with it.
         assert_eq!(run_from(hook.clone(), &[], 900), []);

@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use shared::analog::{LineFault, LineTestResult};
+use shared::analog::{LineFault, LineTest, LineTestResult};
 use sip::Instant;
 
 use super::bell::{Bell, Wants};
@@ -16,8 +16,6 @@ use super::line_test::{self, LineTester};
 const OPEN_LOOP: Duration = Duration::from_millis(500);
 /// From feed to a loop that says the truth.
 const FED: Duration = Duration::from_millis(100);
-/// A circuit that was too hot is fed again so long after it has cooled down.
-const COOLED: Duration = Duration::from_millis(10_000);
 
 /// What the circuit of a line tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +25,8 @@ pub enum Sense {
         /// It is closed now.
         closed: bool,
     },
-    /// What [`Signal::Measure`] asked for; nothing if the converter does not answer.
-    Measured(Option<Measured>),
+    /// What [`Signal::Measure`] asked for.
+    Measured(Result<Measured, NotMeasured>),
     /// A fault has come, or is gone.
     Fault {
         /// Which.
@@ -38,7 +36,7 @@ pub enum Sense {
     },
 }
 
-/// Means over [`line_test::WINDOW`].
+/// What is on a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
     /// Tip against ground, millivolts.
@@ -47,8 +45,17 @@ pub struct Measured {
     pub ring_mv: i32,
     /// What alternates on the wire that has more of it, against ground, millivolts root mean square.
     pub ac_mv: u32,
-    /// Current in the loop, microamperes.
+    /// Mean current in the loop over [`line_test::WINDOW`], microamperes.
     pub loop_ua: i32,
+}
+
+/// Why there is no measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotMeasured {
+    /// The converter does not answer.
+    Silent,
+    /// The polarity was reversed too late for the charge that flows then to be measured whole.
+    Late,
 }
 
 /// An order for the circuit of a line.
@@ -62,9 +69,11 @@ pub enum Signal {
     Feed(bool),
     /// Measure, and answer with [`Sense::Measured`].
     Measure {
-        /// Reverse the polarity at the moment at which the measurement begins.
+        /// Reverse the polarity at the moment at which the measurement begins, and take that back at its end, however it ends.
         reverse: bool,
     },
+    /// Measure no more: no answer is waited for.
+    Release,
 }
 
 /// What happened at the telephone.
@@ -113,18 +122,18 @@ pub struct Line {
     /// As they are to be, and as the circuit was told.
     wires: Wires,
     told: Wires,
-    /// The bell is to be rung; not while its supply is low.
-    rings: bool,
     /// The feed comes back.
     fed_at: Instant,
     test: Option<LineTester>,
+    /// The circuit is to measure no more.
+    release: bool,
     tested: Option<LineTestResult>,
-    faults: [bool; 3],
+    faults: [bool; 2],
     /// What is to be told, once the circuit has its orders.
     events: heapless::Deque<Event, 4>,
 }
 
-const FAULTS: [LineFault; 3] = [LineFault::OverTemperature, LineFault::BrownOut, LineFault::Codec];
+const FAULTS: [LineFault; 2] = [LineFault::BrownOut, LineFault::Codec];
 
 impl Line {
     /// A line on hook, as the circuit is when power comes.
@@ -140,11 +149,11 @@ impl Line {
             wires,
             // The first order of a start: whatever the circuit was told before.
             told: Wires { feed: false, ..wires },
-            rings: false,
             fed_at: Instant::NEVER,
             test: None,
+            release: false,
             tested: None,
-            faults: [false; 3],
+            faults: [false; 2],
             events: heapless::Deque::new(),
         }
     }
@@ -175,31 +184,20 @@ impl Line {
                     test.measured(at, measured);
                 }
             }
-            Sense::Fault { fault, is_there } => self.fault(at, fault, is_there),
+            Sense::Fault { fault, is_there } => self.fault(fault, is_there),
         }
     }
 
-    fn fault(&mut self, now: Instant, fault: LineFault, is_there: bool) {
-        let Some((_, known)) = FAULTS
+    fn fault(&mut self, fault: LineFault, is_there: bool) {
+        let known = FAULTS
             .iter()
             .zip(&mut self.faults)
-            .find(|(other, _)| **other == fault)
-        else {
-            return;
-        };
-        if core::mem::replace(known, is_there) == is_there {
-            return;
+            .find(|(other, _)| **other == fault);
+        if let Some((_, known)) = known
+            && core::mem::replace(known, is_there) != is_there
+        {
+            self.tell(Event::Fault(fault, is_there));
         }
-        self.end_test(now, LineTestResult::Failed);
-        self.tell(Event::Fault(fault, is_there));
-        if fault == LineFault::OverTemperature {
-            self.stop(now);
-            match is_there {
-                true => self.open(Instant::NEVER),
-                false => self.open(now + COOLED),
-            }
-        }
-        self.ring(now);
     }
 
     /// Takes the feed away until then.
@@ -224,10 +222,9 @@ impl Line {
     }
 
     /// Rings no more: nobody is to answer.
-    pub fn stop(&mut self, now: Instant) {
+    pub fn stop(&mut self) {
         self.bell = Bell::Silent;
-        self.rings = false;
-        self.ring(now);
+        self.wires.ring = false;
         self.wires.reversed = false;
         self.expect();
     }
@@ -250,20 +247,22 @@ impl Line {
         }
     }
 
-    /// Begins a test. False: the line is in use, or has a fault.
-    pub fn test(&mut self, now: Instant) -> bool {
+    /// Begins a test, with its bells counted or not: that makes them tap. False: the line is in use.
+    pub fn test(&mut self, now: Instant, bells: bool) -> bool {
         let idle = self.bell == Bell::Silent && !self.hook.is_off() && self.wires.feed && self.test.is_none();
-        if !idle || self.has(LineFault::OverTemperature) {
-            return false;
+        if idle {
+            self.test = Some(LineTester::new(now, bells));
         }
-        self.test = Some(LineTester::new(now));
-        true
+        idle
     }
 
     fn end_test(&mut self, now: Instant, result: LineTestResult) {
-        if self.test.take().is_some() {
-            self.wires.reversed = false;
+        if let Some(test) = self.test.take() {
+            self.release = test.is_measuring();
             self.feed(now);
+            if let LineTestResult::Measured(LineTest { load: Some(load), .. }) = &result {
+                self.fault(LineFault::BrownOut, load.is_underfed());
+            }
             self.tested = Some(result);
         }
     }
@@ -272,15 +271,6 @@ impl Line {
     fn expect(&mut self) {
         let received = self.bell.is_for_number();
         self.hook.set_clears(if received { RECEIVED } else { FLASH_MAX });
-    }
-
-    /// Ringing voltage as the bell wants it and the circuit can.
-    fn ring(&mut self, now: Instant) {
-        let on = self.rings && self.wires.feed && !self.has(LineFault::BrownOut);
-        if self.wires.ring != on {
-            self.wires.ring = on;
-            self.hook.set_ringing(now, on);
-        }
     }
 
     /// What is to be done, or has happened; call until nothing is left.
@@ -305,16 +295,13 @@ impl Line {
                 continue;
             }
             if let Some(wants) = self.bell.poll(now) {
-                self.wanted(now, wants);
+                self.wanted(wants);
                 continue;
             }
             match self.test.as_mut()?.poll(now)? {
                 line_test::Step::Feed(true) => self.feed(now),
                 line_test::Step::Feed(false) => self.open(Instant::NEVER),
                 line_test::Step::Measure { reverse } => {
-                    // The circuit does it itself, and is told to take it back.
-                    self.wires.reversed = false;
-                    self.told.reversed = reverse;
                     return Some(Output::Signal(Signal::Measure { reverse }));
                 }
                 line_test::Step::Done(result) => self.end_test(now, result),
@@ -324,9 +311,10 @@ impl Line {
 
     /// The next order that makes the wires what they are to be. Ringing ends before anything else changes, and begins last.
     fn signal(&mut self) -> Option<Signal> {
-        let Self {
-            wires, told, test, ..
-        } = self;
+        if core::mem::take(&mut self.release) {
+            return Some(Signal::Release);
+        }
+        let Self { wires, told, .. } = self;
         if told.ring && !wires.ring {
             told.ring = false;
             return Some(Signal::Ring(false));
@@ -335,9 +323,7 @@ impl Line {
             told.feed = wires.feed;
             return Some(Signal::Feed(wires.feed));
         }
-        // While a measurement with a reversal is under way, that is not taken back.
-        let measures = test.as_ref().is_some_and(LineTester::is_measuring);
-        if told.reversed != wires.reversed && !measures {
+        if told.reversed != wires.reversed {
             told.reversed = wires.reversed;
             return Some(Signal::Reverse(wires.reversed));
         }
@@ -359,7 +345,7 @@ impl Line {
         }
         if self.bell != Bell::Silent {
             if let Some(wants) = self.bell.hook(now, did) {
-                self.wanted(now, wants);
+                self.wanted(wants);
             }
             return self.expect();
         }
@@ -374,16 +360,15 @@ impl Line {
         });
     }
 
-    fn wanted(&mut self, now: Instant, wants: Wants) {
+    fn wanted(&mut self, wants: Wants) {
         match wants {
             Wants::Ring(on) => {
-                self.rings = on;
-                self.ring(now);
+                self.wires.ring = on;
                 self.expect();
             }
             Wants::Number => self.tell(Event::WaitsForNumber),
             Wants::Answered => {
-                self.stop(now);
+                self.stop();
                 self.tell(Event::Answered);
             }
         }

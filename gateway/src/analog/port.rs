@@ -8,13 +8,13 @@
 //! With a call on hold, a flash during anything but a talk returns to it, one during a talk changes between the two; hanging up
 //! connects the two others, also while the second one still rings; and who is left alone on hold rings the telephone again.
 
+mod sound;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use heapless::String;
-use media::caller_id::{Caller, Frame, Reason};
-use media::chain::{self, Command, Stream};
-use media::player::Start;
+use media::chain::{self, Command};
 use media::tone::Tone;
 use shared::analog::{LineFault, LineTestResult, Port as Setting};
 use shared::dial::{Dialled, Progress};
@@ -23,6 +23,7 @@ use sip::{Instant, Message};
 
 use super::agent::{self, Agent, Own, Slot};
 use super::line::{self, Line, Sense, Signal};
+use sound::Sound;
 
 /// How long the dial tone waits for the first digit.
 const FIRST_DIGIT: Duration = Duration::from_secs(20);
@@ -57,27 +58,6 @@ enum State {
     Over(Tone, Instant),
     /// It hears nothing until it hangs up.
     Silent,
-}
-
-/// What a telephone hears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sound {
-    /// On hook.
-    Stop,
-    Silence,
-    Tone(Tone),
-    Somebody(Stream),
-}
-
-impl Sound {
-    fn command(self) -> Command {
-        match self {
-            Sound::Stop => Command::Stop,
-            Sound::Silence => Command::Listen,
-            Sound::Tone(tone) => Command::Tone(tone),
-            Sound::Somebody(stream) => Command::Connect(stream),
-        }
-    }
 }
 
 /// What [`Port::poll`] gives.
@@ -119,8 +99,6 @@ pub struct Port {
     /// As the chain was told to be.
     told: Sound,
     peer: Option<SocketAddr>,
-    /// The chain is to be told that this is a FAX.
-    fax: bool,
     random: u64,
     /// The name of the stream that is sent (RFC 3550 §3).
     ssrc: u32,
@@ -148,7 +126,6 @@ impl Port {
             number: (false, false),
             told: Sound::Stop,
             peer: None,
-            fax: false,
             random: 0,
             ssrc: 0,
         }
@@ -177,8 +154,7 @@ impl Port {
 
     /// Can it be called?
     pub fn is_in_service(&self) -> bool {
-        let broken = |fault| self.line.has(fault);
-        self.id.is_some() && !broken(LineFault::OverTemperature) && !broken(LineFault::Codec)
+        self.id.is_some() && !self.line.has(LineFault::Codec)
     }
 
     /// Does it do nothing, and no call of it says good-bye?
@@ -233,9 +209,9 @@ impl Port {
         answer
     }
 
-    /// Tests the line. False: it is in use.
-    pub fn test(&mut self, now: Instant) -> bool {
-        self.state == State::Idle && self.line.test(now)
+    /// Tests the line, and counts its bells or not. False: it is in use.
+    pub fn test(&mut self, now: Instant, bells: bool) -> bool {
+        self.state == State::Idle && self.line.test(now, bells)
     }
 
     /// What the digits mean that were dialled.
@@ -315,7 +291,7 @@ impl Port {
         for slot in [self.active.take(), self.held.take()].into_iter().flatten() {
             self.agent.hang_up(now, slot);
         }
-        self.line.stop(now);
+        self.line.stop();
         self.rest();
     }
 
@@ -472,7 +448,7 @@ impl Port {
         if self.held == Some(slot) {
             self.held = None;
             if let State::Recalls(_) = self.state {
-                self.line.stop(now);
+                self.line.stop();
                 self.rest();
             }
         }
@@ -482,7 +458,7 @@ impl Port {
         self.active = None;
         match self.state {
             State::Rings => {
-                self.line.stop(now);
+                self.line.stop();
                 self.rest();
             }
             State::Talks => {
@@ -502,9 +478,6 @@ impl Port {
                     return Some(Output::Tested(result));
                 }
                 Some(line::Output::Event(line::Event::Fault(fault, is_there))) => {
-                    if is_there && fault == LineFault::OverTemperature {
-                        self.drop_calls(now);
-                    }
                     return Some(Output::Fault(fault, is_there));
                 }
                 Some(line::Output::Event(event)) => {
@@ -539,87 +512,12 @@ impl Port {
                 if let Some(slot) = self.held.take() {
                     self.agent.hang_up(now, slot);
                 }
-                self.line.stop(now);
+                self.line.stop();
                 self.rest();
             }
             _ => return false,
         }
         true
-    }
-
-    /// What the chain is to be told next.
-    fn sound(&mut self) -> Option<Output> {
-        if core::mem::take(&mut self.number.0) {
-            // Silence comes behind it, whatever it was.
-            self.told = Sound::Silence;
-            return Some(Output::Audio(Command::CallerId(self.caller_id()?)));
-        }
-        let (sound, peer) = self.wanted()?;
-        if let Some(peer) = peer.filter(|_| self.peer != peer) {
-            self.peer = Some(peer);
-            return Some(Output::Peer(peer));
-        }
-        if self.told != sound {
-            let somebody = |sound| matches!(sound, Sound::Somebody(_));
-            let begins = somebody(sound) && !somebody(self.told);
-            self.fax = begins && self.id.is_some_and(|(_, setting)| setting.fax);
-            self.told = sound;
-            return Some(Output::Audio(sound.command()));
-        }
-        core::mem::take(&mut self.fax).then_some(Output::Audio(Command::Modem))
-    }
-
-    /// What the telephone is to hear, and whom to send what it says. Nothing: as it is.
-    fn wanted(&self) -> Option<(Sound, Option<SocketAddr>)> {
-        let alone = |sound| Some((sound, None));
-        match self.state {
-            State::Rings if self.number.1 => None,
-            State::Idle | State::Rings | State::Recalls(_) | State::Silent => alone(Sound::Stop),
-            State::Dials(_) if self.digits.is_empty() && self.held.is_some() => {
-                alone(Sound::Tone(Tone::SecondDial))
-            }
-            State::Dials(_) if self.digits.is_empty() => alone(Sound::Tone(Tone::Dial)),
-            State::Dials(_) => alone(Sound::Silence),
-            State::Over(tone, _) => alone(Sound::Tone(tone)),
-            State::Calls { rings } => match self.remote() {
-                Some(connected) => Some(connected),
-                None if rings => alone(Sound::Tone(Tone::Ringback)),
-                None => alone(Sound::Silence),
-            },
-            State::Talks => self.remote().or(alone(Sound::Silence)),
-        }
-    }
-
-    /// What the display shows: who calls and, of several numbers, which one was called.
-    fn caller_id(&self) -> Option<Frame> {
-        let slot = self.active?;
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let caller = match self.agent.peer(slot) {
-            number if digits(number) => Caller::Number(number),
-            "anonymous" => Caller::Unknown(Reason::Private),
-            _ => Caller::Unknown(Reason::OutOfArea),
-        };
-        let dialled = Some(self.agent.called()).filter(|number| digits(number));
-        // What is longer than a display has no place there.
-        Frame::new(caller, dialled)
-            .or(Frame::new(Caller::Unknown(Reason::OutOfArea), None))
-            .ok()
-    }
-
-    fn remote(&self) -> Option<(Sound, Option<SocketAddr>)> {
-        let remote = self.agent.remote(self.active?)?;
-        let stream = Stream {
-            law: remote.law,
-            telephone_event: remote.telephone_event,
-            redundancy: remote.redundancy,
-            sending: remote.listens,
-            start: Start {
-                ssrc: self.ssrc,
-                sequence: (self.ssrc >> 16) as u16 & 0x7FFF,
-                timestamp: self.ssrc.rotate_left(16),
-            },
-        };
-        Some((Sound::Somebody(stream), Some(remote.to)))
     }
 
     /// When to poll again.

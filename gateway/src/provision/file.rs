@@ -49,7 +49,7 @@ pub enum Content<'a> {
 
 impl Facts<'_> {
     /// Writes a file.
-    pub fn write(&self, w: &mut impl Write, content: &Content<'_>) -> fmt::Result {
+    pub fn write(&self, w: &mut dyn Write, content: &Content<'_>) -> fmt::Result {
         let maker = match *content {
             Content::Common(maker) | Content::Waiting(maker, _) => maker,
             Content::Phone(model, ..) => Maker::of(model),

@@ -61,15 +61,15 @@ const LINES: [Numbers; 2] = [
     },
 ];
 
-fn p(w: &mut impl Write, number: u16, value: impl Display) -> fmt::Result {
+fn p(w: &mut dyn Write, number: u16, value: impl Display) -> fmt::Result {
     writeln!(w, "<P{number}>{value}</P{number}>")
 }
 
-fn all(w: &mut impl Write, values: &[(u16, &str)]) -> fmt::Result {
+fn all(w: &mut dyn Write, values: &[(u16, &str)]) -> fmt::Result {
     values.iter().try_for_each(|(number, value)| p(w, *number, value))
 }
 
-pub(super) fn write(w: &mut impl Write, facts: &Facts<'_>, content: &Content<'_>) -> fmt::Result {
+pub(super) fn write(w: &mut dyn Write, facts: &Facts<'_>, content: &Content<'_>) -> fmt::Result {
     w.write_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<gs_provision version=\"1\">\n")?;
     if let Content::Waiting(_, mac) | Content::Phone(_, mac, _) = content {
         writeln!(w, "<mac>{}</mac>", Bare(*mac))?;
@@ -110,7 +110,7 @@ pub(super) fn write(w: &mut impl Write, facts: &Facts<'_>, content: &Content<'_>
 }
 
 /// What is so for all of them: where files come from, time, language, log.
-fn common(w: &mut impl Write, facts: &Facts<'_>) -> fmt::Result {
+fn common(w: &mut dyn Write, facts: &Facts<'_>) -> fmt::Result {
     let address = facts.address;
     // Files over HTTP (212, for firmware 6767), from the box (237, 192). The box has no firmware: it is not looked for (238).
     all(w, &[(212, "1"), (6767, "1")])?;
@@ -132,7 +132,7 @@ fn common(w: &mut impl Write, facts: &Facts<'_>) -> fmt::Result {
 }
 
 /// The account of a line.
-fn account(w: &mut impl Write, facts: &Facts<'_>, line: &Line<'_>, numbers: &Numbers) -> fmt::Result {
+fn account(w: &mut dyn Write, facts: &Facts<'_>, line: &Line<'_>, numbers: &Numbers) -> fmt::Result {
     p(w, numbers.active, 1)?;
     p(w, numbers.server, Xml(&facts.site.sys.realm))?;
     p(w, numbers.proxy, facts.proxy())?;
@@ -157,7 +157,7 @@ fn dial_plan(facts: &Facts<'_>) -> &'static str {
 }
 
 /// A desk phone: account, line keys, keys with a lamp. Keys for parked calls belong here when the box parks calls.
-fn desk(w: &mut impl Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Result {
+fn desk(w: &mut dyn Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Result {
     let [numbers, _] = &LINES;
     for line in lines.iter().take(1) {
         account(w, facts, line, numbers)?;
@@ -209,7 +209,7 @@ fn desk(w: &mut impl Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Resul
 }
 
 /// An analog adapter: an account a socket, and the telephones of Japan.
-fn adapter(w: &mut impl Write, facts: &Facts<'_>, model: PhoneModel, lines: &[Line<'_>]) -> fmt::Result {
+fn adapter(w: &mut dyn Write, facts: &Facts<'_>, model: PhoneModel, lines: &[Line<'_>]) -> fmt::Result {
     let sockets = LINES.iter().zip(1..).take(model.lines().into());
     for (numbers, socket) in sockets {
         match lines.iter().find(|line| line.number == socket) {

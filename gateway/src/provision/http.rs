@@ -171,7 +171,8 @@ impl Request {
 
 enum State<F> {
     Free,
-    Head(Client, Request),
+    /// From whom.
+    Head(Client),
     Opening {
         file: F,
         bare: bool,
@@ -188,8 +189,15 @@ enum State<F> {
 /// One of the connections there may be at once.
 pub struct Connection<F> {
     state: State<F>,
+    request: Request,
     /// That there is an answer was said.
     is_told: bool,
+}
+
+impl<F: Copy> Default for Connection<F> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// What is next on a connection.
@@ -208,13 +216,15 @@ impl<F: Copy> Connection<F> {
     pub const fn new() -> Self {
         Self {
             state: State::Free,
+            request: Request::new(),
             is_told: false,
         }
     }
 
     /// It is open.
     pub fn open(&mut self, from: Client) {
-        self.state = State::Head(from, Request::new());
+        self.state = State::Head(from);
+        self.request = Request::new();
         self.is_told = false;
     }
 
@@ -225,14 +235,13 @@ impl<F: Copy> Connection<F> {
 
     /// Bytes of a request. What comes after its head means nothing.
     pub fn receive(&mut self, now: Instant, files: &mut impl Files<File = F>, bytes: &[u8]) {
-        let State::Head(from, request) = &mut self.state else {
-            return;
-        };
+        let State::Head(from) = self.state else { return };
+        let request = &mut self.request;
         let Some(result) = request.push(bytes) else { return };
         let bare = request.method == Some(Method::Head);
         let opened = match result {
             Ok(()) => files
-                .open(now, *from, &request.path, request.agent, bare)
+                .open(now, from, &request.path, request.agent, bare)
                 .map_err(Status::of),
             Err(status) => Err(status),
         };
@@ -250,7 +259,7 @@ impl<F: Copy> Connection<F> {
     /// Whether there is an answer, and that was not said before.
     pub fn is_news(&mut self, files: &impl Files<File = F>) -> bool {
         let is_there = match &self.state {
-            State::Free | State::Head(..) => false,
+            State::Free | State::Head(_) => false,
             State::Opening { file, .. } => files.progress(file) != Progress::Wait,
             State::Answer { .. } => true,
         };
@@ -290,7 +299,7 @@ impl<F: Copy> Connection<F> {
         let mut window = Window::new(*offset, &mut *buffer);
         // A window takes everything.
         let _ = head(&mut window, *status, length);
-        let (mut len, head) = (window.len(), window.total());
+        let (mut len, head) = (window.filled(), window.total());
         if let (Some(file), false) = (file, *bare) {
             let room = buffer.get_mut(len..).unwrap_or_default();
             len += files.read(file, offset.saturating_sub(head), room);

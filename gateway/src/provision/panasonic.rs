@@ -15,15 +15,15 @@ const FIRST: &str = "# Panasonic SIP Phone Standard Format File # DO NOT CHANGE 
 /// Keys of a KX-HDV230, on two pages, from the bottom to the top.
 const KEYS: usize = 24;
 
-fn set(w: &mut impl Write, name: &str, value: impl Display) -> fmt::Result {
+fn set(w: &mut dyn Write, name: &str, value: impl Display) -> fmt::Result {
     write!(w, "{name}=\"{value}\"\r\n")
 }
 
-fn all(w: &mut impl Write, values: &[(&str, &str)]) -> fmt::Result {
+fn all(w: &mut dyn Write, values: &[(&str, &str)]) -> fmt::Result {
     values.iter().try_for_each(|(name, value)| set(w, name, value))
 }
 
-pub(super) fn write(w: &mut impl Write, facts: &Facts<'_>, content: &Content<'_>) -> fmt::Result {
+pub(super) fn write(w: &mut dyn Write, facts: &Facts<'_>, content: &Content<'_>) -> fmt::Result {
     write!(w, "{FIRST}\r\n")?;
     match *content {
         Content::Common(_) => common(w, facts)?,
@@ -60,14 +60,14 @@ pub(super) fn write(w: &mut impl Write, facts: &Facts<'_>, content: &Content<'_>
 }
 
 /// How often the phone asks for its files by itself, minutes (names from memory).
-fn cyclic(w: &mut impl Write, minutes: u32) -> fmt::Result {
+fn cyclic(w: &mut dyn Write, minutes: u32) -> fmt::Result {
     all(w, &[("CFG_CYCLIC", "Y")])?;
     set(w, "CFG_CYCLIC_INTVL", minutes)
 }
 
 /// What is so for all of them: where the other files are, time, language, log. The phone itself puts its address and model where
 /// the braces are.
-fn common(w: &mut impl Write, facts: &Facts<'_>) -> fmt::Result {
+fn common(w: &mut dyn Write, facts: &Facts<'_>) -> fmt::Result {
     let address = facts.address;
     set(
         w,
@@ -95,14 +95,14 @@ fn common(w: &mut impl Write, facts: &Facts<'_>) -> fmt::Result {
     set(w, "SYSLOG_ADDR", address)
 }
 
-fn account(w: &mut impl Write, facts: &Facts<'_>, line: &Line<'_>) -> fmt::Result {
+fn account(w: &mut dyn Write, facts: &Facts<'_>, line: &Line<'_>) -> fmt::Result {
     let realm = Quoted(&facts.site.sys.realm);
     let user = line.id.user();
     let (cloud, port) = facts.cloud;
     all(w, &[("LINE_ENABLE_1", "Enabled")])?;
-    set(w, "PHONE_NUMBER_1", &user)?;
+    set(w, "PHONE_NUMBER_1", line.id.user())?;
     set(w, "SIP_URI_1", format_args!("sip:{user}@{realm}"))?;
-    set(w, "SIP_AUTHID_1", &user)?;
+    set(w, "SIP_AUTHID_1", line.id.user())?;
     if let Some(password) = line.password {
         set(w, "SIP_PASS_1", Quoted(password))?;
     }
@@ -148,7 +148,7 @@ fn account(w: &mut impl Write, facts: &Facts<'_>, line: &Line<'_>) -> fmt::Resul
 }
 
 /// The line, and the others of the site. Keys for parked calls belong here when the box parks calls.
-fn keys(w: &mut impl Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Result {
+fn keys(w: &mut dyn Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Result {
     let own = lines
         .iter()
         .take(1)

@@ -8,7 +8,7 @@
 //!                      └─ fetch: the next password, the last one is dead
 //! ```
 //!
-//! A password is made from the box's own key ([`super::secret`]), and its number is in flash before the phone has the file. As
+//! A password is made from the box's own key (`secret`), and its number is in flash before the phone has the file. As
 //! soon as the phone has registered with it, its file no longer says any: phones keep what they have. Nothing is given to
 //! another hardware address or port.
 
@@ -209,6 +209,11 @@ impl Phones {
         None
     }
 
+    /// Whether an operation is under way.
+    pub fn is_storing(&self) -> bool {
+        self.storing.is_some()
+    }
+
     /// Whether flash has to follow yet.
     pub fn is_writing(&self) -> bool {
         !self.unstored.is_empty() || self.storing.is_some()
@@ -307,7 +312,7 @@ impl Shelf<'_> {
         &self,
         what: What,
         given: &[Option<(IdKey, u32)>; LINES],
-        w: &mut impl core::fmt::Write,
+        w: &mut dyn core::fmt::Write,
     ) -> Option<()> {
         let facts = Facts {
             site: self.site,
@@ -510,7 +515,7 @@ impl Files for Shelf<'_> {
     fn read(&self, file: &File, offset: usize, buffer: &mut [u8]) -> usize {
         let mut window = Window::new(offset, buffer);
         match self.write(file.what, &file.given, &mut window) {
-            Some(()) => window.len(),
+            Some(()) => window.filled(),
             None => 0,
         }
     }

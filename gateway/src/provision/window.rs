@@ -23,7 +23,7 @@ impl<'b> Window<'b> {
     }
 
     /// Bytes of the piece that are in the buffer.
-    pub fn len(&self) -> usize {
+    pub fn filled(&self) -> usize {
         self.len
     }
 
@@ -97,7 +97,7 @@ mod tests {
                 for part in text {
                     window.write_str(part).unwrap();
                 }
-                let (len, total) = (window.len(), window.total());
+                let (len, total) = (window.filled(), window.total());
                 let end = whole.len().min(offset + size);
                 assert_eq!(
                     &buffer[..len],

@@ -16,7 +16,8 @@ pub const MAX_PIECE: usize = 512;
 /// Most bytes of a batch of events read from the queue at once: four legs of calls.
 pub const MAX_BATCH: usize = 512;
 
-/// Operations that the brain has under way at once: one that keeps bindings, and one of the uplink's.
+/// Operations that the brain has under way at once: one that keeps bindings or what phones were given, and one of the
+/// uplink's.
 pub const UNDER_WAY: usize = 2;
 
 /// Chosen by who sends an operation, and given back with its result.

@@ -36,7 +36,16 @@ fn a_flash_holds_and_returns() {
     let ok = o.expect(dialog.peer, "200");
     assert!(ok.body().contains("a=recvonly"), "{}", ok.text);
     o.send(&dialog, "ACK", "hold-ack");
-    assert!(!o.hears_somebody(0, "192.168.1.11:6000").sending);
+    let held = o.hears_somebody(0, "192.168.1.11:6000");
+    assert!(!held.sending);
+    // Somebody else is at the other end: another connection for the chain as well, whatever it has heard in this one.
+    dialog.cseq += 1;
+    let text = dialog.request("INVITE", "moves", "", &offer("192.168.1.11", 6_100));
+    o.rx(dialog.peer, &text);
+    o.expect(dialog.peer, "200");
+    o.send(&dialog, "ACK", "moves-ack");
+    let moved = o.hears_somebody(0, "192.168.1.11:6100");
+    assert!(moved.sending && moved.start.ssrc != held.start.ssrc);
     o.put_down(0);
     is_hung_up(&mut o, &dialog);
     o.nothing_left();

@@ -12,7 +12,7 @@ fn faults_of_the_circuit() {
     let mut o = Office::with_telephones(1, 1);
     let phone = Phone::new(1);
     let dialog = talks_to_phone_1(&mut o);
-    let fault = LineFault::OverTemperature;
+    let fault = LineFault::Codec;
     o.sense(
         0,
         Sense::Fault {
@@ -20,8 +20,10 @@ fn faults_of_the_circuit() {
             is_there: true,
         },
     );
+    // A talk goes on: there is sound again when the codec is.
+    assert!(matches!(o.hears(0), Command::Connect(_)));
+    o.put_down(0);
     is_hung_up(&mut o, &dialog);
-    assert_eq!(o.hears(0), Command::Stop);
     let alarm = |raised| EventBody::Alarm {
         alarm: Alarm::Line(1, fault),
         raised,
@@ -35,7 +37,6 @@ fn faults_of_the_circuit() {
     // Nobody is called who cannot answer.
     let caller = o.dial(&phone, "200", "c1");
     o.refused(&caller, "480");
-    o.sense(0, Sense::Loop { closed: false });
     o.sense(
         0,
         Sense::Fault {
@@ -43,7 +44,6 @@ fn faults_of_the_circuit() {
             is_there: false,
         },
     );
-    o.wait(12_000);
     o.records();
     assert_eq!(core::mem::take(&mut o.events), [alarm(false), registration(true)]);
     let caller = o.dial(&phone, "200", "c2");
@@ -64,15 +64,15 @@ const OPEN: Measured = Measured {
 #[track_caller]
 fn measures(o: &mut Office, line: u8) {
     o.wait(300);
-    o.sense(line, Sense::Measured(Some(Measured::default())));
+    o.sense(line, Sense::Measured(Ok(Measured::default())));
     o.wait(500);
-    o.sense(line, Sense::Measured(Some(OPEN)));
+    o.sense(line, Sense::Measured(Ok(OPEN)));
     assert_eq!(
         o.told(line).last(),
         Some(&LineOrder::Circuit(Signal::Measure { reverse: true }))
     );
-    let charge = Measured { loop_ua: 960, ..OPEN };
-    o.sense(line, Sense::Measured(Some(charge)));
+    let charge = Measured { loop_ua: 768, ..OPEN };
+    o.sense(line, Sense::Measured(Ok(charge)));
 }
 
 fn quiet_line(port: u8) -> EventBody {
@@ -133,7 +133,7 @@ fn lines_are_tested_at_night() {
     let begun = |o: &mut Office, line| o.told(line).contains(&LineOrder::Circuit(Signal::Feed(false)));
     assert!(begun(&mut o, 0), "at three");
     // It is not measured; the second one comes ten minutes later.
-    o.wait(3_000);
+    o.wait(11_000);
     let failed = EventBody::LineTest {
         port: 1,
         result: LineTestResult::Failed,
@@ -149,7 +149,7 @@ fn lines_are_tested_at_night() {
     assert!(begun(&mut o, 1));
     assert!(!begun(&mut o, 0), "once a night");
     // Not before the next night.
-    o.wait(3_000);
+    o.wait(11_000);
     o.lines.clear();
     o.wait(20 * 3_600_000);
     assert!(!begun(&mut o, 0) && !begun(&mut o, 1));

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::office::*;
 use gateway::link::Mode;
+use gateway::office::Subnet;
 use gateway::{Input, MediaOutput, Network, TrunkInput};
 use media::prompt::Prompt;
 use shared::record::FinalState;
@@ -117,9 +118,8 @@ fn a_wrong_secret_is_tried_with_growing_pauses() {
         );
         // The network that comes back does not bring it back earlier.
         o.handle(gateway::Input::Network(gateway::Network::Down));
-        o.handle(gateway::Input::Network(gateway::Network::Up {
-            address: "192.168.1.1".parse().unwrap(),
-        }));
+        let subnet = Subnet::host([192, 168, 1, 1].into());
+        o.handle(gateway::Input::Network(gateway::Network::Up(subnet)));
         o.until(1_801_000, |o| !o.seen.is_empty());
         register = o.expect(cloud(), "REGISTER");
     }
@@ -532,11 +532,7 @@ fn another_address_is_another_connection() {
     assert_eq!(mode(&o), Mode::Down);
     o.wait(60_000);
     assert_eq!(o.cloud.connects, connects, "no network, no tries");
-    let up = |last| {
-        Input::Network(Network::Up {
-            address: [192, 168, 1, last].into(),
-        })
-    };
+    let up = |last| Input::Network(Network::Up(Subnet::host([192, 168, 1, last].into())));
     o.handle(up(1));
     o.wait(100);
     assert_eq!((o.cloud.connects, mode(&o)), (connects + 1, Mode::Probation));

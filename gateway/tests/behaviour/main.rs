@@ -22,5 +22,6 @@ mod registration;
 mod remembered;
 mod restart;
 mod scanner;
+mod services;
 mod sites;
 mod transfer;

@@ -166,7 +166,7 @@ impl Office {
 }
 
 /// The value of a setting of Grandstream.
-pub fn p<'a>(file: &'a str, number: u16) -> Option<&'a str> {
+pub fn p(file: &str, number: u16) -> Option<&str> {
     let (start, end) = (format!("<P{number}>"), format!("</P{number}>"));
     let (_, rest) = file.split_once(&start)?;
     Some(rest.split_once(&end)?.0)

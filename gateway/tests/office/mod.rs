@@ -14,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{SIP_PORT, STREAM_MAX};
+use gateway::office::{Subnet, To};
 use gateway::power::PortOrder;
 use gateway::storage::BoxStorage;
 use gateway::store::map::EVENTS;
@@ -134,6 +135,10 @@ pub struct Office {
     pub media: VecDeque<MediaOutput>,
     /// What the analog lines were told, and when: time, index of the line, what.
     pub lines: VecDeque<(u64, u8, LineOrder)>,
+    /// What its services sent: from which port, to whom, what.
+    pub served: VecDeque<(u16, To, Vec<u8>)>,
+    /// Warnings of phones.
+    pub logged: VecDeque<String>,
     /// What LLDP said at the ports of the hub.
     pub lldp: Vec<(u8, Vec<u8>)>,
     /// What the controller of the ports with power was told.
@@ -213,6 +218,8 @@ impl Office {
             seen: VecDeque::new(),
             media: VecDeque::new(),
             lines: VecDeque::new(),
+            served: VecDeque::new(),
+            logged: VecDeque::new(),
             lldp: Vec::new(),
             power: VecDeque::new(),
             events: Vec::new(),
@@ -229,9 +236,8 @@ impl Office {
             answers: VecDeque::new(),
             poll: vec![0; STREAM_MAX],
         };
-        office.handle(Input::Network(Network::Up {
-            address: "192.168.1.1".parse().unwrap(),
-        }));
+        let subnet = Subnet::host([192, 168, 1, 1].into());
+        office.handle(Input::Network(Network::Up(subnet)));
         office
     }
 
@@ -274,13 +280,16 @@ impl Office {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
                 }
-                Some(Output::Lldp { .. }) => {}
                 Some(Output::Tftp { to, bytes }) => self.tftp.push_back((to, bytes.to_vec())),
                 Some(Output::Http { connection }) => answer = Some(connection),
                 Some(Output::Trunk(TrunkOutput::Send(bytes))) => trunk = Some(TrunkDid::Sent(bytes.to_vec())),
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),
                 Some(Output::Trunk(TrunkOutput::Close)) => trunk = Some(TrunkDid::Close),
                 Some(Output::Media(media)) => self.media.push_back(media),
+                Some(Output::Service { port, to, bytes }) => {
+                    self.served.push_back((port, to, bytes.to_vec()))
+                }
+                Some(Output::Log(log)) => self.logged.push_back(log.text.as_str().into()),
                 Some(Output::Line { line, order }) => self.lines.push_back((self.now, line, order)),
                 Some(Output::Lldp { port, bytes }) => self.lldp.push((port, bytes.to_vec())),
                 Some(Output::Power { port, order }) => self.power.push_back((port, order)),

@@ -13,7 +13,7 @@ use super::{Office, common};
 const BOX: BoxId = BoxId(77);
 
 impl Office {
-    fn mqtt<'a>(&mut self, leaf: Down, message: &impl Message<'a>) {
+    pub fn mqtt<'a>(&mut self, leaf: Down, message: &impl Message<'a>) {
         let mut buf = [0; MAX_MESSAGE];
         let payload = message.encode(&mut buf).unwrap().to_vec();
         let topic = Topic::Down(BOX, leaf).name();

@@ -229,7 +229,9 @@ impl World {
         };
         let device = f64::from(granted) / 10.0;
         let root = (volts * volts - 4.0 * ohms * device).max(0.0).sqrt();
-        self.sockets[at].promised = Some(volts * (volts - root) / (2.0 * ohms));
+        // In tenths of a watt 12.95 W are 13, and 3.84 W are 3.9: no class has more for it.
+        let port = (volts * (volts - root) / (2.0 * ohms)).min(CLASSES[class].0);
+        self.sockets[at].promised = Some(port);
         // What breaks its promise is found at the next reading.
         let all: f64 = (0..4).map(|at| self.has(at)).sum();
         if granted > wanted || self.has(at) > before + 0.2 && all > supply() + 0.2 {
@@ -326,6 +328,8 @@ impl World {
                 },
                 found: match socket.thing {
                     _ if now < socket.cool_until => Found::Unknown,
+                    // What is fed was classified before.
+                    _ if socket.since.is_some() => Found::Device(Class::new(socket.class as u8)),
                     Thing::Nothing => Found::Nothing,
                     Thing::Computer => Found::Other,
                     Thing::Device { class, .. } | Thing::Short { class } => {

@@ -11,6 +11,7 @@ use crate::twin::script::Dialling;
 use crate::twin::telephone::Telephone;
 use crate::wait::{s, wait_for};
 use anyhow::{Context, Result, ensure};
+use hil_wire::lines::output;
 use std::time::Instant;
 
 /// The tone of the telephone that speaks, Hz; no harmonic of a desk phone's.
@@ -112,10 +113,36 @@ pub fn faults(run: &Run) -> Result<()> {
     stage.board.on()?;
     stage.configured(Instant::now(), s(20))?;
     stage.start_desk_phones()?;
+    lights(&stage).context("the lights")?;
     line_tests(&mut stage).context("tests of lines")?;
     chips(&mut stage, &sets).context("chips that fail")?;
     run.say("every step was verified");
     Ok(())
+}
+
+/// The lights of the box: with the line to the cloud up, cut, and mended.
+fn lights(stage: &Stage) -> Result<()> {
+    let all = [
+        output::LIGHT_UP,
+        output::LIGHT_SURVIVAL,
+        output::LIGHT_NO_EMERGENCY,
+    ];
+    let show = |expected: [bool; 3], within| {
+        wait_for(&format!("lights {expected:?}"), within, || {
+            let card = stage.board.lines().ok()?.card();
+            (all.map(|light| card.is_lit(light)) == expected).then_some(())
+        })
+    };
+    // After half a minute of probation.
+    show([true, false, false], s(60))?;
+    stage.office.internet.cut();
+    show([false, true, true], s(30))?;
+    stage.office.internet.mend();
+    show([false, true, false], s(60))?;
+    stage.run.say(
+        "lights: green with the line up; amber and red when it is cut; amber alone while it is on trial",
+    );
+    stage.trunk_up(s(30))
 }
 
 /// A line that is in order, and three that are not; then a converter that does not answer.
@@ -169,7 +196,7 @@ fn test_line(stage: &Stage, port: &str) -> Result<String> {
     stage
         .cloud
         .order(&["box", "test-line", "--box", &id, "--port", port])?;
-    wait_for("the result of a line's test", s(15), || {
+    wait_for("the result of a line's test", s(60), || {
         let events = events().ok()?;
         // The newest comes last.
         (events.len() > before).then(|| events.into_iter().next_back())?
@@ -203,8 +230,14 @@ fn chips(stage: &mut Stage, sets: &Sets) -> Result<()> {
         .a()?
         .wait(mark, "CALL_CLOSED", s(10))
         .context("a line without feed ends its call")?;
-    stage.board.lines()?.card().ports[PUSH_BUTTON].slic.heat(false);
     hang_up(stage, set, PUSH_BUTTON)?;
+    let said = test_line(stage, "1")?;
+    ensure!(said.contains(" V are too little"), "{said:?}");
+    alarm(stage, "BrownOut", false)?;
+    stage.board.lines()?.card().ports[PUSH_BUTTON].slic.heat(false);
+    let said = test_line(stage, "1")?;
+    ensure!(said.contains("bells: 1"), "{said:?}");
+    alarm(stage, "BrownOut", true)?;
     calls_a_desk_phone(stage, sets).context("after it was too hot")?;
     stage
         .run

@@ -8,10 +8,13 @@ mod bench;
 mod demo;
 mod faults;
 mod load;
+mod network;
+mod power;
 mod provision;
 mod rig;
 mod rules;
 mod stage;
+mod vlan;
 
 /// A story.
 pub struct Scenario {
@@ -44,6 +47,16 @@ pub const ALL: &[Scenario] = &[
         analog::faults,
     ),
     of_box(
+        "power",
+        "ports with power: phones are fed within their class, and while the box starts again",
+        power::tell,
+    ),
+    of_box(
+        "vlan",
+        "the phones in a VLAN of their own, which LLDP-MED names; the switch goes on while the box starts again",
+        vlan::tell,
+    ),
+    of_box(
         "provision",
         "a port powers a phone, which finds the box, configures itself and calls; a thief is refused",
         provision::tell,
@@ -67,6 +80,21 @@ pub const ALL: &[Scenario] = &[
         "dhcp-gone-in-operation",
         "the address is kept beyond the lease",
         faults::no_dhcp_in_operation,
+    ),
+    of_box(
+        "router-vanishes",
+        "names, time, addresses and calls go on without the router",
+        network::router_vanishes,
+    ),
+    of_box(
+        "two-dhcp-servers",
+        "the box gives addresses while nobody else does, and falls silent when the router is back",
+        network::two_dhcp_servers,
+    ),
+    of_box(
+        "renumbering",
+        "the office gets another network: the box and the phones find each other again",
+        network::renumbering,
     ),
     of_box(
         "silent-cloud",

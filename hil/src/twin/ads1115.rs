@@ -11,6 +11,7 @@
 //! | PGA (11:9): 6.144, 4.096, 2.048, 1.024, 0.512, 0.256 V | | Linux `ads1015_fullscale_range` |
 //! | MODE (8): 1 single shot and power-down | | §7.4.2.1; Linux `ADS1015_SINGLESHOT` |
 //! | DR (7:5): 8, 16, 32, 64, 128, 250, 475, 860 a second, within 10 % | here exact | Linux `ads1115_data_rate`, `ads1015_get_adc_result` |
+//! | a conversion is the mean over its time | the modulator's samples are averaged | §9.4.3 of SBAS444 |
 //! | a conversion that runs when the config changes ends with the old one | | the same (it waits for both) |
 //! | OS reads 1 in continuous mode | | unverified |
 //! | comparator: mode (4), polarity (3), latch (2), queue (1:0) | | §7.3.7; Linux `ADS1015_CFG_COMP_*` |

@@ -89,15 +89,10 @@ pub struct Card {
     outputs: u32,
     inputs: u32,
     edges: Vec<(u32, u32)>,
-    /// Volts at the converter's inputs, and frames that it is ahead of the lines.
-    bus: [f64; 4],
-    ahead: u32,
 }
 
 /// Volts of the measuring bus with nothing on it: half the supply.
 const IDLE: f64 = 1.65;
-/// The most frames that the converter gets ahead of the lines: 50 ms.
-const AHEAD: u32 = 400;
 
 impl Default for Card {
     fn default() -> Self {
@@ -125,8 +120,6 @@ impl Card {
             outputs: ports(output::FORWARD) | ports(output::POWER),
             inputs: input::ALERT,
             edges: Vec::new(),
-            bus: [IDLE; 4],
-            ahead: 0,
         }
     }
 
@@ -163,14 +156,6 @@ impl Card {
     /// Changes of the input pins since the last call: levels and frame.
     pub fn edges(&mut self) -> Vec<(u32, u32)> {
         std::mem::take(&mut self.edges)
-    }
-
-    /// The board's time is `frames` behind the last block: the converter works on while the next block is on its way.
-    pub fn convert_until(&mut self, frames: u32) {
-        while self.ahead < frames.min(AHEAD) {
-            self.adc.frame(self.bus);
-            self.ahead += 1;
-        }
     }
 
     /// What the board wants; the answer, if it gets one.
@@ -293,11 +278,7 @@ impl Card {
                 ];
             }
         }
-        self.bus = bus;
-        match self.ahead.checked_sub(1) {
-            Some(ahead) => self.ahead = ahead,
-            None => self.adc.frame(bus),
-        }
+        self.adc.frame(bus);
         if self.adc.alert() {
             inputs |= input::ALERT;
         }

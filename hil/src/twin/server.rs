@@ -66,7 +66,6 @@ impl Lines {
                 stream: None,
                 edges: VecDeque::new(),
                 begin: Instant::now(),
-                taken: Instant::now(),
                 elapsed: Duration::ZERO,
             };
             while !ends.load(Ordering::Relaxed) {
@@ -84,6 +83,11 @@ impl Lines {
     /// The electronics, wires and sets; time stands still while they are held.
     pub fn card(&self) -> MutexGuard<'_, Card> {
         self.card.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, for others who have to do with it for longer.
+    pub fn shared(&self) -> Arc<Mutex<Card>> {
+        Arc::clone(&self.card)
     }
 
     /// Where QEMU's UART1 connects.
@@ -110,8 +114,6 @@ struct Server {
     /// Edges that wait for their turn on the line.
     edges: VecDeque<(u32, u32)>,
     begin: Instant,
-    /// When the last block was taken.
-    taken: Instant,
     /// What has gone by for the ports with power, since the beginning.
     elapsed: Duration,
 }
@@ -167,8 +169,6 @@ impl Server {
                     self.edges = VecDeque::from([(card.inputs(), now)]);
                 }
                 Some(Received::Message(request)) => {
-                    // A frame is 125 µs.
-                    card.convert_until((self.taken.elapsed().as_micros() / 125) as u32);
                     if let Some(report) = card.request(request) {
                         // The board asks for one thing after the other; if it did not, it would ask again.
                         let _ = self.link.send(report);
@@ -189,7 +189,6 @@ impl Server {
             let first = self.ring.blocks().wrapping_mul(FRAMES as u32);
             let up = card.block(&down, first);
             self.ring.send(&up);
-            self.taken = Instant::now();
             self.edges.extend(card.edges());
         }
     }

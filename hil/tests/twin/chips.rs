@@ -388,22 +388,6 @@ fn a_brown_out_makes_every_chip_forget() {
 }
 
 #[test]
-fn the_converter_goes_on_between_blocks_and_waits_for_the_lines_again() {
-    let mut bench = Bench::new();
-    let [high, low] = (0x00E3u16 | 1 << 12 | 2 << 9).to_be_bytes();
-    bench.adc(&[1, high, low], 0);
-    // 1/860 s is 9.3 frames.
-    bench.card.convert_until(9);
-    assert_eq!(bench.adc(&[0], 2), [0, 0]);
-    bench.card.convert_until(10);
-    // Nothing is on the bus: its inputs differ by nothing, but the conversion has been made.
-    bench.outputs(FED | output::TEST);
-    bench.silence(5);
-    bench.card.convert_until(10);
-    assert_ne!(bench.adc(&[0], 2), [0, 0], "-0.2 V of tip");
-}
-
-#[test]
 fn general_call_resets_the_converter() {
     let mut bench = Bench::new();
     bench.adc(&[3, 1, 2], 0);

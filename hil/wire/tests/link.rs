@@ -103,7 +103,53 @@ fn a_board_that_starts_again_hears_nothing_of_its_past() {
     );
 }
 
+/// A frame as it is on the line, whose CRC is right whatever is in it.
+fn framed(body: &[u8]) -> Vec<u8> {
+    let crc = crc::Crc::<u16>::new(&crc::CRC_16_IBM_SDLC).checksum(body);
+    let octets = [body, &crc.to_le_bytes()].concat();
+    let mut line = vec![0; cobs::max_encoding_length(octets.len()) + 1];
+    let length = cobs::encode(&octets, &mut line);
+    line.truncate(length + 1);
+    line
+}
+
 proptest! {
+    /// Any octets, and any frames that are none of ours: nothing comes of them that could not be on the line, and a board that starts
+    /// afterwards is heard.
+    #[test]
+    fn any_octets_do_no_harm(
+        line in prop::collection::vec(
+            prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..100),
+                prop::collection::vec(any::<u8>(), 0..60).prop_map(|body| framed(&body)),
+                // A session, two numbers and a message of each kind, well or not.
+                (0u8..3, 0u8..3, 0u8..4, prop::collection::vec(0u8..20, 0..30)).prop_map(|(number, seen, kind, rest)| {
+                    framed(&[&[9, number, seen, 1, kind], &rest[..]].concat())
+                }),
+            ],
+            0..20,
+        ),
+    ) {
+        let (mut board, mut twin) = (Board::board(9), Twin::twin());
+        board.send(Request::Outputs(1)).unwrap();
+        frames(&mut board, 0);
+        for octet in line.concat() {
+            board.receive(octet);
+            twin.receive(octet);
+            frames(&mut twin, 0);
+        }
+        let mut again = Board::board(10);
+        again.send(Request::Outputs(2)).unwrap();
+        // What was cut off is ended by a frame's first zero.
+        let heard: Vec<_> = (0..4)
+            .flat_map(|n| {
+                let line = frames(&mut again, n * RESEND_MS);
+                take(&mut twin, &line)
+            })
+            .collect();
+        prop_assert_eq!(heard, [Received::Session, Received::Message(Request::Outputs(2))]);
+    }
+
     /// Octets are lost, changed or put in; in the end every message has arrived once and in order, in both directions.
     #[test]
     fn damage_delays_and_does_nothing_else(

@@ -17,6 +17,7 @@ fn lease() -> Lease {
         prefix: 24,
         router: Some(ROUTER),
         dns,
+        times: [BOX].into_iter().collect(),
         server: ROUTER,
         seconds: HOUR,
     }
@@ -38,6 +39,8 @@ fn server(client: &Dhcp, kind: u8, address: Ipv4Addr) -> StdVec<u8> {
     m.extend(ROUTER.octets());
     m.extend([6, 4]);
     m.extend(ROUTER.octets());
+    m.extend([42, 4]);
+    m.extend(BOX.octets());
     m.push(255);
     m
 }
@@ -269,6 +272,6 @@ fn smoltcp_reads_the_discover_and_the_request() {
         assert_eq!(repr.client_hardware_address.0, MAC);
         assert_eq!(repr.requested_ip, last.map(|lease| lease.address));
         assert!(repr.broadcast);
-        assert_eq!(repr.parameter_request_list, Some(&[1, 3, 6, 51, 58, 59][..]));
+        assert_eq!(repr.parameter_request_list, Some(&[1, 3, 6, 42, 51, 58, 59][..]));
     }
 }

@@ -1,4 +1,4 @@
-//! SPI and I2C: those of the analog lines (codec, converter), and those of the hub (switch, power).
+//! SPI3 and I2C1 to codec and converter of the analog lines, SPI1 and I2C2 to switch and power controller of the hub.
 
 use embassy_stm32::gpio::{AnyPin, Flex, Speed};
 use embassy_stm32::i2c::{self, Master};
@@ -33,7 +33,7 @@ pub type I2c = i2c::I2c<'static, Async, Master>;
 const CODEC_CLOCK: Hertz = Hertz(2_000_000);
 /// The switch takes 50 MHz.
 const SWITCH_CLOCK: Hertz = Hertz(12_500_000);
-/// The converter and the power controller take 400 kHz.
+/// Both chips take 400 kHz.
 const I2C_CLOCK: Hertz = Hertz(400_000);
 
 /// Mode 0, which is the default.

@@ -51,7 +51,7 @@ pub struct Board {
     pub lights: [Pin; 3],
 }
 
-/// What the hub hangs on. Neither chip is reset with the processor.
+/// What the hub hangs on. Neither of its chips is reset with the processor.
 pub struct Hub {
     /// SPI to the switch.
     pub bus: Bus,
@@ -103,7 +103,7 @@ pub fn init() -> Result<Board, Error> {
         select: p.PA15,
         dma: (p.DMA1_CH0, p.DMA1_CH1),
     };
-    let converter = buses::I2c1 {
+    let i2c = buses::I2c1 {
         i2c: p.I2C1,
         scl: p.PB8,
         sda: p.PB9,
@@ -125,7 +125,7 @@ pub fn init() -> Result<Board, Error> {
     let lines = Lines {
         bus,
         select,
-        i2c: converter.start(),
+        i2c: i2c.start(),
         wiring: [
             lines::wiring([p.PD0.into(), p.PD4.into(), p.PF3.into(), p.PF12.into()]),
             lines::wiring([p.PD1.into(), p.PD5.into(), p.PF4.into(), p.PF13.into()]),

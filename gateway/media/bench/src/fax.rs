@@ -63,6 +63,7 @@ impl End {
             telephone_event: None,
             redundancy: (between == Between::Lines { redundancy: true }).then_some(121),
             sending: true,
+            fax: false,
             start: Start {
                 ssrc: 1 + u32::from(calls),
                 sequence: 0xFFF0,

@@ -157,7 +157,7 @@ fn what_is_written_is_read_back() {
     let text = audio.to_string();
     let want = "v=0\r\no=- 7 8 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0 8 101\r\n\
         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
-        a=ptime:20\r\na=recvonly\r\n";
+        a=ptime:20\r\na=maxptime:60\r\na=recvonly\r\n";
     assert_eq!(text, want);
     let sdp = Sdp::parse(text.as_bytes()).unwrap();
     let medium = sdp.audio().unwrap();

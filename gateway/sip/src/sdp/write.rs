@@ -12,6 +12,9 @@ impl Display for Address {
     }
 }
 
+/// Most milliseconds of sound that a packet to us may carry (RFC 4566 §6).
+const MAX_PTIME: u8 = 60;
+
 /// A description of one audio medium, printed with [`Display`]. A further medium may be printed behind it: see
 /// [`super::Fax::medium`].
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +57,11 @@ impl Audio<'_> {
                 let codec = codec.payload_type();
                 write!(f, "a=rtpmap:{pt} red/8000\r\na=fmtp:{pt} {codec}/{codec}\r\n")?;
             }
-            write!(f, "a=ptime:20\r\na={}\r\n", self.direction.as_str())
+            write!(
+                f,
+                "a=ptime:20\r\na=maxptime:{MAX_PTIME}\r\na={}\r\n",
+                self.direction.as_str()
+            )
         })
     }
 

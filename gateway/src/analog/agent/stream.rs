@@ -197,7 +197,7 @@ mod tests {
             "v=0\r\no=- 7 3 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
              m=video 0 RTP/AVP 99\r\n\
              m=audio 16392 RTP/AVP 8 100 120\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:100 telephone-event/8000\r\n\
-             a=fmtp:100 0-15\r\na=rtpmap:120 red/8000\r\na=fmtp:120 8/8\r\na=ptime:20\r\na=sendrecv\r\n\
+             a=fmtp:100 0-15\r\na=rtpmap:120 red/8000\r\na=fmtp:120 8/8\r\na=ptime:20\r\na=maxptime:60\r\na=sendrecv\r\n\
              m=image 0 udptl t38\r\n"
         );
         assert!(answer(PHONE, &remote, true).contains("a=sendonly"));

@@ -20,12 +20,21 @@ enum In {
     Sent,
     Polarity(bool),
     Disconnect,
-    Check { begins: bool },
+    Check { bells: bool, begins: bool },
     Reading(i32, i32, u32, i32),
-    NotMeasured,
+    Unmeasured(NotMeasured),
     Trouble(LineFault, bool),
 }
 use In::*;
+
+const TEST: In = Check {
+    bells: true,
+    begins: true,
+};
+const REFUSED: In = Check {
+    bells: true,
+    begins: false,
+};
 
 /// What a line does by `end`; the feed of its start is left out.
 fn run(script: &[(u64, In)], end: u64) -> Vec<(u64, Output)> {
@@ -54,11 +63,11 @@ fn run(script: &[(u64, In)], end: u64) -> Vec<(u64, Output)> {
             Close => line.handle(now, Sense::Loop { closed: true }),
             Open => line.handle(now, Sense::Loop { closed: false }),
             Begin { number } => line.begin(now, number),
-            Stop => line.stop(now),
+            Stop => line.stop(),
             Sent => line.sent(now),
             Polarity(reversed) => line.reverse(reversed),
             Disconnect => line.disconnect(now),
-            Check { begins } => assert_eq!(line.test(now), begins),
+            Check { bells, begins } => assert_eq!(line.test(now, bells), begins),
             Reading(tip_mv, ring_mv, ac_mv, loop_ua) => {
                 let measured = Measured {
                     tip_mv,
@@ -66,9 +75,9 @@ fn run(script: &[(u64, In)], end: u64) -> Vec<(u64, Output)> {
                     ac_mv,
                     loop_ua,
                 };
-                line.handle(now, Sense::Measured(Some(measured)));
+                line.handle(now, Sense::Measured(Ok(measured)));
             }
-            NotMeasured => line.handle(now, Sense::Measured(None)),
+            Unmeasured(why) => line.handle(now, Sense::Measured(Err(why))),
             Trouble(fault, is_there) => line.handle(now, Sense::Fault { fault, is_there }),
         }
         while let Some(output) = line.poll(now) {
@@ -84,7 +93,7 @@ fn a_call_out() {
     let script = [(100, Close), (5_000, Polarity(true)), (60_000, Open)];
     assert_eq!(
         run(&script, 70_000),
-        [(120, E(OffHook)), (5_000, S(Reverse(true))), (61_000, E(OnHook)),]
+        [(180, E(OffHook)), (5_000, S(Reverse(true))), (61_000, E(OnHook)),]
     );
 }
 
@@ -124,8 +133,8 @@ fn answered_within_a_ring_and_between_two() {
         between[2..],
         [
             (1_000, S(Ring(false))),
-            (1_720, S(Reverse(false))),
-            (1_720, E(Answered)),
+            (1_780, S(Reverse(false))),
+            (1_780, E(Answered)),
         ]
     );
     // Lifted at the end of a ring: it does not ring again.
@@ -134,8 +143,8 @@ fn answered_within_a_ring_and_between_two() {
         end[2..],
         [
             (1_000, S(Ring(false))),
-            (1_020, S(Reverse(false))),
-            (1_020, E(Answered)),
+            (1_070, S(Reverse(false))),
+            (1_070, E(Answered)),
         ]
     );
 }
@@ -199,10 +208,10 @@ fn without_a_primary_answer_it_rings_plainly() {
 fn who_does_not_hang_up_after_the_number_has_answered() {
     let lifted = [(0, Begin { number: true }), (700, Close)];
     let mut expected = car(700);
-    expected.push((920, E(WaitsForNumber)));
+    expected.push((980, E(WaitsForNumber)));
     let answered = |at| [(at, S(Reverse(false))), (at, E(Answered))];
     // Sent at 1,400; and a chain that never says so.
-    for (sent, at) in [(Some((1_400, Sent)), 3_400), (None, 5_920)] {
+    for (sent, at) in [(Some((1_400, Sent)), 3_400), (None, 5_980)] {
         let script: Vec<_> = lifted.into_iter().chain(sent).collect();
         let expected: Vec<_> = expected.iter().copied().chain(answered(at)).collect();
         assert_eq!(run(&script, 60_000), expected);
@@ -238,7 +247,7 @@ fn who_does_not_hang_up_after_the_number_has_answered() {
     assert_eq!(
         gone[3..],
         [
-            (920, E(WaitsForNumber)),
+            (980, E(WaitsForNumber)),
             (1_000, S(Reverse(false))),
             (2_500, E(OnHook))
         ]
@@ -301,69 +310,19 @@ fn pulses_and_flash() {
     assert_eq!(run(&script, 9_000)[1..], []);
 }
 
-#[test]
-fn too_hot() {
-    use LineFault::OverTemperature;
-    let script = [
-        (0, Begin { number: false }),
-        (500, Trouble(OverTemperature, true)),
-        // Told again.
-        (600, Trouble(OverTemperature, true)),
-        (20_000, Trouble(OverTemperature, false)),
-        (40_000, Close),
-    ];
-    assert_eq!(
-        run(&script, 60_000)[2..],
-        [
-            (500, S(Ring(false))),
-            (500, S(Feed(false))),
-            (500, S(Reverse(false))),
-            (500, E(Event::Fault(OverTemperature, true))),
-            (20_000, E(Event::Fault(OverTemperature, false))),
-            (30_000, S(Feed(true))),
-            (40_020, E(OffHook)),
-        ]
-    );
-}
-
-#[test]
-fn the_bell_pauses_while_the_supply_is_low() {
-    use LineFault::BrownOut;
-    let script = [
-        (0, Begin { number: false }),
-        (500, Trouble(BrownOut, true)),
-        (6_500, Trouble(BrownOut, false)),
-        (9_700, Close),
-    ];
-    assert_eq!(
-        run(&script, 10_000)[2..],
-        [
-            (500, S(Ring(false))),
-            (500, E(Event::Fault(BrownOut, true))),
-            (6_500, S(Ring(true))),
-            (6_500, E(Event::Fault(BrownOut, false))),
-            (7_000, S(Ring(false))),
-            (9_000, S(Ring(true))),
-            (9_780, S(Ring(false))),
-            (9_780, S(Reverse(false))),
-            (9_780, E(Answered)),
-        ]
-    );
-}
-
 const BEGIN: [(u64, Output); 2] = [(0, S(Feed(false))), (300, S(Measure { reverse: false }))];
 
 #[test]
 fn a_test_of_the_line() {
     let script = [
-        (0, Check { begins: true }),
-        (10, Check { begins: false }),
+        (0, TEST),
+        (10, REFUSED),
         (400, Reading(120, -80, 300, 0)),
         // 48 V through 1 MΩ.
         (1_000, Reading(-1_000, -49_000, 0, 48)),
         // 2 µF from -48 V to 48 V are 192 µC.
-        (1_100, Reading(0, 0, 0, -1_968)),
-        (5_000, Check { begins: true }),
+        (1_100, Reading(0, 0, 0, -1_584)),
+        (5_000, TEST),
     ];
     let found = LineTest {
         foreign_dc_mv: 120,
@@ -379,18 +338,17 @@ fn a_test_of_the_line() {
         (400, S(Feed(true))),
         (900, S(Measure { reverse: false })),
         (1_000, S(Measure { reverse: true })),
-        (1_100, S(Reverse(false))),
         (1_100, Tested(LineTestResult::Measured(found))),
         (5_000, S(Feed(false))),
     ]);
     assert_eq!(run(&script, 5_100), expected);
     let load = found.load.unwrap();
-    assert!(!found.is_foreign() && !load.leaks() && load.ringers() == 2);
+    assert!(!found.is_foreign() && !load.leaks() && load.ringers() == Some(2));
 }
 
 #[test]
 fn a_test_that_ends_early() {
-    let test = (0, Check { begins: true });
+    let test = (0, TEST);
     let done = |script: &[(u64, In)]| {
         let script: Vec<_> = core::iter::once(test).chain(script.iter().copied()).collect();
         let out = run(&script, 30_000);
@@ -411,19 +369,22 @@ fn a_test_that_ends_early() {
         ]
     );
     let failed = |at| [(at, S(Feed(true))), (at, Tested(LineTestResult::Failed))];
-    assert_eq!(done(&[(400, NotMeasured)]), failed(400));
-    assert_eq!(done(&[]), failed(2_300), "the converter never answers");
+    assert_eq!(done(&[(400, Unmeasured(NotMeasured::Silent))]), failed(400));
+    let mut never = Vec::from([(10_300, S(Release))]);
+    never.extend(failed(10_300));
+    assert_eq!(done(&[]), never, "the converter never answers");
     // Somebody calls, or is called.
     let in_use = Tested(LineTestResult::InUse);
     assert_eq!(
         done(&[(400, Reading(0, 0, 0, 0)), (700, Close)]),
-        [(400, S(Feed(true))), (720, in_use), (720, E(OffHook))]
+        [(400, S(Feed(true))), (780, in_use), (780, E(OffHook))]
     );
     let mut called = done(&[(350, Begin { number: false }), (1_000, Stop)]);
-    called.truncate(4);
+    called.truncate(5);
     assert_eq!(
         called,
         [
+            (350, S(Release)),
             (350, S(Feed(true))),
             (350, S(Reverse(true))),
             (350, in_use),
@@ -433,14 +394,169 @@ fn a_test_that_ends_early() {
 }
 
 #[test]
-fn no_test_where_there_is_no_quiet_line() {
-    let refused = Check { begins: false };
-    for before in [
-        Begin { number: false },
-        Close,
-        Trouble(LineFault::OverTemperature, true),
+fn a_test_at_night_makes_no_bell_tap() {
+    let night = Check {
+        bells: false,
+        begins: true,
+    };
+    let script = [
+        (0, night),
+        (400, Reading(0, 0, 0, 0)),
+        (1_000, Reading(0, -48_000, 0, 0)),
+    ];
+    let found = LineTest {
+        load: Some(LineLoad {
+            feed_mv: 48_000,
+            leakage_ohm: u32::MAX,
+            ringer_nf: u32::MAX,
+        }),
+        ..LineTest::default()
+    };
+    let out = run(&script, 5_000);
+    assert_eq!(
+        out.last(),
+        Some(&(1_000, Tested(LineTestResult::Measured(found))))
+    );
+    let taps = |(_, out): &(u64, Output)| matches!(out, S(Reverse(_) | Measure { reverse: true }));
+    assert!(!out.iter().any(taps), "{out:?}");
+}
+
+#[test]
+fn a_fault_is_told_once() {
+    use LineFault::Codec;
+    let script = [(0, true), (10, true), (20, false), (30, false), (40, true)];
+    let script = script.map(|(at, is_there)| (at, Trouble(Codec, is_there)));
+    let told = |at, is_there| (at, E(Fault(Codec, is_there)));
+    assert_eq!(
+        run(&script, 100),
+        [told(0, true), told(20, false), told(40, true)]
+    );
+}
+
+#[test]
+fn a_circuit_that_feeds_too_little() {
+    let tests = |begin: u64, ring_mv| {
+        [
+            (begin, TEST),
+            (begin + 400, Reading(0, 0, 0, 0)),
+            (begin + 1_000, Reading(0, ring_mv, 0, 0)),
+            (begin + 1_100, Reading(0, 0, 0, 0)),
+        ]
+    };
+    let script = [tests(0, -12_000), tests(5_000, -12_000), tests(10_000, -48_000)];
+    let out = run(script.as_flattened(), 15_000);
+    let faults: Vec<_> = out
+        .into_iter()
+        .filter(|(_, out)| matches!(out, E(Fault(..))))
+        .collect();
+    let fault = |is_there| E(Fault(LineFault::BrownOut, is_there));
+    assert_eq!(faults, [(1_100, fault(true)), (11_100, fault(false))]);
+}
+
+#[test]
+fn the_charge_of_bells_lifts_no_handset() {
+    // Behind the reversal that a call begins with, behind the last of a ring, and behind the reversals of a test.
+    for (script, bell) in [
+        (&[(0, Begin { number: true })][..], 5),
+        (&[(0, Begin { number: false })], 1_010),
+        (&[(0, Begin { number: false }), (1_500, Stop)], 1_510),
+        (
+            &[
+                (0, TEST),
+                (400, Reading(0, 0, 0, 0)),
+                (1_000, Reading(0, -48_000, 0, 0)),
+            ],
+            1_020,
+        ),
+        (
+            &[
+                (0, TEST),
+                (400, Reading(0, 0, 0, 0)),
+                (1_000, Reading(0, -48_000, 0, 0)),
+                (1_125, Reading(0, 0, 0, -1_536)),
+            ],
+            1_130,
+        ),
     ] {
-        run(&[(0, before), (100, refused)], 200);
+        let script: Vec<_> = script
+            .iter()
+            .copied()
+            .chain([(bell, Close), (bell + 45, Open)])
+            .collect();
+        let out = run(&script, bell + 500);
+        let lifted = |(_, out): &(u64, Output)| matches!(out, E(OffHook | Answered | WaitsForNumber));
+        assert!(!out.iter().any(lifted), "{script:?}: {out:?}");
     }
-    run(&[(0, Close), (100, Disconnect), (200, refused)], 300);
+}
+
+#[test]
+fn what_was_measured_too_late_is_measured_again() {
+    let late = Unmeasured(NotMeasured::Late);
+    let script = [
+        (0, TEST),
+        (400, late),
+        (1_000, Reading(0, 0, 0, 0)),
+        (1_600, Reading(0, -48_000, 0, 0)),
+        (1_700, late),
+        (2_300, Reading(0, 0, 0, -1_536)),
+    ];
+    let found = LineTest {
+        load: Some(LineLoad {
+            feed_mv: 48_000,
+            leakage_ohm: u32::MAX,
+            ringer_nf: 2_000,
+        }),
+        ..LineTest::default()
+    };
+    let mut expected = Vec::from(BEGIN);
+    expected.extend([
+        // After a rest each time, from the polarity that it began with.
+        (900, S(Measure { reverse: false })),
+        (1_000, S(Feed(true))),
+        (1_500, S(Measure { reverse: false })),
+        (1_600, S(Measure { reverse: true })),
+        (2_200, S(Measure { reverse: true })),
+        (2_300, Tested(LineTestResult::Measured(found))),
+    ]);
+    assert_eq!(run(&script, 5_000), expected);
+    // A host that is never in time.
+    let mut script = Vec::from([(0, TEST)]);
+    script.extend((0..4).map(|n| (400 + 600 * n, late)));
+    let out = run(&script, 30_000);
+    let measured = |(_, out): &&(u64, Output)| matches!(out, S(Measure { .. }));
+    assert_eq!(out.iter().filter(measured).count(), 4);
+    assert_eq!(out.last(), Some(&(2_200, Tested(LineTestResult::Failed))));
+}
+
+#[test]
+fn a_measurement_that_nobody_waits_for_any_more_is_ended() {
+    let script = [
+        (0, TEST),
+        (400, Reading(0, 0, 0, 0)),
+        (1_000, Reading(0, -48_000, 0, 0)),
+        (1_050, Begin { number: false }),
+        (1_060, Reading(0, 0, 0, -1_536)),
+        (1_100, Stop),
+    ];
+    let out = run(&script, 5_000);
+    let after: Vec<_> = out.into_iter().skip_while(|(at, _)| *at < 1_050).collect();
+    assert_eq!(
+        after,
+        [
+            (1_050, S(Release)),
+            (1_050, S(Reverse(true))),
+            (1_050, Tested(LineTestResult::InUse)),
+            (1_050, S(Ring(true))),
+            (1_100, S(Ring(false))),
+            (1_100, S(Reverse(false))),
+        ]
+    );
+}
+
+#[test]
+fn no_test_where_there_is_no_quiet_line() {
+    for before in [Begin { number: false }, Close] {
+        run(&[(0, before), (100, REFUSED)], 200);
+    }
+    run(&[(0, Close), (100, Disconnect), (200, REFUSED)], 300);
 }

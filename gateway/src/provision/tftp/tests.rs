@@ -194,10 +194,10 @@ fn no_sorcerers_apprentice() {
 fn what_is_lost_comes_again_and_not_for_ever() {
     let mut w = World::new(700);
     let first = (5, w.data(1, 0..512));
-    assert_eq!(w.ask(5, "/a.xml\0octet\0"), [first.clone()]);
+    assert_eq!(w.ask(5, "/a.xml\0octet\0"), std::slice::from_ref(&first));
     for _ in 1..TRIES {
         assert_eq!(w.wait(999), []);
-        assert_eq!(w.wait(1), [first.clone()]);
+        assert_eq!(w.wait(1), std::slice::from_ref(&first));
     }
     assert_eq!(w.wait(1_000), []);
     assert_eq!(w.server.next_deadline(), None);

@@ -19,7 +19,7 @@ const fn tool(program: &'static str, package: &'static str, reason: &'static str
     }
 }
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 19] = [
     tool("qemu-system-arm", "qemu-system-arm", "runs the firmware image"),
     tool("baresip", "baresip-core", "the desk phones"),
     tool("sipp", "sip-tester", "the third phone and the carrier"),
@@ -28,6 +28,10 @@ const TOOLS: [Tool; 12] = [
     tool("ip", "iproute2", "the office's network"),
     tool("nft", "nftables", "the router's address translation"),
     tool("dnsmasq", "dnsmasq-base", "the router's DHCP and name service"),
+    tool("dig", "bind9-dnsutils", "asks the box for names"),
+    tool("chronyd", "chrony", "asks the box for the time"),
+    tool("logger", "bsdutils", "a phone's log"),
+    tool("busybox", "busybox", "asks the box for an address"),
     tool(
         "mosquitto",
         "mosquitto",
@@ -39,7 +43,10 @@ const TOOLS: [Tool; 12] = [
         "libspandsp-dev",
         "FAX machines and displays at the analog lines",
     ),
+    tool("lldpd", "lldpd", "the phones' side of LLDP"),
+    tool("ping", "iputils-ping", "asks who is reached"),
     tool("efax", "efax", "a FAX machine of another make"),
+    tool("curl", "curl", "fetches the phones' files"),
 ];
 
 /// Only for `cargo x test` and `cargo x bench gateway`.

@@ -121,15 +121,13 @@ fn chain(chains: &mut [Chain; 2], talk: Talk) -> (u32, u32) {
             telephone_event: Some(101),
             redundancy: Some(121),
             sending: true,
+            fax: talk == Talk::Modem,
             start: Start {
                 ssrc: ssrc as u32 + 1 + 2 * talk as u32,
                 sequence: 0,
                 timestamp: 0,
             },
         }));
-        if talk == Talk::Modem {
-            chain.command(Command::Modem);
-        }
     }
     let [ours, theirs] = chains;
     let (mut to_line, mut packet, mut theirs_packet) = ([0; BLOCK], [0; PACKET_LEN], [0; PACKET_LEN]);

@@ -91,7 +91,7 @@ fn our_answer_takes_one_medium_and_refuses_the_others() {
     let answer = audio.answering(offer, taken);
     let len = answer.write(&mut out).unwrap();
     let want = "v=0\r\no=- 7 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=video 0 RTP/AVP 31\r\n\
-        m=audio 30000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na=sendrecv\r\nm=image 0 udptl t38\r\n";
+        m=audio 30000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na=maxptime:60\r\na=sendrecv\r\nm=image 0 udptl t38\r\n";
     assert_eq!(core::str::from_utf8(&out[..len]), Ok(want));
     assert_eq!(Sdp::parse(&out[..len]).unwrap().answers(&offer), Ok(()));
     assert_eq!(answer.write(&mut out[..len - 1]), Err(Full));
