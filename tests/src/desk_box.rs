@@ -234,8 +234,19 @@ impl DeskBox {
         let Some(mut life) = self.life.take() else { return };
         let mut buffer = std::mem::take(&mut self.buffer);
         life.with_dependent_mut(|_, brain| {
-            while let Some(output) = brain.poll(clock, &mut buffer) {
-                self.obey(now, output, out);
+            loop {
+                while let Some(output) = brain.poll(clock, &mut buffer) {
+                    self.obey(now, output, out);
+                }
+                // While the configuration changes nothing else happens.
+                if !brain.is_between() {
+                    break;
+                }
+                let Some((token, op)) = self.stores.pop_front() else {
+                    break;
+                };
+                let done = now_or_never(self.store.execute(token, &op));
+                brain.handle(clock, Input::Stored(done));
             }
         });
         // Answers on connections for files, as far as they are there.
