@@ -96,7 +96,7 @@ fn a_telephone_is_told_the_voice_network_of_the_site() {
         );
         // In a voice network the box has the address of the configuration, whatever becomes of the office's.
         let own = voice.map(|voice| voice.address);
-        assert_eq!(said.address, Some(own.unwrap_or([192, 168, 1, 1].into())));
+        assert_eq!(said.address, Some(own.unwrap_or([192, 168, 1, 1].into()).into()));
         let policy = said.med.unwrap().policy(Med::VOICE).unwrap();
         let vlan = policy.is_tagged.then_some(policy.vlan);
         assert_eq!((vlan, policy.dscp), (voice.map(|voice| voice.vlan), 46));
