@@ -37,7 +37,7 @@ impl Phone {
             };
             let port = 5_060 + 2 * index as u16;
             let identity = Identity {
-                name: format!("{} {} {index}", self.model.name, self.mac),
+                name: format!("{}-{}-{index}", self.model.name, self.mac),
                 user: account.user.clone(),
                 password: account.password.clone(),
                 domain: account.domain.clone(),
