@@ -99,16 +99,13 @@ fn by_each_way_alone() {
     }
 }
 
-/// The router is gone: the box gives the addresses, and tells by every option where it is.
+/// The router is gone: the box gives the addresses, and tells by every option that it knows where it is.
 #[test]
 fn with_addresses_from_the_box() {
+    // The layout of option 43 is the vendor's secret: the box does not give it.
+    let told = |how: &Discovery| !matches!(how, Discovery::Manual | Discovery::Option43);
     for model in MODELS {
-        for how in model
-            .looks
-            .iter()
-            .copied()
-            .filter(|how| *how != Discovery::Manual)
-        {
+        for how in model.looks.iter().copied().filter(told) {
             let mut site = office::site(4, 4);
             desks::claim(&mut site, 0, model, desks::mac(model, 0), None, 1);
             let mut desks = Desks::new(1, site);
