@@ -156,7 +156,7 @@ impl<S: SyncStore> Engine<S> {
             }
             Up::Nack => self.nack(now, from, Nack::decode(payload)?).await,
             Up::Hub => {
-                let hub = HubReport::decode(payload)?;
+                let hub = Box::new(HubReport::decode(payload)?);
                 self.report(from, Report::Hub(hub)).await?;
                 Ok(Vec::new())
             }

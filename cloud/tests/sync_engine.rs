@@ -348,7 +348,10 @@ fn the_hub_tells_and_is_told() {
             ..HubReport::default()
         };
         assert_eq!(say(&engine, NOW, Up::Hub, &report).unwrap(), []);
-        assert_eq!(engine.store().reports(BOX).last(), Some(&Report::Hub(report)));
+        assert_eq!(
+            engine.store().reports(BOX).last(),
+            Some(&Report::Hub(Box::new(report)))
+        );
     }
     let order = HubOrder::Power {
         port: 2,

@@ -65,18 +65,18 @@ pub const SIP_PORT: u16 = 5_060;
 pub const DATAGRAM_MAX: usize = 4_096;
 /// Largest SIP message over the trunk's TCP, bytes; beyond it the connection is closed and counted.
 pub const STREAM_MAX: usize = 8_192;
-/// Answers of name servers that are kept, 280 bytes each, 4 KiB: the names of time, provisioning and firmware servers that phones
+/// Answers of name servers that are kept, 280 bytes each, 3 KiB: the names of time, provisioning and firmware servers that phones
 /// of a few kinds ask for; all phones of a kind ask for the same.
-pub const DNS_CACHE: usize = 16;
+pub const DNS_CACHE: usize = 10;
 /// Longest answer that is kept, bytes: a name of 60 with its address by way of two others.
 pub const DNS_CACHED_MAX: usize = 256;
-/// Names that name servers are asked for at once, 288 bytes each, 2 KiB.
-pub const DNS_ASKED: usize = 6;
+/// Names that name servers are asked for at once, 280 bytes each, 1 KiB.
+pub const DNS_ASKED: usize = 4;
 /// Phones that wait for an answer, 16 bytes each: half of an office that is powered in one go, the rest asks again.
 pub const DNS_WAITING: usize = 32;
-/// Addresses that the box leases, 32 bytes each, 2 KiB.
+/// Addresses that the box leases, 24 bytes each, 1.5 KiB.
 pub const DHCP_LEASES: usize = IDS;
-/// Addresses that are tried before they are offered, 48 bytes each. One takes 0.8 s, so that it is 10 phones a second.
+/// Addresses that are tried before they are offered. One takes 0.8 s, so that it is 10 phones a second.
 pub const DHCP_TRIALS: usize = 8;
 /// Phones whose logs are counted and the last warning kept, 166 bytes each, 1.3 KiB: those that were heard last.
 pub const LOGS: usize = 8;

@@ -207,9 +207,9 @@ impl Gateway<'_> {
     /// The IDs whose phone has this address, and whether it belongs to this port as far as is known.
     fn phone_of(&self, mac: Mac, port: u8) -> (IdSet, bool) {
         let ids = self.site.ids.iter().filter(|id| self.site.is_here(id));
-        let mut ids = ids.filter_map(|id| Some((id, id.phone.filter(|phone| phone.mac == mac)?)));
+        let ids = ids.filter_map(|id| Some((id, id.phone.filter(|phone| phone.mac == mac)?)));
         let mut found = (IdSet::EMPTY, true);
-        while let Some((id, phone)) = ids.next() {
+        for (id, phone) in ids {
             let home = self.provision.phones.home(id.key, phone);
             found.0.insert(id.key);
             found.1 &= home.is_none_or(|home| home == NonZeroU8::new(port + 1));

@@ -713,10 +713,7 @@ impl<'s> Gateway<'s> {
     reason = "an operation carries its bytes inline: there is no heap to put them on"
 )]
 enum Ready {
-    Sent {
-        flow: Flow,
-        len: usize,
-    },
+    Sent { flow: Flow, len: usize },
     Service(office::Ready),
     TrunkSend(usize),
     TrunkConnect,

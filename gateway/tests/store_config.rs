@@ -345,7 +345,7 @@ fn a_configuration_this_firmware_finds_invalid_is_not_used_and_says_so() {
 /// What earlier programs of the box stored: IDs that do not name their site, or their port.
 #[test]
 fn configurations_of_old_schemas_are_read_and_replaced() {
-    for schema in [1, 2] {
+    for schema in [1, 2, 3] {
         let site = site(40, 1);
         let old = sections_of_schema(&site, schema);
         let mut flash = blank();

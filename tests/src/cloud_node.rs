@@ -66,7 +66,7 @@ impl Database {
     /// What a box told last of its ports.
     pub fn hub(&self, from: BoxId) -> Option<HubReport> {
         let hub = |report| match report {
-            Report::Hub(hub) => Some(hub),
+            Report::Hub(hub) => Some(*hub),
             _ => None,
         };
         self.store.reports(from).into_iter().rev().find_map(hub)

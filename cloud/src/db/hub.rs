@@ -274,7 +274,7 @@ impl Db {
              ON CONFLICT (box) DO UPDATE SET bytes = $2, received = $3",
         )
         .bind(from.to_string())
-        .bind(&*bytes)
+        .bind(bytes)
         .bind(now as i64)
         .execute(&mut *change.tx)
         .await?;

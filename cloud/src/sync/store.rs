@@ -67,7 +67,7 @@ pub enum Report {
     /// It refused a configuration.
     Refused(Nack),
     /// This is at its ports.
-    Hub(HubReport),
+    Hub(Box<HubReport>),
 }
 
 /// The database behind the synchronisation. Every method is one transaction: done wholly or not at all.

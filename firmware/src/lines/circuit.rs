@@ -3,6 +3,7 @@
 
 use core::cell::Cell;
 use core::convert::Infallible;
+use core::fmt::Debug;
 
 use ads1115::{Ads1115, Input as Wire, Range, Rate};
 use ag1171::Ag1171;
@@ -226,14 +227,15 @@ async fn measure(
         sure(slic.reverse(true));
     }
     let current = result(&mut meter, SLOWLY).await?;
-    if since.elapsed() < CHARGED {
+    if reverse && since.elapsed() < CHARGED {
         return Err(NotMeasured::Late);
     }
     measured.loop_ua = microamperes(Range::Mv512.nanovolts(current).into());
     Ok(measured)
 }
 
-fn silent<E>(_: E) -> NotMeasured {
+fn silent<E: Debug>(error: E) -> NotMeasured {
+    log!("converter: {error:?}");
     NotMeasured::Silent
 }
 

@@ -110,8 +110,8 @@ mod tests {
         for (class, drawn, supplied) in [
             (Class::Three, 0, 0),
             (Class::Three, 50, 53),
-            (Class::Three, 100, 113),
-            (Class::Four, 130, 139),
+            (Class::Three, 100, 114),
+            (Class::Four, 130, 140),
         ] {
             assert_eq!(class.with_cable(drawn), supplied, "{class:?} {drawn}");
         }

@@ -4,7 +4,7 @@ use super::office::files::{claim, mac};
 use super::office::*;
 use gateway::hub::PACE;
 use gateway::lldp::UPLINK;
-use gateway::lldp::lldpdu::{Id, Inventory, Lldpdu, Med};
+use gateway::lldp::lldpdu::{Id, Inventory, Lldpdu, Med, MedPower};
 use gateway::office::Subnet;
 use gateway::power::{Class, Feed, Found, PortReading, Reading};
 use gateway::{Input, Network};
@@ -96,7 +96,7 @@ fn a_telephone_is_told_the_voice_network_of_the_site() {
         );
         // In a voice network the box has the address of the configuration, whatever becomes of the office's.
         let own = voice.map(|voice| voice.address);
-        assert_eq!(said.address, Some(own.unwrap_or([192, 168, 1, 1].into())));
+        assert_eq!(said.address, Some(own.unwrap_or([192, 168, 1, 1].into()).into()));
         let policy = said.med.unwrap().policy(Med::VOICE).unwrap();
         let vlan = policy.is_tagged.then_some(policy.vlan);
         assert_eq!((vlan, policy.dscp), (voice.map(|voice| voice.vlan), 46));
@@ -319,4 +319,54 @@ fn phones_are_told_by_their_ids() {
     let report = o.reports().pop().unwrap();
     assert_eq!(report.ports[3].occupant, Occupant::Phone(mac(7), key(2)));
     assert!(report.waiting.is_empty());
+}
+
+/// A fed device that asks for power by LLDP-MED is told what it is granted; one that is not fed is told nothing of power.
+#[test]
+fn power_is_asked_for_and_granted() {
+    let mut o = office(None);
+    let fed = PortReading {
+        searches: true,
+        feed: Feed::On,
+        found: Found::Device(Class::Two),
+        cut: None,
+        milliwatts: 3_000,
+    };
+    let empty = PortReading {
+        feed: Feed::Off,
+        found: Found::Nothing,
+        milliwatts: 0,
+        ..fed
+    };
+    o.handle(Input::Power(Some(Reading {
+        ports: [fed, empty, empty, empty],
+        supply_mv: 54_000,
+        celsius: 40,
+        was_too_hot: false,
+    })));
+    let heard = telephone();
+    let mut asks = Lldpdu::parse(&heard).unwrap();
+    if let Some(med) = &mut asks.med {
+        med.power = Some(MedPower { how: 0x52, value: 50 });
+    }
+    let mut room = [0; 256];
+    let length = asks.write(&mut room).unwrap();
+    for (port, granted) in [(0, Some(50)), (1, None)] {
+        o.lldp.clear();
+        o.handle(Input::Lldp {
+            port,
+            bytes: &room[..length],
+        });
+        o.wait(1_000);
+        let (at, said) = o.lldp.pop().unwrap();
+        let said = Lldpdu::parse(&said).unwrap();
+        let told = said.med.unwrap().power.map(|power| power.value);
+        assert_eq!((at, told), (port, granted));
+        let agreed = said
+            .power
+            .and_then(|power| power.agreed)
+            .map(|agreed| agreed.allocated);
+        assert_eq!(agreed, granted);
+        assert_eq!(said.power.map(|power| power.class), granted.map(|_| 3));
+    }
 }

@@ -87,7 +87,7 @@ pub fn sections_of_schema(site: &Site, schema: u16) -> Vec<(Section, Vec<u8>)> {
         let mut one = Site::default();
         one.ids.push(id.clone()).unwrap();
         let (_, item) = one.encode_section(SectionKind::Ids, &mut buf).unwrap();
-        bytes.extend_from_slice(&item[1..item.len() - usize::from(3 - schema)]);
+        bytes.extend_from_slice(&item[1..item.len() - usize::from(4 - schema)]);
     }
     let mut sections = sections(site);
     let section = Section {
