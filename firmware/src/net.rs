@@ -27,8 +27,10 @@ const HELD: usize = 6 * 1024;
 /// The SIP socket, a player and an analog line each, two for TFTP, those for files, and the services.
 const PHONE_SOCKETS: usize =
     1 + budget::PLAYERS + budget::LINES + 2 + budget::HTTP_CONNECTIONS + services::SOCKETS;
-/// The phones', the trunk, MQTT, the stack's own for DNS, and the one that names and the time are asked for from.
-const SOCKETS: usize = PHONE_SOCKETS + 1 + 1 + 1 + 1;
+/// The trunk, MQTT, the stack's own for DNS, and the one that names and the time are asked for from.
+const OFFICE_SOCKETS: usize = 1 + 1 + 1 + 1;
+/// All of them: the phones may be in the office's network.
+const SOCKETS: usize = PHONE_SOCKETS + OFFICE_SOCKETS;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -87,9 +89,10 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
     static SHARED: StaticCell<Shared> = StaticCell::new();
     static LINK: StaticCell<Ethernet> = StaticCell::new();
     static OFFICE: StaticCell<Runner<'static, Shim>> = StaticCell::new();
-    static OFFICE_RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    // The phones' sockets are in one of the two.
+    static LARGE: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static SMALL: StaticCell<StackResources<OFFICE_SOCKETS>> = StaticCell::new();
     static VOICE: StaticCell<Runner<'static, Shim>> = StaticCell::new();
-    static VOICE_RESOURCES: StaticCell<StackResources<PHONE_SOCKETS>> = StaticCell::new();
     let address = match embassy_net_driver::Driver::hardware_address(mac) {
         embassy_net_driver::HardwareAddress::Ethernet(address) => address,
         _ => panic!("the MAC is not of Ethernet"),
@@ -97,8 +100,11 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
     let shared = SHARED.init_with(|| RefCell::new(netshim::State::new(address, last, seed as u32)));
     let link = LINK.init(Link::new(mac, EmbassyClock, shared));
     let config = embassy_net::Config::default();
-    let resources = OFFICE_RESOURCES.init_with(StackResources::new);
-    let (office, runner) = embassy_net::new(NetShim::new(link, Net::Office), config, resources, seed);
+    let shim = NetShim::new(link, Net::Office);
+    let (office, runner) = match voice {
+        None => embassy_net::new(shim, config, LARGE.init_with(StackResources::new), seed),
+        Some(_) => embassy_net::new(shim, config, SMALL.init_with(StackResources::new), seed),
+    };
     let office_runner = OFFICE.init(runner);
     let mut phones = Phones {
         stack: office,
@@ -122,7 +128,7 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
             gateway: None,
             dns_servers: Default::default(),
         });
-        let resources = VOICE_RESOURCES.init_with(StackResources::new);
+        let resources = LARGE.init_with(StackResources::new);
         let seed = seed.rotate_left(32);
         let (stack, runner) = embassy_net::new(NetShim::new(link, Net::Voice), config, resources, seed);
         voice_runner = Some(VOICE.init(runner));
