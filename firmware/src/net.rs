@@ -29,6 +29,8 @@ const PHONE_SOCKETS: usize =
     1 + budget::PLAYERS + budget::LINES + 2 + budget::HTTP_CONNECTIONS + services::SOCKETS;
 /// The phones', the trunk, MQTT, the stack's own for DNS, and the one that names and the time are asked for from.
 const SOCKETS: usize = PHONE_SOCKETS + 1 + 1 + 1 + 1;
+/// The phones', and the stack's own for DNS, which nobody uses there.
+const VOICE_SOCKETS: usize = PHONE_SOCKETS + 1;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -89,7 +91,7 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
     static OFFICE: StaticCell<Runner<'static, Shim>> = StaticCell::new();
     static OFFICE_RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
     static VOICE: StaticCell<Runner<'static, Shim>> = StaticCell::new();
-    static VOICE_RESOURCES: StaticCell<StackResources<PHONE_SOCKETS>> = StaticCell::new();
+    static VOICE_RESOURCES: StaticCell<StackResources<VOICE_SOCKETS>> = StaticCell::new();
     let address = match embassy_net_driver::Driver::hardware_address(mac) {
         embassy_net_driver::HardwareAddress::Ethernet(address) => address,
         _ => panic!("the MAC is not of Ethernet"),

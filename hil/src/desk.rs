@@ -224,7 +224,10 @@ struct Voice {
 impl Voice {
     fn new(frequency: f64) -> Voice {
         // A second: every whole frequency is whole in it.
-        let octets = tone::sine(frequency, 1.0).into_iter().map(tone::to_ulaw).collect();
+        let octets = tone::sine(frequency, 1.0)
+            .into_iter()
+            .map(tone::to_ulaw)
+            .collect();
         Voice {
             octets,
             next: u64::MAX,
@@ -248,7 +251,12 @@ impl Voice {
         self.sequence = self.sequence.wrapping_add(1);
         let samples = 8 * PACKET as usize;
         let start = usize::from(self.sequence) * samples;
-        let sound = self.octets.iter().cycle().skip(start % self.octets.len()).take(samples);
+        let sound = self
+            .octets
+            .iter()
+            .cycle()
+            .skip(start % self.octets.len())
+            .take(samples);
         let mut packet = vec![0x80, 0];
         packet.extend(self.sequence.to_be_bytes());
         packet.extend((start as u32).to_be_bytes());

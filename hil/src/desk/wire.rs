@@ -8,8 +8,8 @@ use smoltcp::phy::{self, ChecksumCapabilities, DeviceCapabilities, Medium};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, HardwareAddress, IpAddress, IpCidr, IpEndpoint,
-    IpListenEndpoint, IpProtocol, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr,
+    EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, HardwareAddress, IpAddress, IpCidr,
+    IpEndpoint, IpListenEndpoint, IpProtocol, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -132,7 +132,8 @@ impl Wire {
                 socket.close();
             }
         }
-        self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
+        self.interface
+            .poll(instant(now), &mut self.device, &mut self.sockets);
         let sockets = &mut self.sockets;
         self.parting.retain(|handle| {
             let over = sockets.get::<tcp::Socket>(*handle).state() == tcp::State::Closed;
@@ -198,7 +199,9 @@ impl Wire {
             Output::Frame(frame) => self.device.sent.push(frame),
             Output::Vlan(vlan) => self.vlan = vlan,
             Output::Address(lease) => self.address(lease.as_deref()),
-            Output::Datagram { from, to, bytes } if from.ip().is_unspecified() || from.port() == dhcp::PORT => {
+            Output::Datagram { from, to, bytes }
+                if from.ip().is_unspecified() || from.port() == dhcp::PORT =>
+            {
                 self.device.sent.push(broadcast(self.mac, from, to, &bytes));
             }
             Output::Datagram { from, to, bytes } => self.send(from.port(), to, &bytes),

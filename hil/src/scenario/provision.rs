@@ -51,7 +51,10 @@ pub fn tell(run: &Run) -> Result<()> {
     let second = boots(&stage, "desk-b", 1, second).context("a KX-HDV230N at port 2")?;
     calls(&mut stage, &first).context("the GXP1628 calls phone C")?;
     thief(&stage, &first).context("a stolen secret at port 3")?;
-    ensure!(first.is_registered() && second.is_registered(), "a phone lost its registration");
+    ensure!(
+        first.is_registered() && second.is_registered(),
+        "a phone lost its registration"
+    );
     run.say("every step was verified");
     Ok(())
 }
@@ -73,12 +76,23 @@ pub fn boots(stage: &Stage, name: &str, at: usize, phone: Phone) -> Result<Desk>
         stage.board.lines().ok()?.card().hub.fed(at)
     })?;
     let fed = start.elapsed();
-    wait_for("it registers", REGISTERED, || desk.is_registered().then_some(()))
-        .with_context(|| format!("{:?} {:?} {:?}", desk.phone().progress(), desk.phone().fetched, desk.phone().problems))?;
+    wait_for("it registers", REGISTERED, || desk.is_registered().then_some(())).with_context(|| {
+        format!(
+            "{:?} {:?} {:?}",
+            desk.phone().progress(),
+            desk.phone().fetched,
+            desk.phone().problems
+        )
+    })?;
     let phone = desk.phone();
     ensure!(phone.problems.is_empty(), "{:?}", phone.problems);
     same("how it found the box", phone.found_by(), Some(Discovery::Pnp))?;
-    let files: Vec<_> = phone.fetched.iter().filter(|(_, got)| got.is_ok()).map(|(url, _)| url.as_str()).collect();
+    let files: Vec<_> = phone
+        .fetched
+        .iter()
+        .filter(|(_, got)| got.is_ok())
+        .map(|(url, _)| url.as_str())
+        .collect();
     let progress = phone.progress();
     let took = progress.registered.context("registered")? - progress.powered.context("powered")?;
     let port = format!("lan/{name}");
@@ -109,16 +123,24 @@ pub fn calls(stage: &mut Stage, desk: &Desk) -> Result<()> {
     c.wait(mark, "CALL_INCOMING", s(10))?;
     c.answer()?;
     c.wait(mark, "CALL_ESTABLISHED", s(5))?;
-    let heard = c.hears(TONE, &[super::stage::TONES[2]], s(10)).context("phone C hears it")?;
+    let heard = c
+        .hears(TONE, &[super::stage::TONES[2]], s(10))
+        .context("phone C hears it")?;
     wait_for("it is given the tone of phone C", s(10), || {
-        let streams = stage.office.sniffer.streams(|stream| {
-            stream.port == "lan/desk-a" && stream.direction == Received
-        });
+        let streams = stage
+            .office
+            .sniffer
+            .streams(|stream| stream.port == "lan/desk-a" && stream.direction == Received);
         let tone = super::stage::TONES[2];
-        streams.iter().any(|stream| tone::heard(&stream.audio, 4_000, tone, &[TONE])).then_some(())
+        streams
+            .iter()
+            .any(|stream| tone::heard(&stream.audio, 4_000, tone, &[TONE]))
+            .then_some(())
     })?;
     c.hang_up()?;
-    stage.wait("the call ends", s(5), wire, "lan/desk-a", Received, |sip| sip.is("BYE"))?;
+    stage.wait("the call ends", s(5), wire, "lan/desk-a", Received, |sip| {
+        sip.is("BYE")
+    })?;
     stage.run.say(format!(
         "it called {} (baresip), which heard it at {heard:.1} dBFS, and was heard",
         stage.ids[2].extension
@@ -128,14 +150,25 @@ pub fn calls(stage: &mut Stage, desk: &Desk) -> Result<()> {
 
 /// A phone of the same make with all settings of the first, at another port: with its own address, and with the stolen one.
 pub fn thief(stage: &Stage, owner: &Desk) -> Result<()> {
-    let secret = owner.phone().store.get("P34").cloned().context("the owner has a password")?;
-    for (what, mut thief) in [("its own", phone(&GXP1628, 9)), ("the owner's", phone(&GXP1628, 1))] {
+    let secret = owner
+        .phone()
+        .store
+        .get("P34")
+        .cloned()
+        .context("the owner has a password")?;
+    for (what, mut thief) in [
+        ("its own", phone(&GXP1628, 9)),
+        ("the owner's", phone(&GXP1628, 1)),
+    ] {
         let stolen = what == "its own";
         if stolen {
             thief.store = owner.phone().store.clone();
             thief.looks.clear();
         }
-        let (mark, name) = (stage.office.sniffer.mark(), if stolen { "thief-a" } else { "thief-b" });
+        let (mark, name) = (
+            stage.office.sniffer.mark(),
+            if stolen { "thief-a" } else { "thief-b" },
+        );
         let feed = Feed::ports(stage.board.lines()?);
         let desk = Desk::plug(&stage.office.lan, name, 2, feed, thief, TONE)?;
         let port = format!("lan/{name}");
@@ -145,13 +178,23 @@ pub fn thief(stage: &Stage, owner: &Desk) -> Result<()> {
             })?;
         } else {
             wait_for("it has asked for its files", REGISTERED, || {
-                desk.phone().fetched.iter().any(|(url, _)| url.ends_with("cfg.xml")).then_some(())
+                desk.phone()
+                    .fetched
+                    .iter()
+                    .any(|(url, _)| url.ends_with("cfg.xml"))
+                    .then_some(())
             })?;
         }
         never("a thief registers", s(5), || desk.is_registered().then_some(()))?;
         if !stolen {
-            ensure!(desk.phone().store.get("P34") != Some(&secret), "the password was given away");
-            ensure!(desk.phone().store.get("P34").is_none_or(String::is_empty), "a password was given away");
+            ensure!(
+                desk.phone().store.get("P34") != Some(&secret),
+                "the password was given away"
+            );
+            ensure!(
+                desk.phone().store.get("P34").is_none_or(String::is_empty),
+                "a password was given away"
+            );
         }
         let accepted = stage.office.sniffer.messages(mark, |sip| {
             sip.port == port && sip.direction == Received && sip.answers("REGISTER", 200)
@@ -159,7 +202,11 @@ pub fn thief(stage: &Stage, owner: &Desk) -> Result<()> {
         same("registrations of the thief", accepted.len(), 0)?;
         stage.run.say(format!(
             "at port 3 a phone with {what} address {}: refused by {BOX}",
-            if stolen { "and the first one's password" } else { "asked for the first one's configuration" }
+            if stolen {
+                "and the first one's password"
+            } else {
+                "asked for the first one's configuration"
+            }
         ));
     }
     Ok(())
