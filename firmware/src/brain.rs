@@ -32,8 +32,9 @@ const REPORT: core::time::Duration = core::time::Duration::from_secs(10);
 const SEND_PATIENCE: Duration = Duration::from_millis(50);
 /// Datagrams waiting to be read, and to be sent.
 const WAITING: (usize, usize) = (32, 8);
-/// Bytes for them: two of the largest (or a dozen REGISTERs), and one with some small ones behind it.
-const ROOM: (usize, usize) = (2 * budget::DATAGRAM_MAX, budget::DATAGRAM_MAX + 1_024);
+/// Bytes for them: one of the largest and some REGISTERs (or nine of those), and one with some small ones behind it. Two of the
+/// largest do not come at once: there is room to put one together.
+const ROOM: (usize, usize) = (budget::DATAGRAM_MAX + 2_048, budget::DATAGRAM_MAX + 1_024);
 
 /// Memory of the SIP socket and the messages in hand. In pieces, so that the zeros are not part of the image.
 pub struct Memory {

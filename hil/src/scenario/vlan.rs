@@ -38,9 +38,9 @@ pub fn tell(run: &Run) -> Result<()> {
     stage.board.logs(mark, "switch: set up", s(10))?;
     stage.configured(Instant::now(), s(20))?;
     // It has the network from its configuration, and starts again with it.
-    stage.board.logs(mark, "another voice network", s(10))?;
-    let mark = stage.board.log_mark();
-    stage.board.logs(mark, "switch: set up", s(20))?;
+    wait_for("a start with the phones' network", s(20), || {
+        (stage.board.log().matches("switch: set up").count() == 2).then_some(())
+    })?;
     join(&stage, &neighbours).context("the phones join the network that LLDP-MED names")?;
     call(&mut stage).context("phone A calls phone B there")?;
     told(&stage).context("the cloud knows who is at port 1")?;

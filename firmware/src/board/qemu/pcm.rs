@@ -54,6 +54,11 @@ pub fn is_present() -> bool {
     is_filled && word == [1]
 }
 
+/// How many blocks were sent before this start: a start without a new seed is told by it from the one before.
+pub fn blocks() -> u32 {
+    Shared.counter(wire::pcm::DOWN_COUNT)
+}
+
 impl Pcm {
     pub(super) fn new() -> Self {
         Pcm {
