@@ -193,6 +193,9 @@ impl Desks {
     /// What the box told the cloud, oldest first.
     pub fn events(&mut self) -> Vec<EventBody> {
         let events = self.cloud().database().events(office::BOX);
-        events.into_iter().filter_map(|event| Some(event.event?.body)).collect()
+        events
+            .into_iter()
+            .filter_map(|event| Some(event.event?.body))
+            .collect()
     }
 }
