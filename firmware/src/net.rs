@@ -101,13 +101,8 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
     let shim = NetShim::new(link, Net::Office);
     // The phones' sockets are in the network that the phones are in.
     let (office, runner) = match voice {
-        None => embassy_net::new(
-            shim,
-            config,
-            PHONES_RESOURCES.init_with(StackResources::new),
-            seed,
-        ),
-        Some(_) => embassy_net::new(shim, config, CLOUD_RESOURCES.init_with(StackResources::new), seed),
+        None => stack(shim, config, &PHONES_RESOURCES, seed),
+        Some(_) => stack(shim, config, &CLOUD_RESOURCES, seed),
     };
     let office_runner = OFFICE.init(runner);
     let mut phones = Phones {
@@ -132,11 +127,10 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
             gateway: None,
             dns_servers: Default::default(),
         });
-        let resources = PHONES_RESOURCES.init_with(StackResources::new);
-        let seed = seed.rotate_left(32);
-        let (stack, runner) = embassy_net::new(NetShim::new(link, Net::Voice), config, resources, seed);
+        let shim = NetShim::new(link, Net::Voice);
+        let (voice, runner) = stack(shim, config, &PHONES_RESOURCES, seed.rotate_left(32));
         voice_runner = Some(VOICE.init(runner));
-        phones.stack = stack;
+        phones.stack = voice;
         phones.net = Net::Voice;
     }
     Stacks {
@@ -148,6 +142,17 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
         },
         shared,
     }
+}
+
+/// A stack in its room. What it is made of passes over the processor's stack, 38 KiB: in a frame of its own, never in two at once.
+#[inline(never)]
+fn stack<const SOCKETS: usize>(
+    shim: Shim,
+    config: embassy_net::Config,
+    room: &'static StaticCell<StackResources<SOCKETS>>,
+    seed: u64,
+) -> (Stack<'static>, Runner<'static, Shim>) {
+    embassy_net::new(shim, config, room.init_with(StackResources::new), seed)
 }
 
 /// Moves packets, of both networks: they share the MAC and its waker.

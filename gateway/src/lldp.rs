@@ -28,6 +28,9 @@ use lldpdu::{Agreed, Capabilities, Id, Lldpdu, Med, MedPower, Policy, Power};
 pub const INTERVAL: Duration = Duration::from_secs(30);
 /// Between the first ones to a new neighbour, and at the least between any two (802.1AB §9.2.5.5).
 pub const FAST: Duration = Duration::from_secs(1);
+/// From a link that came to the first message, if no neighbour speaks: one that knows the box from before it started again has spoken
+/// by then, and does not lose what it was told to a message for nobody.
+pub const PATIENCE: Duration = Duration::from_secs(35);
 /// How many of those (TIA-1057 §11.2.1: medFastStartRepeatCount).
 pub const FAST_COUNT: u8 = 3;
 /// For how long we are to be believed, seconds: four intervals and one (802.1AB §9.2.5.22).
@@ -182,7 +185,7 @@ impl Lldp {
         }
         port.is_up = is_up;
         port.fast = 0;
-        port.next = if is_up { now } else { Instant::NEVER };
+        port.next = if is_up { now + PATIENCE } else { Instant::NEVER };
         !is_up && port.forget()
     }
 
@@ -243,9 +246,13 @@ impl Lldp {
         }
     }
 
-    /// What we say has changed: everybody is told.
+    /// What we say has changed: everybody is told to whom something was said.
     pub fn changed(&mut self, now: Instant) {
-        for port in self.ports.iter_mut().filter(|port| port.is_up) {
+        for port in self
+            .ports
+            .iter_mut()
+            .filter(|port| port.is_up && port.said.is_some())
+        {
             port.hurry(now);
         }
     }

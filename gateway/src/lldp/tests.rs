@@ -139,27 +139,35 @@ fn when_something_is_said() {
     let mut lldp = Lldp::new();
     assert_eq!((lldp.due(at(0)), lldp.next_deadline()), (None, None));
     lldp.link(at(0), 1, true);
-    let alone = say(&mut lldp, 0, 1);
+    // Whoever knows the box from before speaks first.
+    assert_eq!(
+        (lldp.due(at(34_999)), lldp.next_deadline()),
+        (None, Some(at(35_000)))
+    );
+    let alone = say(&mut lldp, 35_000, 1);
     assert!(Lldpdu::parse(&alone).unwrap().med.is_none());
-    assert_eq!(lldp.next_deadline(), Some(at(30_000)));
+    assert_eq!(lldp.next_deadline(), Some(at(65_000)));
+    // It loses its link, has it again, and a neighbour speaks.
+    lldp.link(at(35_000), 1, false);
+    lldp.link(at(35_000), 1, true);
 
-    assert!(lldp.heard(at(200), 1, &hex(PHONE)).is_news);
-    for ms in [1_000, 2_000, 3_000, 4_000, 34_000] {
+    assert!(lldp.heard(at(35_200), 1, &hex(PHONE)).is_news);
+    for ms in [36_000, 37_000, 38_000, 39_000, 69_000] {
         assert_eq!(lldp.due(at(ms - 1)), None, "before {ms}");
         let said = say(&mut lldp, ms, 1);
         assert!(Lldpdu::parse(&said).unwrap().med.is_some());
     }
-    lldp.grant(at(34_100), 1, 55);
-    lldp.changed(at(34_200));
-    let said = say(&mut lldp, 35_000, 1);
+    lldp.grant(at(69_100), 1, 55);
+    lldp.changed(at(69_200));
+    let said = say(&mut lldp, 70_000, 1);
     let said = Lldpdu::parse(&said).unwrap();
     assert_eq!(said.power.unwrap().agreed.unwrap().allocated, 55);
     assert_eq!(said.med.unwrap().power.unwrap().value, 55);
     // Nothing new.
-    lldp.grant(at(36_500), 1, 55);
-    assert_eq!(lldp.next_deadline(), Some(at(65_000)));
+    lldp.grant(at(71_500), 1, 55);
+    assert_eq!(lldp.next_deadline(), Some(at(100_000)));
 
-    assert!(lldp.link(at(40_000), 1, false));
+    assert!(lldp.link(at(75_000), 1, false));
     assert_eq!((lldp.next_deadline(), lldp.neighbour(1)), (None, None));
 }
 

@@ -77,6 +77,9 @@ fn a_telephone_is_told_the_voice_network_of_the_site() {
             });
         }
         let ports = |o: &Office| o.lldp.iter().map(|(port, _)| *port).collect::<Vec<_>>();
+        o.wait(34_999);
+        assert_eq!(ports(&o), []);
+        o.wait(1);
         assert_eq!(ports(&o), [0, UPLINK]);
         o.lldp.clear();
         o.handle(Input::Lldp {

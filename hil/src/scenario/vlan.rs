@@ -97,18 +97,18 @@ impl Lldpd {
     }
 }
 
-/// The VLAN of the policy for voice that a phone has heard.
-fn policy(heard: &str) -> Option<String> {
-    let heard: Value = serde_json::from_str(heard).ok()?;
-    let med = &heard["lldp"]["interface"]["eth0"]["lldp-med"];
-    let policies = match &med["policy"] {
-        Value::Array(policies) => policies.clone(),
-        one => vec![one.clone()],
+/// The VLAN of the policy for voice that a phone has heard, if its code point is that of voice.
+fn policy(heard: &Value) -> Option<String> {
+    let parts: Vec<&Value> = match heard {
+        Value::Array(parts) => parts.iter().collect(),
+        Value::Object(parts) if parts.get("apptype") == Some(&"Voice".into()) => {
+            let vlan = parts.get("vlan")?["vid"].as_str()?;
+            return (parts.get("dscp")? == "46").then(|| vlan.into());
+        }
+        Value::Object(parts) => parts.values().collect(),
+        _ => return None,
     };
-    let voice = policies.into_iter().find(|policy| policy["type"] == "Voice")?;
-    let tagged = voice["vlan"]["vid"].as_str().or(voice["vid"].as_str());
-    (voice["dscp"] == "46").then_some(())?;
-    tagged.map(Into::into)
+    parts.into_iter().find_map(policy)
 }
 
 fn join(stage: &Stage, neighbours: &[Lldpd]) -> Result<()> {
@@ -117,9 +117,9 @@ fn join(stage: &Stage, neighbours: &[Lldpd]) -> Result<()> {
         let start = Instant::now();
         let show = ["show", "neighbors", "details"];
         let mut last = String::new();
-        let vlan = wait_for("a policy for voice", s(20), || {
+        let vlan = wait_for("a policy for voice", s(40), || {
             last = lldpd.order(phone.command("lldpcli"), &show).ok()?;
-            policy(&last)
+            policy(&serde_json::from_str(&last).ok()?)
         })
         .with_context(|| last.clone())?;
         same("the VLAN", &vlan[..], VLAN)?;
