@@ -205,10 +205,14 @@ pub fn impostor(stage: &Stage) -> Result<()> {
     let mark = stage.office.sniffer.mark();
     let feed = Feed::ports(stage.board.lines()?);
     let impostor = Desk::plug(&stage.office.lan, "impostor", 2, feed, phone(&GXP1628, 1), TONE)?;
-    wait_for("it has asked for its files", REGISTERED, || {
+    let own = format!("/cfg{}.xml", impostor.phone().mac);
+    wait_for("it has asked for its file", REGISTERED, || {
         let phone = impostor.phone();
-        let last = phone.fetched.iter().any(|(url, _)| url.ends_with("/cfg.xml"));
-        (last || phone.progress().configured.is_some()).then_some(())
+        phone
+            .fetched
+            .iter()
+            .any(|(url, _)| url.ends_with(&own))
+            .then_some(())
     })?;
     never("an impostor registers", s(5), || {
         impostor.is_registered().then_some(())
@@ -222,14 +226,11 @@ pub fn impostor(stage: &Stage) -> Result<()> {
         sip.port == "lan/impostor" && sip.direction == Received && sip.answers("REGISTER", 200)
     });
     same("registrations of the impostor", accepted.len(), 0)?;
-    let got: Vec<_> = phone
-        .fetched
-        .iter()
-        .map(|(url, got)| format!("{url} {got:?}"))
-        .collect();
+    let got = phone.fetched.iter().find(|(url, _)| url.ends_with(&own));
+    let (url, got) = got.context("its file")?;
+    let status = got.err().context("it got its file")?;
     stage.run.say(format!(
-        "at port 3 a phone with the first one's address: no password ({})",
-        got.join(", ")
+        "at port 3 a phone with the first one's address: {status} for {url}, no password, no registration"
     ));
     Ok(())
 }
