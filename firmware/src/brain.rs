@@ -226,7 +226,7 @@ pub async fn run(
             }
         }
         // Sockets, and the switch's VLANs, are made at the start. A call is not cut off for it.
-        if gateway.voice() != phones.voice && gateway.busy().next().is_none() {
+        if gateway.is_settled() && gateway.voice() != phones.voice && gateway.busy().next().is_none() {
             log!("brain: another voice network, starting again");
             board::restart();
         }

@@ -146,6 +146,7 @@ pub fn router_vanishes(run: &Run) -> Result<()> {
         "--port",
         "514",
         "--udp",
+        "--rfc3164",
         "--priority",
         "local0.err",
         "registration failed",
