@@ -7,7 +7,7 @@ use core::cell::RefCell;
 use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Poll;
-use embassy_futures::select::{Either, select};
+use embassy_futures::select::{Either, select, select3};
 use embassy_net::IpEndpoint;
 use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
@@ -67,9 +67,9 @@ pub fn memory() -> Memory {
     }
 }
 
-/// Who tells the brain what they hear: trunk, MQTT, address, flash, the services, the players, the analog lines, TFTP and the
+/// Who tells the brain what they hear: trunk, MQTT, address, the services, the players, the analog lines, TFTP and the
 /// connections for files; the ports with power, the switch and what LLDP says; and the brain itself, which has the SIP socket.
-const TELLERS: usize = 5 + budget::PLAYERS + 1 + 1 + budget::HTTP_CONNECTIONS + 3 + 1;
+const TELLERS: usize = 4 + budget::PLAYERS + 1 + 1 + budget::HTTP_CONNECTIONS + 3 + 1;
 
 /// A place in the queue that was given up is free again when those before it have had their turn.
 type Permits = FairSemaphore<NoopRawMutex, { 2 * TELLERS }>;
@@ -186,7 +186,7 @@ pub async fn run(
     loop {
         let deadline = brain.gateway.borrow().next_deadline();
         let due = async {
-            select(outside.socket.wait_recv_ready(), at(deadline)).await;
+            select3(outside.socket.wait_recv_ready(), at(deadline), work::is_done()).await;
             brain.turn().await
         };
         match watchdog::patient(watchdog::Part::Brain, select(brain.told.wait(), due)).await {
@@ -197,13 +197,23 @@ pub async fn run(
             }
         }
         let mut gateway = brain.gateway.borrow_mut();
-        while let Some(output) = gateway.poll(now(), message) {
-            match output {
-                Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
-                Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
-                Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
-                other => outside.act(other),
+        loop {
+            if let Some(done) = work::done() {
+                gateway.handle(now(), Input::Stored(done));
             }
+            while let Some(output) = gateway.poll(now(), message) {
+                match output {
+                    Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
+                    Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
+                    Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
+                    other => outside.act(other),
+                }
+            }
+            // While the configuration changes it is nobody else's turn.
+            if !gateway.is_between() {
+                break;
+            }
+            work::is_done().await;
         }
         panel.show(gateway.link().lights());
         if now() >= tell_at {

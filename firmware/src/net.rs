@@ -27,10 +27,8 @@ const HELD: usize = 6 * 1024;
 /// The SIP socket, a player and an analog line each, two for TFTP, those for files, and the services.
 const PHONE_SOCKETS: usize =
     1 + budget::PLAYERS + budget::LINES + 2 + budget::HTTP_CONNECTIONS + services::SOCKETS;
-/// The phones', the trunk, MQTT, the stack's own for DNS, and the one that names and the time are asked for from.
-const SOCKETS: usize = PHONE_SOCKETS + 1 + 1 + 1 + 1;
-/// The phones', and the stack's own for DNS, which nobody uses there.
-const VOICE_SOCKETS: usize = PHONE_SOCKETS + 1;
+/// The trunk, MQTT, the stack's own for DNS, and the one that names and the time are asked for from.
+const CLOUD_SOCKETS: usize = 1 + 1 + 1 + 1;
 /// How long a name server may take.
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -89,9 +87,10 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
     static SHARED: StaticCell<Shared> = StaticCell::new();
     static LINK: StaticCell<Ethernet> = StaticCell::new();
     static OFFICE: StaticCell<Runner<'static, Shim>> = StaticCell::new();
-    static OFFICE_RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static PHONES_RESOURCES: StaticCell<StackResources<{ PHONE_SOCKETS + CLOUD_SOCKETS }>> =
+        StaticCell::new();
+    static CLOUD_RESOURCES: StaticCell<StackResources<CLOUD_SOCKETS>> = StaticCell::new();
     static VOICE: StaticCell<Runner<'static, Shim>> = StaticCell::new();
-    static VOICE_RESOURCES: StaticCell<StackResources<VOICE_SOCKETS>> = StaticCell::new();
     let address = match embassy_net_driver::Driver::hardware_address(mac) {
         embassy_net_driver::HardwareAddress::Ethernet(address) => address,
         _ => panic!("the MAC is not of Ethernet"),
@@ -99,8 +98,12 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
     let shared = SHARED.init_with(|| RefCell::new(netshim::State::new(address, last, seed as u32)));
     let link = LINK.init(Link::new(mac, EmbassyClock, shared));
     let config = embassy_net::Config::default();
-    let resources = OFFICE_RESOURCES.init_with(StackResources::new);
-    let (office, runner) = embassy_net::new(NetShim::new(link, Net::Office), config, resources, seed);
+    let shim = NetShim::new(link, Net::Office);
+    // The phones' sockets are in the network that the phones are in.
+    let (office, runner) = match voice {
+        None => stack(shim, config, &PHONES_RESOURCES, seed),
+        Some(_) => stack(shim, config, &CLOUD_RESOURCES, seed),
+    };
     let office_runner = OFFICE.init(runner);
     let mut phones = Phones {
         stack: office,
@@ -124,11 +127,10 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
             gateway: None,
             dns_servers: Default::default(),
         });
-        let resources = VOICE_RESOURCES.init_with(StackResources::new);
-        let seed = seed.rotate_left(32);
-        let (stack, runner) = embassy_net::new(NetShim::new(link, Net::Voice), config, resources, seed);
+        let shim = NetShim::new(link, Net::Voice);
+        let (voice, runner) = stack(shim, config, &PHONES_RESOURCES, seed.rotate_left(32));
         voice_runner = Some(VOICE.init(runner));
-        phones.stack = stack;
+        phones.stack = voice;
         phones.net = Net::Voice;
     }
     Stacks {
@@ -140,6 +142,17 @@ pub fn stacks(mac: &'static mut board::Mac, last: Option<Lease>, seed: u64, voic
         },
         shared,
     }
+}
+
+/// A stack in its room. What it is made of passes over the processor's stack, 38 KiB: in a frame of its own, never in two at once.
+#[inline(never)]
+fn stack<const SOCKETS: usize>(
+    shim: Shim,
+    config: embassy_net::Config,
+    room: &'static StaticCell<StackResources<SOCKETS>>,
+    seed: u64,
+) -> (Stack<'static>, Runner<'static, Shim>) {
+    embassy_net::new(shim, config, room.init_with(StackResources::new), seed)
 }
 
 /// Moves packets, of both networks: they share the MAC and its waker.

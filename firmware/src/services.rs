@@ -31,12 +31,10 @@ const fn sum(sizes: [usize; SOCKETS + 1]) -> usize {
     a + b + c + d + e
 }
 
-/// Memory of the sockets.
-struct Memory {
-    rx_meta: [[PacketMetadata; WAITING.0]; SOCKETS + 1],
-    tx_meta: [[PacketMetadata; WAITING.1]; SOCKETS + 1],
-    rx: [u8; sum(RX)],
-    tx: [u8; sum(TX)],
+/// What is known of the datagrams in the sockets' memory, which is apart, so that its zeros are not part of the image.
+struct Meta {
+    rx: [[PacketMetadata; WAITING.0]; SOCKETS + 1],
+    tx: [[PacketMetadata; WAITING.1]; SOCKETS + 1],
 }
 
 /// The sockets: one a port of [`PORTS`] for the phones, and the last in the office's network, from which other name servers and time
@@ -49,27 +47,22 @@ pub struct Services {
 impl Services {
     /// Opens them; once.
     pub fn open(office: Stack<'static>, phones: Phones) -> &'static Self {
-        static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory {
-            rx_meta: [[PacketMetadata::EMPTY; WAITING.0]; SOCKETS + 1],
-            tx_meta: [[PacketMetadata::EMPTY; WAITING.1]; SOCKETS + 1],
-            rx: [0; sum(RX)],
-            tx: [0; sum(TX)],
+        static META: ConstStaticCell<Meta> = ConstStaticCell::new(Meta {
+            rx: [[PacketMetadata::EMPTY; WAITING.0]; SOCKETS + 1],
+            tx: [[PacketMetadata::EMPTY; WAITING.1]; SOCKETS + 1],
         });
+        static ROOM: ConstStaticCell<[u8; sum(RX) + sum(TX)]> = ConstStaticCell::new([0; sum(RX) + sum(TX)]);
         static SERVICES: StaticCell<Services> = StaticCell::new();
-        let Memory {
-            rx_meta,
-            tx_meta,
-            rx,
-            tx,
-        } = MEMORY.take();
-        let (mut rx, mut tx) = (&mut rx[..], &mut tx[..]);
-        let mut meta = rx_meta.iter_mut().zip(tx_meta);
+        let mut room = &mut ROOM.take()[..];
+        let Meta { rx, tx } = META.take();
+        let mut meta = rx.iter_mut().zip(tx);
         let sockets = array::from_fn(|index| {
             let sizes = RX.get(index).zip(TX.get(index));
             let (Some((rx_size, tx_size)), Some((rx_meta, tx_meta))) = (sizes, meta.next()) else {
                 panic!("service {index}")
             };
-            let (Some(rx), Some(tx)) = (rx.split_off_mut(..*rx_size), tx.split_off_mut(..*tx_size)) else {
+            let (Some(rx), Some(tx)) = (room.split_off_mut(..*rx_size), room.split_off_mut(..*tx_size))
+            else {
                 panic!("service {index}")
             };
             let port = PORTS.get(index);

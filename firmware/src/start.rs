@@ -195,7 +195,6 @@ async fn network(setup: Setup) {
     spawner.spawn(token(net::run(runners)));
     spawner.spawn(token(net::address(stack, shared, lease, brain)));
     spawner.spawn(token(net::report(shared)));
-    spawner.spawn(token(work::report(brain)));
     let services = Services::open(stack, phones);
     spawner.spawn(token(services::run(brain, services)));
     let tftp = files::tftp_sockets(phones.stack);

@@ -1,14 +1,14 @@
 //! The flash: runs the store's operations, one after the other, in the executor `work`.
 
+use core::future::Future;
+
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
 use embassy_sync::signal::Signal;
-use gateway::Input;
 use gateway::store::{Done, Fault, Key, Op, Store, Token, UNDER_WAY};
 use netshim::Lease;
 
-use crate::brain::Brain;
 use crate::{board, log, watchdog};
 
 /// Operations on their way: all that the brain has under way.
@@ -53,14 +53,12 @@ pub async fn store(store: &'static mut Store<board::Flash>) -> ! {
     }
 }
 
-/// Tells the brain what became of its operations.
-#[embassy_executor::task]
-pub async fn report(brain: &'static Brain) -> ! {
-    loop {
-        DONE.ready_to_receive().await;
-        let turn = brain.turn().await;
-        if let Ok(done) = DONE.try_receive() {
-            turn.tell(Input::Stored(done));
-        }
-    }
+/// Waits until an operation has ended. The brain alone does.
+pub fn is_done() -> impl Future<Output = ()> {
+    DONE.ready_to_receive()
+}
+
+/// What became of it.
+pub fn done() -> Option<Done> {
+    DONE.try_receive().ok()
 }

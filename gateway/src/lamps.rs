@@ -16,7 +16,7 @@ use sip::{Flow, Instant, Message, Name, pool};
 
 use crate::{AGENT, Gateway, REPLY_MAX};
 use shown::Shown;
-use watch::{Package, Watch};
+use watch::{Names, Package, Watch};
 
 /// Shortest subscription that is granted; a phone that wants less gets 423 (RFC 6665 §4.2.1.1).
 pub const EXPIRES_MIN: Duration = Duration::from_secs(60);
@@ -36,6 +36,8 @@ pub(crate) struct Lamps<'s> {
     subscriptions: Subscriptions<'s>,
     /// What the lamps of all lines showed last.
     shown: Shown,
+    /// What is watched, while the configuration changes.
+    names: Names,
     /// Calls have changed since.
     pub is_due: bool,
 }
@@ -52,13 +54,20 @@ impl<'s> Lamps<'s> {
         Self {
             subscriptions: Subscriptions::new(storage, secret, config),
             shown: Shown::DARK,
+            names: Names::NONE,
             is_due: false,
         }
     }
 
-    /// Another configuration: what is watched may have moved, or be gone.
-    pub fn rename(&mut self, old: &Site, new: &Site) {
-        let moved = |user| Some(Watch::from_bits(user)?.moved(old, new)?.to_bits());
+    /// Another configuration comes: this is what things are called now.
+    pub fn remember(&mut self, old: &Site) {
+        self.names = Names::of(old);
+    }
+
+    /// It is there: what is watched may have moved, or be gone.
+    pub fn rename(&mut self, new: &Site) {
+        let names = &self.names;
+        let moved = |user| Some(Watch::from_bits(user)?.moved(names, new)?.to_bits());
         self.subscriptions.rename(moved);
     }
 

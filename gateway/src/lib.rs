@@ -38,7 +38,7 @@ use shared::guard::Guard;
 use shared::id::{IdKey, IdSet, SessionId};
 use shared::record::Stamp;
 use shared::site::Site;
-use shared::sync::EventBody;
+use shared::sync::{Alarm, EventBody};
 use sip::b2bua::{self, Calls};
 use sip::transaction::Timers;
 use sip::{Flow, Instant};
@@ -65,7 +65,7 @@ use provision::files::Host;
 use registrar::Registrar;
 use store::{Loaded, Store, Token};
 use trunk::{Do, Trunk};
-use uplink::{Order, Uplink};
+use uplink::{Change, Order, Uplink};
 
 /// What the box calls itself; whoever asks learns no version (RFC 3261 §20.35).
 pub const AGENT: &str = "Denwaban";
@@ -99,6 +99,8 @@ pub struct Counters {
     pub unheld: u32,
     /// Datagrams that were too long.
     pub oversized: u32,
+    /// What came over the network while the configuration changed.
+    pub between: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
     /// Orders for ports with power that are not there, or whose phone was in a call.
@@ -270,7 +272,23 @@ impl<'s> Gateway<'s> {
     }
 
     /// Takes what happened. Poll until nothing is left after each.
+    ///
+    /// While the configuration changes ([`Gateway::is_between`]), a few milliseconds, what comes over the network is lost and counted:
+    /// it is repeated. Whoever gets what is not repeated, a stream's message, keeps it until then.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        let may_wait = matches!(
+            input,
+            Input::Datagram { .. }
+                | Input::Stream { .. }
+                | Input::Service { .. }
+                | Input::Tftp { .. }
+                | Input::Http { .. }
+                | Input::Lldp { .. }
+        );
+        if may_wait && self.is_between() {
+            self.counters.between += 1;
+            return;
+        }
         match input {
             Input::Network(network) => self.on_network(now, network),
             Input::Datagram { flow, station, bytes } => {
@@ -385,6 +403,9 @@ impl<'s> Gateway<'s> {
     }
 
     fn next_ready(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Ready> {
+        if self.is_between() {
+            return self.poll_uplink(now).then_some(Ready::Uplink);
+        }
         loop {
             if let Some(flow) = self.reply_to.take()
                 && (!self.is_trunk(flow) || self.trunk.carries(flow))
@@ -520,6 +541,10 @@ impl<'s> Gateway<'s> {
 
     /// When [`Gateway::poll`] has to be called again at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
+        if self.is_between() {
+            // The store's answer is what comes next.
+            return None;
+        }
         let hold_out = match (self.link.mode(), self.trunk_flow) {
             (Mode::Down, Some(_)) => self.link.since() + HOLD_OUT,
             _ => Instant::NEVER,
@@ -549,10 +574,19 @@ impl<'s> Gateway<'s> {
             self.on_put(now, done.result.is_ok());
         } else if done.token == provision::TOKEN {
             self.on_given(now, done.result.is_ok());
-        } else if let Some(site) = self.uplink.stored(now, done) {
-            self.lamps.rename(&self.site, site);
+        } else {
+            if self.uplink.is_about_to_read() {
+                self.lamps.remember(&self.site);
+            }
+            if self.uplink.stored(now, done, &mut self.site) != Change::Replaced {
+                return;
+            }
+            if self.uplink.is_lost() {
+                let alarm = Alarm::ConfigUnreadable;
+                self.tell(now, EventBody::Alarm { alarm, raised: true });
+            }
             // Calls go on as they are; the next one follows the new configuration.
-            self.site.clone_from(site);
+            self.lamps.rename(&self.site);
             self.renew_files(now);
             let site = &self.site;
             self.registrar.retain(|key| site.credential(key).is_some());
@@ -614,6 +648,11 @@ impl<'s> Gateway<'s> {
         while let Some(call) = next(&self.calls) {
             self.calls.release(now, call, None);
         }
+    }
+
+    /// Whether the configuration is neither the old one nor the new one at this moment.
+    pub fn is_between(&self) -> bool {
+        self.uplink.is_between()
     }
 
     /// The configuration in use.

@@ -220,6 +220,10 @@ impl Gateway<'_> {
     /// The password that an ID's phone was given is the ID's from now on, and the cloud is told if it does not know. In place of
     /// what the configuration says: it may be older.
     fn use_password(&mut self, now: Instant, key: IdKey) {
+        // Of a configuration that is being read this is done when it is there.
+        if self.is_between() {
+            return;
+        }
         let here = self.site.id(key).filter(|id| self.site.is_here(id));
         let Some((id, phone)) = here.and_then(|id| Some((id, id.phone?))) else {
             return;

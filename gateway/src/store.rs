@@ -165,7 +165,12 @@ impl<F: MultiwriteNorFlash> Store<F> {
             Op::Stage { kind, offset, data } => self.stage(*kind, *offset, data).await,
             Op::StageActive(section) => self.stage_active(section).await,
             Op::Check(section) => self.check(section).await,
-            Op::ReadStaged { kind, offset, len } => self.read_staged(*kind, *offset, *len).await,
+            Op::Read {
+                staged,
+                kind,
+                offset,
+                len,
+            } => self.read(*staged, *kind, *offset, *len).await,
             Op::Commit(committed) => self.commit(committed).await,
         };
         Done { token, result }

@@ -58,8 +58,6 @@ const HELLOS: u32 = 4;
 
 /// Memory of an [`Uplink`], lent to it for its life.
 pub struct Memory {
-    /// The configuration being checked, before it is in use.
-    next: Site,
     /// A part of a section on its way into the flash.
     chunk: Vec<u8, MAX_PIECE>,
     /// Events on their way into the flash.
@@ -74,7 +72,6 @@ impl Memory {
     /// Empty.
     pub const fn new() -> Self {
         Self {
-            next: Site::EMPTY,
             chunk: Vec::new(),
             waiting: Waiting::new(),
             batch: Room::Empty,
@@ -114,6 +111,17 @@ pub enum Order {
     TestLine(TestLine),
     /// With a port with power, or a phone.
     Hub(HubOrder),
+}
+
+/// What an answer of the store has done to the site in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing, or it is not whole yet.
+    Nothing,
+    /// It is another one: a new configuration, which is committed next; or the one before again; or, if nothing can be read, none.
+    Replaced,
+    /// It is committed.
+    Committed,
 }
 
 /// What [`Uplink::output`] will give.
@@ -310,26 +318,38 @@ impl<'s> Uplink<'s> {
         taken
     }
 
-    /// An operation under [`TOKEN`] has ended. If a new configuration was committed by it, that is returned: from now
-    /// on it is the one to use.
-    pub fn stored(&mut self, now: Instant, done: Done) -> Option<&Site> {
+    /// An operation under [`TOKEN`] has ended. A new configuration is read over the one in use, `site`.
+    pub fn stored(&mut self, now: Instant, done: Done, site: &mut Site) -> Change {
         if done.token != TOKEN {
-            return None;
+            return Change::Nothing;
         }
         if done.result.is_err() {
             self.counters.faults += 1;
         }
-        match self.asked.take()? {
-            Asked::Outbox => {
+        match self.asked.take() {
+            None => Change::Nothing,
+            Some(Asked::Outbox) => {
                 self.outbox
                     .stored(now, done.result, self.memory, &mut self.counters);
-                None
+                Change::Nothing
             }
-            Asked::Config => self
-                .config
-                .stored(now, done.result, self.memory)
-                .then_some(&self.memory.next),
+            Some(Asked::Config) => self.config.stored(now, done.result, site),
         }
+    }
+
+    /// The site is neither the old one nor the new one: nobody may look at it, and the store's answers alone go on.
+    pub fn is_between(&self) -> bool {
+        self.config.is_between()
+    }
+
+    /// A configuration is committed and cannot be used.
+    pub fn is_lost(&self) -> bool {
+        self.config.is_lost()
+    }
+
+    /// The next [`Self::stored`] begins to overwrite the site.
+    pub fn is_about_to_read(&self) -> bool {
+        self.asked == Some(Asked::Config) && self.config.is_about_to_read()
     }
 
     /// Is half of the room for events that wait for the flash in use? Then they go before all else; a phone that waits for its
@@ -367,7 +387,11 @@ impl<'s> Uplink<'s> {
             return None;
         }
         let welcomed = self.link.as_ref().is_some_and(|link| link.welcomed);
-        let (asked, op) = if let Some(op) = self.outbox.op(now, welcomed, self.memory) {
+        let events = match self.config.is_between() {
+            true => None,
+            false => self.outbox.op(now, welcomed, self.memory),
+        };
+        let (asked, op) = if let Some(op) = events {
             (Asked::Outbox, op)
         } else {
             (Asked::Config, self.config.op(self.memory)?)

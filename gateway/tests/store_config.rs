@@ -237,7 +237,8 @@ fn an_unchanged_section_is_copied_from_the_active_bank() {
         assert_eq!(execute(&mut store, &Op::Check(section)), Ok(Reply::Checked(true)));
         let read = execute(
             &mut store,
-            &Op::ReadStaged {
+            &Op::Read {
+                staged: true,
                 kind: section.kind,
                 offset: 0,
                 len: 8,
@@ -266,7 +267,8 @@ fn operations_out_of_range_are_refused() {
         assert_eq!(execute(&mut store, &op), Err(Fault::Refused), "{offset}");
     }
     for (offset, len) in [(8_192, 1), (8_000, 193), (u32::MAX, 1), (0, 1_025)] {
-        let op = Op::ReadStaged {
+        let op = Op::Read {
+            staged: true,
             kind: SectionKind::Reps,
             offset,
             len,

@@ -7,10 +7,10 @@ use common::rig::*;
 use common::{committed, sections, site};
 use gateway::store::ram::{Torn, run};
 use gateway::store::{Fault, MAX_PIECE, Op};
-use gateway::uplink::{Memory, Output, TOKEN};
+use gateway::uplink::{Change, Memory, Output, TOKEN};
 use shared::BoxId;
 use shared::record::Stamp;
-use shared::site::{Invalid, Rule, Section, SectionKind};
+use shared::site::{Invalid, Rule, Section, SectionKind, Site};
 use shared::sync::*;
 
 #[test]
@@ -330,10 +330,12 @@ fn a_newer_manifest_overtakes_an_older_one_never_the_other_way() {
                             &Topic::Down(BOX, Down::Manifest).name(),
                             &manifest(&fourth, 4),
                         );
-                        assert_eq!(it.uplink.stored(it.now, done), Some(&third));
+                        let change = it.uplink.stored(it.now, done, &mut it.site);
+                        assert_eq!((change, &it.site), (Change::Committed, &third));
                         break 'fetch;
                     }
-                    assert_eq!(it.uplink.stored(it.now, done), None);
+                    let change = it.uplink.stored(it.now, done, &mut it.site);
+                    assert_ne!(change, Change::Committed);
                 }
                 Output::Reconnect => panic!(),
             }
@@ -522,4 +524,94 @@ fn a_power_cut_anywhere_in_an_exchange_leaves_a_box_that_finishes_it() {
         }
     }
     assert!(cuts > 100, "{cuts}");
+}
+
+/// A configuration is read over the one in use: whatever fails, what is in use is what is committed.
+#[test]
+fn the_site_in_use_is_the_one_that_is_committed_whatever_fails() {
+    let (old, new) = (site(3, 1), site(4, 2));
+    for fail_at in 0.. {
+        let mut memory = Memory::new();
+        let mut it = Desk::blank(&mut memory);
+        it.connect();
+        it.welcome();
+        apply(&mut it, &old, 1);
+        it.ops.clear();
+        it.fail_at = Some(fail_at);
+        let did = it.raw(Down::Manifest, &manifest(&new, 2));
+        let (_, did) = it.feed(did, &new);
+        assert!(!it.uplink.is_between());
+        if it.ops.len() <= fail_at {
+            assert_eq!(it.site, new, "nothing failed");
+            assert!(
+                fail_at > 12,
+                "the reads and the commit were among them: {fail_at}"
+            );
+            return;
+        }
+        let refused = Nack {
+            epoch: 2,
+            have: 1,
+            code: NackCode::Flash,
+        };
+        assert_eq!(did, [Did::Nack(refused)], "{fail_at}");
+        assert_eq!(it.site, old, "{fail_at}: {:?}", it.ops);
+        // It is sent again, and taken.
+        assert!(it.faults.is_empty());
+        it.fail_at = None;
+        apply(&mut it, &new, 3);
+        assert_eq!(it.site, new, "{fail_at}");
+    }
+}
+
+/// Nor does one that breaks a rule, and if what is in use cannot be read again there is none.
+#[test]
+fn the_site_in_use_stays_when_the_new_one_breaks_a_rule() {
+    for fails in [false, true] {
+        let mut memory = Memory::new();
+        let mut it = Desk::blank(&mut memory);
+        it.connect();
+        it.welcome();
+        let old = site(3, 1);
+        apply(&mut it, &old, 1);
+        let mut bad = site(3, 2);
+        bad.ids[1].extension = bad.ids[0].extension;
+        it.ops.clear();
+        if fails {
+            // The first read of the old one: behind three looks, fetches and checks, and the reads of the new one.
+            let reads = |op: &Op| matches!(op, Op::Read { staged: false, .. });
+            let mut memory = Memory::new();
+            let mut rehearsal = Desk::blank(&mut memory);
+            rehearsal.connect();
+            rehearsal.welcome();
+            apply(&mut rehearsal, &old, 1);
+            rehearsal.ops.clear();
+            let did = rehearsal.raw(Down::Manifest, &manifest(&bad, 2));
+            rehearsal.feed(did, &bad);
+            it.fail_at = rehearsal.ops.iter().position(reads);
+            assert!(it.fail_at.is_some());
+        }
+        let did = it.raw(Down::Manifest, &manifest(&bad, 2));
+        let (_, did) = it.feed(did, &bad);
+        let [Did::Nack(nack)] = did[..] else {
+            panic!("{did:?}")
+        };
+        assert!(
+            matches!(
+                nack.code,
+                NackCode::Invalid(Invalid {
+                    rule: Rule::ExtensionTwice,
+                    ..
+                })
+            ),
+            "{nack:?}"
+        );
+        match fails {
+            false => assert_eq!(
+                (&it.site, it.uplink.committed()),
+                (&old, Some(&committed(&old, 1)))
+            ),
+            true => assert_eq!((&it.site, it.uplink.committed()), (&Site::EMPTY, None)),
+        }
+    }
 }

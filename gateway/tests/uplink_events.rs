@@ -5,8 +5,9 @@ mod common;
 use common::rig::*;
 use common::site;
 use gateway::store::{Done, Fault, Op, Reply};
-use gateway::uplink::{Memory, Uplink, WAITING};
+use gateway::uplink::{Change, Memory, Uplink, WAITING};
 use shared::record::Stamp;
+use shared::site::Site;
 use shared::sync::*;
 use sip::Instant;
 
@@ -187,5 +188,8 @@ fn nothing_happens_before_the_store_was_read() {
         token: gateway::store::Token(5),
         result: Ok(Reply::Stored),
     };
-    assert_eq!(uplink.stored(Instant(0), foreign), None);
+    assert_eq!(
+        uplink.stored(Instant(0), foreign, &mut Site::default()),
+        Change::Nothing
+    );
 }

@@ -51,10 +51,15 @@ pub fn now_or_never<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// Where the box tries whether somebody has an address (RFC 863).
+const DISCARD: u16 = 9;
+
 /// What waits to be told to the brain.
 enum Told {
     Datagram(Flow, Vec<u8>),
     Service(u16, To, Vec<u8>),
+    DhcpServer(Ipv4Addr),
+    Unreachable(IpAddr),
     TrunkConnected(SocketAddr, SocketAddr),
     TrunkData(Vec<u8>),
     TrunkClosed,
@@ -201,6 +206,11 @@ impl DeskBox {
                     station: self.hub.stations.get(&flow.peer.ip()).copied(),
                     bytes,
                 },
+                Told::DhcpServer(address) => Input::DhcpServer {
+                    interface: OFFICE,
+                    address: *address,
+                },
+                Told::Unreachable(address) => Input::Unreachable(*address),
                 Told::Service(port, from, bytes) => Input::Service {
                     port: *port,
                     from: *from,
@@ -234,8 +244,19 @@ impl DeskBox {
         let Some(mut life) = self.life.take() else { return };
         let mut buffer = std::mem::take(&mut self.buffer);
         life.with_dependent_mut(|_, brain| {
-            while let Some(output) = brain.poll(clock, &mut buffer) {
-                self.obey(now, output, out);
+            loop {
+                while let Some(output) = brain.poll(clock, &mut buffer) {
+                    self.obey(now, output, out);
+                }
+                // While the configuration changes nothing else happens.
+                if !brain.is_between() {
+                    break;
+                }
+                let Some((token, op)) = self.stores.pop_front() else {
+                    break;
+                };
+                let done = now_or_never(self.store.execute(token, &op));
+                brain.handle(clock, Input::Stored(done));
             }
         });
         // Answers on connections for files, as far as they are there.
@@ -277,6 +298,12 @@ impl DeskBox {
             Output::Service { port, to, bytes } => {
                 if !PORTS.contains(&port) {
                     self.asking = Some(port);
+                }
+                // Nobody answers ARP where nobody is.
+                let host = IpAddr::V4(*to.address.ip());
+                if to.address.port() == DISCARD && !self.hub.stations.contains_key(&host) {
+                    self.told.push_back(Told::Unreachable(host));
+                    return;
                 }
                 out.push(Act::Datagram {
                     from: SocketAddr::new(self.address.into(), port),
@@ -429,6 +456,11 @@ impl Node for DeskBox {
                 };
                 self.told.push_back(Told::Datagram(flow, bytes));
             }
+            Arrival::Datagram {
+                from: SocketAddr::V4(from),
+                to,
+                ..
+            } if (from.port(), to.port()) == (67, 68) => self.told.push_back(Told::DhcpServer(*from.ip())),
             Arrival::Datagram {
                 from: SocketAddr::V4(from),
                 to,

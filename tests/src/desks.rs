@@ -99,6 +99,7 @@ impl Desks {
         let key = SigningKey::from_bytes(&[9; 32]);
         let factory = office::factory(office::BOX, key.verifying_key().to_bytes());
         let mut desk = DeskBox::new(BOX_IP, &factory, rng.split(), Flash { time: (1, 3) });
+        (desk.subnet.prefix, desk.subnet.router) = (24, Some(ROUTER_IP));
         desk.hub.pse = Some(Pse::default());
         desk.power_on(0);
         world.add("box", Place::Office, &[BOX_IP.into()], Actor::Box(desk));

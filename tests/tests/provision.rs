@@ -6,6 +6,7 @@ use deskphones::{Mac, Phone};
 use system_tests::desks::{self, BOX_IP, Desks, UPLINK};
 use system_tests::network::{Millis, NodeId};
 use system_tests::office;
+use system_tests::world::Fault;
 
 const MODELS: [&Model; 3] = [&GXP1628, &KX_HDV230N, &HT801];
 /// From power to a registration, at most.
@@ -92,6 +93,26 @@ fn by_each_way_alone() {
             let node = plug(&mut desks, model, 0, 1);
             desks.phone(node).looks = vec![how];
             tell(&mut desks, node, how);
+            let took = boot(&mut desks, node);
+            assert!(took <= LIMIT, "{} {how:?} {took}", model.name);
+        }
+    }
+}
+
+/// The router is gone: the box gives the addresses, and tells by every option that it knows where it is.
+#[test]
+fn with_addresses_from_the_box() {
+    // The layout of option 43 is the vendor's secret: the box does not give it.
+    let told = |how: &Discovery| !matches!(how, Discovery::Manual | Discovery::Option43);
+    for model in MODELS {
+        for how in model.looks.iter().copied().filter(told) {
+            let mut site = office::site(4, 4);
+            desks::claim(&mut site, 0, model, desks::mac(model, 0), None, 1);
+            let mut desks = Desks::new(1, site);
+            desks.world.plan(0, Fault::Off(desks::ROUTER));
+            desks.world.run(20_000);
+            let node = plug(&mut desks, model, 0, 0);
+            desks.phone(node).looks = vec![how];
             let took = boot(&mut desks, node);
             assert!(took <= LIMIT, "{} {how:?} {took}", model.name);
         }

@@ -12,7 +12,7 @@ use ed25519_dalek::SigningKey;
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, Torn, run};
 use gateway::store::{Op, Store};
-use gateway::uplink::{Memory, Output, TOKEN, Uplink};
+use gateway::uplink::{Change, Memory, Output, TOKEN, Uplink};
 use shared::record::Stamp;
 use shared::site::{Credential, Hash, Id, MAX_SECTION, SectionKind, Site, Sys, root_hash};
 use shared::sync::{Event, EventBody, EventId, MAX_MESSAGE, Message, PanicNote, Topic};
@@ -108,6 +108,7 @@ enum Due {
 struct Running<'m> {
     uplink: Uplink<'m>,
     store: Store<RamNor<Vec<u8>>>,
+    site: Site,
     since: u64,
 }
 
@@ -269,6 +270,7 @@ impl World {
         let mut it = Running {
             uplink,
             store,
+            site,
             since: self.now,
         };
         self.connected = false;
@@ -403,9 +405,9 @@ impl World {
                         })
                         .push(number);
                     }
-                    let applied = it.uplink.stored(now, done).cloned();
-                    if let (Some(site), Op::Commit(committed)) = (applied, &op) {
-                        self.used(&site, committed.epoch);
+                    let change = it.uplink.stored(now, done, &mut it.site);
+                    if let (Change::Committed, Op::Commit(committed)) = (change, &op) {
+                        self.used(&it.site, committed.epoch);
                     }
                     if it.store.flash().is_off() {
                         return false;

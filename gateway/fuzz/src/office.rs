@@ -109,7 +109,7 @@ pub fn dns(bytes: &[u8]) {
     let mut world = World::new(subnet, Dhcp::Never);
     // Numbers that each host has asked by, and what other servers were asked last.
     let mut asked: HashMap<SocketAddrV4, Vec<[u8; 2]>> = HashMap::new();
-    let mut passed = Vec::new();
+    let mut passed: Vec<Sent> = Vec::new();
     let check = |sent: Vec<Sent>, asked: &HashMap<SocketAddrV4, Vec<[u8; 2]>>, passed: &mut Vec<Sent>| {
         for (port, to, message) in sent {
             if port == NAMES {

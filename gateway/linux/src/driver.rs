@@ -192,6 +192,7 @@ impl Driver {
     /// Does what is to be done and waits for what happens next.
     async fn step(&mut self) {
         self.drain(self.now());
+        self.settle().await;
         self.flush();
         let due = self
             .gateway
@@ -212,6 +213,25 @@ impl Driver {
             }
             count = datagrams => self.receive(count),
             () = tokio::time::sleep(due) => {}
+        }
+    }
+
+    /// While the configuration changes the store alone is heard; what else happens waits.
+    async fn settle(&mut self) {
+        let mut later = Vec::new();
+        while self.gateway.is_between() && !self.disk.has_failed() {
+            match tokio::time::timeout(CLOCK, self.events.recv()).await {
+                Ok(Some(event @ Event::Stored(_))) => {
+                    self.take(event);
+                    self.drain(self.now());
+                }
+                Ok(Some(event)) => later.push(event),
+                Ok(None) | Err(_) => {}
+            }
+        }
+        for event in later {
+            self.take(event);
+            self.drain(self.now());
         }
     }
 

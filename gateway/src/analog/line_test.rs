@@ -26,7 +26,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// A measurement that has not come by then does not come: one takes a third of a second, and four lines wait for one converter.
 const LATE: Duration = Duration::from_millis(10_000);
 /// How often something is measured until it is measured well.
-const TRIES: u8 = 4;
+const TRIES: u8 = 8;
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -119,12 +119,14 @@ impl Watch {
 
     /// The same after a change of configuration: the extension or number that was asked for may be another's now, or
     /// nobody's.
-    pub fn moved(self, old: &Site, new: &Site) -> Option<Self> {
+    pub fn moved(self, old: &Names, new: &Site) -> Option<Self> {
         new.credential(self.phone)?;
         let line = match self.line {
-            Line::Id(key) if self.by_extension => Line::Id(new.by_extension(old.id(key)?.extension)?.key),
-            Line::Id(key) => numbered(new, old.id(key)?.direct)?,
-            Line::Rep(rep) => numbered(new, old.reps.get(usize::from(rep))?.number)?,
+            Line::Id(key) if self.by_extension => {
+                let extension = *old.extensions.get(key.index())?;
+                Line::Id(new.by_extension(extension?)?.key)
+            }
+            line => numbered(new, (*old.numbers.get(line.index())?)?)?,
         };
         let own = self.package == Package::Dialog || line == Line::Id(self.phone);
         own.then_some(Self { line, ..self })
@@ -161,6 +163,38 @@ impl Watch {
     /// The URI of what is watched.
     pub fn entity(self, site: &Site) -> Entity<'_> {
         Entity { site, watch: self }
+    }
+}
+
+/// What everything that has a lamp is called.
+pub(super) struct Names {
+    extensions: [Option<Extension>; MAX_IDS],
+    /// By [`Line::index`].
+    numbers: [Option<Number>; Line::COUNT],
+}
+
+impl Names {
+    /// Nothing has a name.
+    pub const NONE: Self = Self {
+        extensions: [None; MAX_IDS],
+        numbers: [None; Line::COUNT],
+    };
+
+    /// As a site has them.
+    pub fn of(site: &Site) -> Self {
+        let mut names = Self::NONE;
+        for id in &site.ids {
+            if let Some(extension) = names.extensions.get_mut(id.key.index()) {
+                *extension = Some(id.extension);
+            }
+            if let Some(number) = names.numbers.get_mut(Line::Id(id.key).index()) {
+                *number = Some(id.direct);
+            }
+        }
+        for (rep, number) in site.reps.iter().zip(names.numbers.iter_mut().skip(MAX_IDS)) {
+            *number = Some(rep.number);
+        }
+        names
     }
 }
 

@@ -285,8 +285,9 @@ impl<F: MultiwriteNorFlash> Store<F> {
         Ok(Reply::Checked(hash == Some(section.hash)))
     }
 
-    pub(super) async fn read_staged(
+    pub(super) async fn read(
         &mut self,
+        staged: bool,
         kind: SectionKind,
         offset: u32,
         len: u16,
@@ -299,8 +300,13 @@ impl<F: MultiwriteNorFlash> Store<F> {
         {
             return Err(Fault::Refused);
         }
+        let bank = if staged {
+            self.staging()
+        } else {
+            self.active.as_ref().ok_or(Fault::Refused)?.bank
+        };
         self.flash
-            .read_bytes(self.staging().section(kind) + offset, &mut data)
+            .read_bytes(bank.section(kind) + offset, &mut data)
             .await?;
         Ok(Reply::Data(data))
     }

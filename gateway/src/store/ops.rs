@@ -125,8 +125,10 @@ pub enum Op {
     StageActive(Section),
     /// Does the inactive bank hold this section? Its hash is computed from the flash. `Checked`.
     Check(Section),
-    /// Reads a part of a section in the inactive bank. `Data`.
-    ReadStaged {
+    /// Reads a part of a section. `Data`.
+    Read {
+        /// From the inactive bank, or else the active one.
+        staged: bool,
         /// Which section.
         kind: SectionKind,
         /// First byte.

@@ -3,15 +3,18 @@
 //! For each section in turn: is it already in the inactive bank (staged before a power cut)? Is it the same in the
 //! active bank (copied)? Otherwise it is asked for piece by piece. Then its hash is computed from the flash. When all
 //! are there they are read back from the flash and checked as a whole, and only then committed.
+//!
+//! There is room for one site. So it is read over the one in use, and nobody may look at it meanwhile ([`Config::is_between`]), which
+//! takes some milliseconds; what is in use is read again if the new one does not hold, or cannot be committed.
 
 use heapless::Vec;
 use salty::{PublicKey, Signature};
 use shared::BoxId;
-use shared::site::{Hash, MAX_SECTION, Section, SectionDecoder, SectionError};
+use shared::site::{Hash, MAX_SECTION, Section, SectionDecoder, SectionError, Site};
 use shared::sync::{Ack, Chunk, Get, Manifest, Message, Nack, NackCode, SignedManifest, Up};
 use sip::Instant;
 
-use super::{Counters, Memory, Repeat, TX_MAX, write};
+use super::{Change, Counters, Memory, Repeat, TX_MAX, write};
 use crate::store::{Committed, Fault, MAX_PIECE, Op, Reply};
 
 /// Times a piece is asked for before the manifest is given up.
@@ -23,12 +26,24 @@ pub(super) struct Config {
     committed: Option<Committed>,
     /// What is committed could be read and is in use.
     usable: bool,
+    site: State,
     staging: Option<Staging>,
     /// What came while the store was busy with the staging before it.
     waiting: Option<Committed>,
     answer: Option<Answer>,
     get: Repeat,
     lost: bool,
+}
+
+/// What the site in memory is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// What is committed, or nothing if that cannot be used.
+    Committed,
+    /// Neither: it is being read.
+    Between,
+    /// What shall be committed.
+    Staged,
 }
 
 enum Answer {
@@ -43,6 +58,8 @@ struct Staging {
     index: usize,
     step: Step,
     decoder: Option<SectionDecoder>,
+    /// Why it is given up: what is in use is being read again.
+    refused: Option<NackCode>,
     /// The store was asked and has not answered.
     asked: bool,
 }
@@ -59,8 +76,10 @@ enum Step {
     Write { at: u32, then: u32 },
     /// All pieces are there: is the hash right?
     Verify,
-    /// It is read back from the flash into the next site.
+    /// It is read back from the flash into the site.
     Read(u32),
+    /// What is committed is read into the site again.
+    Restore(u32),
     /// All sections are there and form a valid site.
     Commit,
 }
@@ -72,6 +91,7 @@ impl Config {
             key,
             committed: None,
             usable: false,
+            site: State::Committed,
             staging: None,
             waiting: None,
             answer: None,
@@ -85,8 +105,27 @@ impl Config {
         self.usable = usable;
     }
 
+    /// The site is neither the old one nor the new one.
+    pub(super) fn is_between(&self) -> bool {
+        self.site == State::Between
+    }
+
+    /// The answer that is awaited begins to overwrite the site.
+    pub(super) fn is_about_to_read(&self) -> bool {
+        !self.is_between()
+            && self
+                .staging
+                .as_ref()
+                .is_some_and(|it| it.asked && matches!(it.step, Step::Read(_) | Step::Restore(_)))
+    }
+
     pub(super) fn committed(&self) -> Option<&Committed> {
         self.committed.as_ref().filter(|_| self.usable)
+    }
+
+    /// There is one that is committed and cannot be used.
+    pub(super) fn is_lost(&self) -> bool {
+        self.committed.is_some() && !self.usable
     }
 
     /// Epoch and root for `hello`. A configuration that cannot be used keeps its epoch, so that older ones stay refused,
@@ -114,7 +153,7 @@ impl Config {
                     // The same again, or one that came late.
                     Some(staging) if target.epoch <= staging.target.epoch => {}
                     // The store may be committing the other one at this moment: its answer comes first.
-                    Some(staging) if staging.asked => {
+                    Some(staging) if staging.asked || self.site != State::Committed => {
                         if self
                             .waiting
                             .as_ref()
@@ -233,7 +272,11 @@ impl Config {
     /// The next operation of the store.
     pub(super) fn op(&mut self, memory: &mut Memory) -> Option<Op> {
         let staging = self.staging.as_mut().filter(|staging| !staging.asked)?;
-        let op = match (staging.step, staging.target.sections.get(staging.index)) {
+        let section = match (staging.step, &self.committed) {
+            (Step::Restore(_), Some(committed)) => committed.sections.get(staging.index),
+            _ => staging.target.sections.get(staging.index),
+        };
+        let op = match (staging.step, section) {
             (Step::Commit, _) => Op::Commit(staging.target.clone()),
             (Step::Fetch(_), _) | (_, None) => return None,
             (Step::Look | Step::Verify, Some(section)) => Op::Check(*section),
@@ -243,7 +286,8 @@ impl Config {
                 offset: at,
                 data: memory.chunk.clone(),
             },
-            (Step::Read(at), Some(section)) => Op::ReadStaged {
+            (Step::Read(at) | Step::Restore(at), Some(section)) => Op::Read {
+                staged: matches!(staging.step, Step::Read(_)),
                 kind: section.kind,
                 offset: at,
                 len: piece(section, at),
@@ -253,37 +297,81 @@ impl Config {
         Some(op)
     }
 
-    /// The store has answered. True if a new configuration is committed: it is in `memory.next`.
-    pub(super) fn stored(&mut self, now: Instant, result: Result<Reply, Fault>, memory: &mut Memory) -> bool {
+    /// The store has answered.
+    pub(super) fn stored(&mut self, now: Instant, result: Result<Reply, Fault>, site: &mut Site) -> Change {
         let Some(mut staging) = self.staging.take() else {
-            return false;
+            return Change::Nothing;
         };
         staging.asked = false;
         let next = match result {
-            Ok(reply) => staging.advance(reply, self.committed.as_ref(), memory),
+            Ok(reply) => staging.advance(reply, self.committed.as_ref(), site),
             Err(_) => Err(NackCode::Flash),
         };
-        let mut committed = false;
-        match next {
+        let change = match next {
             Ok(Some(step)) => {
                 staging.step = step;
                 if matches!(step, Step::Fetch(_)) {
                     self.get = Repeat::new(now);
                 }
+                let before = self.site;
+                self.site = match step {
+                    Step::Commit => State::Staged,
+                    Step::Read(at) if at > 0 || staging.index > 0 => State::Between,
+                    Step::Restore(_) => State::Between,
+                    _ => before,
+                };
                 self.staging = Some(staging);
+                match (before, self.site) {
+                    (State::Between, State::Staged) => Change::Replaced,
+                    _ => Change::Nothing,
+                }
             }
-            Ok(None) => {
+            Ok(None) if staging.refused.is_none() => {
                 self.committed = Some(staging.target);
                 self.usable = true;
+                self.site = State::Committed;
                 self.acknowledge();
-                committed = true;
+                Change::Committed
             }
-            Err(code) => self.refuse(staging.target.epoch, code),
-        }
-        if let Some(target) = self.waiting.take() {
+            // It is as it was.
+            Ok(None) => self.give_up(&staging, NackCode::Flash),
+            // What is in use could not be read again either.
+            Err(code) if staging.refused.is_some() => {
+                *site = Site::EMPTY;
+                self.usable = false;
+                self.give_up(&staging, code)
+            }
+            Err(code) if !matches!(staging.step, Step::Read(_) | Step::Commit) => {
+                self.refuse(staging.target.epoch, code);
+                Change::Nothing
+            }
+            Err(code) if self.committed().is_some() => {
+                if staging.step != Step::Commit {
+                    self.site = State::Between;
+                }
+                staging.refused = Some(code);
+                (staging.index, staging.step) = (0, Step::Restore(0));
+                self.staging = Some(staging);
+                Change::Nothing
+            }
+            Err(code) => {
+                *site = Site::EMPTY;
+                self.give_up(&staging, code)
+            }
+        };
+        if self.site == State::Committed
+            && let Some(target) = self.waiting.take()
+        {
             self.staging = Some(Staging::new(target));
         }
-        committed
+        change
+    }
+
+    /// The site is what is committed again, or nothing.
+    fn give_up(&mut self, staging: &Staging, code: NackCode) -> Change {
+        self.site = State::Committed;
+        self.refuse(staging.target.epoch, staging.refused.unwrap_or(code));
+        Change::Replaced
     }
 
     /// Writes what is due into the payload.
@@ -338,6 +426,7 @@ impl Staging {
             index: 0,
             step: Step::Look,
             decoder: None,
+            refused: None,
             asked: false,
         }
     }
@@ -355,8 +444,18 @@ impl Staging {
         &mut self,
         reply: Reply,
         active: Option<&Committed>,
-        memory: &mut Memory,
+        site: &mut Site,
     ) -> Result<Option<Step>, NackCode> {
+        if let Step::Restore(at) = self.step {
+            let Reply::Data(data) = reply else {
+                return Err(NackCode::Flash);
+            };
+            let sections = active.map_or(&[][..], |active| &active.sections);
+            return match self.read(at, &data, sections, site)? {
+                Some(at) => Ok(Some(Step::Restore(at))),
+                None => Ok(None),
+            };
+        }
         let section = self.target.sections.get(self.index).copied();
         Ok(Some(match (self.step, reply, section) {
             (Step::Look | Step::Copy | Step::Verify, Reply::Checked(true), _) => self.next_section(),
@@ -371,7 +470,16 @@ impl Staging {
             }
             (Step::Write { then, .. }, Reply::Stored, Some(section)) if then == section.len => Step::Verify,
             (Step::Write { then, .. }, Reply::Stored, Some(_)) => Step::Fetch(then),
-            (Step::Read(at), Reply::Data(data), Some(section)) => self.read(at, &data, &section, memory)?,
+            (Step::Read(at), Reply::Data(data), Some(_)) => {
+                let sections = self.target.sections.clone();
+                match self.read(at, &data, &sections, site)? {
+                    Some(at) => Step::Read(at),
+                    None => {
+                        site.validate().map_err(NackCode::Invalid)?;
+                        Step::Commit
+                    }
+                }
+            }
             (Step::Commit, Reply::Stored, _) => return Ok(None),
             (Step::Commit, Reply::Checked(false), _) => return Err(NackCode::RootMismatch),
             _ => return Err(NackCode::Flash),
@@ -388,36 +496,33 @@ impl Staging {
         Step::Read(0)
     }
 
+    /// Reads a piece of the section at hand into the site. Where the next one begins; `None`: all sections are there.
     fn read(
         &mut self,
         at: u32,
         data: &[u8],
-        section: &Section,
-        memory: &mut Memory,
-    ) -> Result<Step, NackCode> {
+        sections: &[Section],
+        site: &mut Site,
+    ) -> Result<Option<u32>, NackCode> {
+        let section = sections.get(self.index).ok_or(NackCode::Flash)?;
         let refuse = |error| match error {
             SectionError::Schema => NackCode::SchemaUnknown(section.kind),
             SectionError::TooBig => NackCode::TooBig(section.kind),
             SectionError::Malformed => NackCode::MalformedSection(section.kind),
         };
         if at == 0 {
-            let decoder = SectionDecoder::new(&mut memory.next, section.kind, section.schema);
-            self.decoder = Some(decoder.map_err(refuse)?);
+            self.decoder = Some(SectionDecoder::new(site, section.kind, section.schema).map_err(refuse)?);
         }
         let mut decoder = self.decoder.take().ok_or(NackCode::Flash)?;
-        decoder.push(&mut memory.next, data).map_err(refuse)?;
+        decoder.push(site, data).map_err(refuse)?;
         let at = at + data.len() as u32;
         if at < section.len {
             self.decoder = Some(decoder);
-            return Ok(Step::Read(at));
+            return Ok(Some(at));
         }
         decoder.finish().map_err(refuse)?;
         self.index += 1;
-        if self.index < self.target.sections.len() {
-            return Ok(Step::Read(0));
-        }
-        memory.next.validate().map_err(NackCode::Invalid)?;
-        Ok(Step::Commit)
+        Ok((self.index < sections.len()).then_some(0))
     }
 }
 

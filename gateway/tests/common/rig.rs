@@ -3,7 +3,7 @@
 use gateway::store::map::EVENTS;
 use gateway::store::ram::{RamNor, run};
 use gateway::store::{Committed, Done, Fault, Op, Store};
-use gateway::uplink::{Memory, Output, TOKEN, Uplink};
+use gateway::uplink::{Change, Memory, Output, TOKEN, Uplink};
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::*;
@@ -49,11 +49,15 @@ pub struct Desk<'m> {
     pub uplink: Uplink<'m>,
     pub flash: RamNor<Vec<u8>>,
     pub store: Option<Store<RamNor<Vec<u8>>>>,
+    /// The configuration in use.
+    pub site: Site,
     pub now: Instant,
     /// Operations of the store that were run.
     pub ops: Vec<Op>,
     /// What the next operations give instead of being run.
     pub faults: Vec<Fault>,
+    /// The operation that fails, counted in `ops`.
+    pub fail_at: Option<usize>,
 }
 
 impl<'m> Desk<'m> {
@@ -61,15 +65,18 @@ impl<'m> Desk<'m> {
         let mut uplink = Uplink::new(memory, &factory());
         let mut store = Store::new(flash.clone());
         let now = Instant(1_000);
-        let loaded = run(store.load(&mut Site::default(), 1, |_, _| {})).unwrap();
+        let mut site = Site::default();
+        let loaded = run(store.load(&mut site, 1, |_, _| {})).unwrap();
         uplink.start(now, Stamp::default(), &loaded);
         Self {
             uplink,
             flash,
             store: Some(store),
+            site,
             now,
             ops: Vec::new(),
             faults: Vec::new(),
+            fail_at: None,
         }
     }
 
@@ -110,7 +117,8 @@ impl<'m> Desk<'m> {
                     });
                 }
                 Output::Store(op) => {
-                    let done = match self.faults.pop() {
+                    let fault = self.fail_at.is_some_and(|at| at == self.ops.len());
+                    let done = match self.faults.pop().or(fault.then_some(Fault::Flash)) {
                         Some(fault) => Done {
                             token: TOKEN,
                             result: Err(fault),
@@ -118,8 +126,8 @@ impl<'m> Desk<'m> {
                         None => run(self.store.as_mut().unwrap().execute(TOKEN, &op)),
                     };
                     self.ops.push(op);
-                    if let Some(site) = self.uplink.stored(self.now, done) {
-                        did.push(Did::Applied(site.clone()));
+                    if self.uplink.stored(self.now, done, &mut self.site) == Change::Committed {
+                        did.push(Did::Applied(self.site.clone()));
                     }
                 }
             }

@@ -521,11 +521,11 @@ fn what_was_measured_too_late_is_measured_again() {
     assert_eq!(run(&script, 5_000), expected);
     // A host that is never in time.
     let mut script = Vec::from([(0, TEST)]);
-    script.extend((0..4).map(|n| (400 + 600 * n, late)));
+    script.extend((0..8).map(|n| (400 + 600 * n, late)));
     let out = run(&script, 30_000);
     let measured = |(_, out): &&(u64, Output)| matches!(out, S(Measure { .. }));
-    assert_eq!(out.iter().filter(measured).count(), 4);
-    assert_eq!(out.last(), Some(&(2_200, Tested(LineTestResult::Failed))));
+    assert_eq!(out.iter().filter(measured).count(), 8);
+    assert_eq!(out.last(), Some(&(4_600, Tested(LineTestResult::Failed))));
 }
 
 #[test]
