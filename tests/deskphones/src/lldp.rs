@@ -104,3 +104,51 @@ pub fn voice_policy(frame: &[u8]) -> Option<Policy> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{GXP1628, KX_HDV230N};
+
+    /// As tshark reads it: class III, voice of unknown policy, PD of high priority that wants 2.6 W, its firmware, maker, model.
+    #[test]
+    fn the_frame_of_a_phone() {
+        let mac = Mac([0xC0, 0x74, 0xAD, 0, 0, 9]);
+        let golden = concat!(
+            "0180c200000ec074ad00000988cc",
+            "020704c074ad000009040703c074ad0000090602007808046574683",
+            "00a07475850313632380c11475850313632382031",
+            "2e302e342e3133380e0400240024fe0900120f01036c010010",
+            "fe070012bb01003303fe080012bb0201800000fe070012bb0442001a",
+            "fe0d0012bb06312e302e342e313338fe0f0012bb094772616e6473747265616d",
+            "fe0b0012bb0a475850313632380000",
+        );
+        let hex: String = frame(&GXP1628, mac, Some(2_600))
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(hex, golden);
+        assert_eq!(GXP1628.power.map(|power| power.most_mw()), Some(3_900));
+        assert_eq!(KX_HDV230N.power.map(|power| power.most_mw()), Some(4_600));
+    }
+
+    /// TIA-1057 §10.2.3: unknown, untagged, tagged; what is cut off is no policy.
+    #[test]
+    fn policies() {
+        let frame = |bits: [u8; 3]| {
+            let mut out = vec![0; 12];
+            out.extend(ETHERTYPE.to_be_bytes());
+            tlv(&mut out, 1, &[&[4; 7]]);
+            tlv(&mut out, 127, &[&TIA, &[2, 1], &bits]);
+            tlv(&mut out, 0, &[]);
+            out
+        };
+        let policy = |vlan, priority, dscp| Some(Policy { vlan, priority, dscp });
+        // VLAN 300, priority 5, DSCP 46.
+        let tagged = frame([0x42, 0x59, 0x6E]);
+        assert_eq!(voice_policy(&tagged), policy(Some(300), 5, 46));
+        assert_eq!(voice_policy(&frame([0x00, 0x01, 0x6E])), policy(None, 5, 46));
+        assert_eq!(voice_policy(&frame([0x80, 0, 0])), None);
+        assert!((0..tagged.len() - 2).all(|length| voice_policy(&tagged[..length]).is_none()));
+    }
+}

@@ -42,6 +42,14 @@ pub struct Power {
     pub call_mw: u32,
 }
 
+impl Power {
+    /// The most that it ever draws, mW: what it asks for by LLDP-MED.
+    pub fn most_mw(&self) -> u32 {
+        let loads = self.load_mw.iter().map(|(_, load)| *load);
+        loads.max().unwrap_or(0) + self.call_mw
+    }
+}
+
 /// A model.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Model {

@@ -473,7 +473,7 @@ impl Phone {
             return;
         }
         if now >= self.next_lldp {
-            let fed = self.model.power.map(|_| self.load_mw(now).max(1));
+            let fed = self.model.power.map(|power| power.most_mw());
             self.outputs
                 .push_back(Output::Frame(lldp::frame(self.model, self.mac, fed)));
             self.lldp_sent += 1;
