@@ -202,10 +202,13 @@ mod tests {
         (log.lines, log.warnings, log.dropped, log.severity, &log.text)
     }
 
+    /// A line, and what is made of it.
+    type Row = (&'static [u8], (u32, u32, u32, u8, &'static str));
+
     /// The examples of RFC 3164 §5.4 and RFC 5424 §6.5, and what phones send.
     #[test]
     fn lines() {
-        let table: [(&[u8], (u32, u32, u32, u8, &str)); 13] = [
+        let table: [Row; 13] = [
             (
                 b"<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8",
                 (1, 1, 0, 2, "Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8"),
