@@ -205,7 +205,8 @@ pub fn impostor(stage: &Stage) -> Result<()> {
     let mark = stage.office.sniffer.mark();
     let feed = Feed::ports(stage.board.lines()?);
     let impostor = Desk::plug(&stage.office.lan, "impostor", 2, feed, phone(&GXP1628, 1), TONE)?;
-    wait_for("it has asked for its files", REGISTERED, || {
+    // It is given nothing to go by, and tries one way after the other.
+    wait_for("it has asked for its files", 2 * REGISTERED, || {
         let phone = impostor.phone();
         let last = phone.fetched.iter().any(|(url, _)| url.ends_with("/cfg.xml"));
         (last || phone.progress().configured.is_some()).then_some(())
