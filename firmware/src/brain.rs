@@ -143,6 +143,18 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
     Instant(at.as_millis())
 }
 
+/// What the brain acts on, besides its own socket.
+pub struct Hands {
+    /// Sockets of the services.
+    pub services: &'static Services,
+    /// Sockets of TFTP.
+    pub tftp: &'static files::Tftp,
+    /// Messages for the cloud.
+    pub to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
+    /// The lights.
+    pub panel: Panel,
+}
+
 /// Owns the SIP socket, and does what the gateway says.
 #[allow(
     clippy::await_holding_refcell_ref,
@@ -152,13 +164,16 @@ pub fn moment(at: embassy_time::Instant) -> Instant {
 pub async fn run(
     phones: Phones,
     shared: &'static net::Shared,
-    services: &'static Services,
     brain: &'static Brain,
     memory: Memory,
-    to_uplink: Sender<'static, NoopRawMutex, uplink::Outgoing>,
-    tftp: &'static files::Tftp,
-    mut panel: Panel,
+    hands: Hands,
 ) -> ! {
+    let Hands {
+        services,
+        tftp,
+        to_uplink,
+        mut panel,
+    } = hands;
     let Memory {
         meta,
         rx,
@@ -226,7 +241,7 @@ pub async fn run(
             }
         }
         // Sockets, and the switch's VLANs, are made at the start. A call is not cut off for it.
-        if gateway.voice() != phones.voice && gateway.busy().next().is_none() {
+        if gateway.is_settled() && gateway.voice() != phones.voice && gateway.busy().next().is_none() {
             log!("brain: another voice network, starting again");
             board::restart();
         }

@@ -18,7 +18,7 @@ use shared::sync::{BootReason, PanicNote};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::retained::{self, LastRun, Reset};
-use crate::brain::Brain;
+use crate::brain::{Brain, Hands};
 use crate::lights::Panel;
 use crate::lines::circuit::Meter;
 use crate::lines::{self, AudioEnds, RtpEnds, audio, circuit, report, rtp};
@@ -198,16 +198,13 @@ async fn network(setup: Setup) {
     let services = Services::open(stack, phones);
     spawner.spawn(token(services::run(brain, services)));
     let tftp = files::tftp_sockets(phones.stack);
-    spawner.spawn(token(brain::run(
-        phones,
-        shared,
+    let hands = Hands {
         services,
-        brain,
-        brain::memory(),
-        to_uplink,
         tftp,
+        to_uplink,
         panel,
-    )));
+    };
+    spawner.spawn(token(brain::run(phones, shared, brain, brain::memory(), hands)));
     spawner.spawn(token(files::tftp(tftp, phones.net, shared, brain)));
     for (connection, memory) in (0..).zip(files::memory()) {
         spawner.spawn(token(files::http(phones, shared, brain, connection, memory)));

@@ -94,9 +94,9 @@ pub const RING_MS: u64 = 180_000;
 const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
 
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
-/// messages, 20 KiB for the next configuration and the events on their way. So much on the part; with 64-bit addresses, or
+/// messages, 6 KiB for the pieces of a configuration and the events on their way. So much on the part; with 64-bit addresses, or
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
-pub const STORAGE_MAX: usize = 317 * 1_024;
-/// Most bytes of the brain's own state: the configuration in use (15 KiB), the answers that are being written, and of phones'
+pub const STORAGE_MAX: usize = 302 * 1_024;
+/// Most bytes of the brain's own state: the configuration, of which there is one (15 KiB), the answers that are being written, and of phones'
 /// files what each was given (1 KiB), who waits, who fetches (5 KiB).
 pub const BRAIN_MAX: usize = 38 * 1_024;

@@ -650,6 +650,11 @@ impl<'s> Gateway<'s> {
         }
     }
 
+    /// The configuration is the one that is committed: not one that is on its way, and may be refused yet.
+    pub fn is_settled(&self) -> bool {
+        self.uplink.is_settled()
+    }
+
     /// Whether the configuration is neither the old one nor the new one at this moment.
     pub fn is_between(&self) -> bool {
         self.uplink.is_between()

@@ -337,6 +337,11 @@ impl<'s> Uplink<'s> {
         }
     }
 
+    /// The site is what is committed: not one that is on its way, and may be refused yet.
+    pub fn is_settled(&self) -> bool {
+        self.config.is_settled()
+    }
+
     /// The site is neither the old one nor the new one: nobody may look at it, and the store's answers alone go on.
     pub fn is_between(&self) -> bool {
         self.config.is_between()

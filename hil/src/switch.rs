@@ -99,6 +99,8 @@ pub struct Seen<'a> {
 
 type Watcher = Box<dyn FnMut(&Seen) + Send>;
 type Mac = [u8; 6];
+/// EtherType of LLDP.
+const LLDP: [u8; 2] = [0x88, 0xCC];
 
 /// The switch. Dropping it stops its thread and closes its ports.
 pub struct Switch {
@@ -197,6 +199,7 @@ impl Switch {
             link: Arc::new(link),
             faults: [Faults::default(); 2],
             cut: false,
+            vlan: None,
             pace,
             credit: pace.map_or(0.0, |pace| pace.burst),
             refilled: now,
@@ -254,6 +257,12 @@ impl Port {
         }
     }
 
+    /// Has the computer be in this VLAN, as its own interface would have it (not every kernel has those): what it sends gets the
+    /// tag, and only what has it reaches the computer, without it. LLDP is in no VLAN.
+    pub fn tag(&self, vlan: u16) {
+        lock(&self.state).ports[self.index].vlan = Some(vlan);
+    }
+
     /// Plugs the cable into a port of the hub, counted from 0, if there is one.
     pub fn plug(&self, at: usize) {
         if let Some(hub) = &mut lock(&self.state).hub {
@@ -303,6 +312,8 @@ struct PortState {
     link: Arc<Link>,
     faults: [Faults; 2],
     cut: bool,
+    /// The VLAN of the computer's network, whose tags it writes and reads here.
+    vlan: Option<u16>,
     pace: Option<Pace>,
     credit: f64,
     refilled: Instant,
@@ -392,6 +403,8 @@ fn pass(state: &Mutex<State>, woken: &UnixDatagram) -> bool {
 impl State {
     /// A computer sent a frame.
     fn sent(&mut self, port: usize, frame: &[u8]) {
+        let tagged = self.ports[port].vlan.map(|vlan| with_tag(frame, vlan));
+        let frame = tagged.as_deref().unwrap_or(frame);
         self.show(port, Direction::Sent, frame);
         self.ports[port].counters.sent += 1;
         let faults = self.ports[port].faults[Direction::Sent as usize];
@@ -540,7 +553,11 @@ impl State {
 
     fn give(&mut self, port: usize, frame: &[u8]) {
         let link = Arc::clone(&self.ports[port].link);
-        match link.send(frame) {
+        let untagged = match self.ports[port].vlan.map(|vlan| without_tag(frame, vlan)) {
+            Some(None) => return,
+            other => other.flatten(),
+        };
+        match link.send(untagged.as_deref().unwrap_or(frame)) {
             Ok(_) => {
                 self.ports[port].counters.received += 1;
                 self.show(port, Direction::Received, frame);
@@ -581,6 +598,27 @@ impl State {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+}
+
+/// A frame of a computer in this VLAN, as it is on the wire.
+fn with_tag(frame: &[u8], vlan: u16) -> Vec<u8> {
+    match frame.split_at_checked(12) {
+        Some((addresses, rest)) if !rest.starts_with(&LLDP) => {
+            [addresses, &[0x81, 0x00], &vlan.to_be_bytes(), rest].concat()
+        }
+        _ => frame.to_vec(),
+    }
+}
+
+/// A frame on the wire as a computer in this VLAN has it; `None`: it is not for it.
+fn without_tag(frame: &[u8], vlan: u16) -> Option<Vec<u8>> {
+    let (addresses, rest) = frame.split_at_checked(12)?;
+    match rest {
+        [0x81, 0x00, high, low, rest @ ..] if u16::from_be_bytes([high & 0x0F, *low]) == vlan => {
+            Some([addresses, rest].concat())
+        }
+        _ => rest.starts_with(&LLDP).then(|| frame.to_vec()),
     }
 }
 

@@ -285,7 +285,13 @@ fn a_change_reaches_the_phone() {
 #[test]
 fn sixty_four_phones_at_once() {
     let mut site = office::site(64, 64);
-    let model = |index: u16| if index % 2 == 0 { &GXP1628 } else { &KX_HDV230N };
+    let model = |index: u16| {
+        if index.is_multiple_of(2) {
+            &GXP1628
+        } else {
+            &KX_HDV230N
+        }
+    };
     for index in 0..64 {
         desks::claim(
             &mut site,

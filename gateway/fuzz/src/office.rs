@@ -64,10 +64,7 @@ impl World {
     fn poll(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
         let mut buffer = [0xEE; 2_048];
-        loop {
-            let Some(ready) = self.office.poll(Instant(self.now), &self.reply, &mut buffer) else {
-                break;
-            };
+        while let Some(ready) = self.office.poll(Instant(self.now), &self.reply, &mut buffer) {
             assert!(ready.length <= DATAGRAM_MAX && ready.to.interface == OFFICE);
             sent.push((ready.port, ready.to.address, buffer[..ready.length].to_vec()));
             assert!(sent.len() < 200, "it does not come to rest");

@@ -221,14 +221,14 @@ impl Default for Client {
 /// Milliseconds since 1970 as a timestamp of NTP (RFC 5905 §6): seconds since 1900 or 2036, and 2^-32 s.
 fn timestamp(unix_ms: u64) -> u64 {
     let seconds = (unix_ms / 1_000).wrapping_add(EPOCH) & 0xFFFF_FFFF;
-    seconds << 32 | ((unix_ms % 1_000) << 32) / 1_000
+    (seconds << 32) | (((unix_ms % 1_000) << 32) / 1_000)
 }
 
 /// The time of a timestamp that is not 0, from 2020 to 2156.
 fn unix_ms(timestamp: u64) -> Option<u64> {
     let seconds = (timestamp >> 32).wrapping_sub(EPOCH) & 0xFFFF_FFFF;
     let era = if seconds < PIVOT { 1 << 32 } else { 0 };
-    let fraction = (timestamp & 0xFFFF_FFFF) * 1_000 >> 32;
+    let fraction = ((timestamp & 0xFFFF_FFFF) * 1_000) >> 32;
     (timestamp != 0).then_some((seconds + era) * 1_000 + fraction)
 }
 

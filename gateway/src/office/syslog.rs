@@ -150,8 +150,8 @@ impl Default for Syslog {
     }
 }
 
-/// Facility and severity, and what is behind them: `<PRI>`, 0 to 191 (RFC 5424 §6.2.1). Of the rest of the header phones have
-/// ideas of their own: it stays part of the text.
+/// Facility and severity, `<PRI>`, 0 to 191 (RFC 5424 §6.2.1), and the text. Of headers that are not of RFC 5424 phones have ideas of
+/// their own: they stay part of the text.
 fn parse(bytes: &[u8]) -> (u8, &[u8]) {
     let numbered = bytes.strip_prefix(b"<").and_then(|rest| {
         let end = rest.iter().take(4).position(|byte| *byte == b'>')?;
@@ -163,9 +163,32 @@ fn parse(bytes: &[u8]) -> (u8, &[u8]) {
         (priority <= 191).then_some((priority, text.get(1..)?))
     });
     let (priority, text) = numbered.unwrap_or((NO_PRIORITY, bytes));
+    let text = without_header(text).unwrap_or(text).trim_ascii_start();
     // RFC 5424 §6.4: a text may begin with a byte order mark; a datagram may end in a line's end.
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     (priority, text.trim_ascii())
+}
+
+/// What is behind version, time, host, application, process, message and the structured data (RFC 5424 §6.2, §6.3).
+fn without_header(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.strip_prefix(b"1 ")?;
+    for _ in 0..5 {
+        let end = rest.iter().position(|byte| *byte == b' ')?;
+        rest = rest.get(end + 1..)?;
+    }
+    if let Some(text) = rest.strip_prefix(b"-") {
+        return Some(text);
+    }
+    while let Some(element) = rest.strip_prefix(b"[") {
+        let mut escaped = false;
+        let end = element.iter().position(|byte| {
+            let ends = *byte == b']' && !escaped;
+            escaped = *byte == b'\\' && !escaped;
+            ends
+        })?;
+        rest = element.get(end + 1..)?;
+    }
+    Some(rest)
 }
 
 #[cfg(test)]
@@ -179,10 +202,13 @@ mod tests {
         (log.lines, log.warnings, log.dropped, log.severity, &log.text)
     }
 
+    /// A line, and what is made of it.
+    type Row = (&'static [u8], (u32, u32, u32, u8, &'static str));
+
     /// The examples of RFC 3164 §5.4 and RFC 5424 §6.5, and what phones send.
     #[test]
     fn lines() {
-        let table: [(&[u8], (u32, u32, u32, u8, &str)); 9] = [
+        let table: [Row; 13] = [
             (
                 b"<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8",
                 (1, 1, 0, 2, "Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8"),
@@ -192,6 +218,10 @@ mod tests {
                 (1, 0, 0, 0, ""),
             ),
             (b"<12>\xEF\xBB\xBFregister failed: 403\r\n", (1, 1, 0, 4, "register failed: 403")),
+            (b"<11>1 2003-10-11T22:14:15.003Z h.example.com evntslog - ID47 - \xEF\xBB\xBFfailed", (1, 1, 0, 3, "failed")),
+            (b"<11>1 - - - - - [x@1 a=\"\\]\"][y] no answer", (1, 1, 0, 3, "no answer")),
+            (b"<11>1 - - - - - [x@1 a=\"]", (1, 1, 0, 3, "1 - - - - - [x@1 a=\"]")),
+            (b"<11>1 line of the other kind", (1, 1, 0, 3, "1 line of the other kind")),
             (b"<11>a\tb\x00c\n", (1, 1, 0, 3, "a b c")),
             (b"<11>\xFF!", (1, 1, 0, 3, "?!")),
             // Not a number, too large a number, none: a notice.

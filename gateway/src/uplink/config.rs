@@ -110,6 +110,11 @@ impl Config {
         self.site == State::Between
     }
 
+    /// The site is what is committed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.site == State::Committed
+    }
+
     /// The answer that is awaited begins to overwrite the site.
     pub(super) fn is_about_to_read(&self) -> bool {
         !self.is_between()

@@ -65,6 +65,9 @@ struct Bench {
     in_call: InCall,
 }
 
+/// When, how the ports are then, what is ordered.
+type Row<'a> = (u64, [PortReading; 4], &'a [(u8, PortOrder)]);
+
 impl Bench {
     fn new() -> Bench {
         Bench {
@@ -98,7 +101,7 @@ impl Bench {
     }
 
     /// Rows of time, ports, orders.
-    fn table(&mut self, rows: &[(u64, [PortReading; 4], &[(u8, PortOrder)])]) {
+    fn table(&mut self, rows: &[Row<'_>]) {
         for (ms, ports, orders) in rows {
             assert_eq!(self.at(*ms, *ports), *orders, "at {ms} ms");
         }

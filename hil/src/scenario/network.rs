@@ -3,7 +3,7 @@
 
 use super::stage::{DOMAIN, PHONE_PORTS, Stage, same};
 use crate::baresip::{Account, Phone};
-use crate::office::{BOX, BOX_MAC, CLOUD, CLOUD_NAME, PHONES, ROUTER};
+use crate::office::{BOX, CLOUD, CLOUD_NAME, PHONES, ROUTER};
 use crate::process::run as output_of;
 use crate::run::Run;
 use crate::switch::{Direction, Seen};
@@ -146,6 +146,7 @@ pub fn router_vanishes(run: &Run) -> Result<()> {
         "--port",
         "514",
         "--udp",
+        "--rfc3164",
         "--priority",
         "local0.err",
         "registration failed",
@@ -196,13 +197,11 @@ pub fn two_dhcp_servers(run: &Run) -> Result<()> {
 
     stage.office.start_dhcp()?;
     let back = Instant::now();
-    // It looks for another server once a minute.
-    wait_for("the router to be asked whether it is there", s(90), || {
-        stage
-            .office
-            .dhcp_log()
-            .contains(&format!("DHCPOFFER(eth0) {BOX} {BOX_MAC}"))
-            .then_some(())
+    // The box looks for another server once a minute, and asks for more time for its own address.
+    wait_for("the router's server to answer the box", s(90), || {
+        let log = stage.office.dhcp_log();
+        let answers = ["DHCPOFFER(eth0)", "DHCPACK(eth0)"];
+        answers.iter().any(|answer| log.contains(answer)).then_some(())
     })?;
     let silent = replies.load(Ordering::Relaxed);
     run.say(format!(

@@ -113,7 +113,7 @@ fn policy(heard: &Value) -> Option<String> {
 
 fn join(stage: &Stage, neighbours: &[Lldpd]) -> Result<()> {
     let phones = stage.office.phones.iter().zip(neighbours).zip(ADDRESSES);
-    for (((phone, _), lldpd), address) in phones {
+    for (((phone, cable), lldpd), address) in phones {
         let start = Instant::now();
         let show = ["show", "neighbors", "details"];
         let mut last = String::new();
@@ -123,13 +123,9 @@ fn join(stage: &Stage, neighbours: &[Lldpd]) -> Result<()> {
         })
         .with_context(|| last.clone())?;
         same("the VLAN", &vlan[..], VLAN)?;
-        let interface = format!("eth0.{vlan}");
-        phone.ip(&[
-            "link", "add", "link", "eth0", "name", &interface, "type", "vlan", "id", &vlan,
-        ])?;
+        cable.tag(vlan.parse()?);
         phone.ip(&["addr", "flush", "dev", "eth0"])?;
-        phone.ip(&["addr", "add", &format!("{address}/24"), "dev", &interface])?;
-        phone.ip(&["link", "set", &interface, "up"])?;
+        phone.ip(&["addr", "add", &format!("{address}/24"), "dev", "eth0"])?;
         let waited = start.elapsed().as_millis();
         stage.run.say(format!(
             "{} was told VLAN {vlan} with code point 46 ({waited} ms)",

@@ -464,10 +464,9 @@ fn an_office_that_is_powered_in_one_go() {
     assert_eq!(leased.len(), DHCP_LEASES);
     // No room for one more, until one is over.
     let full = lab.server.counters().full;
-    let free = (1..=254).map(|host| Ipv4Addr::new(192, 168, 1, host));
-    let free = free
-        .filter(|address| !leased.contains(address))
-        .next_back()
+    let free = (1..=254)
+        .map(|host| Ipv4Addr::new(192, 168, 1, host))
+        .rfind(|address| !leased.contains(address))
         .unwrap();
     let wish = Message::new(3, 200).with(50, &free.octets());
     assert_eq!(lab.hear(&wish), None);

@@ -153,12 +153,15 @@ fn the_time_is_asked_for_and_believed() {
     );
 }
 
+/// When an answer comes, from where, and what is wrong with it.
+type Broken<'a> = (u64, SocketAddrV4, &'a dyn Fn([u8; 48]) -> std::vec::Vec<u8>);
+
 #[test]
 fn what_is_not_believed() {
     let mut clock = Clock::new();
     let from = |address| SocketAddrV4::new(address, 123);
     // Unknown, stratum 0 and 16, another mode, no time, another's number, another server, another port, too late, too short.
-    let broken: [(u64, SocketAddrV4, &dyn Fn([u8; 48]) -> std::vec::Vec<u8>); 10] = [
+    let broken: [Broken<'_>; 10] = [
         (60, from(ROUTER), &|mut m| {
             m[0] = 0xE4;
             m.to_vec()
