@@ -346,17 +346,3 @@ proptest! {
         }
     }
 }
-
-/// For a look at what we say: `cargo test -p gateway lldp -- --ignored --nocapture`, through `text2pcap` to tshark.
-#[test]
-#[ignore = "prints"]
-fn print_ours() {
-    let mut lldp = Lldp::new();
-    let wanted = lldp.heard(at(0), 2, &hex(PHONE)).wanted.unwrap();
-    lldp.grant(at(0), 2, wanted);
-    let said: String = say(&mut lldp, 0, 2)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    std::println!("{said}");
-}
