@@ -1,7 +1,8 @@
-//! The main job in nine steps: a call through the box, with the cloud alive and with the cloud dead, and from its line sockets.
+//! The main job in ten steps: a call through the box, with the cloud alive and with the cloud dead, from its line sockets, and from
+//! phones that it feeds and configures.
 
 use super::stage::{CARRIER_TONE, OUTSIDE, PHONE_PORTS, REP, Stage, TONES, same};
-use super::{analog, rules};
+use super::{analog, provision, rules};
 use crate::office::{BOX, PHONES};
 use crate::process::Process;
 use crate::run::{Run, figure};
@@ -38,6 +39,7 @@ pub fn tell(run: &Run) -> Result<()> {
     power_cut(&mut stage, offline).context("step 7")?;
     back(&mut stage).context("step 8")?;
     sockets(&mut stage).context("step 9")?;
+    hub(&mut stage).context("step 10")?;
     let stack = stage.board.stack_used()?;
     figure("firmware.stack.bytes", stack, "bytes");
     ensure!(
@@ -565,6 +567,17 @@ fn sockets(stage: &mut Stage) -> Result<()> {
         "9  the box is switched off, telephones are plugged into its line sockets, and it is switched on",
     );
     analog::show(stage, &sets)
+}
+
+/// Step 10: phones that are plugged into the ports with power and need nothing set.
+fn hub(stage: &mut Stage) -> Result<()> {
+    stage.board.off();
+    (stage.a, stage.b, stage.c) = (None, None, None);
+    stage.run.say(
+        "10 the desk phones are taken away; two that were never set up are claimed for 201 and 202, and plugged into the box's \
+         ports with power",
+    );
+    provision::show(stage)
 }
 
 fn on_both_sides(call: &Value) -> bool {

@@ -1,7 +1,7 @@
 //! `cargo x bench`: figures of speed.
 
 use crate::build::{self, Board, cargo, must};
-use crate::{bench_box, hil_command, setup};
+use crate::{bench_box, hil_command, setup, size};
 use anyhow::{Context, Result, ensure};
 use hil::elf::Elf;
 use hil::run::{figure, target};
@@ -29,6 +29,8 @@ enum What {
     Firmware,
     /// The brain alone on this machine: instructions of an operation, by valgrind
     Gateway,
+    /// Ports with power, LLDP, phones that configure themselves (on a virtual clock), and what the images take
+    Hub,
     /// Push buttons, FAX tones and number display of an analog line, beside spandsp
     Line,
     /// Echo canceller, concealment, FAX over G.711 beside spandsp; instructions of a line on an emulated Cortex-M7
@@ -73,6 +75,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 );
             }
             Ok(ExitCode::SUCCESS)
+        }
+        What::Hub => {
+            let example = |name| {
+                let run = ["run", "--quiet", "--release", "--package", "gateway"];
+                must(cargo().args(run).args(["--example", name]))
+            };
+            example("power")?;
+            example("lldp")?;
+            let mut phones = cargo();
+            phones.args(["test", "--quiet", "--release", "--package", "system-tests"]);
+            phones.args(["--test", "provision", "--", "--nocapture"]);
+            must(phones.args(["the_box_adds_little", "sixty_four_phones_at_once"]))?;
+            size::run(&size::Arguments::new(arguments.no_build))
         }
         What::Line => {
             setup::line()?;

@@ -19,9 +19,9 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Measure without building.
-    pub fn as_built() -> Arguments {
-        Arguments { no_build: true }
+    /// Measure, without building first if so.
+    pub fn new(no_build: bool) -> Arguments {
+        Arguments { no_build }
     }
 }
 

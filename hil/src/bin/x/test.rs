@@ -38,7 +38,7 @@ const HOST: [Step; 8] = [
 const IMAGE: [Step; 5] = [
     ("images", || Board::ALL.into_iter().try_for_each(build::firmware)),
     ("shared alone", bench::weigh_shared),
-    ("sizes", || verdict(size::run(&size::Arguments::as_built())?)),
+    ("sizes", || verdict(size::run(&size::Arguments::new(true))?)),
     ("interoperability", || {
         verdict(interop::run(&interop::Arguments::default())?)
     }),
