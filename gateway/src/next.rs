@@ -14,7 +14,7 @@ use crate::{BINDINGS, Gateway, LineOrder, MediaOutput, Output, TrunkOutput, offi
 
 impl Gateway<'_> {
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
-    /// holds what is sent and must have room for [`budget::STREAM_MAX`] bytes.
+    /// holds what is sent and must have room for [`crate::budget::STREAM_MAX`] bytes.
     pub fn poll<'b>(&'b mut self, now: Instant, buffer: &'b mut [u8]) -> Option<Output<'b>> {
         let Some(ready) = self.next_ready(now, buffer) else {
             return self.office.poll_log(now).map(Output::Log);

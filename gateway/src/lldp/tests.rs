@@ -1,5 +1,3 @@
-use std::format;
-use std::string::String;
 use std::vec::Vec;
 
 use proptest::prelude::*;

@@ -220,7 +220,7 @@ mod tests {
             (b"<12>\xEF\xBB\xBFregister failed: 403\r\n", (1, 1, 0, 4, "register failed: 403")),
             (b"<11>1 2003-10-11T22:14:15.003Z h.example.com evntslog - ID47 - \xEF\xBB\xBFfailed", (1, 1, 0, 3, "failed")),
             (b"<11>1 - - - - - [x@1 a=\"\\]\"][y] no answer", (1, 1, 0, 3, "no answer")),
-            (b"<11>1 - - - - - [x@1 a=\"]", (1, 1, 0, 3, "1 - - - - - [x@1 a=\"]")),
+            (b"<11>1 - - - - - [x@1 a=\"\\]", (1, 1, 0, 3, "1 - - - - - [x@1 a=\"\\]")),
             (b"<11>1 line of the other kind", (1, 1, 0, 3, "1 line of the other kind")),
             (b"<11>a\tb\x00c\n", (1, 1, 0, 3, "a b c")),
             (b"<11>\xFF!", (1, 1, 0, 3, "?!")),

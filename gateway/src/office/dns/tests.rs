@@ -1,3 +1,4 @@
+use super::message::AA;
 use super::*;
 use crate::office::{OFFICE, Reply, VOICE};
 use std::string::String;
