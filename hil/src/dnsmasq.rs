@@ -45,6 +45,8 @@ pub fn start(router: &Namespace, service: &Service, folder: &Path) -> Result<Pro
     for (mac, address) in service.fixed {
         command.arg(format!("--dhcp-host={mac},{address}"));
     }
+    // Without it what dnsmasq says of these may be kept by nobody (RFC 1035 §3.2.1).
+    command.arg("--local-ttl=60");
     for (name, address) in service.names {
         command.arg(format!("--address=/{name}/{address}"));
     }

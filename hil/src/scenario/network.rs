@@ -55,8 +55,7 @@ fn time_off(from: &Namespace, server: &str) -> Option<f64> {
 /// An address by udhcpc, which leaves the interface as it is: the address, the server, and what came with it.
 fn lease(computer: &Namespace, run: &Run, extra: &[&str]) -> Result<(String, String)> {
     let script = run.folder.join("lease.sh");
-    let text =
-        "#!/bin/sh\n[ \"$1\" = bound ] && echo \"$ip from $serverid: $router $dns $ntpsrv $tftp\"\nexit 0\n";
+    let text = "#!/bin/sh\n[ \"$1\" = bound ] && echo \"$ip from $serverid: $router $dns $ntpsrv\"\nexit 0\n";
     std::fs::write(&script, text)?;
     output_of(std::process::Command::new("chmod").arg("+x").arg(&script))?;
     let mut command = computer.command("busybox");
@@ -71,10 +70,13 @@ fn lease(computer: &Namespace, run: &Run, extra: &[&str]) -> Result<(String, Str
     Ok((address.to_string(), rest.to_string()))
 }
 
-/// Counts what the box says as a DHCP server.
-fn served(stage: &Stage) -> Arc<AtomicU32> {
-    let count = Arc::new(AtomicU32::new(0));
-    let counted = Arc::clone(&count);
+/// Counts what the box says as a DHCP server, and how often it says where its files are (option 66, RFC 2132 §9.4), which is
+/// no host's name and which udhcpc therefore does not show.
+fn served(stage: &Stage) -> (Arc<AtomicU32>, Arc<AtomicU32>) {
+    let url = format!("http://{BOX}/");
+    let option = [&[66, url.len() as u8], url.as_bytes()].concat();
+    let (count, located) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let counted = (Arc::clone(&count), Arc::clone(&located));
     stage.office.lan.watch(move |seen: &Seen| {
         // From UDP port 67, a reply (RFC 2131 figure 1).
         let reply = seen.frame.get(12..14) == Some(&[8, 0])
@@ -82,10 +84,12 @@ fn served(stage: &Stage) -> Arc<AtomicU32> {
             && seen.frame.get(34..36) == Some(&[0, 67])
             && seen.frame.get(42) == Some(&2);
         if reply && seen.port == "box" && seen.direction == Direction::Sent {
-            counted.fetch_add(1, Ordering::Relaxed);
+            counted.0.fetch_add(1, Ordering::Relaxed);
+            let says = seen.frame.windows(option.len()).any(|part| part == option);
+            counted.1.fetch_add(says.into(), Ordering::Relaxed);
         }
     });
-    count
+    (count, located)
 }
 
 /// The box runs, and phones A and B are registered.
@@ -108,7 +112,7 @@ fn a_call(stage: &mut Stage) -> Result<Duration> {
 /// The router vanishes, and with it names, time, addresses and the line: the box has them all.
 pub fn router_vanishes(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
-    let replies = served(&stage);
+    let (replies, located) = served(&stage);
     ready(&mut stage)?;
     let phone = stage.office.phones[2].0.clone();
 
@@ -169,8 +173,13 @@ pub fn router_vanishes(run: &Run) -> Result<()> {
     let off = time_off(&phone, BOX).context("chronyd does not believe the box any more")?;
     ensure!(off.abs() < 2.0, "the box's clock is {off} s off");
     let (address, rest) = lease(&phone, run, &[])?;
-    let expected = format!("{BOX}: {ROUTER} {BOX} {BOX} http://{BOX}/");
+    let expected = format!("{BOX}: {ROUTER} {BOX} {BOX}");
     same("what the box gives", rest.as_str(), expected.as_str())?;
+    same(
+        "replies that say where the files are",
+        located.load(Ordering::Relaxed),
+        replies.load(Ordering::Relaxed),
+    )?;
     run.say(format!(
         "{:.1} s after the router vanished a phone has {address}, names and the time",
         gone.elapsed().as_secs_f64()
@@ -183,7 +192,7 @@ pub fn router_vanishes(run: &Run) -> Result<()> {
 /// The router's DHCP server is gone, the box gives addresses; it comes back, and the box falls silent.
 pub fn two_dhcp_servers(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
-    let replies = served(&stage);
+    let (replies, _) = served(&stage);
     stage.board.on()?;
     stage.configured(Instant::now(), s(20))?;
     let phone = stage.office.phones[2].0.clone();
