@@ -360,7 +360,8 @@ impl<'s> Registrar<'s> {
             let sibling = |b: &Binding| {
                 (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact() != address.uri()
             };
-            let same = |b: &Binding| b.key == key && !sibling(b) && b.is_same(address.uri(), device, call);
+            let same =
+                |b: &Binding| b.key == key && !sibling(b) && b.is_same(address.uri(), device, call, way);
             if grant.is_zero() {
                 self.remove(same, Kind::Removed);
                 continue;

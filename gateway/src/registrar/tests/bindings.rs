@@ -148,6 +148,25 @@ fn the_same_phone_replaces_itself_and_another_one_is_beside_it() {
     );
     // The first one's device is not theirs.
     assert_eq!(office.contacts(1).len(), 1);
+    // A phone that has a new Call-ID and a new user part at every start.
+    let mut phone = Phone::new(3, 41);
+    phone.register(&mut office, at(200));
+    assert_eq!(office.changes(at(200)), [(3, Kind::Added)]);
+    let started = |contact: &str| {
+        let mut phone = Phone::new(3, 41);
+        phone.call_id = String::from("another-start");
+        phone.contact = String::from(contact);
+        phone
+    };
+    started("<sip:0312340003-0x55@192.0.2.41:5062>").register(&mut office, at(201));
+    assert_eq!(office.changes(at(201)), [(3, Kind::Replaced)]);
+    // Another phone behind the same proxy.
+    started("<sip:0312340003-0x66@10.0.0.7:5062>").register(&mut office, at(202));
+    assert_eq!(office.changes(at(202)), [(3, Kind::Replaced)]);
+    let mut other = started("<sip:0312340003-0x77@10.0.0.8:5062>");
+    other.call_id = String::from("another-phone");
+    other.register(&mut office, at(203));
+    assert_eq!(office.changes(at(203)), [(3, Kind::Added)]);
 }
 
 #[test]
