@@ -397,6 +397,9 @@ impl Outside<'_> {
                     self.lost.power += 1;
                 }
             }
+            Output::Media(MediaOutput::Hold { player, to, law }) => {
+                command(player, player::Command::Hold { to, law });
+            }
             Output::Media(MediaOutput::Stop { player }) => command(player, player::Command::Stop),
         }
     }

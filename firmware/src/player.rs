@@ -11,6 +11,7 @@ use gateway::{Input, budget};
 use media::g711::Law;
 use media::player::{FRAME, PACKET_LEN, Player, Start, Step};
 use media::prompt::Prompt;
+use media::tone::Tone;
 use static_cell::ConstStaticCell;
 
 use crate::brain::Brain;
@@ -29,6 +30,13 @@ pub enum Command {
         prompt: Prompt,
         /// How often.
         times: u8,
+    },
+    /// Play the tone of a parked call until another word comes.
+    Hold {
+        /// To where.
+        to: SocketAddr,
+        /// How to encode.
+        law: Law,
     },
     /// Stop.
     Stop,
@@ -92,17 +100,20 @@ pub async fn run(
     let mut stream = start;
     let mut next = commands.wait().await;
     loop {
-        let Command::Play {
-            to,
-            law,
-            prompt,
-            times,
-        } = next
-        else {
-            next = commands.wait().await;
-            continue;
+        let now = Instant::now().as_millis();
+        let (mut player, to) = match next {
+            Command::Play {
+                to,
+                law,
+                prompt,
+                times,
+            } => (Player::prompt(prompt, times, law, stream, now), to),
+            Command::Hold { to, law } => (Player::tone(Tone::Hold, None, law, stream, now), to),
+            Command::Stop => {
+                next = commands.wait().await;
+                continue;
+            }
         };
-        let mut player = Player::prompt(prompt, times, law, stream, Instant::now().as_millis());
         let mut packet = [0; PACKET_LEN];
         next = loop {
             let due = match player.next(Instant::now().as_millis(), &mut packet) {

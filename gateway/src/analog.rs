@@ -33,6 +33,7 @@ use crate::Gateway;
 use crate::budget::{SIP_PORT, line_port};
 use crate::io::{LineEvent, LineOrder};
 use agent::Own;
+pub(crate) use agent::{Ours, Remote};
 pub use line::{Measured, NotMeasured, Sense, Signal};
 pub use line_test::WINDOW as MEASURING;
 use port::Output;

@@ -40,7 +40,10 @@ pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
 pub const LAMPS: usize = 12 * IDS;
 /// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and an eighth more, 53 KiB.
 pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 8;
-/// Announcements at once.
+/// Calls that are parked at once, each two of [`CALLS`] and two of [`LEGS`] as any call that was transferred, and nothing of its own:
+/// four, as many as fit on keys beside the lines of an office.
+pub const PARKED: usize = shared::dial::ParkSlot::COUNT as usize;
+/// Announcements and parked calls at once that are played to.
 pub const PLAYERS: usize = 4;
 /// Analog ports, 1,712 bytes each, 7 KiB. Of each 280 for a dialog, of which it has three (one at the handset, one on hold, one that
 /// says good-bye), and 690 for what the answer to an INVITE repeats, until somebody lifts the handset: a call to a group rings them
@@ -91,7 +94,7 @@ pub const HTTP_CONNECTIONS: usize = 2;
 /// The longest a phone may ring before the call is given up.
 pub const RING_MS: u64 = 180_000;
 
-const _: () = assert!(PLAYERS <= 8 && RTP_PORT.is_multiple_of(2));
+const _: () = assert!(PLAYERS <= 8 && PARKED <= PLAYERS && RTP_PORT.is_multiple_of(2));
 
 /// Most bytes of the room the brain keeps everything in, [`crate::storage::BoxStorage`]: the above, 9 KiB for the trunk's
 /// messages, 6 KiB for the pieces of a configuration and the events on their way. So much on the part; with 64-bit addresses, or

@@ -4,6 +4,7 @@ mod announce;
 mod busy;
 mod events;
 mod outgoing;
+mod park;
 mod pickup;
 mod ringing;
 mod transfer;
@@ -23,6 +24,7 @@ use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
 
+pub(crate) use park::{Parked, slot};
 pub(crate) use ringing::terminal;
 
 use crate::Gateway;
@@ -75,8 +77,10 @@ pub struct Meta {
     transfer: Option<Key>,
     /// It calls back who departed, as nobody else would have it.
     recalls: bool,
-    /// It takes over a call that rings elsewhere.
+    /// It takes over a call that rings elsewhere, or is parked.
     picks: bool,
+    /// It goes to a slot, for a call that is parked there.
+    pub(crate) parked: Option<Parked>,
     /// The records of its two legs are written already.
     written: [bool; 2],
 }
@@ -312,6 +316,7 @@ impl Gateway<'_> {
             transfer,
             recalls: false,
             picks: false,
+            parked: None,
             written: [false; 2],
         }
     }

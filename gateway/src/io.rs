@@ -318,6 +318,15 @@ pub enum MediaOutput {
         /// How many times.
         times: u8,
     },
+    /// Play the tone of a parked call from there, until it is stopped.
+    Hold {
+        /// Which player.
+        player: u8,
+        /// To where.
+        to: SocketAddr,
+        /// How to encode.
+        law: Law,
+    },
     /// Stop.
     Stop {
         /// Which player.

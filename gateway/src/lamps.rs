@@ -16,7 +16,7 @@ use sip::{Flow, Instant, Message, Name, pool};
 
 use crate::{AGENT, Gateway, REPLY_MAX};
 use shown::Shown;
-use watch::{Names, Package, Watch};
+use watch::{Line, Names, Package, Watch};
 
 /// Shortest subscription that is granted; a phone that wants less gets 423 (RFC 6665 §4.2.1.1).
 pub const EXPIRES_MIN: Duration = Duration::from_secs(60);
@@ -213,9 +213,10 @@ impl Gateway<'_> {
     pub(crate) fn poll_lamps(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Flow, usize)> {
         if core::mem::take(&mut self.lamps.is_due) && self.lamps.len() > 0 {
             let changed = self.lamps.shown.follow(&self.site, &self.calls);
-            if changed != 0 {
+            if changed.contains(&true) {
+                let has_changed = |line: Line| changed.get(line.index()) == Some(&true);
                 let lamps = &mut self.lamps.subscriptions;
-                lamps.changed(|user| Watch::from_bits(user).is_some_and(|watch| watch.line.is_in(changed)));
+                lamps.changed(|user| Watch::from_bits(user).is_some_and(|watch| has_changed(watch.line)));
             }
         }
         while let Some(due) = self.lamps.subscriptions.poll(now) {

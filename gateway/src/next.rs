@@ -6,6 +6,7 @@ use sip::b2bua;
 use sip::{Flow, Instant};
 
 use crate::analog::{self, Found};
+use crate::calls::slot;
 use crate::link::{HOLD_OUT, Mode};
 use crate::power::PortOrder;
 use crate::store::{self, Token};
@@ -101,12 +102,16 @@ impl Gateway<'_> {
                 {
                     continue;
                 }
-                Some(b2bua::Output::Transmit { flow, len }) => match analog::line(flow) {
-                    Some(line) => {
+                Some(b2bua::Output::Transmit { flow, len }) => match (analog::line(flow), slot(flow)) {
+                    (Some(line), _) => {
                         self.deliver(now, line, len, buffer);
                         continue;
                     }
-                    None => return Some(Ready::Sent { flow, len }),
+                    (None, Some(slot)) => {
+                        self.deliver_to_slot(now, slot, len, buffer);
+                        continue;
+                    }
+                    (None, None) => return Some(Ready::Sent { flow, len }),
                 },
                 Some(b2bua::Output::Event(event)) => {
                     self.on_call_event(now, event);

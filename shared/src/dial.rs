@@ -9,12 +9,14 @@
 //! | `*0` and a number | presents the terminal's own direct number for this call (R23) |
 //! | `*1` to `*9` and a number | presents the first to ninth representative number the terminal belongs to, in ascending order (R22, R23) |
 //! | `**` and an extension | takes the call that rings there |
+//! | `**01` to `**04` | parks the call that is transferred there, or takes the one that is parked there (R29) |
 //! | `#` behind all of it | that was all: do not wait for more digits |
 //!
 //! Where the site has a digit for an outside line (0 or 9), it stands in front of the number, before or after 184 or 186.
 //! No other feature code exists: `*` and `#` begin nothing else.
 
 mod overlap;
+mod park;
 mod refusal;
 
 use crate::date::Date;
@@ -25,6 +27,7 @@ use crate::number::{Fault, Keys, Number, NumberProblem, Split};
 use crate::site::{Called, Id, Site};
 
 pub use overlap::{Progress, complete};
+pub use park::ParkSlot;
 pub use refusal::Refusal;
 
 /// The number a call is to present (R23).
@@ -66,6 +69,8 @@ pub enum Dialled {
     Extension(IdKey),
     /// The call that rings the terminal of this ID is taken over (代理応答).
     PickUp(IdKey),
+    /// A call is parked there, or taken (パーク保留).
+    Park(ParkSlot),
     /// A representative number of the contract (index in [`Site::reps`]).
     Rep(usize),
     /// A number outside, or a service code (1XY) other than emergency.
@@ -94,6 +99,9 @@ fn read(site: &Site, keys: &Keys, on: Option<Date>) -> Result<Dialled, Refusal> 
     // Before any other rule, and even where no outside-line digit is configured: 0119 is 119.
     if let Some(number) = emergency(unprefixed(site, typed)) {
         return Ok(Dialled::Emergency(number));
+    }
+    if let Some(slot) = ParkSlot::read(typed) {
+        return Ok(Dialled::Park(slot));
     }
     if let [b'*', b'*', there @ ..] = typed {
         let meaning = extension(site, there).ok_or(Refusal::UnknownFeature)?;

@@ -28,7 +28,7 @@ pub mod site;
 pub mod sync;
 
 pub use date::{Date, Local};
-pub use dial::{Dialled, Privacy, Refusal, dial};
+pub use dial::{Dialled, ParkSlot, Privacy, Refusal, dial};
 pub use factory::Factory;
 pub use id::{BoxId, ContractId, Extension, IdKey, IdSet, SessionId, SiteId};
 pub use number::{Number, NumberError};

@@ -4,7 +4,7 @@ mod common;
 
 use common::{key, number, office};
 use shared::date::Date;
-use shared::dial::{Dialled, Present, Privacy, Refusal, allowed, dial};
+use shared::dial::{Dialled, ParkSlot, Present, Privacy, Refusal, allowed, dial};
 use shared::number::NumberProblem;
 use shared::number::plan::Kind;
 use shared::site::Site;
@@ -169,6 +169,12 @@ fn a_caller_id_is_chosen_for_one_call() {
         ("**201", Ok(Dialled::PickUp(key(0)))),
         ("**202#", Ok(Dialled::PickUp(key(1)))),
         ("**204", Err(Refusal::NoSuchExtension)),
+        // Parks there, or takes what is parked.
+        ("**01", Ok(Dialled::Park(ParkSlot::new(1).unwrap()))),
+        ("**04#", Ok(Dialled::Park(ParkSlot::new(4).unwrap()))),
+        ("**00", Err(Refusal::UnknownFeature)),
+        ("**05", Err(Refusal::UnknownFeature)),
+        ("**011", Err(Refusal::UnknownFeature)),
         ("**", Err(Refusal::UnknownFeature)),
         ("**119", Err(Refusal::UnknownFeature)),
         ("**0312340001", Err(Refusal::UnknownFeature)),

@@ -5,7 +5,7 @@ mod common;
 use common::{key, number, office};
 use proptest::prelude::*;
 use shared::date::Date;
-use shared::dial::{Dialled, Present, Privacy, Progress, Refusal, complete, dial};
+use shared::dial::{Dialled, ParkSlot, Present, Privacy, Progress, Refusal, complete, dial};
 use shared::number::NumberProblem;
 use shared::site::Site;
 
@@ -83,6 +83,10 @@ fn when_dialling_is_over() {
         (&plain, "**20", nothing),
         (&plain, "**201", Progress::Complete(Dialled::PickUp(key(0)))),
         (&alike, "**20", more(Dialled::PickUp(key(0)))),
+        (&plain, "**0", nothing),
+        (&plain, "**01", Progress::Complete(Dialled::Park(ParkSlot::new(1).unwrap()))),
+        (&alike, "**04#", Progress::Complete(Dialled::Park(ParkSlot::new(4).unwrap()))),
+        (&plain, "**05", Progress::Invalid(Refusal::UnknownFeature)),
         (&plain, "**5", Progress::Invalid(Refusal::UnknownFeature)),
         (&plain, "***", Progress::Invalid(Refusal::UnknownFeature)),
         (&alike, "911911", Progress::Complete(rings(2))),

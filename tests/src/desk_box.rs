@@ -121,6 +121,8 @@ pub struct DeskBox {
     pub telephones: Vec<Telephone>,
     /// Announcements begun.
     pub announcements: Vec<(Millis, SocketAddr, media::prompt::Prompt)>,
+    /// To whom the tone of a parked call was played, and when that began.
+    pub held: Vec<(Millis, SocketAddr)>,
     /// Starts.
     pub boots: u32,
     /// Events it found in its queue at a start.
@@ -161,6 +163,7 @@ impl DeskBox {
             answers: Vec::new(),
             hub: Hub::default(),
             telephones: Vec::new(),
+            held: Vec::new(),
             announcements: Vec::new(),
             boots: 0,
             queued_at_boot: Vec::new(),
@@ -380,6 +383,7 @@ impl DeskBox {
                     telephone.obey(now, order);
                 }
             }
+            Output::Media(MediaOutput::Hold { to, .. }) => self.held.push((now, to)),
             Output::Media(MediaOutput::Stop { player }) => self.players[usize::from(player)] = None,
             Output::Power { port, order } => {
                 if let Some(pse) = &mut self.hub.pse {

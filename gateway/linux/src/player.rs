@@ -8,6 +8,7 @@ use gateway::budget::{PLAYERS, RTP_PORT};
 use media::g711::Law;
 use media::player::{FRAME, PACKET_LEN, Player, Start, Step};
 use media::prompt::Prompt;
+use media::tone::Tone;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
@@ -21,6 +22,10 @@ enum Order {
         law: Law,
         prompt: Prompt,
         times: u8,
+    },
+    Hold {
+        to: SocketAddr,
+        law: Law,
     },
     Stop,
 }
@@ -61,6 +66,7 @@ impl Players {
                 };
                 (player, order)
             }
+            MediaOutput::Hold { player, to, law } => (player, Order::Hold { to, law }),
             MediaOutput::Stop { player } => (player, Order::Stop),
         };
         if let Some(orders) = self.0.get(usize::from(player)) {
@@ -79,16 +85,16 @@ async fn run(index: u8, socket: UdpSocket, mut orders: watch::Receiver<Order>, e
     };
     while orders.changed().await.is_ok() {
         let order = *orders.borrow_and_update();
-        let Order::Play {
-            to,
-            law,
-            prompt,
-            times,
-        } = order
-        else {
-            continue;
+        let (mut player, to) = match order {
+            Order::Play {
+                to,
+                law,
+                prompt,
+                times,
+            } => (Player::prompt(prompt, times, law, stream, now()), to),
+            Order::Hold { to, law } => (Player::tone(Tone::Hold, None, law, stream, now()), to),
+            Order::Stop => continue,
         };
-        let mut player = Player::prompt(prompt, times, law, stream, now());
         let mut packet = [0; PACKET_LEN];
         loop {
             match player.next(now(), &mut packet) {

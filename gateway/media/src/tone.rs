@@ -112,6 +112,8 @@ pub enum Tone {
     Acceptance,
     /// ハウラー音: the handset is off its hook.
     Howler,
+    /// 保留音: somebody comes back.
+    Hold,
     /// A plain continuous sine of this many hertz, for measuring.
     Test(u16),
 }
@@ -168,6 +170,13 @@ impl Tone {
             Tone::Howler => Shape {
                 dbm0: -3,
                 cadence: &[(125, 125)],
+                ..PLAIN
+            },
+            // No exchange sounds like it: higher, softer, and two at a time. Nobody takes it for busy.
+            Tone::Hold => Shape {
+                hertz: 660,
+                dbm0: -20,
+                cadence: &[(600, 200), (600, 1_600)],
                 ..PLAIN
             },
             Tone::Test(hertz) => Shape { hertz, ..PLAIN },

@@ -11,6 +11,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use heapless::Vec;
+use shared::dial::ParkSlot;
 use shared::record::Party;
 use sip::sdp::Sdp;
 use sip::write::write_response_lines;
@@ -18,7 +19,7 @@ use sip::{Full, Instant, Message, Method, Name, Writer, write_response_head};
 
 use crate::AGENT;
 use dialog::{Ack, Dialog, State};
-pub use stream::Remote;
+pub use stream::{Ours, Remote};
 use stream::{MEDIA_MAX, keep};
 
 /// A call, one on hold, one that is left.
@@ -79,6 +80,8 @@ pub enum Event {
     Changed(Slot),
     /// The caller has given up, or the other side has hung up.
     Gone(Slot),
+    /// The other side is where it was sent.
+    Transferred(Slot),
     /// Nothing came of a transfer: this one, who was to be transferred, is still there.
     NotTransferred(Slot),
 }
@@ -225,6 +228,25 @@ impl Agent {
         true
     }
 
+    /// Parks the other side of a dialog. False: it is not there yet.
+    pub fn park(&mut self, slot: Slot, at: ParkSlot) -> bool {
+        let is_up = self.is_up(slot);
+        if let Some(dialog) = self.get_mut(slot).filter(|_| is_up) {
+            dialog.park(at);
+        }
+        is_up
+    }
+
+    /// Leaves a dialog whose other side is being parked. False: it is not.
+    pub fn leave_parking(&mut self, now: Instant, slot: Slot) -> bool {
+        let Some(dialog) = self.get_mut(slot).filter(|dialog| dialog.parks.is_some()) else {
+            return false;
+        };
+        dialog.left = true;
+        dialog.until = Some(now + TRANSFER);
+        true
+    }
+
     /// Takes a message of the box. A request is answered in `out` at once, but a new call: the answer's length.
     pub fn receive(
         &mut self,
@@ -366,25 +388,32 @@ impl Agent {
         if status < 200 {
             return None;
         }
-        let dialog = self.get_mut(slot)?;
-        let by = Slot(dialog.replaced_by.take()?);
-        if status < 300 {
-            dialog.end(now, TRANSFERRED);
-            if let Some(by) = self.get_mut(by).filter(|by| by.left) {
-                by.end(now, TRANSFERRED);
-            }
-            return None;
+        if status >= 300 {
+            return self.not_transferred(now, slot);
         }
-        self.not_transferred(now, slot, by)
+        let (dialog, by) = self.transfer_ends(slot)?;
+        let left = dialog.left;
+        dialog.end(now, TRANSFERRED);
+        if let Some(by) = by.and_then(|by| self.get_mut(by)).filter(|by| by.left) {
+            by.end(now, TRANSFERRED);
+        }
+        (!left).then_some(Event::Transferred(slot))
     }
 
-    fn not_transferred(&mut self, now: Instant, slot: Slot, by: Slot) -> Option<Event> {
-        if let Some(by) = self.get_mut(by).filter(|by| by.left) {
-            by.end(now, GOODBYE);
-        }
+    /// The dialog of a transfer that has come to its end, and the one that was to take its place. Nothing: there was none.
+    fn transfer_ends(&mut self, slot: Slot) -> Option<(&mut Dialog, Option<Slot>)> {
         let dialog = self.get_mut(slot)?;
+        let (parks, by) = (dialog.parks.take(), dialog.replaced_by.take().map(Slot));
+        (parks.is_some() || by.is_some()).then_some((dialog, by))
+    }
+
+    fn not_transferred(&mut self, now: Instant, slot: Slot) -> Option<Event> {
+        let (dialog, by) = self.transfer_ends(slot)?;
         dialog.left = false;
         dialog.until = None;
+        if let Some(by) = by.and_then(|by| self.get_mut(by)).filter(|by| by.left) {
+            by.end(now, GOODBYE);
+        }
         Some(Event::NotTransferred(slot))
     }
 
@@ -402,10 +431,7 @@ impl Agent {
                 *dialog = Dialog::FREE;
                 None
             }
-            Method::Refer if status >= 300 => {
-                let by = Slot(dialog.replaced_by.take()?);
-                self.not_transferred(now, slot, by)
-            }
+            Method::Refer if status >= 300 => self.not_transferred(now, slot),
             _ => None,
         }
     }

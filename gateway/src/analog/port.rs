@@ -6,7 +6,8 @@
 //! ```
 //!
 //! With a call on hold, a flash during anything but a talk returns to it, one during a talk changes between the two; hanging up
-//! connects the two others, also while the second one still rings; and who is left alone on hold rings the telephone again.
+//! connects the two others, also while the second one still rings; the number of a slot parks the one on hold (R29); and who is left
+//! alone on hold rings the telephone again.
 
 mod sound;
 
@@ -17,7 +18,7 @@ use heapless::String;
 use media::chain::{self, Command};
 use media::tone::Tone;
 use shared::analog::{LineFault, LineTestResult, Port as Setting};
-use shared::dial::{Dialled, Progress};
+use shared::dial::{Dialled, ParkSlot, Progress};
 use shared::id::IdKey;
 use sip::{Instant, Message};
 
@@ -228,6 +229,7 @@ impl Port {
                 };
                 self.state = State::Dials(now + wait);
             }
+            Progress::Complete(Dialled::Park(slot)) if self.held.is_some() => self.park(now, slot),
             Progress::Complete(meaning) => {
                 self.emergency = matches!(meaning, Dialled::Emergency(_));
                 self.place(now);
@@ -247,6 +249,14 @@ impl Port {
                 self.new_stream();
             }
             None => self.over(now, Tone::Congestion),
+        }
+    }
+
+    /// The call on hold is parked. It stays on hold until that is done.
+    fn park(&mut self, now: Instant, slot: ParkSlot) {
+        match self.held.is_some_and(|held| self.agent.park(held, slot)) {
+            true => self.state = State::Calls { rings: false },
+            false => self.over(now, Tone::Congestion),
         }
     }
 
@@ -380,6 +390,7 @@ impl Port {
             self.agent.hang_up(now, slot);
         }
         self.state = State::Idle;
+        self.held.take_if(|held| self.agent.leave_parking(now, *held));
         self.recall(now);
     }
 
@@ -414,6 +425,16 @@ impl Port {
                 );
             }
             agent::Event::Gone(slot) => self.gone(now, slot),
+            agent::Event::Transferred(slot) => {
+                let mut own = [&mut self.held, &mut self.active];
+                let own = own.iter_mut().find(|own| ***own == Some(slot));
+                if own.and_then(|own| own.take()).is_some() {
+                    self.over(now, Tone::Acceptance);
+                }
+            }
+            agent::Event::NotTransferred(slot) if self.held == Some(slot) => self.over(now, Tone::Busy),
+            // It was taken back meanwhile.
+            agent::Event::NotTransferred(slot) if self.active == Some(slot) => {}
             agent::Event::NotTransferred(slot) => {
                 if self.state == State::Idle && !self.line.is_off_hook() {
                     self.held = Some(slot);

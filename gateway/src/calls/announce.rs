@@ -12,6 +12,7 @@ use sip::b2bua::{Cause, SDP_MAX, Side};
 use sip::pool::Key;
 use sip::sdp::{Audio, Codec, Direction, Sdp};
 
+use super::Meta;
 use crate::Gateway;
 use crate::budget::{PLAYERS, RTP_PORT};
 use crate::io::MediaOutput;
@@ -40,8 +41,8 @@ impl Gateway<'_> {
         self.announce(now, call, prompt, 503, Cause::OUT_OF_ORDER);
     }
 
-    /// A player that plays nothing. An emergency call takes one away from another call, which gets its answer now.
-    fn player_for(&mut self, now: Instant, emergency: bool) -> Option<u8> {
+    /// A player that plays nothing.
+    pub(super) fn free_player(&mut self) -> Option<u8> {
         let busy = self
             .calls
             .iter()
@@ -49,18 +50,23 @@ impl Gateway<'_> {
             .fold(0u8, |busy, p| busy | 1 << p);
         let first = self.next_player;
         let mut round = (0..PLAYERS as u8).map(|n| (first + n) % PLAYERS as u8);
-        if let Some(player) = round.find(|player| busy >> player & 1 == 0) {
-            self.next_player = (player + 1) % PLAYERS as u8;
+        let player = round.find(|player| busy >> player & 1 == 0)?;
+        self.next_player = (player + 1) % PLAYERS as u8;
+        Some(player)
+    }
+
+    /// A player for spoken words: without a free one, that of a parked call, which is silent meanwhile. An emergency call takes one
+    /// away from any other call, which gets its answer now.
+    fn player_for(&mut self, now: Instant, emergency: bool) -> Option<u8> {
+        if let Some(player) = self.free_player() {
             return Some(player);
         }
-        if !emergency {
-            return None;
-        }
-        let other = self
+        let may_lose = |meta: &Meta| meta.parked.is_some() || emergency && !meta.emergency;
+        let playing = self
             .calls
             .iter()
-            .find(|(_, meta, _)| meta.player.is_some() && !meta.emergency)?
-            .0;
+            .filter(|(_, meta, _)| meta.player.is_some() && may_lose(meta));
+        let (other, ..) = playing.max_by_key(|(_, meta, _)| meta.parked.is_some())?;
         let meta = self.calls.meta_mut(other)?;
         let (player, (status, cause)) = (meta.player.take()?, meta.verdict);
         self.calls.refuse(now, other, status, cause);

@@ -76,6 +76,9 @@ impl Gateway<'_> {
     }
 
     fn on_deadline(&mut self, now: Instant, call: Key) {
+        if self.on_forgotten(now, call) {
+            return;
+        }
         let Some(meta) = self.calls.meta(call) else { return };
         if meta.answered.is_some() {
             self.try_join(now, call);
@@ -159,6 +162,7 @@ impl Gateway<'_> {
         }
         if let Some(player) = player {
             self.media(MediaOutput::Stop { player });
+            self.play_hold_tone_again();
         }
         self.after_transfer(now, call, transfer, status);
     }
@@ -177,7 +181,7 @@ impl Gateway<'_> {
             return;
         };
         let (leg, direction, terminal) = match side {
-            // In the session of the call that it has taken over.
+            // In the session of the call that it has taken over or from its slot.
             Side::Caller if meta.picks => (2, Direction::In, meta.caller),
             Side::Caller => (0, Direction::In, meta.caller),
             Side::Callee if meta.answered_by.is_none() => return,

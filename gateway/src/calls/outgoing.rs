@@ -65,6 +65,7 @@ impl Gateway<'_> {
                 return self.inside(now, start, caller, to, &called);
             }
             Dialled::PickUp(key) => return self.pick_up_at(now, start, caller, key),
+            Dialled::Park(slot) => return self.at_slot(now, start, caller, slot),
             Dialled::Rep(index) => {
                 let rep = self.site.reps.get(index).ok_or(No(404, None))?;
                 let (to, called) = (To::Number(rep.number), user(rep.number.digits()));

@@ -224,6 +224,7 @@ impl Gateway<'_> {
                 };
                 gone.into_iter().for_each(|key| self.busy.end(key));
             }
+            self.is_parked(now, call);
         }
         self.lamps.is_due = true;
     }
@@ -233,8 +234,10 @@ impl Gateway<'_> {
         self.calls.report(now, call, status, true);
         // What was made for it fails it once.
         while let Some(made) = self.made_for(call) {
-            if let Some(meta) = self.calls.meta_mut(made) {
-                meta.transfer = None;
+            let Some(meta) = self.calls.meta_mut(made) else { break };
+            meta.transfer = None;
+            if meta.picks {
+                self.calls.refuse(now, made, status, None);
             }
         }
         if self.calls.staying(call).is_none() || self.calls.stay(call) {
@@ -254,7 +257,7 @@ impl Gateway<'_> {
     }
 
     /// Rings the transferor's phones for who was to be transferred.
-    fn recall(&mut self, now: Instant, of: Key, transferor: IdKey) -> Result<(), No> {
+    pub(super) fn recall(&mut self, now: Instant, of: Key, transferor: IdKey) -> Result<Key, No> {
         let from = self.staying_party(of);
         let from = from.as_str();
         let id = self.site.id(transferor).ok_or(No(404, None))?;
@@ -269,6 +272,10 @@ impl Gateway<'_> {
         };
         let mut meta = self.meta(now, Kind::Inside, start, None);
         meta.recalls = true;
+        if let Some(theirs) = self.calls.meta(of).filter(|_| self.waits_in_slot(of)) {
+            // One call, of which nobody new is the caller.
+            (meta.session, meta.written) = (theirs.session, [true, false]);
+        }
         let call = self.open(now, start, meta)?;
         let realm = &self.site.sys.realm;
         let shown = address(self.label(from), from, realm);
@@ -276,11 +283,11 @@ impl Gateway<'_> {
         if self.present(now, call, &shown, &to, "") {
             self.ring(now, call, Call::new(To::Extension(transferor)));
         }
-        Ok(())
+        Ok(call)
     }
 
     /// A call that is there for the transfer of another one.
-    fn made_for(&self, call: Key) -> Option<Key> {
+    pub(super) fn made_for(&self, call: Key) -> Option<Key> {
         let mut calls = self.calls.iter();
         calls
             .find(|(_, meta, _)| meta.transfer == Some(call))

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use shared::channels::Use;
+use shared::dial::ParkSlot;
 use shared::id::IdKey;
 use shared::number::Number;
 use shared::site::Site;
@@ -27,8 +28,8 @@ impl Shown {
     /// No calls.
     pub const DARK: Self = Self([0; Line::COUNT]);
 
-    /// Looks at the calls again: the lines whose lamps show something else now, as bits by [`Line::index`].
-    pub fn follow(&mut self, site: &Site, calls: &Calls<'_, Meta>) -> u128 {
+    /// Looks at the calls again: whose lamps show something else now, by [`Line::index`].
+    pub fn follow(&mut self, site: &Site, calls: &Calls<'_, Meta>) -> [bool; Line::COUNT] {
         let mut now = [0; Line::COUNT];
         let mut light = |line: Line, call: Key, state: State| {
             if let Some(lamp) = now.get_mut(line.index()) {
@@ -48,14 +49,17 @@ impl Shown {
             for key in calls.branches(call).filter_map(terminal).filter(|_| !is_answered) {
                 light(Line::Id(key), call, State::Early);
             }
+            if let Some(slot) = slot(calls, call, meta) {
+                light(Line::Park(slot), call, State::Confirmed);
+            }
             let number = number(meta);
             if let Some(rep) = site.reps.iter().position(|rep| Some(rep.number) == number) {
                 light(Line::Rep(rep as u8), call, state);
             }
         }
-        let mut changed = 0;
-        for (at, (old, new)) in self.0.iter().zip(now).enumerate() {
-            changed |= u128::from(*old != new) << at;
+        let mut changed = [false; Line::COUNT];
+        for (changed, (old, new)) in changed.iter_mut().zip(self.0.iter().zip(now)) {
+            *changed = *old != new;
         }
         self.0 = now;
         changed
@@ -141,6 +145,22 @@ fn is_public(meta: &Meta) -> bool {
     !hidden && !meta.emergency
 }
 
+/// Where a call is parked.
+fn slot(calls: &Calls<'_, Meta>, call: Key, meta: &Meta) -> Option<ParkSlot> {
+    let parked = meta.parked.filter(|_| calls.linked(call).is_some());
+    parked.map(|parked| parked.slot)
+}
+
+/// The one dialog that stands for what is parked in a slot.
+fn of_slot(calls: &Calls<'_, Meta>, wanted: ParkSlot) -> Lamp<'static> {
+    let mut calls_there = calls.iter().filter(|(call, meta, _)| slot(calls, *call, meta) == Some(wanted));
+    let state = match calls_there.next() {
+        Some(_) => State::Confirmed,
+        None => State::Terminated,
+    };
+    Dialog { state, ..OFF }
+}
+
 /// The one dialog that stands for all calls of a number.
 fn of_rep<'a>(site: &Site, calls: &Calls<'_, Meta>, rep: u8) -> Lamp<'a> {
     let called = site.reps.get(usize::from(rep)).map(|rep| rep.number);
@@ -211,6 +231,15 @@ impl Gateway<'_> {
             }),
             (Package::Dialog, Line::Rep(rep)) => {
                 let dialogs = core::iter::once(rep).map(|rep| of_rep(site, calls, rep));
+                send(&DialogInfo {
+                    version,
+                    scope,
+                    entity,
+                    dialogs,
+                })
+            }
+            (Package::Dialog, Line::Park(slot)) => {
+                let dialogs = core::iter::once(slot).map(|slot| of_slot(calls, slot));
                 send(&DialogInfo {
                     version,
                     scope,

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use shared::dial::ParkSlot;
 use shared::id::{Extension, IdKey};
 use shared::number::Number;
 use shared::site::{Called, MAX_IDS, Site};
@@ -42,6 +43,9 @@ impl Package {
     }
 }
 
+/// Lines that have a number of the contract.
+const NUMBERED: usize = 2 * MAX_IDS;
+
 /// What has a lamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -49,27 +53,25 @@ pub(super) enum Line {
     Id(IdKey),
     /// The representative number with this index in [`Site::reps`].
     Rep(u8),
+    /// A slot for a parked call.
+    Park(ParkSlot),
 }
 
 impl Line {
     /// How many there are.
-    pub const COUNT: usize = 2 * MAX_IDS;
+    pub const COUNT: usize = NUMBERED + ParkSlot::COUNT as usize;
 
     /// Its number, below [`Line::COUNT`].
-    pub const fn index(self) -> usize {
+    pub fn index(self) -> usize {
         match self {
             Self::Id(key) => key.index(),
             Self::Rep(rep) => MAX_IDS + rep as usize % MAX_IDS,
+            Self::Park(slot) => NUMBERED + slot.number() as usize - 1,
         }
-    }
-
-    /// Is its bit set?
-    pub fn is_in(self, lines: u128) -> bool {
-        lines >> self.index() & 1 != 0
     }
 }
 
-const _: () = assert!(Line::COUNT <= u128::BITS as usize && BINDINGS <= u8::MAX as usize);
+const _: () = assert!(Line::COUNT <= u8::MAX as usize && BINDINGS <= u8::MAX as usize);
 
 /// Who watches what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +96,9 @@ impl Watch {
     ) -> Result<Self, u16> {
         let mut buffer = [0; 40];
         let asked = dialled(message, &mut buffer).ok_or(404u16)?;
+        let slot = ParkSlot::read(asked.as_bytes()).map(Line::Park);
         let (line, by_extension) = match asked.parse::<Extension>() {
+            _ if slot.is_some() => (slot, false),
             Ok(extension) => (site.by_extension(extension).map(|id| Line::Id(id.key)), true),
             Err(_) => (
                 Number::parse(asked)
@@ -126,6 +130,7 @@ impl Watch {
                 let extension = *old.extensions.get(key.index())?;
                 Line::Id(new.by_extension(extension?)?.key)
             }
+            line @ Line::Park(_) => line,
             line => numbered(new, (*old.numbers.get(line.index())?)?)?,
         };
         let own = self.package == Package::Dialog || line == Line::Id(self.phone);
@@ -145,7 +150,10 @@ impl Watch {
         let [place, line, phone, flags] = bits.to_le_bytes();
         let line = match IdKey::new(line.into()) {
             Some(key) => Line::Id(key),
-            None => Line::Rep(line % MAX_IDS as u8),
+            None => match ParkSlot::new((line + 1).saturating_sub(NUMBERED as u8)) {
+                Some(slot) => Line::Park(slot),
+                None => Line::Rep(line % MAX_IDS as u8),
+            },
         };
         let package = match flags & 2 {
             0 => Package::Dialog,
@@ -170,14 +178,14 @@ impl Watch {
 pub(super) struct Names {
     extensions: [Option<Extension>; MAX_IDS],
     /// By [`Line::index`].
-    numbers: [Option<Number>; Line::COUNT],
+    numbers: [Option<Number>; NUMBERED],
 }
 
 impl Names {
     /// Nothing has a name.
     pub const NONE: Self = Self {
         extensions: [None; MAX_IDS],
-        numbers: [None; Line::COUNT],
+        numbers: [None; NUMBERED],
     };
 
     /// As a site has them.
@@ -225,6 +233,7 @@ impl fmt::Display for Entity<'_> {
                 Some(rep) => write!(f, "sip:{}@{realm}", rep.number.digits()),
                 None => write!(f, "sip:{realm}"),
             },
+            Line::Park(slot) => write!(f, "sip:{slot}@{realm}"),
         }
     }
 }

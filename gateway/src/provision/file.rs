@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 use core::net::Ipv4Addr;
 
+use shared::dial::ParkSlot;
 use shared::hub::{Mac, PhoneModel};
 use shared::site::{Id, Site};
 
@@ -66,11 +67,58 @@ impl Facts<'_> {
         core::fmt::from_fn(move |f| write!(f, "{address}:{SIP_PORT}"))
     }
 
-    /// The other terminals of the site: what the keys of a phone are for.
-    pub fn others<'s>(&'s self, lines: &'s [Line<'_>]) -> impl Iterator<Item = &'s Id> {
+    /// What the keys of a phone are for that it has beside its line: the other terminals of the site from the front, and at the end
+    /// the slots for parked calls, all of them where there is room, and at least `parks`.
+    pub fn keys<'s>(&'s self, lines: &'s [Line<'_>], keys: usize, parks: usize) -> impl Iterator<Item = Key<'s>> {
+        let front = self.others(lines).count().min(keys.saturating_sub(parks));
+        let slots = (keys - front).min(ParkSlot::COUNT.into());
+        let others = self.others(lines).take(front).map(Key::Phone);
+        let free = keys - front - slots;
+        others
+            .chain(core::iter::repeat_n(Key::Free, free))
+            .chain(ParkSlot::all().take(slots).map(Key::Park))
+    }
+
+    /// The other terminals of the site.
+    fn others<'s>(&'s self, lines: &'s [Line<'_>]) -> impl Iterator<Item = &'s Id> {
         let own = |id: &Id| lines.iter().any(|line| line.id.key == id.key);
         let site = self.site;
         site.ids.iter().filter(move |id| site.is_here(id) && !own(id))
+    }
+}
+
+/// What is written beside a key for a parked call, by the number of the slot.
+const PARKS: [&str; 1 + ParkSlot::COUNT as usize] = ["", "パーク1", "パーク2", "パーク3", "パーク4"];
+
+/// A key with a lamp.
+#[derive(Clone, Copy)]
+pub enum Key<'a> {
+    /// For the calls of another terminal.
+    Phone(&'a Id),
+    /// For a parked call.
+    Park(ParkSlot),
+    /// For nothing.
+    Free,
+}
+
+impl Key<'_> {
+    /// What is written beside it.
+    pub fn label(&self) -> &str {
+        let slot = match self {
+            Self::Phone(id) => return &id.label,
+            Self::Park(slot) => usize::from(slot.number()),
+            Self::Free => 0,
+        };
+        PARKS.get(slot).copied().unwrap_or_default()
+    }
+
+    /// What is dialled by it, and what its lamp is for.
+    pub fn number(&self) -> impl fmt::Display {
+        core::fmt::from_fn(|f| match self {
+            Self::Phone(id) => write!(f, "{}", id.extension),
+            Self::Park(slot) => write!(f, "{slot}"),
+            Self::Free => Ok(()),
+        })
     }
 }
 

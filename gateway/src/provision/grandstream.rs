@@ -7,7 +7,7 @@ use core::fmt::{self, Display, Write};
 
 use shared::hub::PhoneModel;
 
-use super::file::{ASKS_EVERY, Bare, Content, Facts, Line, PICK_UP, REGISTERS_FOR, Waits};
+use super::file::{ASKS_EVERY, Bare, Content, Facts, Key, Line, PICK_UP, REGISTERS_FOR, Waits};
 use super::window::Xml;
 
 /// Keys with a lamp of a GXP1628, and the settings of each: what it does, account, label, number. The first seven are in a row.
@@ -156,7 +156,10 @@ fn dial_plan(facts: &Facts<'_>) -> &'static str {
     }
 }
 
-/// A desk phone: account, line keys, keys with a lamp. Keys for parked calls belong here when the box parks calls.
+/// Keys for parked calls that every desk phone has.
+const PARKS: usize = 2;
+
+/// A desk phone: account, line keys, keys with a lamp.
 fn desk(w: &mut dyn Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Result {
     let [numbers, _] = &LINES;
     for line in lines.iter().take(1) {
@@ -192,18 +195,18 @@ fn desk(w: &mut dyn Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Result
         ],
     )?;
     p(w, 290, dial_plan(facts))?;
-    let mut others = facts.others(lines);
-    for [mode, account, label, number] in KEYS {
-        // A key that nobody is behind is a speed dial of nothing.
-        match others.next() {
-            Some(id) => {
-                p(w, mode, 1)?;
-                p(w, account, 0)?;
-                p(w, label, Xml(&id.label))?;
-                p(w, number, id.extension)?;
-            }
-            None => all(w, &[(mode, "0"), (account, "0"), (label, ""), (number, "")])?,
-        }
+    let keys = facts.keys(lines, KEYS.len(), PARKS);
+    for ([mode, account, label, number], key) in KEYS.into_iter().zip(keys) {
+        let does = match key {
+            Key::Phone(_) => 1,
+            Key::Park(_) => 9,
+            // A speed dial of nothing.
+            Key::Free => 0,
+        };
+        p(w, mode, does)?;
+        p(w, account, 0)?;
+        p(w, label, Xml(key.label()))?;
+        p(w, number, key.number())?;
     }
     Ok(())
 }

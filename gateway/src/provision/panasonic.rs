@@ -5,8 +5,9 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::file::{ASKS_EVERY, Content, Facts, Line, PICK_UP, REGISTERS_FOR, Waits};
+use super::file::{ASKS_EVERY, Content, Facts, Key, Line, PICK_UP, REGISTERS_FOR, Waits};
 use super::window::Quoted;
+use shared::dial::ParkSlot;
 use crate::budget::SIP_PORT;
 
 /// The first line. A file without its first 44 bytes is not read.
@@ -147,31 +148,24 @@ fn account(w: &mut dyn Write, facts: &Facts<'_>, line: &Line<'_>) -> fmt::Result
     )
 }
 
-/// The line, and the others of the site. Keys for parked calls belong here when the box parks calls.
+/// The line, the others of the site, and at the end the slots for parked calls.
 fn keys(w: &mut dyn Write, facts: &Facts<'_>, lines: &[Line<'_>]) -> fmt::Result {
-    let own = lines
-        .iter()
-        .take(1)
-        .map(|line| ("X_PANASONIC_IPTEL_LINE", line.id));
-    let others = facts.others(lines).map(|id| ("X_PANASONIC_IPTEL_BLF", id));
-    let mut keys = own.chain(others);
-    for key in 1..=KEYS {
-        match keys.next() {
-            Some((act, id)) => {
-                write!(
-                    w,
-                    "FLEX_BUTTON_FACILITY_ACT{key}=\"{act}\"\r\nFLEX_BUTTON_FACILITY_ARG{key}=\""
-                )?;
-                if act != "X_PANASONIC_IPTEL_LINE" {
-                    write!(w, "{}", id.extension)?;
-                }
-                write!(w, "\"\r\nFLEX_BUTTON_LABEL{key}=\"{}\"\r\n", Quoted(&id.label))?;
-            }
-            None => write!(
-                w,
-                "FLEX_BUTTON_FACILITY_ACT{key}=\"\"\r\nFLEX_BUTTON_FACILITY_ARG{key}=\"\"\r\nFLEX_BUTTON_LABEL{key}=\"\"\r\n"
-            )?,
-        }
+    let key = |w: &mut dyn Write, at: usize, act: &str, number: &dyn Display, label: &str| {
+        write!(w, "FLEX_BUTTON_FACILITY_ACT{at}=\"{act}\"\r\n")?;
+        write!(w, "FLEX_BUTTON_FACILITY_ARG{at}=\"{number}\"\r\n")?;
+        write!(w, "FLEX_BUTTON_LABEL{at}=\"{}\"\r\n", Quoted(label))
+    };
+    if let Some(line) = lines.first() {
+        key(w, 1, "X_PANASONIC_IPTEL_LINE", &"", &line.id.label)?;
+    }
+    let first = 1 + lines.len().min(1);
+    let keys = facts.keys(lines, KEYS + 1 - first, ParkSlot::COUNT.into());
+    for (at, does) in (first..).zip(keys) {
+        let act = match does {
+            Key::Phone(_) | Key::Park(_) => "X_PANASONIC_IPTEL_BLF",
+            Key::Free => "",
+        };
+        key(w, at, act, &does.number(), does.label())?;
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ const ALL: usize = usize::MAX;
 
 /// A phone's subscription.
 #[derive(Clone)]
-struct Lamp {
-    dialog: Dialog,
+pub struct Lamp {
+    pub dialog: Dialog,
     phone: Phone,
     event: &'static str,
     more: &'static str,
@@ -63,7 +63,7 @@ impl Lamp {
 
     /// It is taken, and the first NOTIFY is answered.
     #[track_caller]
-    fn on(phone: &Phone, line: &str, call_id: &str, o: &mut Office) -> (Self, Seen) {
+    pub fn on(phone: &Phone, line: &str, call_id: &str, o: &mut Office) -> (Self, Seen) {
         let mut lamp = Self::new(phone, line, call_id);
         let ok = lamp.ask_twice(o, 3_600, "200");
         lamp.dialog = lamp.dialog.clone().confirmed(&ok);
@@ -75,7 +75,7 @@ impl Lamp {
 
     /// Its next NOTIFY, answered.
     #[track_caller]
-    fn told(&self, o: &mut Office) -> Seen {
+    pub fn told(&self, o: &mut Office) -> Seen {
         let ours = |seen: &Seen| seen.what() == "NOTIFY" && seen.header("Call-ID") == self.dialog.call_id;
         let Some(place) = o.seen.iter().position(ours) else {
             panic!("no NOTIFY in {}; {:#?}", self.dialog.call_id, o.seen);
@@ -88,7 +88,7 @@ impl Lamp {
 }
 
 /// What a document says: `state direction remote` of each dialog.
-fn shows(notify: &Seen) -> Vec<String> {
+pub fn shows(notify: &Seen) -> Vec<String> {
     assert_eq!(notify.header("Content-Type"), "application/dialog-info+xml");
     let between = |text: &str, from: &str, to: &str| {
         let rest = text.split_once(from)?.1;

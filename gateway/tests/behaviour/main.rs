@@ -15,6 +15,7 @@ mod lamps;
 mod line;
 mod load;
 mod outside;
+mod park;
 mod pickup;
 mod power;
 mod provision;

@@ -10,7 +10,7 @@ fn key(index: u16) -> Option<IdKey> {
 
 /// Phone `from` calls phone `to`, which answers.
 #[track_caller]
-fn talking(o: &mut Office, from: u16, to: u16, call_id: &str) -> (Dialog, Dialog) {
+pub fn talking(o: &mut Office, from: u16, to: u16, call_id: &str) -> (Dialog, Dialog) {
     let [a, b] = [from, to].map(Phone::new);
     let caller = o.dial(&a, &format!("{}", 200 + to), call_id);
     let invite = o.expect(b.address, "INVITE");
@@ -21,7 +21,7 @@ fn talking(o: &mut Office, from: u16, to: u16, call_id: &str) -> (Dialog, Dialog
 
 /// A call from outside to phone 0's number, answered.
 #[track_caller]
-fn from_outside(o: &mut Office) -> (Dialog, Dialog) {
+pub fn from_outside(o: &mut Office) -> (Dialog, Dialog) {
     let carrier = o.carrier_calls("0312340000", "in1");
     let invite = o.expect(Phone::new(0).address, "INVITE");
     let callee = o.take(&invite);
@@ -30,7 +30,7 @@ fn from_outside(o: &mut Office) -> (Dialog, Dialog) {
 }
 
 /// A REFER within a dialog.
-fn refer(o: &mut Office, dialog: &mut Dialog, to: &str, more: &str) {
+pub fn refer(o: &mut Office, dialog: &mut Dialog, to: &str, more: &str) {
     dialog.cseq += 1;
     let Dialog { contact, cseq, .. } = &*dialog;
     let extra = format!("Contact: <{contact}>\r\nRefer-To: {to}\r\n{more}");
@@ -40,7 +40,7 @@ fn refer(o: &mut Office, dialog: &mut Dialog, to: &str, more: &str) {
 
 /// The NOTIFY with this status, answered.
 #[track_caller]
-fn notified(o: &mut Office, dialog: &Dialog, status: &str) {
+pub fn notified(o: &mut Office, dialog: &Dialog, status: &str) {
     let notify = o.expect(dialog.peer, "NOTIFY");
     assert_eq!(notify.header("Event"), "refer");
     assert!(
@@ -72,7 +72,7 @@ fn takes(o: &mut Office, stays: &Dialog, new: &Dialog) {
 }
 
 /// The new side answers an INVITE that has no offer, with one of its own.
-fn answers(o: &mut Office, invite: &Seen) -> Dialog {
+pub fn answers(o: &mut Office, invite: &Seen) -> Dialog {
     assert_eq!(invite.body(), "");
     o.answer(invite, 200);
     Dialog::of_callee(invite)
@@ -80,7 +80,7 @@ fn answers(o: &mut Office, invite: &Seen) -> Dialog {
 
 /// Good-bye of the box to who was replaced.
 #[track_caller]
-fn replaced(o: &mut Office, dialog: &Dialog) {
+pub fn replaced(o: &mut Office, dialog: &Dialog) {
     let bye = o.expect(dialog.peer, "BYE");
     assert_eq!(bye.header("Call-ID"), dialog.call_id);
     o.reply(&bye, &answer(&bye, 200, ""));

@@ -53,7 +53,7 @@ fn is_emergency(site: &Site, typed: &[u8]) -> bool {
 fn goes_on(site: &Site, typed: &[u8]) -> bool {
     let Some((keys, _)) = chosen(typed) else {
         return match typed {
-            b"*" | b"**" => true,
+            b"*" | b"**" | b"**0" => true,
             [b'*', b'*', there @ ..] => begins_extension(site, there),
             _ => false,
         };

@@ -70,6 +70,14 @@ impl<M> Calls<'_, M> {
         Ok(())
     }
 
+    /// Lets the caller of a waiting call, `by`, talk with the leg that stays in another one, `call`: that leg is offered what the
+    /// caller has, whose answer is what comes of it. Then -> [`Event::Joined`]; or [`Event::Parted`], and the caller still waits.
+    pub fn take(&mut self, now: Instant, call: Key, by: Key) -> Result<(), Refusal> {
+        let waits = |call: &&Call<M>| call.stage == Stage::Waiting && call.moving.is_none();
+        let caller = self.calls.get(by).filter(waits).map(|call| call.caller);
+        self.join(now, call, caller.ok_or(Refusal::Gone)?)
+    }
+
     /// Who takes another call over has acknowledged the answer of ours: now what the other caller offers.
     pub(super) fn on_picking(&mut self, now: Instant, key: Key) {
         let Some(with) = self.joining(key) else { return };

@@ -158,10 +158,14 @@ impl<M> Calls<'_, M> {
     pub fn join(&mut self, now: Instant, call: Key, new: Key) -> Result<(), Refusal> {
         let (with, _) = self.place(new).ok_or(Refusal::Gone)?;
         let stays = self.staying(call).filter(|_| with != call).ok_or(Refusal::Gone)?;
-        let is_offered = self
-            .legs
-            .get(new)
-            .is_some_and(|leg| leg.ack == Ack::WaitsForPeer && leg.offerless);
+        // In a 2xx that waits for our ACK, or in the INVITE of a caller that waits.
+        let is_offered = self.legs.get(new).is_some_and(|leg| match leg.state {
+            State::Incoming => self
+                .calls
+                .get(with)
+                .is_some_and(|call| call.asked.open && !call.asked.delayed_offer),
+            _ => leg.ack == Ack::WaitsForPeer && leg.offerless,
+        });
         let departs = self.calls.get(with).is_some_and(|call| call.moving.is_some());
         if departs || !self.is_quiet(stays) || !(is_offered || self.is_quiet(new)) {
             return Err(Refusal::Media);

@@ -4,6 +4,7 @@ use core::fmt::Write as _;
 use core::time::Duration;
 
 use heapless::String;
+use shared::dial::ParkSlot;
 use shared::record::Party;
 use sip::{Full, Instant, Message, Method, Name, Writer};
 
@@ -77,6 +78,8 @@ pub struct Dialog {
     bye: bool,
     /// The dialog that takes this one's place (RFC 3891), once it is to be said.
     pub replaced_by: Option<u8>,
+    /// Where the other side is to be parked.
+    pub parks: Option<ParkSlot>,
     refer: bool,
     /// On hold: as it is to be, and as we have said.
     pub hold: bool,
@@ -108,6 +111,7 @@ impl Dialog {
         cancel: false,
         bye: false,
         replaced_by: None,
+        parks: None,
         refer: false,
         hold: false,
         held: false,
@@ -224,6 +228,11 @@ impl Dialog {
         self.refer = true;
     }
 
+    /// Its other side is to be parked: by REFER.
+    pub fn park(&mut self, at: ParkSlot) {
+        (self.parks, self.refer) = (Some(at), true);
+    }
+
     /// What is to be asked next.
     pub fn next_ask(&mut self, now: Instant) -> Option<Ask> {
         match self.state {
@@ -278,10 +287,11 @@ impl Dialog {
                 w.body_display("application/sdp", ours.offer(on_hold))
             }
             Ask::Refer => {
-                let (user, realm) = (by.map_or("", |by| &by.peer), own.realm);
                 w.raw(b"Refer-To: <");
-                write_uri(&mut w, user, realm);
-                if let Some(by) = by {
+                if let Some(slot) = self.parks {
+                    let _ = write!(w, "sip:{slot}@{}", own.realm);
+                } else if let Some(by) = by {
+                    write_uri(&mut w, &by.peer, own.realm);
                     // RFC 3891 §3: as the box sees that dialog.
                     let (call, theirs, ours) = (&by.call_id, &by.theirs, by.tag());
                     let _ = write!(w, "?Replaces={call}%3Bto-tag%3D{theirs}%3Bfrom-tag%3D{ours}");

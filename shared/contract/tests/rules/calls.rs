@@ -291,6 +291,7 @@ fn outgoing(world: &mut World, who: &str, digits: &str, wish: Option<Number>) ->
             (meaning, inside(To::Extension(to)), None)
         }
         Ok(Dialled::PickUp(at)) => (format!("pick-up at {}", world.name(at)), None, None),
+        Ok(Dialled::Park(slot)) => (format!("park {}", slot.number()), None, None),
         Ok(Dialled::Rep(index)) => {
             let rep = site.reps.get(index).ok_or("no such group")?;
             ("group".into(), inside(To::Number(rep.number)), None)
