@@ -19,7 +19,7 @@ use shared::id::{IdKey, SessionId};
 use shared::number::Number;
 use shared::record::{Party, Stamp};
 use shared::ring::Ringing;
-use sip::b2bua::{self, ADDRESS_MAX, Cause, Direct, Protocol, RETRY_AFTER, Refusal};
+use sip::b2bua::{self, ADDRESS_MAX, Cause, Direct, Protocol, RETRY_AFTER, Refusal, Side};
 use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Name, Uri};
@@ -81,6 +81,10 @@ pub struct Meta {
     picks: bool,
     /// It goes to a slot, for a call that is parked there.
     pub(crate) parked: Option<Parked>,
+    /// Number of the caller's leg in the session; the called side's is the next.
+    leg: u8,
+    /// Number of the next leg of the session, if there is one more.
+    next_leg: u8,
     /// The records of its two legs are written already.
     written: [bool; 2],
 }
@@ -317,8 +321,23 @@ impl Gateway<'_> {
             recalls: false,
             picks: false,
             parked: None,
+            leg: 0,
+            next_leg: 2,
             written: [false; 2],
         }
+    }
+
+    /// Makes a call one more leg of the session of another one, for its caller or for the called side: the other side's is written
+    /// down there.
+    fn goes_on_from(&mut self, of: Key, meta: &mut Meta, side: Side) {
+        let Some(of) = self.calls.meta_mut(of) else { return };
+        let leg = of.next_leg;
+        of.next_leg = leg.saturating_add(1);
+        (meta.session, meta.next_leg) = (of.session, of.next_leg);
+        (meta.leg, meta.written) = match side {
+            Side::Caller => (leg, [false, true]),
+            Side::Callee => (leg - 1, [true, false]),
+        };
     }
 
     /// Does something with each call that fits, which goes on fitting.

@@ -173,14 +173,14 @@ fn grandstream_files_are_xml() {
         if name.starts_with("gxp1628") {
             assert_eq!(value(270), Some(LABELS[0]));
             assert_eq!(value(34).is_some(), !name.contains("spent"));
-            // The keys: the other three, and five of nothing.
+            // The keys: the other three, one of nothing, and the four slots for parked calls.
             assert_eq!(
-                [323, 324, 325, 326, 353].map(value),
-                ["1", "1", "1", "0", "0"].map(Some)
+                [323, 324, 325, 326, 327, 353].map(value),
+                ["1", "1", "1", "0", "9", "9"].map(Some)
             );
             assert_eq!(
-                [303, 306, 309, 312].map(value),
-                ["201", "202", "203", ""].map(Some)
+                [303, 306, 309, 312, 315, 356].map(value),
+                ["201", "202", "203", "", "**01", "**04"].map(Some)
             );
             assert_eq!(
                 [302, 305, 308].map(value),

@@ -84,8 +84,16 @@ fn when_dialling_is_over() {
         (&plain, "**201", Progress::Complete(Dialled::PickUp(key(0)))),
         (&alike, "**20", more(Dialled::PickUp(key(0)))),
         (&plain, "**0", nothing),
-        (&plain, "**01", Progress::Complete(Dialled::Park(ParkSlot::new(1).unwrap()))),
-        (&alike, "**04#", Progress::Complete(Dialled::Park(ParkSlot::new(4).unwrap()))),
+        (
+            &plain,
+            "**01",
+            Progress::Complete(Dialled::Park(ParkSlot::new(1).unwrap())),
+        ),
+        (
+            &alike,
+            "**04#",
+            Progress::Complete(Dialled::Park(ParkSlot::new(4).unwrap())),
+        ),
         (&plain, "**05", Progress::Invalid(Refusal::UnknownFeature)),
         (&plain, "**5", Progress::Invalid(Refusal::UnknownFeature)),
         (&plain, "***", Progress::Invalid(Refusal::UnknownFeature)),

@@ -233,13 +233,12 @@ fn calls(scene: &mut Scene, excuses: Excuses, faults: &mut Faults) {
     for (session, call) in join(scene) {
         one_record_each(&session, &call, excuses, faults);
         one_answer(scene, &session, &call, excuses, faults);
-        let callers = call
-            .seen
-            .iter()
-            .filter(|(_, log)| log.direction == Direction::Out)
-            .count();
-        faults.unless(callers <= 1, || format!("{session}: {callers} callers"));
-        let Some((node, caller)) = call.seen.iter().find(|(_, log)| log.direction == Direction::Out) else {
+        // Who takes a call that is there already (`**`) has not made it.
+        let calls = |log: &CallLog| log.direction == Direction::Out && !log.peer.starts_with("**");
+        let mut callers = call.seen.iter().filter(|(_, log)| calls(log));
+        let more = callers.clone().count();
+        faults.unless(more <= 1, || format!("{session}: {more} callers"));
+        let Some((node, caller)) = callers.next() else {
             continue;
         };
         let (legs, side, died) = match *node {
@@ -297,11 +296,18 @@ fn stands(log: &CallLog) -> bool {
 }
 
 fn one_answer(scene: &Scene, session: &str, call: &Joined, excuses: Excuses, faults: &mut Faults) {
+    // Who had the call before it was parked may be followed by another (R29): its third leg is one that took it.
+    let was_parked = call.box_legs.iter().any(|leg| leg.leg > 1);
+    let follows = |log: &CallLog, end: Millis| stands(log) && log.answered.is_some_and(|at| at > end);
+    let is_followed = |log: &CallLog| {
+        let end = log.ended.filter(|_| was_parked);
+        end.is_some_and(|end| call.seen.iter().any(|(_, other)| follows(other, end)))
+    };
     // A phone whose 200 was never acknowledged did not win.
     let winners: Vec<_> = call
         .seen
         .iter()
-        .filter(|(_, log)| stands(log) && log.outcome != Some(Outcome::Lost))
+        .filter(|(_, log)| stands(log) && log.outcome != Some(Outcome::Lost) && !is_followed(log))
         .map(|(node, log)| (node, log.answered, &log.outcome))
         .collect();
     let caller_gave_up = call.seen.iter().any(|(_, log)| {

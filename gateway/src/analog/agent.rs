@@ -19,8 +19,8 @@ use sip::{Full, Instant, Message, Method, Name, Writer, write_response_head};
 
 use crate::AGENT;
 use dialog::{Ack, Dialog, State};
-pub use stream::{Ours, Remote};
 use stream::{MEDIA_MAX, keep};
+pub use stream::{Ours, Remote};
 
 /// A call, one on hold, one that is left.
 const DIALOGS: usize = 3;

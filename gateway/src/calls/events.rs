@@ -181,11 +181,9 @@ impl Gateway<'_> {
             return;
         };
         let (leg, direction, terminal) = match side {
-            // In the session of the call that it has taken over or from its slot.
-            Side::Caller if meta.picks => (2, Direction::In, meta.caller),
-            Side::Caller => (0, Direction::In, meta.caller),
+            Side::Caller => (meta.leg, Direction::In, meta.caller),
             Side::Callee if meta.answered_by.is_none() => return,
-            Side::Callee => (1, Direction::Out, meta.answered_by.and_then(terminal)),
+            Side::Callee => (meta.leg + 1, Direction::Out, meta.answered_by.and_then(terminal)),
         };
         let [caller, callee] = &mut meta.written;
         let written = if side == Side::Caller { caller } else { callee };

@@ -44,7 +44,9 @@ pub(crate) struct Parked {
 /// The slot that a flow belongs to.
 pub(crate) fn slot(flow: Flow) -> Option<ParkSlot> {
     let number = u8::try_from(flow.stream).ok();
-    number.filter(|_| flow.interface == INTERFACE).and_then(ParkSlot::new)
+    number
+        .filter(|_| flow.interface == INTERFACE)
+        .and_then(ParkSlot::new)
 }
 
 impl Gateway<'_> {
@@ -83,13 +85,7 @@ impl Gateway<'_> {
         }
     }
 
-    fn park(
-        &mut self,
-        now: Instant,
-        start: Start<'_, '_>,
-        phone: IdKey,
-        slot: ParkSlot,
-    ) -> Result<(), No> {
+    fn park(&mut self, now: Instant, start: Start<'_, '_>, phone: IdKey, slot: ParkSlot) -> Result<(), No> {
         if self.parked(slot).is_some() {
             return Err(No(486, None));
         }
@@ -127,9 +123,8 @@ impl Gateway<'_> {
         let (of, _) = self.calls.linked(parked).ok_or(No(486, None))?;
         self.stop_recall(now, of);
         self.depart_from_slot(parked)?;
-        let session = self.calls.meta(of).map(|meta| meta.session);
         let mut meta = self.meta(now, Kind::Inside, start, Some(phone));
-        meta.session = session.unwrap_or(meta.session);
+        self.goes_on_from(of, &mut meta, Side::Caller);
         (meta.picks, meta.transfer) = (true, Some(of));
         let opened = self.open(now, start, meta);
         let taken = opened.and_then(|call| Ok(self.calls.take(now, of, call)?));
@@ -219,7 +214,10 @@ impl Gateway<'_> {
     ) -> Result<usize, Full> {
         let offer = message.body();
         let remote = Sdp::parse(offer).and_then(|offer| Remote::read(&offer));
-        let (invites, ours) = (message.method() == Method::Invite, call.and_then(|call| self.ours(call, message)));
+        let (invites, ours) = (
+            message.method() == Method::Invite,
+            call.and_then(|call| self.ours(call, message)),
+        );
         let status = match (message.method(), ours) {
             (Method::Invite, None) => 480,
             (Method::Invite, _) if remote.is_none() && !offer.is_empty() => 488,
@@ -256,16 +254,28 @@ impl Gateway<'_> {
 
     /// Plays the tone to who is parked, or about to be, if there is a player and it wants to hear.
     fn play_hold_tone(&mut self, call: Key) {
-        let Some(player) = self.calls.meta(call).and_then(|meta| meta.player).or_else(|| self.free_player()) else {
+        let Some(player) = self
+            .calls
+            .meta(call)
+            .and_then(|meta| meta.player)
+            .or_else(|| self.free_player())
+        else {
             return;
         };
         let mut sdp = [0; sip::b2bua::SDP_MAX];
         let remote = self.calls.sdp(call, Side::Callee, &mut sdp);
         let remote = remote.and_then(|sdp| Remote::read(&Sdp::parse(sdp)?));
-        let Some(meta) = self.calls.meta_mut(call) else { return };
+        let Some(meta) = self.calls.meta_mut(call) else {
+            return;
+        };
         meta.player = Some(player);
         match remote {
-            Some(Remote { to, law, listens: true, .. }) => self.media(MediaOutput::Hold { player, to, law }),
+            Some(Remote {
+                to,
+                law,
+                listens: true,
+                ..
+            }) => self.media(MediaOutput::Hold { player, to, law }),
             Some(_) => self.media(MediaOutput::Stop { player }),
             // It has not said yet.
             None => {}
@@ -275,7 +285,11 @@ impl Gateway<'_> {
     /// A player is free: somebody who is parked may have been waiting for it.
     pub(super) fn play_hold_tone_again(&mut self) {
         let silent = |meta: &Meta| meta.parked.is_some() && meta.player.is_none();
-        let found = self.calls.iter().find(|(_, meta, _)| silent(meta)).map(|(call, ..)| call);
+        let found = self
+            .calls
+            .iter()
+            .find(|(_, meta, _)| silent(meta))
+            .map(|(call, ..)| call);
         if let Some(call) = found {
             self.play_hold_tone(call);
         }

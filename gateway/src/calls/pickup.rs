@@ -85,9 +85,9 @@ impl Gateway<'_> {
         if theirs.caller == Some(phone) || personal {
             return Err(No(403, Some(BARRED)));
         }
-        let session = theirs.session;
         let mut meta = self.meta(now, Kind::Inside, start, Some(phone));
-        (meta.session, meta.picks) = (session, true);
+        self.goes_on_from(other, &mut meta, Side::Caller);
+        meta.picks = true;
         let call = self.open(now, start, meta)?;
         let random = self.random() & 0x7FFF_FFFF;
         let ours = self.address.map(|address| (address, NO_PORT).into());

@@ -234,7 +234,9 @@ impl Gateway<'_> {
         self.calls.report(now, call, status, true);
         // What was made for it fails it once.
         while let Some(made) = self.made_for(call) {
-            let Some(meta) = self.calls.meta_mut(made) else { break };
+            let Some(meta) = self.calls.meta_mut(made) else {
+                break;
+            };
             meta.transfer = None;
             if meta.picks {
                 self.calls.refuse(now, made, status, None);
@@ -272,9 +274,8 @@ impl Gateway<'_> {
         };
         let mut meta = self.meta(now, Kind::Inside, start, None);
         meta.recalls = true;
-        if let Some(theirs) = self.calls.meta(of).filter(|_| self.waits_in_slot(of)) {
-            // One call, of which nobody new is the caller.
-            (meta.session, meta.written) = (theirs.session, [true, false]);
+        if self.waits_in_slot(of) {
+            self.goes_on_from(of, &mut meta, Side::Callee);
         }
         let call = self.open(now, start, meta)?;
         let realm = &self.site.sys.realm;

@@ -153,7 +153,9 @@ fn slot(calls: &Calls<'_, Meta>, call: Key, meta: &Meta) -> Option<ParkSlot> {
 
 /// The one dialog that stands for what is parked in a slot.
 fn of_slot(calls: &Calls<'_, Meta>, wanted: ParkSlot) -> Lamp<'static> {
-    let mut calls_there = calls.iter().filter(|(call, meta, _)| slot(calls, *call, meta) == Some(wanted));
+    let mut calls_there = calls
+        .iter()
+        .filter(|(call, meta, _)| slot(calls, *call, meta) == Some(wanted));
     let state = match calls_there.next() {
         Some(_) => State::Confirmed,
         None => State::Terminated,

@@ -69,7 +69,12 @@ impl Facts<'_> {
 
     /// What the keys of a phone are for that it has beside its line: the other terminals of the site from the front, and at the end
     /// the slots for parked calls, all of them where there is room, and at least `parks`.
-    pub fn keys<'s>(&'s self, lines: &'s [Line<'_>], keys: usize, parks: usize) -> impl Iterator<Item = Key<'s>> {
+    pub fn keys<'s>(
+        &'s self,
+        lines: &'s [Line<'_>],
+        keys: usize,
+        parks: usize,
+    ) -> impl Iterator<Item = Key<'s>> {
         let front = self.others(lines).count().min(keys.saturating_sub(parks));
         let slots = (keys - front).min(ParkSlot::COUNT.into());
         let others = self.others(lines).take(front).map(Key::Phone);

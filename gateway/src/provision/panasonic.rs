@@ -7,8 +7,8 @@ use core::fmt::{self, Display, Write};
 
 use super::file::{ASKS_EVERY, Content, Facts, Key, Line, PICK_UP, REGISTERS_FOR, Waits};
 use super::window::Quoted;
-use shared::dial::ParkSlot;
 use crate::budget::SIP_PORT;
+use shared::dial::ParkSlot;
 
 /// The first line. A file without its first 44 bytes is not read.
 const FIRST: &str = "# Panasonic SIP Phone Standard Format File # DO NOT CHANGE THIS LINE!";

@@ -59,6 +59,13 @@ pub fn cases() -> Vec<Case> {
             a,
             b,
         );
+        add(
+            "park".into(),
+            "one parks the other, who hears a tone until a third phone takes the call",
+            park,
+            a,
+            b,
+        );
     }
     for (a, b) in [(PJSUA, BARESIP), (LINPHONE, PJSUA), (PJSUA, LINPHONE)] {
         add(
@@ -220,6 +227,37 @@ fn blind(lab: &Lab, a: Kind, b: Kind) -> Result<()> {
     a.order(Order::Leave)?;
     a.ends()?;
     hear_each_other(lab, &b, &c)?;
+    c.order(Order::HangUp)?;
+    b.ends()?;
+    Ok(())
+}
+
+/// What a parked call hears, Hz.
+const HOLD_TONE: f64 = 660.0;
+
+fn park(lab: &Lab, a: Kind, b: Kind) -> Result<()> {
+    const SLOT: &str = "**01";
+    // Every make takes a call that another one has parked.
+    let third = if b.0 == Baresip { THIRD } else { Kind(Baresip, Udp) };
+    let [mut a, mut b, mut c] = lab.phones([(a, PLAIN), (b, PLAIN), (third, PLAIN)])?;
+    connect(&mut b, &mut a, SEATS[0].extension)?;
+    hear_each_other(lab, &a, &b)?;
+    a.order(Order::Transfer(SLOT))?;
+    let [of_a, of_b, of_c] = SEATS.map(|seat| seat.tone);
+    b.hears(&lab.wire, HOLD_TONE, &[of_a])?;
+    a.order(Order::Leave)?;
+    a.ends()?;
+    c.order(Order::Dial(SLOT))?;
+    c.tells(&News::Talks)?;
+    b.hears(&lab.wire, of_c, &[HOLD_TONE])?;
+    c.hears(&lab.wire, of_b, &[HOLD_TONE])?;
+    // Nobody is there any more.
+    a.order(Order::Dial(SLOT))?;
+    let status = a.ends()?;
+    ensure!(
+        matches!(status, Some(404) | None),
+        "an empty slot says {status:?}"
+    );
     c.order(Order::HangUp)?;
     b.ends()?;
     Ok(())

@@ -45,6 +45,11 @@ pub enum Action {
         /// How long to talk.
         talk: Millis,
     },
+    /// Transfer every call to this user, blindly (RFC 5589 §6); the phone waits to be hung up.
+    Transfer {
+        /// SIP user.
+        to: String,
+    },
     /// Hang up every call.
     HangUp,
 }
@@ -270,6 +275,11 @@ impl Agent {
                         talk,
                         rtp,
                     ));
+                }
+                Action::Transfer { to } => {
+                    for leg in &mut self.legs {
+                        leg.transfer(now, &mut self.voice, &to);
+                    }
                 }
                 Action::HangUp => {
                     for leg in &mut self.legs {

@@ -302,6 +302,19 @@ impl Leg {
         }
     }
 
+    /// Sends the other side to somebody else.
+    pub fn transfer(&mut self, now: Millis, voice: &mut Voice, to: &str) {
+        if !matches!(self.state, State::Talking { .. }) {
+            return;
+        }
+        self.cseq += 1;
+        let branch = voice.branch();
+        let refer_to = format!("<sip:{to}@{}>", voice.identity.domain);
+        let extra = [(Name::Contact, voice.contact()), (Name::ReferTo, refer_to)];
+        let bytes = self.in_dialog(voice, Method::Refer, &branch, self.cseq, &extra);
+        self.errand(now, voice, Method::Refer, branch, bytes, None);
+    }
+
     fn cancel_if_possible(&mut self, now: Millis, voice: &mut Voice) {
         let State::Calling {
             branch,
@@ -335,7 +348,7 @@ impl Leg {
     fn bye(&mut self, now: Millis, voice: &mut Voice) {
         self.cseq += 1;
         let branch = voice.branch();
-        let bytes = self.in_dialog(voice, Method::Bye, &branch, self.cseq);
+        let bytes = self.in_dialog(voice, Method::Bye, &branch, self.cseq, &[]);
         self.errand(now, voice, Method::Bye, branch, bytes, Some(self.log));
         self.state = State::Over { until: now + T64 };
     }
@@ -359,7 +372,14 @@ impl Leg {
         });
     }
 
-    fn in_dialog(&self, voice: &mut Voice, method: Method<'_>, branch: &str, cseq: u32) -> Vec<u8> {
+    fn in_dialog(
+        &self,
+        voice: &mut Voice,
+        method: Method<'_>,
+        branch: &str,
+        cseq: u32,
+        extra: &[(Name, String)],
+    ) -> Vec<u8> {
         voice.request(&Ask {
             method,
             uri: &self.target,
@@ -369,7 +389,7 @@ impl Leg {
             call_id: &self.call_id,
             cseq,
             routes: &self.routes,
-            extra: &[],
+            extra,
             sdp: None,
         })
     }
@@ -460,7 +480,7 @@ impl Leg {
                 self.routes.reverse();
                 voice.note_media(self.log, message);
                 let branch = voice.branch();
-                let ack = self.in_dialog(voice, Method::Ack, &branch, self.cseq);
+                let ack = self.in_dialog(voice, Method::Ack, &branch, self.cseq, &[]);
                 let to = voice.identity.proxy;
                 voice.send(to, ack.clone());
                 self.ack = Some((tag, ack));
@@ -559,6 +579,7 @@ impl Leg {
                 true
             }
             Method::Ack => {
+                voice.note_media(self.log, message);
                 let seq = message.cseq().map(|cseq| cseq.seq);
                 let ours = self.invited.as_ref().map(|(seq, ..)| *seq);
                 match &self.state {
@@ -585,6 +606,7 @@ impl Leg {
             }
             Method::Invite => {
                 // The same description as before: nothing of ours has changed.
+                voice.note_media(self.log, message);
                 let status = if self.is_dialog() { 200 } else { 481 };
                 let sdp = (status == 200).then_some(self.media);
                 let answer = voice.response(message.raw(), from, status, None, sdp);

@@ -9,6 +9,8 @@ suite! {
     somebody_else_was_faster
     the_caller_has_gone
     what_cannot_be_taken
+    in_the_place_of_who_departs
+    in_nobodys_place
 }
 
 const HELD: &str = "v=0\r\no=pbx 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=inactive\r\n";
@@ -181,6 +183,107 @@ fn what_cannot_be_taken(kind: Kind) {
     assert_eq!(b.calls.pick_up(b.now, own, offerless, sdp), Err(Refusal::Media));
     assert_eq!(b.calls.pick_up(b.now, offerless, own, sdp), Err(Refusal::Media));
     for call in [own, offerless, t.key] {
+        b.calls.release(b.now, call, None);
+    }
+    b.nothing_left();
+}
+
+/// Alice and Bob talk, and Bob may go; Carol has called. The leg of Bob, and Carol's call.
+#[track_caller]
+fn departing(b: &mut Bench) -> (Talking, Key, Caller, Key) {
+    let t = b.talking();
+    let bob = b.calls.leg(t.key, Side::Callee).unwrap();
+    assert_eq!(b.calls.depart(bob, None, false), Ok(t.key));
+    let carol = Caller::new(CAROL, "c2");
+    let own = b.open(CAROL, &carol.request("INVITE", "1", CAROLS)).unwrap();
+    b.calls.take(b.now, t.key, own).unwrap();
+    b.drain();
+    b.seen.retain(|seen| seen.what() != "100");
+    (t, bob, carol, own)
+}
+
+fn in_the_place_of_who_departs(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let (t, bob, mut carol, own) = departing(&mut b);
+    // There is one such place.
+    assert_eq!(b.calls.depart(bob, None, false), Err(491));
+    let dave = Caller::new(DAVE, "c3");
+    let late = b.open(DAVE, &dave.request("INVITE", "1", CAROLS)).unwrap();
+    assert_eq!(b.calls.take(b.now, t.key, late), Err(Refusal::Media));
+    b.calls.refuse(b.now, late, 486, None);
+    b.drain();
+    b.seen.retain(|seen| seen.flow != DAVE);
+    let invite = b.expect(ALICE, "INVITE");
+    assert_eq!(invite.body(), CAROLS);
+    b.rx(ALICE, &answer(&invite, 200, "alice", OFFER));
+    assert_eq!(b.expect(ALICE, "ACK").body(), "");
+    let ok = b.expect(CAROL, "200");
+    assert_eq!(ok.body(), OFFER);
+    carol.to_tag = ok.tag("To").to_string();
+    b.rx(CAROL, &carol.request("ACK", "ack", ""));
+    let joined = Event::Joined {
+        call: t.key,
+        with: own,
+    };
+    assert!(b.told().contains(&joined));
+    let bye = b.expect(BOB, "BYE");
+    b.rx(BOB, &answer(&bye, 200, "", ""));
+    carol.cseq = 2;
+    b.rx(CAROL, &carol.request("BYE", "bye", ""));
+    b.expect(CAROL, "200");
+    let bye = b.expect(ALICE, "BYE");
+    b.rx(ALICE, &answer(&bye, 200, "", ""));
+    b.nothing_left();
+}
+
+fn in_nobodys_place(kind: Kind) {
+    // Alice cannot talk with Carol, or Carol gives up: Alice talks with Bob as before.
+    for gives_up in [false, true] {
+        let mut b = Bench::new(kind);
+        let (t, _, carol, own) = departing(&mut b);
+        let invite = b.expect(ALICE, "INVITE");
+        let status = match gives_up {
+            true => {
+                b.rx(CAROL, &carol.request("CANCEL", "1", ""));
+                b.expect(CAROL, "200");
+                b.expect(CAROL, "487");
+                480
+            }
+            false => {
+                b.rx(ALICE, &answer(&invite, 488, "alice", ""));
+                b.expect(ALICE, "ACK");
+                488
+            }
+        };
+        let parted = Event::Parted { call: t.key, status };
+        assert!(b.told().contains(&parted));
+        assert!(b.calls.stay(t.key));
+        b.calls.refuse(b.now, own, status, None);
+        b.drain();
+        if gives_up {
+            b.rx(ALICE, &answer(&invite, 200, "alice", OFFER));
+            b.expect(ALICE, "ACK");
+        } else {
+            b.expect(CAROL, "488");
+        }
+        b.quiet();
+        b.rx(BOB, &t.bob_sends("BYE", 1, ""));
+        b.expect(BOB, "200");
+        let bye = b.expect(ALICE, "BYE");
+        b.rx(ALICE, &answer(&bye, 200, "", ""));
+        b.nothing_left();
+    }
+    // Who has called without an offer has nothing that could be passed on; and nobody departs any more.
+    let mut b = Bench::new(kind);
+    let t = b.talking();
+    let dave = Caller::new(DAVE, "c3");
+    let offerless = b.open(DAVE, &dave.request("INVITE", "1", "")).unwrap();
+    assert_eq!(b.calls.take(b.now, t.key, offerless), Err(Refusal::Gone));
+    let bob = b.calls.leg(t.key, Side::Callee).unwrap();
+    b.calls.depart(bob, None, false).unwrap();
+    assert_eq!(b.calls.take(b.now, t.key, offerless), Err(Refusal::Media));
+    assert_eq!(b.calls.take(b.now, t.key, t.key), Err(Refusal::Gone));
+    for call in [offerless, t.key] {
         b.calls.release(b.now, call, None);
     }
     b.nothing_left();
