@@ -259,6 +259,57 @@ fn the_dial_plan_knows_the_outside_line() {
     assert!(!plan(&site).contains("0[1-9]"));
 }
 
+/// Keys for other phones come first; at the end there are always some for parked calls, and as many as are left.
+#[test]
+fn keys_for_parked_calls() {
+    for (others, gxp) in [
+        (0, "00009999"),
+        (1, "10009999"),
+        (4, "11119999"),
+        (5, "11111999"),
+        (6, "11111199"),
+        (7, "11111199"),
+        (30, "11111199"),
+    ] {
+        let mut site = site();
+        let first = site.ids[0].clone();
+        site.ids.clear();
+        for index in 0..=others {
+            let (key, extension) = (IdKey::new(index).unwrap(), 200 + u32::from(index));
+            let id = Id {
+                key,
+                extension: extension.try_into().unwrap(),
+                ..first.clone()
+            };
+            site.ids.push(id).unwrap();
+        }
+        let text = |model| {
+            let line = [Line {
+                number: 1,
+                id: &site.ids[0],
+                password: None,
+            }];
+            written(&facts(&site), &Content::Phone(model, MAC, &line))
+        };
+        let text_of = |text: &str, from: &str, to: &str| {
+            let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("no {from}"));
+            rest.split_once(to).unwrap().0.to_owned()
+        };
+        let grandstream = text(PhoneModel::Gxp1628);
+        let modes = [323, 324, 325, 326, 327, 328, 329, 353];
+        let modes = modes.map(|number| text_of(&grandstream, &format!("<P{number}>"), "</P"));
+        assert_eq!(modes.concat(), gxp, "{others} others");
+        let slot = gxp.matches('9').count() - 1;
+        let seventh = [320, 321].map(|number| text_of(&grandstream, &format!("<P{number}>"), "</P"));
+        assert_eq!(seventh, [format!("パーク{slot}"), format!("**0{slot}")]);
+        let panasonic = text(PhoneModel::KxHdv230n);
+        let key = |number: u16| text_of(&panasonic, &format!("FLEX_BUTTON_FACILITY_ARG{number}=\""), "\"");
+        assert_eq!([21, 22, 23, 24].map(key), ["**01", "**02", "**03", "**04"]);
+        let before = if others < 19 { String::new() } else { "219".into() };
+        assert_eq!(key(20), before, "{others} others");
+    }
+}
+
 /// The largest office, with the longest of everything: how long a file is, and how long it takes is a multiple of that.
 #[test]
 fn files_are_short() {
