@@ -12,7 +12,7 @@ use crate::world::Namespace;
 use anyhow::{Context, Result, ensure};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The office after it was renumbered: its router, the box, the phones.
 const OTHER_ROUTER: &str = "192.168.60.1";
@@ -92,28 +92,11 @@ fn served(stage: &Stage) -> (Arc<AtomicU32>, Arc<AtomicU32>) {
     (count, located)
 }
 
-/// The box runs, and phones A and B are registered.
-fn ready(stage: &mut Stage) -> Result<()> {
-    stage.board.on()?;
-    stage.configured(Instant::now(), s(20))?;
-    stage.trunk_up(s(20))?;
-    stage.start_desk_phones()
-}
-
-/// A calls B and hangs up.
-fn a_call(stage: &mut Stage) -> Result<Duration> {
-    let delay = stage.a_calls_b()?;
-    let mark = stage.b()?.mark();
-    stage.a()?.hang_up()?;
-    stage.b()?.wait(mark, "CALL_CLOSED", s(5))?;
-    Ok(delay)
-}
-
 /// The router vanishes, and with it names, time, addresses and the line: the box has them all.
 pub fn router_vanishes(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
     let (replies, located) = served(&stage);
-    ready(&mut stage)?;
+    stage.ready()?;
     let phone = stage.office.phones[2].0.clone();
 
     let service = format!("_sip._udp.{DOMAIN}");
@@ -184,7 +167,7 @@ pub fn router_vanishes(run: &Run) -> Result<()> {
         "{:.1} s after the router vanished a phone has {address}, names and the time",
         gone.elapsed().as_secs_f64()
     ));
-    let delay = a_call(&mut stage)?;
+    let delay = stage.a_call()?;
     run.say(format!("A calls B, {delay:?} to ring"));
     same("starts of the box", stage.board.starts(), 1)
 }
@@ -232,8 +215,8 @@ pub fn two_dhcp_servers(run: &Run) -> Result<()> {
 /// The office gets a router with another network: the box takes its address there, the trunk comes back, and the phones find it.
 pub fn renumbering(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
-    ready(&mut stage)?;
-    a_call(&mut stage)?;
+    stage.ready()?;
+    stage.a_call()?;
     (stage.a, stage.b) = (None, None);
     stage.office.renumber_router(OTHER_ROUTER, OTHER_BOX)?;
     let began = Instant::now();
@@ -270,7 +253,7 @@ pub fn renumbering(run: &Run) -> Result<()> {
             _ => stage.b = Some(started),
         }
     }
-    let delay = a_call(&mut stage)?;
+    let delay = stage.a_call()?;
     run.say(format!("A calls B in the new network, {delay:?} to ring"));
     same("starts of the box", stage.board.starts(), 1)
 }
