@@ -124,7 +124,7 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
         self.voice = voice;
     }
 
-    /// Who and where a host is, if it was heard lately.
+    /// Who and where a host is, if it was heard lately and nobody else spoke in its name.
     pub fn who(&self, net: Net, ip: Ipv4Addr) -> Option<Station> {
         self.neighbours.who((net, ip))
     }
@@ -554,12 +554,12 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
             }
             return Some(Verdict::Done);
         }
-        if to_us
-            && self
-                .subnet(net)
-                .is_some_and(|subnet| subnet.has(ip) && ip != subnet.address)
+        // Whatever the frame's destination: the stack takes each that is for us by its packet's.
+        if self
+            .subnet(net)
+            .is_some_and(|subnet| subnet.has(ip) && ip != subnet.address)
         {
-            self.ready |= self.neighbours.heard_ip(now, (net, ip), from);
+            self.ready |= self.neighbours.heard_ip(now, (net, ip), from, to_us);
         }
         Some(Verdict::Stack(net, range))
     }

@@ -251,6 +251,26 @@ fn each_stack_hears_its_own_network() {
     assert_eq!(bench.state.borrow().counters().ignored, ignored + 3);
 }
 
+/// A stranger sends from a telephone's address: to the box, and to everybody on the segment with the box's address in the packet
+/// alone. The stack gets it, but it is not from the telephone.
+#[test]
+fn what_a_stranger_sends_from_a_telephones_address_is_nobodys() {
+    for to in [BOX_MAC, [0xFF; 6]] {
+        for port in [2, 3] {
+            let mut bench = Bench::new(true, MTU);
+            let packet = ip(PHONE[0], BOX[0], 100);
+            bench.hear(2, frame(BOX_MAC, None, 0x0800, &packet));
+            assert_eq!(bench.receive(0).as_ref(), Some(&packet));
+            assert_eq!(bench.who(Net::Office).map(|station| station.mac), Some(PHONE_MAC));
+            let mut foreign = frame(to, None, 0x0800, &packet);
+            foreign[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+            bench.hear(port, foreign);
+            assert_eq!(bench.receive(0), Some(packet));
+            assert_eq!(bench.who(Net::Office), None, "{to:?} at {port}");
+        }
+    }
+}
+
 #[test]
 fn packets_leave_with_the_tags_of_their_network() {
     let mut bench = Bench::new(true, MTU);
