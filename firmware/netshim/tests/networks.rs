@@ -294,6 +294,22 @@ fn packets_leave_with_the_tags_of_their_network() {
     assert_eq!(bench.sent(), [] as [Vec<u8>; 0]);
 }
 
+/// The switch is set up while frames wait: their last octet is not where they came in.
+#[test]
+fn what_came_before_the_switch_was_set_up_is_dropped() {
+    let mut bench = Bench::new(false, MTU);
+    let packet = ip(PHONE[0], BOX[0], 46);
+    bench.hear(0, frame(BOX_MAC, None, 0x0800, &packet));
+    bench.hear(0, frame([0xFF; 6], None, 0x0806, &arp_request(0)));
+    bench.state.borrow_mut().set_tail_tags(true);
+    assert_eq!(bench.receive(0), None);
+    assert_eq!(bench.who(Net::Office), None);
+    bench.tails = true;
+    bench.hear(2, frame(BOX_MAC, None, 0x0800, &packet));
+    assert_eq!(bench.receive(0), Some(packet));
+    assert_eq!(bench.who(Net::Office).and_then(|station| station.port), Some(2));
+}
+
 #[test]
 fn lldp_passes_with_its_port_and_waits_one_a_port() {
     let mut bench = Bench::new(true, MTU);
