@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    /// What is heard in one host's name, and what is believed then.
+    /// What is heard in one host's name, from which MAC address at which port.
     enum Heard {
         Ip(u8, u8),
         /// Not for us: a broadcast.
@@ -345,8 +345,10 @@ mod tests {
     }
     use Heard::*;
 
-    /// (time, heard from which MAC address at which port, who is believed to be the host).
-    fn believes(rows: &[(u64, Heard, Option<(u8, u8)>)]) -> Neighbours<4> {
+    /// A time, what is heard then, and which MAC address at which port is believed to be the host.
+    type Row = (u64, Heard, Option<(u8, u8)>);
+
+    fn believes(rows: &[Row]) -> Neighbours<4> {
         let mut table = Neighbours::<4>::new();
         for (now, heard, expected) in rows {
             while table.due(*now).is_some() {}
