@@ -126,13 +126,12 @@ pub enum Input<'a> {
     },
 }
 
-/// Who sent something, as the Ethernet has it.
+/// Who sent something, as the Ethernet has it; nobody, as long as two stations speak from one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Station {
     /// Its MAC address.
     pub mac: [u8; 6],
-    /// The port of the hub that it is at, from 0; `None`: the box has no switch, or the station was heard at more than one port
-    /// within a second.
+    /// The port of the hub that it is at, from 0; `None`: the box has no switch.
     pub port: Option<u8>,
 }
 
