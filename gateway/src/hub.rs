@@ -55,6 +55,11 @@ impl Hub {
         }
     }
 
+    /// Whether the board has one.
+    pub const fn is_there(&self) -> bool {
+        self.mac.is_some()
+    }
+
     pub fn link(&mut self, port: u8, link: Link) {
         if let Some(known) = self.links.get_mut(usize::from(port)) {
             *known = link;
@@ -92,7 +97,7 @@ impl Gateway<'_> {
 
     /// Something was handled: what the cloud was told may no longer be so.
     pub(crate) fn touch_hub(&mut self, now: Instant) {
-        if self.hub.mac.is_some() || self.waiting().0.next().is_some() {
+        if self.hub.is_there() || self.waiting().0.next().is_some() {
             self.hub.touch(now);
         }
     }
@@ -145,7 +150,7 @@ impl Gateway<'_> {
             unlisted,
             ..HubReport::default()
         };
-        if self.hub.mac.is_some() {
+        if self.hub.is_there() {
             report.uplink = self.hub.links.get(usize::from(UPLINK)).copied();
             report.budget = budget::POWER_SUPPLY;
             // As many as there is room for.

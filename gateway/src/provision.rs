@@ -131,6 +131,7 @@ impl Gateway<'_> {
 
     pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
         let address = self.seen_at();
+        let has_hub = self.hub.is_there();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
         let Some(connection) = connections.get_mut(usize::from(connection)) else {
             return;
@@ -138,7 +139,7 @@ impl Gateway<'_> {
         match event {
             HttpEvent::Opened { peer, station } => connection.open(Client {
                 ip: peer,
-                host: Host::of(station),
+                host: Host::of(station, has_hub),
             }),
             HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
             HttpEvent::Closed => connection.close(),
@@ -288,7 +289,7 @@ impl Gateway<'_> {
         let Some(phone) = self.site.id(key).and_then(|id| id.phone) else {
             return true;
         };
-        let is_home = self.provision.phones.is_at_home(key, phone, self.from);
+        let is_home = self.provision.phones.is_at_home(key, phone, self.from, self.hub.is_there());
         let intruders = &mut self.provision.intruders;
         if !is_home && !intruders.contains(key) {
             intruders.insert(key);

@@ -12,7 +12,7 @@ const NAME: &str = "denwaban";
 
 impl Gateway<'_> {
     pub(crate) fn on_hub_link(&mut self, now: Instant, port: u8, link: Link) {
-        if self.hub.mac.is_none() {
+        if !self.hub.is_there() {
             return;
         }
         self.hub.link(port, link);
@@ -22,7 +22,7 @@ impl Gateway<'_> {
     }
 
     pub(crate) fn on_lldp(&mut self, now: Instant, port: u8, bytes: &[u8]) {
-        if self.hub.mac.is_none() {
+        if !self.hub.is_there() {
             return;
         }
         self.power.heard(now, port);

@@ -27,9 +27,10 @@ impl Host {
         port: None,
     };
 
-    /// Of who sent something.
-    pub fn of(station: Option<Station>) -> Self {
-        let Some(Station { mac, port }) = station else {
+    /// Of who sent something. At a hub, whoever is at no one port of it may be anybody.
+    pub fn of(station: Option<Station>, has_hub: bool) -> Self {
+        let sure = station.filter(|station| !has_hub || station.port.is_some());
+        let Some(Station { mac, port }) = sure else {
             return Self::UNKNOWN;
         };
         // The last port of a hub leads to the rest of the office's network.

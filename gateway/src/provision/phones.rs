@@ -135,9 +135,10 @@ impl Phones {
         }
     }
 
-    /// Whether something from there can be the phone of an ID. Nothing is known against it where the network does not tell.
-    pub fn is_at_home(&self, key: IdKey, phone: Phone, host: Host) -> bool {
-        let Some(mac) = host.mac else { return true };
+    /// Whether something from there can be the phone of an ID. Without a hub the network does not tell, and nothing is known
+    /// against it.
+    pub fn is_at_home(&self, key: IdKey, phone: Phone, host: Host, has_hub: bool) -> bool {
+        let Some(mac) = host.mac else { return !has_hub };
         let home = self.home(key, phone);
         mac == phone.mac && home.is_none_or(|port| port == host.port)
     }

@@ -205,6 +205,31 @@ fn a_stolen_password_is_worth_nothing_elsewhere() {
     o.nothing_left();
 }
 
+/// With a hub it is known who is where; whoever is not known is not the phone.
+#[test]
+fn at_a_hub_the_unknown_are_not_at_home() {
+    let mut o = office();
+    let phone = Phone::new(0);
+    let home = o.stations[&ip(0)];
+    o.stations.clear();
+    assert!(registers(&mut o, &phone), "without one nothing is known against it");
+    o.handle(gateway::Input::Hub { mac: [2; 6] });
+    assert!(!registers(&mut o, &phone));
+    let dialog = o.dial_only(&phone, "203", "c1");
+    o.refused(&dialog, "403");
+    o.stations.insert(ip(0), home);
+    assert!(registers(&mut o, &phone));
+    // Nor is the phone of the office's network at home when it is heard at two ports at once.
+    let file = |o: &mut Office| o.request(ip(1), "GET", HDV, "test").unwrap().0;
+    o.plug(ip(1), mac(1), None);
+    let phone = with_password(1, setting(&o.get(ip(1), HDV), "SIP_PASS_1").unwrap());
+    assert!(registers(&mut o, &phone));
+    o.stations.get_mut(&ip(1)).unwrap().port = None;
+    assert_eq!((registers(&mut o, &phone), file(&mut o)), (false, 403));
+    o.plug(ip(1), mac(1), None);
+    assert_eq!((registers(&mut o, &phone), file(&mut o)), (true, 200));
+}
+
 #[test]
 fn a_phone_without_a_port_belongs_where_it_is_first_seen() {
     let mut o = office();
