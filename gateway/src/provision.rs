@@ -8,6 +8,7 @@ pub mod file;
 pub mod files;
 mod grandstream;
 pub mod http;
+mod intruders;
 pub mod name;
 mod panasonic;
 pub mod phones;
@@ -31,6 +32,7 @@ use crate::budget::HTTP_CONNECTIONS;
 use crate::store::Token;
 use crate::{Gateway, Station};
 use files::{Client, Host};
+use intruders::Intruders;
 use phones::{File, Phones, Shelf};
 use sync::Sync;
 
@@ -46,8 +48,7 @@ pub(crate) struct Provision {
     /// The NOTIFY that tells a phone where the box is.
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
-    /// IDs that somebody else tried to register as.
-    intruders: IdSet,
+    intruders: Intruders,
 }
 
 impl Provision {
@@ -59,7 +60,7 @@ impl Provision {
             http: [const { http::Connection::new() }; HTTP_CONNECTIONS],
             notify: Vec::new(),
             notify_to: None,
-            intruders: IdSet::EMPTY,
+            intruders: Intruders::new(),
         }
     }
 
@@ -284,26 +285,18 @@ impl Gateway<'_> {
         self.provision.sync.order(ids);
     }
 
-    /// Whether what came from there may be the phone of this ID; if not, the cloud is told once.
-    pub(crate) fn is_at_home(&mut self, now: Instant, key: IdKey) -> bool {
-        let Some(phone) = self.site.id(key).and_then(|id| id.phone) else {
-            return true;
-        };
-        let is_home = self.provision.phones.is_at_home(key, phone, self.from, self.hub.is_there());
-        let intruders = &mut self.provision.intruders;
-        if !is_home && !intruders.contains(key) {
-            intruders.insert(key);
+    /// Somebody has the credentials of an ID and is not its phone.
+    pub(crate) fn on_intruder(&mut self, now: Instant, key: IdKey) {
+        if self.provision.intruders.came(now, key) {
             let (alarm, raised) = (Alarm::Intruder(key), true);
             self.tell(now, EventBody::Alarm { alarm, raised });
         }
-        is_home
     }
 
     /// The phone of an ID has registered.
     pub(crate) fn phone_registered(&mut self, now: Instant, key: IdKey) {
         self.provision.phones.registered(key);
-        if self.provision.intruders.contains(key) {
-            self.provision.intruders.remove(key);
+        if self.provision.intruders.is_over(key) {
             let (alarm, raised) = (Alarm::Intruder(key), false);
             self.tell(now, EventBody::Alarm { alarm, raised });
         }
