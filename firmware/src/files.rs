@@ -135,7 +135,9 @@ pub async fn http(
         };
         if let Some(peer) = peer {
             let sender = station(shared, phones.net, peer);
-            let _ = with_timeout(2 * PATIENCE, serve(&mut socket, brain, connection, peer, sender)).await;
+            let is_there = || sender.is_none() || sender == station(shared, phones.net, peer);
+            let serving = serve(&mut socket, brain, connection, peer, sender, is_there);
+            let _ = with_timeout(2 * PATIENCE, serving).await;
             brain.turn().await.tell(Input::Http {
                 connection,
                 event: HttpEvent::Closed,
@@ -148,13 +150,14 @@ pub async fn http(
     }
 }
 
-/// Takes the request and sends the answer.
+/// Takes the request and sends the answer, as long as whoever asked is there.
 async fn serve(
     socket: &mut TcpSocket<'_>,
     brain: &Brain,
     connection: u8,
     peer: SocketAddr,
     station: Option<Station>,
+    is_there: impl Fn() -> bool,
 ) {
     let Some(answer) = ANSWERS.get(usize::from(connection)) else {
         return;
@@ -195,6 +198,9 @@ async fn serve(
     loop {
         socket.wait_write_ready().await;
         let turn = brain.turn().await;
+        if !is_there() {
+            return;
+        }
         let next = socket.write_with(|room| {
             let next = turn.answer(connection, room);
             let len = if let Next::Send(len) = next { len } else { 0 };

@@ -305,10 +305,7 @@ impl<'s> Gateway<'s> {
                 station,
                 is_request,
                 bytes,
-            } => {
-                let host = Host::of(station, self.hub.is_there());
-                self.on_tftp(now, host, peer, is_request, bytes);
-            }
+            } => self.on_tftp(now, (peer, station), is_request, bytes),
             Input::Http { connection, event } => self.on_http(now, connection, event),
             Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),

@@ -31,9 +31,9 @@ use sip::{Flow, Instant, Message, Name};
 use crate::budget::HTTP_CONNECTIONS;
 use crate::store::Token;
 use crate::{Gateway, Station};
-use files::{Client, Host};
+use files::Client;
 use intruders::Intruders;
-use phones::{File, Phones, Shelf};
+use phones::{File, Here, Phones, Shelf};
 use sync::Sync;
 
 /// Token of the operations that keep what phones were given.
@@ -69,7 +69,7 @@ impl Provision {
         &'a mut self,
         site: &'a Site,
         factory: &'a Factory,
-        address: Option<Ipv4Addr>,
+        here: Here,
     ) -> (
         Shelf<'a>,
         &'a mut tftp::Server<File>,
@@ -79,7 +79,7 @@ impl Provision {
             phones: &mut self.phones,
             site,
             factory,
-            address,
+            here,
         };
         (shelf, &mut self.tftp, &mut self.http)
     }
@@ -117,31 +117,33 @@ impl Gateway<'_> {
         self.site.sys.voice.map(|voice| voice.address).or(self.address)
     }
 
+    fn here(&self) -> Here {
+        Here {
+            address: self.seen_at(),
+            has_hub: self.hub.is_there(),
+        }
+    }
+
     pub(crate) fn on_tftp(
         &mut self,
         now: Instant,
-        host: Host,
-        peer: SocketAddr,
+        from: (SocketAddr, Option<Station>),
         is_request: bool,
         bytes: &[u8],
     ) {
-        let address = self.seen_at();
-        let (mut shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, address);
-        tftp.receive(now, &mut shelf, host, peer, is_request, bytes);
+        let here = self.here();
+        let (mut shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, here);
+        tftp.receive(now, &mut shelf, from, is_request, bytes);
     }
 
     pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
-        let address = self.seen_at();
-        let has_hub = self.hub.is_there();
-        let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        let here = self.here();
+        let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         let Some(connection) = connections.get_mut(usize::from(connection)) else {
             return;
         };
         match event {
-            HttpEvent::Opened { peer, station } => connection.open(Client {
-                ip: peer,
-                host: Host::of(station, has_hub),
-            }),
+            HttpEvent::Opened { peer: ip, station } => connection.open(Client { ip, station }),
             HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
             HttpEvent::Closed => connection.close(),
         }
@@ -150,8 +152,8 @@ impl Gateway<'_> {
     /// Writes the next bytes of the answer on one of the connections for files, once [`crate::Output::Http`] said that there
     /// is one. All of what is given counts as sent.
     pub fn answer(&mut self, connection: u8, buffer: &mut [u8]) -> http::Next {
-        let address = self.seen_at();
-        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        let here = self.here();
+        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         match connections.get_mut(usize::from(connection)) {
             Some(connection) => connection.poll(&shelf, buffer),
             None => http::Next::Close,
@@ -160,16 +162,16 @@ impl Gateway<'_> {
 
     /// A connection for files whose answer can be had.
     pub(crate) fn next_answer(&mut self) -> Option<u8> {
-        let address = self.seen_at();
-        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        let here = self.here();
+        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         let mut all = (0..).zip(connections);
         all.find_map(|(index, connection)| connection.is_news(&shelf).then_some(index))
     }
 
-    /// The next packet of TFTP: where it goes, and its length in `buffer`.
-    pub(crate) fn poll_tftp(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
-        let address = self.seen_at();
-        let (shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, address);
+    /// The next packet of TFTP.
+    pub(crate) fn poll_tftp(&mut self, now: Instant, buffer: &mut [u8]) -> Option<tftp::Packet> {
+        let here = self.here();
+        let (shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, here);
         tftp.poll(now, &shelf, buffer)
     }
 
@@ -309,8 +311,8 @@ impl Gateway<'_> {
             buffer.get_mut(..notify.len())?.copy_from_slice(notify);
             return Some((flow, notify.len()));
         }
-        let address = self.seen_at();
-        if let Some(address) = address
+        let here = self.here();
+        if let Some(address) = here.address
             && let Some(phone) = self.provision.phones.next_claimed(&self.site)
         {
             let flow = sync::unregistered(address.into(), phone);
@@ -322,7 +324,7 @@ impl Gateway<'_> {
         }
         while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
             let phone = self.site.id(key).and_then(|id| id.phone);
-            let (shelf, ..) = self.provision.parts(&self.site, &self.factory, address);
+            let (shelf, ..) = self.provision.parts(&self.site, &self.factory, here);
             let digest = phone.and_then(|phone| shelf.digest(phone));
             let is_other = digest.is_some_and(|digest| digest != shelf.phones.fetched(key));
             let random = self.random();

@@ -2,11 +2,12 @@
 
 use crate::script::Script;
 use core::fmt::Write;
-use gateway::provision::files::{Agent, Client, Files, Host, Progress};
+use gateway::Station;
+use gateway::provision::files::{Agent, Client, Files, Progress};
 use gateway::provision::http::{Connection, Next};
 use gateway::provision::name::Name;
 use gateway::provision::pnp::{NOTIFY_MAX, Request};
-use gateway::provision::tftp::{PACKET_MAX, Server, TRANSFERS};
+use gateway::provision::tftp::{PACKET_MAX, Packet, Server, TRANSFERS};
 use shared::hub::FetchRefusal;
 use sip::{Flow, Instant, Message, Method, Transport};
 use std::net::SocketAddr;
@@ -68,7 +69,7 @@ pub fn tftp(bytes: &[u8]) {
     let mut buffer = [0; PACKET_MAX];
     let mut poll = |server: &mut Server<usize>, files: &Shelf, now: Instant| {
         let mut sent = 0;
-        while let Some((_, len)) = server.poll(now, files, &mut buffer) {
+        while let Some(Packet { len, .. }) = server.poll(now, files, &mut buffer) {
             assert!((4..=PACKET_MAX).contains(&len));
             let opcode = buffer[1];
             assert!(buffer[0] == 0 && matches!(opcode, 3 | 5 | 6), "{opcode}");
@@ -80,8 +81,8 @@ pub fn tftp(bytes: &[u8]) {
         }
     };
     while !script.is_over() {
-        let port = 2_000 + u16::from(script.byte() % 12);
-        let peer = SocketAddr::from(([192, 168, 1, 30], port));
+        let who = script.byte();
+        let peer = SocketAddr::from(([192, 168, 1, who % 6], 2_000 + u16::from(who % 18)));
         match script.below(8) {
             0 => now.0 += u64::from(script.byte()) * 100,
             1 => {
@@ -93,7 +94,11 @@ pub fn tftp(bytes: &[u8]) {
                 let len = usize::from(script.byte());
                 let packet = script.bytes(len);
                 let is_request = kind & 1 == 0;
-                server.receive(now, &mut files, Host::UNKNOWN, peer, is_request, packet);
+                let station = (script.below(4) > 0).then_some(Station {
+                    mac: [who % 5; 6],
+                    port: Some(0),
+                });
+                server.receive(now, &mut files, (peer, station), is_request, packet);
             }
         }
         poll(&mut server, &files, now);
@@ -116,7 +121,7 @@ pub fn http(bytes: &[u8]) {
     let mut connection = Connection::new();
     connection.open(Client {
         ip: [192, 168, 1, 30].into(),
-        host: Host::UNKNOWN,
+        station: None,
     });
     for piece in script.0.chunks(size) {
         connection.receive(Instant(0), &mut files, piece);

@@ -47,8 +47,8 @@ impl Host {
 pub struct Client {
     /// Its address.
     pub ip: IpAddr,
-    /// Where it is.
-    pub host: Host,
+    /// Who that is, where the box can tell.
+    pub station: Option<Station>,
 }
 
 /// What a phone says of itself when it asks.

@@ -254,12 +254,12 @@ impl Phones {
         Some(self.strangers.remove(at).ip)
     }
 
-    fn wait(&mut self, mac: Mac, from: Client, agent: Agent) {
+    fn wait(&mut self, mac: Mac, ip: IpAddr, host: Host, agent: Agent) {
         let stranger = Stranger {
             mac,
             model: agent.model,
-            port: from.host.port,
-            ip: from.ip,
+            port: host.port,
+            ip,
         };
         if let Some(known) = self.strangers.iter_mut().find(|known| known.mac == mac) {
             let model = agent.model.or(known.model);
@@ -295,8 +295,17 @@ pub(crate) struct Shelf<'a> {
     pub phones: &'a mut Phones,
     pub site: &'a Site,
     pub factory: &'a Factory,
-    /// The box; without an address it gives nothing.
+    /// The box.
+    pub here: Here,
+}
+
+/// The box as its phones see it.
+#[derive(Clone, Copy)]
+pub(crate) struct Here {
+    /// Its address; without one it gives nothing.
     pub address: Option<Ipv4Addr>,
+    /// It knows who is where, and gives nothing to whom it does not.
+    pub has_hub: bool,
 }
 
 impl Shelf<'_> {
@@ -317,7 +326,7 @@ impl Shelf<'_> {
     ) -> Option<()> {
         let facts = Facts {
             site: self.site,
-            address: self.address?,
+            address: self.here.address?,
             cloud: (&self.factory.cloud_host, self.factory.sip_port),
         };
         let content = match what {
@@ -346,18 +355,28 @@ impl Shelf<'_> {
     }
 
     /// What a client gets.
-    fn judge(&mut self, from: Client, name: Name, agent: Agent, peek: bool) -> Result<Judged, FetchRefusal> {
+    fn judge(
+        &mut self,
+        ip: IpAddr,
+        host: Host,
+        name: Name,
+        agent: Agent,
+        peek: bool,
+    ) -> Result<Judged, FetchRefusal> {
+        if self.here.has_hub && host.mac.is_none() {
+            return Err(FetchRefusal::Mac);
+        }
         let (maker, mac) = match name {
             Name::Unknown | Name::Firmware => return Err(FetchRefusal::NotFound),
             Name::Common(maker) => return Ok(Judged::new(What::Common(maker), FetchOutcome::Served)),
             Name::Phone(maker, mac) => (maker, mac),
         };
-        if from.host.mac != Some(mac) || agent.mac.is_some_and(|said| said != mac) {
+        if host.mac != Some(mac) || agent.mac.is_some_and(|said| said != mac) {
             return Err(FetchRefusal::Mac);
         }
         let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
         let Some(&(_, Phone { model, .. })) = lines.first() else {
-            self.phones.wait(mac, from, agent);
+            self.phones.wait(mac, ip, host, agent);
             let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
             return Ok(Judged::new(What::Waiting(maker, mac), outcome));
         };
@@ -366,7 +385,7 @@ impl Shelf<'_> {
         }
         let elsewhere = |(key, phone): &(IdKey, Phone)| {
             let home = self.phones.home(*key, *phone);
-            home.is_some_and(|port| port != from.host.port)
+            home.is_some_and(|port| port != host.port)
         };
         if lines.iter().any(elsewhere) {
             return Err(FetchRefusal::Port);
@@ -392,7 +411,7 @@ impl Shelf<'_> {
                 let record = Record {
                     serial,
                     state: State::Given,
-                    seen: record.seen.or(Some(from.host.port)),
+                    seen: record.seen.or(Some(host.port)),
                     ..record
                 };
                 self.phones.put(key, record);
@@ -430,19 +449,20 @@ impl Files for Shelf<'_> {
         peek: bool,
     ) -> Result<File, FetchRefusal> {
         let name = Name::parse(path);
-        let judged = match self.address {
-            Some(_) => self.judge(from, name, agent, peek),
+        let host = Host::of(from.station, self.here.has_hub);
+        let judged = match self.here.address {
+            Some(_) => self.judge(from.ip, host, name, agent, peek),
             None => Err(FetchRefusal::Busy),
         };
         let about = match name {
             Name::Phone(_, mac) => Some(mac),
             _ => None,
         };
-        let mac = about.or(from.host.mac).or(agent.mac).unwrap_or_default();
+        let mac = about.or(host.mac).or(agent.mac).unwrap_or_default();
         if !peek {
             let fetch = PhoneFetch {
                 mac,
-                port: from.host.port.map(NonZeroU8::get),
+                port: host.port.map(NonZeroU8::get),
                 file: name.kind(),
                 outcome: match &judged {
                     Ok(judged) => judged.outcome,
@@ -466,7 +486,7 @@ impl Files for Shelf<'_> {
                     .phones
                     .record(key, phone.claim)
                     .unwrap_or(Record::new(phone.claim));
-                let seen = record.seen.or(Some(from.host.port));
+                let seen = record.seen.or(Some(host.port));
                 self.phones.put(
                     key,
                     Record {

@@ -202,7 +202,10 @@ fn a_stolen_password_is_worth_nothing_elsewhere() {
         o.events.iter().filter(of).count()
     };
     for _ in 0..3 {
-        assert_eq!((registers(&mut o, &thief), registers(&mut o, &phone)), (false, true));
+        assert_eq!(
+            (registers(&mut o, &thief), registers(&mut o, &phone)),
+            (false, true)
+        );
         assert_eq!(count(&o), 2);
     }
     o.wait(2 * 3_600_000);
@@ -232,11 +235,17 @@ fn guesses_tell_nothing() {
         let line = phone.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
         o.rx(from, &phone.register(2, &line));
         let text = challenge.text + &o.expect(from, "401").text;
-        let names = text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_string()));
+        let names = text
+            .lines()
+            .filter_map(|line| Some(line.split_once(':')?.0.to_string()));
         answers.push(names.collect::<Vec<_>>());
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-    assert!(!o.events.iter().any(|event| matches!(event, EventBody::Alarm { .. })));
+    assert!(
+        !o.events
+            .iter()
+            .any(|event| matches!(event, EventBody::Alarm { .. }))
+    );
 }
 
 /// With a hub it is known who is where; whoever is not known is not the phone.
@@ -246,12 +255,18 @@ fn at_a_hub_the_unknown_are_not_at_home() {
     let phone = Phone::new(0);
     let home = o.stations[&ip(0)];
     o.stations.clear();
-    assert!(registers(&mut o, &phone), "without one nothing is known against it");
+    assert!(
+        registers(&mut o, &phone),
+        "without one nothing is known against it"
+    );
     o.handle(gateway::Input::Hub { mac: [2; 6] });
     assert!(!registers(&mut o, &phone));
     let dialog = o.dial_only(&phone, "203", "c1");
     o.refused(&dialog, "403");
+    // Nor do they get a place among those who fetch.
+    assert_eq!(o.read(phone.address, "cfg.xml", ""), Err(2));
     o.stations.insert(ip(0), home);
+    assert!(o.read(phone.address, "cfg.xml", "").is_ok());
     assert!(registers(&mut o, &phone));
     // Nor is the phone of the office's network at home when it is heard at two ports at once.
     let file = |o: &mut Office| o.request(ip(1), "GET", HDV, "test").unwrap().0;

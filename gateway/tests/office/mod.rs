@@ -280,7 +280,7 @@ impl Office {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
                 }
-                Some(Output::Tftp { to, bytes }) => self.tftp.push_back((to, bytes.to_vec())),
+                Some(Output::Tftp { to, bytes, .. }) => self.tftp.push_back((to, bytes.to_vec())),
                 Some(Output::Http { connection }) => answer = Some(connection),
                 Some(Output::Trunk(TrunkOutput::Send(bytes))) => trunk = Some(TrunkDid::Sent(bytes.to_vec())),
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),

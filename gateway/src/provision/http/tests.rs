@@ -1,5 +1,4 @@
 use super::*;
-use crate::provision::files::Host;
 use std::string::String;
 use std::vec::Vec;
 
@@ -57,7 +56,7 @@ fn opened() -> Connection<()> {
     let mut connection = Connection::new();
     connection.open(Client {
         ip: [192, 168, 1, 30].into(),
-        host: Host::UNKNOWN,
+        station: None,
     });
     connection
 }
