@@ -153,9 +153,9 @@ impl Gateway<'_> {
     /// is one. All of what is given counts as sent.
     pub fn answer(&mut self, connection: u8, buffer: &mut [u8]) -> http::Next {
         let here = self.here();
-        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
+        let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         match connections.get_mut(usize::from(connection)) {
-            Some(connection) => connection.poll(&shelf, buffer),
+            Some(connection) => connection.poll(&mut shelf, buffer),
             None => http::Next::Close,
         }
     }
@@ -326,7 +326,7 @@ impl Gateway<'_> {
             let phone = self.site.id(key).and_then(|id| id.phone);
             let (shelf, ..) = self.provision.parts(&self.site, &self.factory, here);
             let digest = phone.and_then(|phone| shelf.digest(phone));
-            let is_other = digest.is_some_and(|digest| digest != shelf.phones.fetched(key));
+            let is_other = digest.is_some_and(|digest| digest != shelf.phones.delivered(key));
             let random = self.random();
             let mut bindings = self.registrar.iter();
             let binding = bindings.find(|binding| binding.key() == key && binding.is_reachable());

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 /// One file of each length there is, by the first byte of its name.
 struct Shelf {
     progress: Progress,
+    delivered: Vec<usize>,
 }
 
 impl Files for Shelf {
@@ -51,11 +52,16 @@ impl Files for Shelf {
         }
         n
     }
+
+    fn delivered(&mut self, file: &usize) {
+        self.delivered.push(*file);
+    }
 }
 
 fn shelf() -> Shelf {
     Shelf {
         progress: Progress::Ready,
+        delivered: Vec::new(),
     }
 }
 
@@ -130,7 +136,7 @@ pub fn http(bytes: &[u8]) {
     let mut buffer = vec![0; room];
     let is_news = connection.is_news(&files);
     loop {
-        match connection.poll(&files, &mut buffer) {
+        match connection.poll(&mut files, &mut buffer) {
             Next::Send(len) => answer.extend_from_slice(&buffer[..len]),
             Next::Close => break,
             Next::Wait => {
@@ -150,6 +156,11 @@ pub fn http(bytes: &[u8]) {
     let (_, length) = head.split_once("\r\nContent-Length: ").expect("a length");
     let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
     assert!(body.len() == length || body.is_empty());
+    match files.delivered[..] {
+        [] => assert!(body.is_empty()),
+        [whole] => assert_eq!(body.len(), whole),
+        _ => panic!("more than one"),
+    }
 }
 
 /// A SUBSCRIBE for a profile: the NOTIFY can be read, is in its dialog, and says nothing that the request put there.

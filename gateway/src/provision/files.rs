@@ -104,4 +104,7 @@ pub trait Files {
 
     /// Its bytes from `offset` on, as many as there are and `buffer` takes.
     fn read(&self, file: &Self::File, offset: usize, buffer: &mut [u8]) -> usize;
+
+    /// All of it was sent, and as far as the transport tells it has come.
+    fn delivered(&mut self, file: &Self::File);
 }

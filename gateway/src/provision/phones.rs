@@ -173,8 +173,8 @@ impl Phones {
         Some((password(factory, key, claim, serial), serial))
     }
 
-    /// The digest of the file that an ID's phone fetched last; 0: none.
-    pub fn fetched(&self, key: IdKey) -> u32 {
+    /// The digest of the file that an ID's phone has, the last one delivered; 0: none.
+    pub fn delivered(&self, key: IdKey) -> u32 {
         self.records
             .get(key.index())
             .copied()
@@ -475,28 +475,6 @@ impl Files for Shelf<'_> {
         let mut window = Window::new(0, &mut []);
         self.write(what, &given, &mut window).ok_or(FetchRefusal::Busy)?;
         let length = window.total();
-        if let (What::Phone(model, mac), false) = (what, peek) {
-            let keys: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
-            for (key, phone) in keys {
-                if self.phones.is_void(key, phone) {
-                    continue;
-                }
-                let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
-                let record = self
-                    .phones
-                    .record(key, phone.claim)
-                    .unwrap_or(Record::new(phone.claim));
-                let seen = record.seen.or(Some(host.port));
-                self.phones.put(
-                    key,
-                    Record {
-                        digest,
-                        seen,
-                        ..record
-                    },
-                );
-            }
-        }
         Ok(File {
             what,
             edition: self.phones.edition,
@@ -538,6 +516,20 @@ impl Files for Shelf<'_> {
         match self.write(file.what, &file.given, &mut window) {
             Some(()) => window.filled(),
             None => 0,
+        }
+    }
+
+    fn delivered(&mut self, file: &File) {
+        let What::Phone(model, mac) = file.what else {
+            return;
+        };
+        let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
+        for (key, phone) in lines {
+            let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
+            // It was made when the file was opened.
+            if let Some(record) = self.phones.record(key, phone.claim) {
+                self.phones.put(key, Record { digest, ..record });
+            }
         }
     }
 }

@@ -68,7 +68,7 @@ pub struct Record {
     pub state: State,
     /// Where the phone was seen first in this claim: at a port, or (`Some(None)`) elsewhere in the office's network.
     pub seen: Option<Option<NonZeroU8>>,
-    /// [`Digest`] of the file that the phone fetched last.
+    /// [`Digest`] of the file that was delivered to the phone last.
     pub digest: u32,
 }
 

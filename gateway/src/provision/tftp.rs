@@ -296,7 +296,7 @@ impl<F> Server<F> {
         let _ = self.transfers.push(transfer);
     }
 
-    fn on_acknowledgement(&mut self, now: Instant, files: &impl Files<File = F>, at: usize, number: u16) {
+    fn on_acknowledgement(&mut self, now: Instant, files: &mut impl Files<File = F>, at: usize, number: u16) {
         let Some(transfer) = self.transfers.get_mut(at) else {
             return;
         };
@@ -315,7 +315,11 @@ impl<F> Server<F> {
         };
         let length = files.length(&transfer.file);
         let is_last = next > 0 && next > length;
-        if is_last || files.progress(&transfer.file) == Progress::Gone {
+        let is_gone = files.progress(&transfer.file) == Progress::Gone;
+        if is_last && !is_gone {
+            files.delivered(&transfer.file);
+        }
+        if is_last || is_gone {
             self.transfers.swap_remove(at);
             return;
         }

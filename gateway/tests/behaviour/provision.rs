@@ -393,6 +393,8 @@ fn the_file_waits_for_the_flash() {
     let (status, file) = o.answered().unwrap();
     assert_eq!((status, p(&file, 34).is_some()), (200, true));
     assert_eq!(o.fetches().1.len(), 1);
+    // What it has now is written down as well.
+    assert!(o.flash());
     // Over TFTP too.
     let peer = address("192.168.1.51:2000");
     o.plug(peer.ip(), mac(1), Some(2));
@@ -417,6 +419,8 @@ fn a_flash_that_fails_gives_no_password() {
     assert!(registers(&mut o, &Phone::new(0)), "the old one lives");
     o.broken = false;
     o.wait(2_000);
+    // It has not got its file.
+    o.expect(Phone::new(0).address, "NOTIFY");
     let file = o.get(ip(0), GXP);
     let serials: Vec<_> = o.fetches().1.iter().map(|secret| secret.serial).collect();
     assert_eq!(serials.last(), Some(&2));
@@ -487,6 +491,34 @@ fn a_phone_is_told_when_its_file_changes() {
     o.expect(phone.address, "NOTIFY");
     o.get(ip(0), GXP);
     o.seen.clear();
+    o.wait(200_000);
+    o.quiet();
+}
+
+#[test]
+fn a_file_that_broke_off_is_not_what_the_phone_has() {
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    assert!(registers(&mut o, &phone));
+    o.wait(1_000);
+    let mut site = o.gateway.site().clone();
+    site.ids[3].label = "Sales".try_into().unwrap();
+    o.configure(&site, 2);
+    o.wait(1_000);
+    o.expect(phone.address, "NOTIFY");
+    // Its first block comes, and nothing more is heard of it.
+    let (peer, station) = (address("192.168.1.50:2000"), o.stations.get(&ip(0)).copied());
+    o.plug(peer.ip(), mac(0), Some(1));
+    o.handle(gateway::Input::Tftp {
+        peer,
+        station,
+        is_request: true,
+        bytes: b"\0\x01cfg000b82000000.xml\0octet\0",
+    });
+    o.wait(60_100);
+    assert!(o.tftp.drain(..).all(|(_, packet)| packet[..4] == [0, 3, 0, 1]));
+    o.expect(phone.address, "NOTIFY");
+    o.read(peer, "cfg000b82000000.xml", "").unwrap();
     o.wait(200_000);
     o.quiet();
 }

@@ -7,6 +7,7 @@ struct Shelf {
     file: Vec<u8>,
     progress: Progress,
     opened: usize,
+    delivered: usize,
 }
 
 impl Files for Shelf {
@@ -36,6 +37,10 @@ impl Files for Shelf {
         buffer[..n].copy_from_slice(&rest[..n]);
         n
     }
+
+    fn delivered(&mut self, _: &usize) {
+        self.delivered += 1;
+    }
 }
 
 /// A server, its files, and the time.
@@ -60,6 +65,7 @@ impl World {
                 file: (0..length).map(|n| (n % 251) as u8).collect(),
                 progress: Progress::Ready,
                 opened: 0,
+                delivered: 0,
             },
             now: 1_000,
             station: None,
@@ -117,7 +123,9 @@ fn a_file_is_read() {
     assert_eq!(w.ask(5, "/a.xml\0octet\0"), [(5, w.data(1, 0..512))]);
     assert_eq!(w.ack(5, 1), [(5, w.data(2, 512..1_024))]);
     assert_eq!(w.ack(5, 2), [(5, w.data(3, 1_024..1_100))]);
+    assert_eq!(w.files.delivered, 0);
     assert_eq!(w.ack(5, 3), []);
+    assert_eq!(w.files.delivered, 1);
     assert_eq!(w.server.next_deadline(), None);
     // It is over: whoever goes on is told.
     assert_eq!(w.ack(5, 4), [(5, error(5, "unknown transfer"))]);
@@ -208,7 +216,7 @@ fn what_is_lost_comes_again_and_not_for_ever() {
         assert_eq!(w.wait(1), std::slice::from_ref(&first));
     }
     assert_eq!(w.wait(1_000), []);
-    assert_eq!(w.server.next_deadline(), None);
+    assert_eq!((w.server.next_deadline(), w.files.delivered), (None, 0));
 }
 
 #[test]
