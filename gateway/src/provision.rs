@@ -18,7 +18,7 @@ mod sync;
 pub mod tftp;
 pub mod window;
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use heapless::Vec;
 use shared::factory::Factory;
@@ -112,14 +112,10 @@ pub enum HttpEvent<'a> {
 }
 
 impl Gateway<'_> {
-    /// The box as phones see it: in the voice network, where there is one.
-    fn seen_at(&self) -> Option<Ipv4Addr> {
-        self.site.sys.voice.map(|voice| voice.address).or(self.address)
-    }
-
+    /// The box as phones see it: in the voice network, where there is one since it started.
     fn here(&self) -> Here {
         Here {
-            address: self.seen_at(),
+            address: self.office.phones_address(),
             has_hub: self.hub.is_there(),
         }
     }
@@ -191,7 +187,7 @@ impl Gateway<'_> {
             return false;
         }
         // Many ask by multicast whom it does not concern: somebody else may answer.
-        let (Some(request), Some(address)) = (pnp::Request::parse(message), self.seen_at()) else {
+        let (Some(request), Some(address)) = (pnp::Request::parse(message), self.here().address) else {
             return true;
         };
         let branch = self.random();
