@@ -12,6 +12,7 @@ extern crate std;
 mod analog;
 pub mod budget;
 mod calls;
+mod fnv;
 pub mod hub;
 mod io;
 pub mod keeper;

@@ -187,7 +187,7 @@ impl Gateway<'_> {
             return false;
         }
         // Many ask by multicast whom it does not concern: somebody else may answer.
-        let (Some(request), Some(address)) = (pnp::Request::parse(message), self.here().address) else {
+        let (Some(maker), Some(address)) = (pnp::maker(message), self.here().address) else {
             return true;
         };
         let branch = self.random();
@@ -195,7 +195,7 @@ impl Gateway<'_> {
             notify, notify_to, ..
         } = &mut self.provision;
         let _ = notify.resize(pnp::NOTIFY_MAX, 0);
-        let Some(len) = request.notify(&flow, message, address.into(), branch, notify) else {
+        let Some(len) = pnp::notify(maker, &flow, message, address.into(), branch, notify) else {
             self.counters.overflow += 1;
             return true;
         };

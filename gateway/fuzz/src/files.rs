@@ -6,7 +6,7 @@ use gateway::Station;
 use gateway::provision::files::{Agent, Client, Files, Progress};
 use gateway::provision::http::{Connection, Next};
 use gateway::provision::name::Name;
-use gateway::provision::pnp::{NOTIFY_MAX, Request};
+use gateway::provision::pnp::{NOTIFY_MAX, maker, notify};
 use gateway::provision::tftp::{PACKET_MAX, Packet, Server, TRANSFERS};
 use shared::hub::FetchRefusal;
 use sip::{Flow, Instant, Message, Method, Transport};
@@ -171,10 +171,9 @@ pub fn pnp(bytes: &[u8]) {
     if !message.is_request() || message.method() != Method::Subscribe {
         return;
     }
-    let Some(request) = Request::parse(&message) else {
+    let Some(maker) = maker(&message) else {
         return;
     };
-    let _ = request.known();
     let flow = Flow {
         transport: Transport::Udp,
         interface: 0,
@@ -183,7 +182,7 @@ pub fn pnp(bytes: &[u8]) {
         local: SocketAddr::from(([192, 168, 1, 1], 5060)),
     };
     let mut buffer = [0; NOTIFY_MAX];
-    let Some(len) = request.notify(&flow, &message, [192, 168, 1, 1].into(), 7, &mut buffer) else {
+    let Some(len) = notify(maker, &flow, &message, [192, 168, 1, 1].into(), 7, &mut buffer) else {
         return;
     };
     let notify = Message::parse_datagram(&buffer[..len]).expect("a message");
