@@ -73,7 +73,7 @@ impl Hub {
     }
 
     /// Something may have changed.
-    fn touch(&mut self, now: Instant) {
+    pub fn touch(&mut self, now: Instant) {
         let may = self.told.as_ref().map_or(now, |told| (told.at + PACE).max(now));
         self.look.get_or_insert(may);
     }

@@ -14,6 +14,7 @@ mod panasonic;
 pub mod phones;
 pub mod pnp;
 mod secret;
+mod strangers;
 mod sync;
 pub mod tftp;
 pub mod window;
@@ -90,6 +91,7 @@ impl Provision {
             self.tftp.next_deadline(),
             self.phones.next_deadline().filter(|_| !must_wait),
             self.sync.next_deadline(),
+            self.phones.strangers.next_deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -309,9 +311,10 @@ impl Gateway<'_> {
         }
         let here = self.here();
         if let Some(address) = here.address
-            && let Some(phone) = self.provision.phones.next_claimed(&self.site)
+            && let strangers = &mut self.provision.phones.strangers
+            && let Some(phone) = strangers.next_claimed(|mac| phones::of(&self.site, mac).next().is_some())
         {
-            let flow = sync::unregistered(address.into(), phone);
+            let flow = sync::unregistered(address.into(), phone.into());
             let random = self.random();
             let mut contact = heapless::String::<56>::new();
             // The longest address and port fit.
@@ -343,9 +346,18 @@ impl Gateway<'_> {
         None
     }
 
-    /// Phones that are claimed for no ID, in the order they were first seen, and how many more there were than are remembered.
+    /// Forgets phones that are nobody's and gone. False: there are none.
+    pub(crate) fn forget_strangers(&mut self, now: Instant) -> bool {
+        let are_gone = self.provision.phones.strangers.forget(now);
+        if are_gone {
+            self.hub.touch(now);
+        }
+        are_gone
+    }
+
+    /// Phones that are claimed for no ID, in the order they were first seen, and about how many more there are than can be listed.
     pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
-        self.provision.phones.waiting()
+        self.provision.phones.strangers.waiting()
     }
 
     /// Fetches of files that the cloud was not told of: equal to one of the last ten minutes, or too many at once.

@@ -21,13 +21,14 @@ use shared::factory::Factory;
 use shared::hub::{FetchOutcome, FetchRefusal, Mac, Phone, PhoneModel};
 use shared::id::{IdKey, IdSet};
 use shared::site::{Id, Site};
-use shared::sync::{MAX_WAITING, PhoneFetch, Waiting};
+use shared::sync::PhoneFetch;
 use sip::Instant;
 
 use super::file::{Content, Facts, Line};
 use super::files::{Agent, Client, Files, Host, Progress};
 use super::name::{Maker, Name};
 use super::secret::{Digest, PASSWORD, Record, SERIALS_MAX, State, password};
+use super::strangers::Strangers;
 use super::window::Window;
 use crate::budget::IDS;
 use crate::store::{Key, Op};
@@ -41,14 +42,6 @@ const UNTOLD: usize = 8;
 const LINES: usize = 2;
 /// First wait after the store failed; doubled every time.
 const STORE_WAIT: Duration = Duration::from_secs(1);
-
-/// A phone that is nobody's.
-struct Stranger {
-    mac: Mac,
-    model: Option<PhoneModel>,
-    port: Option<NonZeroU8>,
-    ip: IpAddr,
-}
 
 /// A file that was opened.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +69,7 @@ pub(crate) struct Phones {
     /// After a fault of the store: not before this moment again.
     resume: Instant,
     faults: u8,
-    strangers: Vec<Stranger, MAX_WAITING>,
-    unlisted: u16,
+    pub strangers: Strangers,
     told: Vec<(PhoneFetch, Instant), TOLD>,
     untold: Deque<PhoneFetch, UNTOLD>,
     /// Counts what files are made of.
@@ -93,8 +85,7 @@ impl Phones {
             storing: None,
             resume: Instant::ZERO,
             faults: 0,
-            strangers: Vec::new(),
-            unlisted: 0,
+            strangers: Strangers::new(),
             told: Vec::new(),
             untold: Deque::new(),
             edition: 0,
@@ -235,40 +226,6 @@ impl Phones {
         self.untold_for_good
     }
 
-    /// Phones that are nobody's, and how many more there are.
-    pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
-        let listed = self.strangers.iter().map(|stranger| Waiting {
-            mac: stranger.mac,
-            model: stranger.model,
-            port: stranger.port.map(NonZeroU8::get),
-        });
-        (listed, self.unlisted)
-    }
-
-    /// A phone that waited and is claimed by now: where it is. It waits no longer.
-    pub fn next_claimed(&mut self, site: &Site) -> Option<IpAddr> {
-        let at = self
-            .strangers
-            .iter()
-            .position(|stranger| of(site, stranger.mac).next().is_some())?;
-        Some(self.strangers.remove(at).ip)
-    }
-
-    fn wait(&mut self, mac: Mac, ip: IpAddr, host: Host, agent: Agent) {
-        let stranger = Stranger {
-            mac,
-            model: agent.model,
-            port: host.port,
-            ip,
-        };
-        if let Some(known) = self.strangers.iter_mut().find(|known| known.mac == mac) {
-            let model = agent.model.or(known.model);
-            *known = Stranger { model, ..stranger };
-        } else if self.strangers.push(stranger).is_err() {
-            self.unlisted = self.unlisted.saturating_add(1);
-        }
-    }
-
     fn log(&mut self, now: Instant, fetch: PhoneFetch) {
         self.told.retain(|(_, at)| now < *at + TOLD_FOR);
         let known = self.told.iter().any(|(told, _)| *told == fetch);
@@ -284,7 +241,7 @@ impl Phones {
 }
 
 /// The IDs whose phone has this hardware address, in the order of its lines.
-fn of(site: &Site, mac: Mac) -> impl Iterator<Item = (&Id, Phone)> {
+pub(super) fn of(site: &Site, mac: Mac) -> impl Iterator<Item = (&Id, Phone)> {
     let here = site.ids.iter().filter(|id| site.is_here(id));
     let phones = here.filter_map(|id| Some((id, id.phone?)));
     phones.filter(move |(_, phone)| phone.mac == mac)
@@ -357,6 +314,7 @@ impl Shelf<'_> {
     /// What a client gets.
     fn judge(
         &mut self,
+        now: Instant,
         ip: IpAddr,
         host: Host,
         name: Name,
@@ -376,7 +334,8 @@ impl Shelf<'_> {
         }
         let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
         let Some(&(_, Phone { model, .. })) = lines.first() else {
-            self.phones.wait(mac, ip, host, agent);
+            let strangers = &mut self.phones.strangers;
+            strangers.heard(now, mac, agent.model, host.port, ip);
             let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
             return Ok(Judged::new(What::Waiting(maker, mac), outcome));
         };
@@ -451,7 +410,7 @@ impl Files for Shelf<'_> {
         let name = Name::parse(path);
         let host = Host::of(from.station, self.here.has_hub);
         let judged = match self.here.address {
-            Some(_) => self.judge(from.ip, host, name, agent, peek),
+            Some(_) => self.judge(now, from.ip, host, name, agent, peek),
             None => Err(FetchRefusal::Busy),
         };
         let about = match name {

@@ -139,7 +139,7 @@ fn a_telephone_is_told_the_voice_network_of_the_site() {
 
 impl Office {
     /// What the box has told of its ports since the last time.
-    fn reports(&mut self) -> Vec<HubReport> {
+    pub fn reports(&mut self) -> Vec<HubReport> {
         let published = self.published(Up::Hub);
         published
             .iter()

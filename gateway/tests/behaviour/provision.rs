@@ -2,9 +2,10 @@
 
 use super::office::files::{claim, mac, p, setting, with_password};
 use super::office::*;
+use gateway::{Input, UplinkInput};
 use shared::IdKey;
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind, PhoneModel};
-use shared::sync::{Alarm, EventBody, PhoneFetch};
+use shared::sync::{Alarm, EventBody, PhoneFetch, Up};
 use std::net::IpAddr;
 
 use PhoneModel::{Gxp1628, KxHdv230n};
@@ -259,7 +260,7 @@ fn at_a_hub_the_unknown_are_not_at_home() {
         registers(&mut o, &phone),
         "without one nothing is known against it"
     );
-    o.handle(gateway::Input::Hub { mac: [2; 6] });
+    o.handle(Input::Hub { mac: [2; 6] });
     assert!(!registers(&mut o, &phone));
     let dialog = o.dial_only(&phone, "203", "c1");
     o.refused(&dialog, "403");
@@ -354,13 +355,46 @@ fn an_unknown_phone_waits_until_it_is_claimed() {
 #[test]
 fn more_strangers_than_can_be_listed_are_counted() {
     let mut o = office();
-    for index in 100..100 + 20u16 {
+    let asks = |o: &mut Office, index: u16| {
         let at: IpAddr = format!("192.168.1.{index}").parse().unwrap();
         o.plug(at, mac(index), None);
         o.get(at, &format!("/cfg000b820000{index:02x}.xml"));
+    };
+    let waiting = |o: &Office| {
+        let (waiting, more) = o.gateway.waiting();
+        (waiting.count(), more)
+    };
+    // However often they ask.
+    for index in (100..120).chain(100..120) {
+        asks(&mut o, index);
     }
-    let (waiting, more) = o.gateway.waiting();
-    assert_eq!((waiting.count(), more), (16, 4));
+    assert_eq!(waiting(&o), (16, 4));
+    // The time passes, in the last minute of it with the cloud there.
+    let wait = |o: &mut Office, ms| {
+        o.wait(ms - 60_000);
+        o.handle(Input::Uplink(UplinkInput::Disconnected));
+        o.published(Up::Hello);
+        o.subscribe();
+        o.wait(5_000);
+        o.reports();
+        o.wait(60_000);
+    };
+    // They ask every hour; those that have not done so twice are gone, and the cloud knows.
+    let hour = 3_600_000;
+    o.wait(2 * hour);
+    asks(&mut o, 100);
+    assert_eq!(waiting(&o), (16, 4));
+    wait(&mut o, hour / 2);
+    assert_eq!(waiting(&o), (1, 4));
+    assert_eq!(o.reports().pop().unwrap().waiting.len(), 1);
+    // There is room for one that was only counted.
+    asks(&mut o, 117);
+    assert_eq!(waiting(&o), (2, 3));
+    wait(&mut o, 5 * hour / 2);
+    assert_eq!(waiting(&o), (0, 0));
+    let report = o.reports().pop().unwrap();
+    assert_eq!((report.waiting.len(), report.unlisted), (0, 0));
+    o.nothing_left();
 }
 
 #[test]
@@ -400,7 +434,7 @@ fn the_file_waits_for_the_flash() {
     o.plug(peer.ip(), mac(1), Some(2));
     let station = Some(o.stations[&peer.ip()]);
     let bytes = b"\0\x01Config000B82000001.cfg\0octet\0";
-    o.handle(gateway::Input::Tftp {
+    o.handle(Input::Tftp {
         peer,
         station,
         is_request: true,
@@ -509,7 +543,7 @@ fn a_file_that_broke_off_is_not_what_the_phone_has() {
     // Its first block comes, and nothing more is heard of it.
     let (peer, station) = (address("192.168.1.50:2000"), o.stations.get(&ip(0)).copied());
     o.plug(peer.ip(), mac(0), Some(1));
-    o.handle(gateway::Input::Tftp {
+    o.handle(Input::Tftp {
         peer,
         station,
         is_request: true,
@@ -588,6 +622,6 @@ fn a_phone_finds_the_box_by_multicast() {
 #[test]
 fn without_an_address_nothing_is_given() {
     let mut o = office();
-    o.handle(gateway::Input::Network(gateway::Network::Down));
+    o.handle(Input::Network(gateway::Network::Down));
     assert_eq!(o.denied(ip(0), GXP), 503);
 }
