@@ -178,7 +178,7 @@ impl Gateway<'_> {
             if let Some((flow, len)) = self.poll_provision(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
-            if self.forget_strangers(now) || self.poll_fetches(now) {
+            if self.forget_strangers(now) || self.poll_fetches(now) || self.retell_secret(now) {
                 continue;
             }
             if self.poll_uplink(now) || self.poll_hub(now, buffer) {

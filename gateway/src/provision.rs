@@ -50,6 +50,12 @@ pub(crate) struct Provision {
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
     intruders: Intruders,
+    /// Whose secrets the cloud was told and may not have: the queue to it was never empty since.
+    told: IdSet,
+    /// Those that are told again, because there was no room in it.
+    tell_again: IdSet,
+    /// Events that were refused until then.
+    refused: u32,
 }
 
 impl Provision {
@@ -62,6 +68,9 @@ impl Provision {
             notify: Vec::new(),
             notify_to: None,
             intruders: Intruders::new(),
+            told: IdSet::EMPTY,
+            tell_again: IdSet::EMPTY,
+            refused: 0,
         }
     }
 
@@ -226,23 +235,11 @@ impl Gateway<'_> {
         if self.is_between() {
             return;
         }
-        let here = self.site.id(key).filter(|id| self.site.is_here(id));
-        let Some((id, phone)) = here.and_then(|id| Some((id, id.phone?))) else {
-            return;
-        };
-        let Some((password, serial)) = self.provision.phones.password(&self.factory, key, phone) else {
-            return;
-        };
-        let user = id.user();
-        let ha1 = Ha1::from_password(
-            user.as_bytes(),
-            self.site.sys.realm.as_bytes(),
-            password.as_bytes(),
-        );
+        let Some(secret) = self.secret(key) else { return };
         let credential = Credential {
             key,
-            ha1_md5: ha1.md5,
-            ha1_sha256: ha1.sha256,
+            ha1_md5: secret.ha1_md5,
+            ha1_sha256: secret.ha1_sha256,
         };
         let credentials = &mut self.site.credentials;
         let at = credentials.partition_point(|other| other.key < key);
@@ -252,14 +249,59 @@ impl Gateway<'_> {
             // One an ID: there is room.
             None => _ = credentials.insert(at, credential),
         }
-        let secret = PhoneSecret {
+        self.tell_secret(now, secret);
+    }
+
+    /// What the cloud is told of the password that the box gave an ID's phone.
+    fn secret(&self, key: IdKey) -> Option<PhoneSecret> {
+        let id = self.site.id(key).filter(|id| self.site.is_here(id))?;
+        let phone = id.phone?;
+        let (password, serial) = self.provision.phones.password(&self.factory, key, phone)?;
+        let ha1 = Ha1::from_password(
+            id.user().as_bytes(),
+            self.site.sys.realm.as_bytes(),
+            password.as_bytes(),
+        );
+        Some(PhoneSecret {
             key,
             claim: phone.claim,
             serial,
             ha1_md5: ha1.md5,
             ha1_sha256: ha1.sha256,
-        };
+        })
+    }
+
+    fn tell_secret(&mut self, now: Instant, secret: PhoneSecret) {
+        self.provision.told.insert(secret.key);
         self.tell(now, EventBody::PhoneSecret(secret));
+    }
+
+    /// Tells secrets again that may be among the events that were refused: without them the cloud would not know the phone for good.
+    /// False: there is none, or no room yet.
+    pub(crate) fn retell_secret(&mut self, now: Instant) -> bool {
+        let refused = self.uplink.counters().refused;
+        let Provision {
+            told,
+            tell_again,
+            refused: known,
+            ..
+        } = &mut self.provision;
+        if *known == refused {
+            if self.uplink.is_empty() {
+                *told = IdSet::EMPTY;
+            }
+        } else if self.uplink.has_room() {
+            *tell_again = tell_again.union(core::mem::take(told));
+            *known = refused;
+        }
+        let Some(key) = tell_again.iter().next().filter(|_| self.uplink.has_room()) else {
+            return false;
+        };
+        tell_again.remove(key);
+        if let Some(secret) = self.secret(key) {
+            self.tell_secret(now, secret);
+        }
+        true
     }
 
     /// Another configuration, or another address: every file may have changed.

@@ -461,6 +461,43 @@ fn a_flash_that_fails_gives_no_password() {
     assert!(registers(&mut o, &with_password(0, p(&file, 34).unwrap())));
 }
 
+/// The cloud is the phone's backup proxy: it has to know the password whatever else it does not hear of.
+#[test]
+fn a_secret_that_found_no_room_is_told_again() {
+    let mut o = office();
+    o.full = true;
+    let password = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    assert!(o.fetches().1.is_empty());
+    o.wait(1_000);
+    o.full = false;
+    // There is room as soon as the cloud has taken something.
+    o.acknowledge();
+    let alarms = o.events.iter().filter(|event| {
+        let EventBody::Alarm { alarm, .. } = event else {
+            return false;
+        };
+        matches!(alarm, Alarm::EventsRefused(_))
+    });
+    assert_eq!(alarms.count(), 1);
+    let secrets = o.fetches().1;
+    let [secret] = &secrets[..] else {
+        panic!("{secrets:?}")
+    };
+    let phone = with_password(0, &password);
+    assert_eq!((secret.key, secret.serial), (key(0), 1));
+    assert_eq!(secret.ha1_md5[..], phone.ha1_md5()[..]);
+    // It has come: what is refused later was something else.
+    while o.gateway.queued() > 0 {
+        o.acknowledge();
+    }
+    o.full = true;
+    assert!(registers(&mut o, &phone));
+    o.full = false;
+    o.get(ip(1), "/KX-HDV230N.cfg");
+    o.acknowledge();
+    assert_eq!(o.fetches().1, []);
+}
+
 #[test]
 fn only_the_length_costs_no_password() {
     let mut o = office();

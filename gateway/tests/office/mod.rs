@@ -153,6 +153,8 @@ pub struct Office {
     pub broken: bool,
     /// The store says that it has stored, and forgets.
     pub forgetful: bool,
+    /// The flash has no room for events.
+    pub full: bool,
     /// Operations that reached the store.
     pub stored: usize,
     /// What was published on MQTT.
@@ -228,6 +230,7 @@ impl Office {
             writing: None,
             broken: false,
             forgetful: false,
+            full: false,
             stored: 0,
             published: Vec::new(),
             deaf: false,
@@ -325,10 +328,17 @@ impl Office {
             };
             Done { token, result }
         } else {
-            if let Op::PushEvent(event) = op {
-                self.events.push(Event::decode(event).unwrap().body);
+            match op {
+                Op::PushEvent(_) if self.full => {
+                    let result = Ok(Reply::Full);
+                    Done { token, result }
+                }
+                Op::PushEvent(event) => {
+                    self.events.push(Event::decode(event).unwrap().body);
+                    run(self.store.execute(token, op))
+                }
+                _ => run(self.store.execute(token, op)),
             }
-            run(self.store.execute(token, op))
         };
         brain_handles(&mut self.gateway, self.now, Input::Stored(done));
     }
