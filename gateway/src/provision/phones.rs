@@ -1,4 +1,4 @@
-//! Which phone may have which file: claims, passwords, ports, and who waits.
+//! Which phone may have which file: claims, passwords, ports.
 //!
 //! The cloud's configuration says which hardware address is the phone of an ID, of which model, at which port if that matters,
 //! and on which claim. Of passwords it says nothing:
