@@ -135,9 +135,7 @@ pub async fn http(
         };
         if let Some(peer) = peer {
             let sender = station(shared, phones.net, peer);
-            let is_there = || sender.is_none() || sender == station(shared, phones.net, peer);
-            let serving = serve(&mut socket, brain, connection, peer, sender, is_there);
-            let _ = with_timeout(2 * PATIENCE, serving).await;
+            let _ = with_timeout(2 * PATIENCE, serve(&mut socket, brain, connection, peer, sender)).await;
             brain.turn().await.tell(Input::Http {
                 connection,
                 event: HttpEvent::Closed,
@@ -150,14 +148,13 @@ pub async fn http(
     }
 }
 
-/// Takes the request and sends the answer, as long as whoever asked is there.
+/// Takes the request and sends the answer.
 async fn serve(
     socket: &mut TcpSocket<'_>,
     brain: &Brain,
     connection: u8,
     peer: SocketAddr,
     station: Option<Station>,
-    is_there: impl Fn() -> bool,
 ) {
     let Some(answer) = ANSWERS.get(usize::from(connection)) else {
         return;
@@ -198,9 +195,6 @@ async fn serve(
     loop {
         socket.wait_write_ready().await;
         let turn = brain.turn().await;
-        if !is_there() {
-            return;
-        }
         let next = socket.write_with(|room| {
             let next = turn.answer(connection, room);
             let len = if let Next::Send(len) = next { len } else { 0 };
