@@ -220,7 +220,12 @@ pub async fn run(
                 match output {
                     Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
                     Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
-                    Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
+                    Output::Tftp { to, station, bytes } => {
+                        // Nobody else's file.
+                        if station.is_none() || station == net::station(shared, phones.net, to) {
+                            outside.transmit_file(to, bytes).await;
+                        }
+                    }
                     other => outside.act(other),
                 }
             }

@@ -13,6 +13,7 @@ use sip::Instant;
 
 use crate::Gateway;
 use crate::budget::{self, HUB_PORTS, POWER_PORTS};
+use crate::fnv::fnv;
 use crate::lldp::UPLINK;
 use crate::power::Class;
 
@@ -36,8 +37,8 @@ pub(crate) struct Hub {
 /// What the cloud was told last on this connection.
 struct Told {
     at: Instant,
-    /// FNV-1a of it without stamp and powers.
-    hash: u64,
+    /// [`fnv`] of it without stamp and powers.
+    hash: u32,
     powers: Powers,
 }
 
@@ -55,6 +56,11 @@ impl Hub {
         }
     }
 
+    /// Whether the board has one.
+    pub const fn is_there(&self) -> bool {
+        self.mac.is_some()
+    }
+
     pub fn link(&mut self, port: u8, link: Link) {
         if let Some(known) = self.links.get_mut(usize::from(port)) {
             *known = link;
@@ -67,12 +73,12 @@ impl Hub {
     }
 
     /// Something may have changed.
-    fn touch(&mut self, now: Instant) {
+    pub fn touch(&mut self, now: Instant) {
         let may = self.told.as_ref().map_or(now, |told| (told.at + PACE).max(now));
         self.look.get_or_insert(may);
     }
 
-    fn is_news(&self, hash: u64, powers: &Powers) -> bool {
+    fn is_news(&self, hash: u32, powers: &Powers) -> bool {
         self.told.as_ref().is_none_or(|told| {
             let mut both = told.powers.iter().flatten().zip(powers.iter().flatten());
             told.hash != hash || both.any(|(told, now)| told.abs_diff(*now) >= DRAW)
@@ -92,7 +98,7 @@ impl Gateway<'_> {
 
     /// Something was handled: what the cloud was told may no longer be so.
     pub(crate) fn touch_hub(&mut self, now: Instant) {
-        if self.hub.mac.is_some() || self.waiting().0.next().is_some() {
+        if self.hub.is_there() || self.waiting().0.next().is_some() {
             self.hub.touch(now);
         }
     }
@@ -145,7 +151,7 @@ impl Gateway<'_> {
             unlisted,
             ..HubReport::default()
         };
-        if self.hub.mac.is_some() {
+        if self.hub.is_there() {
             report.uplink = self.hub.links.get(usize::from(UPLINK)).copied();
             report.budget = budget::POWER_SUPPLY;
             // As many as there is room for.
@@ -218,10 +224,8 @@ impl Gateway<'_> {
     }
 }
 
-/// FNV-1a of a message; `buffer` has room for it.
-fn hash(report: &HubReport, buffer: &mut [u8]) -> Option<u64> {
+/// [`fnv`] of a message; `buffer` has room for it.
+fn hash(report: &HubReport, buffer: &mut [u8]) -> Option<u32> {
     let room = buffer.len().min(MAX_MESSAGE);
-    let bytes = report.encode(buffer.get_mut(..room)?).ok()?;
-    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    Some(bytes.iter().fold(0xCBF2_9CE4_8422_2325, fnv))
+    report.encode(buffer.get_mut(..room)?).ok().map(fnv)
 }

@@ -218,6 +218,9 @@ pub enum Output<'a> {
     Tftp {
         /// To where.
         to: SocketAddr,
+        /// If somebody else has that address by now, or more than one claim it, it is not sent: there may be a password in it. `None`: to
+        /// anybody.
+        station: Option<Station>,
         /// At most [`crate::provision::tftp::PACKET_MAX`] bytes.
         bytes: &'a [u8],
     },

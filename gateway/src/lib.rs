@@ -12,6 +12,7 @@ extern crate std;
 mod analog;
 pub mod budget;
 mod calls;
+mod fnv;
 pub mod hub;
 mod io;
 pub mod keeper;
@@ -293,7 +294,7 @@ impl<'s> Gateway<'s> {
         match input {
             Input::Network(network) => self.on_network(now, network),
             Input::Datagram { flow, station, bytes } => {
-                self.from = Host::of(station);
+                self.from = Host::of(station, self.hub.is_there());
                 self.on_message(now, flow, bytes);
             }
             Input::Stream { flow, bytes } => {
@@ -305,7 +306,7 @@ impl<'s> Gateway<'s> {
                 station,
                 is_request,
                 bytes,
-            } => self.on_tftp(now, Host::of(station), peer, is_request, bytes),
+            } => self.on_tftp(now, (peer, station), is_request, bytes),
             Input::Http { connection, event } => self.on_http(now, connection, event),
             Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),

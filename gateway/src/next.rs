@@ -1,13 +1,12 @@
 //! What is to be done next: every part of the box is asked in turn, those first that others wait for.
 
-use core::net::SocketAddr;
-
 use sip::b2bua;
 use sip::{Flow, Instant};
 
 use crate::analog::{self, Found};
 use crate::link::{HOLD_OUT, Mode};
 use crate::power::PortOrder;
+use crate::provision::tftp::Packet;
 use crate::store::{self, Token};
 use crate::trunk::Do;
 use crate::{BINDINGS, Gateway, LineOrder, MediaOutput, Output, TrunkOutput, office, provision, uplink};
@@ -43,8 +42,9 @@ impl Gateway<'_> {
                 to,
                 bytes: buffer.get(..length).unwrap_or_default(),
             },
-            Ready::Tftp { to, len } => Output::Tftp {
+            Ready::Tftp(Packet { to, station, len }) => Output::Tftp {
                 to,
+                station,
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
             Ready::Http(connection) => Output::Http { connection },
@@ -169,8 +169,8 @@ impl Gateway<'_> {
             {
                 return Some(Ready::Store(provision::TOKEN, op));
             }
-            if let Some((to, len)) = self.poll_tftp(now, buffer) {
-                return Some(Ready::Tftp { to, len });
+            if let Some(packet) = self.poll_tftp(now, buffer) {
+                return Some(Ready::Tftp(packet));
             }
             if let Some(connection) = self.next_answer() {
                 return Some(Ready::Http(connection));
@@ -178,7 +178,7 @@ impl Gateway<'_> {
             if let Some((flow, len)) = self.poll_provision(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
-            if self.poll_fetches(now) {
+            if self.forget_strangers(now) || self.poll_fetches(now) || self.retell_secret(now) {
                 continue;
             }
             if self.poll_uplink(now) || self.poll_hub(now, buffer) {
@@ -240,7 +240,7 @@ enum Ready {
     Lldp { port: u8, len: usize },
     Power(u8, PortOrder),
     Store(Token, store::Op),
-    Tftp { to: SocketAddr, len: usize },
+    Tftp(Packet),
     Http(u8),
     Uplink,
 }

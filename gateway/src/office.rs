@@ -251,6 +251,11 @@ impl Office {
         self.network(now, VOICE, subnet);
     }
 
+    /// The network of the phones, if they have one of their own, since the start.
+    pub const fn voice(&self) -> Option<Voice> {
+        self.voice
+    }
+
     /// Who gives addresses, by the configuration.
     pub fn serve_addresses(&mut self, now: Instant, policy: Policy) {
         if core::mem::replace(&mut self.policy, policy) != policy {

@@ -515,6 +515,16 @@ impl<'s> Uplink<'s> {
         self.outbox.queued()
     }
 
+    /// The cloud has every event that was not refused.
+    pub fn is_empty(&self) -> bool {
+        self.queued() == 0 && self.memory.waiting.is_empty() && self.memory.batch.as_ref().is_none()
+    }
+
+    /// Whether an event is taken, as far as can be told: the last one that was refused is told, and there is room.
+    pub fn has_room(&self) -> bool {
+        !self.outbox.is_refusing() && !self.memory.waiting.is_half_full()
+    }
+
     /// Whether events are on their way into the flash.
     pub fn is_writing(&self) -> bool {
         !self.memory.waiting.is_empty()

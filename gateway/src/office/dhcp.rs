@@ -19,6 +19,7 @@ use sip::Instant;
 
 use super::{Secret, Subnet};
 use crate::budget::{DHCP_LEASES, DHCP_TRIALS};
+use crate::fnv::fnv;
 use message::{Kind, Request, Writer};
 
 pub use message::REPLY_MAX;
@@ -385,12 +386,8 @@ impl Server {
         if let Some(wish) = request.wish.filter(free) {
             return Some(wish);
         }
-        // FNV-1a.
-        let hash = request.mac.iter().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-        });
         let hosts = subnet.hosts();
-        let first = u64::from(hash).checked_rem(u64::from(hosts))? as u32;
+        let first = u64::from(fnv(&request.mac)).checked_rem(u64::from(hosts))? as u32;
         // More than there can be in the way: leases, trials and what cannot be given.
         let tries = (hosts).min(2 * (DHCP_LEASES + DHCP_TRIALS) as u32);
         (0..tries)

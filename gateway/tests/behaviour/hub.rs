@@ -1,6 +1,6 @@
 //! What the box says and hears at the ports of its hub.
 
-use super::office::files::{claim, mac};
+use super::office::files::{claim, mac, p};
 use super::office::*;
 use gateway::hub::PACE;
 use gateway::lldp::UPLINK;
@@ -139,7 +139,7 @@ fn a_telephone_is_told_the_voice_network_of_the_site() {
 
 impl Office {
     /// What the box has told of its ports since the last time.
-    fn reports(&mut self) -> Vec<HubReport> {
+    pub fn reports(&mut self) -> Vec<HubReport> {
         let published = self.published(Up::Hub);
         published
             .iter()
@@ -322,6 +322,49 @@ fn phones_are_told_by_their_ids() {
     let report = o.reports().pop().unwrap();
     assert_eq!(report.ports[3].occupant, Occupant::Phone(mac(7), key(2)));
     assert!(report.waiting.is_empty());
+}
+
+/// Sockets and VLANs are those of the start: until the next one, a voice network that the cloud has just named is not told to phones, nor
+/// are they told of an address in it.
+#[test]
+fn another_voice_network_is_not_announced_before_the_box_is_in_it() {
+    let mut site = site(1, 8);
+    claim(&mut site, 0, PhoneModel::Gxp1628, Some(1), 1);
+    let mut o = Office::new(&site);
+    o.handle(Input::Hub { mac: HUB });
+    o.subscribe();
+    let ip = Phone::new(0).address.ip();
+    site.sys.voice = Some(Voice {
+        vlan: 300,
+        address: "10.9.0.1".parse().unwrap(),
+        prefix: 24,
+    });
+    o.configure(&site, 2);
+    let seen = |o: &mut Office| {
+        o.handle(Input::Link {
+            port: 0,
+            link: Link::Mbps100,
+        });
+        o.handle(Input::Lldp {
+            port: 0,
+            bytes: &telephone(),
+        });
+        o.wait(1_000);
+        o.plug(ip, mac(0), Some(1));
+        let (_, said) = o.lldp.pop().unwrap();
+        let policy = Lldpdu::parse(&said)
+            .unwrap()
+            .med
+            .unwrap()
+            .policy(Med::VOICE)
+            .unwrap();
+        let file = o.get(ip, "/cfg000b82000000.xml");
+        (policy.is_tagged, p(&file, 48).unwrap().to_string())
+    };
+    assert_eq!(seen(&mut o), (false, "192.168.1.1:5060".into()));
+    let mut o = o.restart();
+    o.handle(Input::Hub { mac: HUB });
+    assert_eq!(seen(&mut o), (true, "10.9.0.1:5060".into()));
 }
 
 /// A fed device that asks for power by LLDP-MED is told what it is granted; one that is not fed is told nothing of power.

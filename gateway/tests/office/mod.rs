@@ -153,6 +153,8 @@ pub struct Office {
     pub broken: bool,
     /// The store says that it has stored, and forgets.
     pub forgetful: bool,
+    /// The flash has no room for events.
+    pub full: bool,
     /// Operations that reached the store.
     pub stored: usize,
     /// What was published on MQTT.
@@ -228,6 +230,7 @@ impl Office {
             writing: None,
             broken: false,
             forgetful: false,
+            full: false,
             stored: 0,
             published: Vec::new(),
             deaf: false,
@@ -280,7 +283,7 @@ impl Office {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
                 }
-                Some(Output::Tftp { to, bytes }) => self.tftp.push_back((to, bytes.to_vec())),
+                Some(Output::Tftp { to, bytes, .. }) => self.tftp.push_back((to, bytes.to_vec())),
                 Some(Output::Http { connection }) => answer = Some(connection),
                 Some(Output::Trunk(TrunkOutput::Send(bytes))) => trunk = Some(TrunkDid::Sent(bytes.to_vec())),
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),
@@ -325,10 +328,17 @@ impl Office {
             };
             Done { token, result }
         } else {
-            if let Op::PushEvent(event) = op {
-                self.events.push(Event::decode(event).unwrap().body);
+            match op {
+                Op::PushEvent(_) if self.full => {
+                    let result = Ok(Reply::Full);
+                    Done { token, result }
+                }
+                Op::PushEvent(event) => {
+                    self.events.push(Event::decode(event).unwrap().body);
+                    run(self.store.execute(token, op))
+                }
+                _ => run(self.store.execute(token, op)),
             }
-            run(self.store.execute(token, op))
         };
         brain_handles(&mut self.gateway, self.now, Input::Stored(done));
     }
