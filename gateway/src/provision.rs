@@ -343,7 +343,11 @@ impl Gateway<'_> {
                 continue;
             }
             self.provision.sync.sent(now, key);
-            let flow = binding.flow();
+            let mut flow = binding.flow();
+            if let Some(address) = address {
+                // It may have registered at the address of an old lease.
+                flow.local.set_ip(address.into());
+            }
             if let Some(len) = sync::write(&flow, binding.contact(), random, buffer) {
                 return Some((flow, len));
             }

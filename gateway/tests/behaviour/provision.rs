@@ -485,3 +485,29 @@ fn without_an_address_nothing_is_given() {
     o.handle(gateway::Input::Network(gateway::Network::Down));
     assert_eq!(o.denied(ip(0), GXP), 503);
 }
+
+/// Every file names the box: phones that hear it are told to fetch, and what is being fetched is void.
+#[test]
+fn a_new_address_is_told() {
+    let mut o = office();
+    let password = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    let phone = with_password(0, &password);
+    assert!(registers(&mut o, &phone));
+    o.get(ip(0), GXP);
+    o.wait(1_000);
+    o.quiet();
+    o.renumber("192.168.1.77");
+    o.wait(1_000);
+    let notify = o.expect(phone.address, "NOTIFY");
+    assert_eq!(notify.header("Event"), "check-sync");
+    assert!(notify.header("Via").contains("192.168.1.77"), "{}", notify.text);
+    assert_eq!(p(&o.get(ip(0), GXP), 47), Some(REALM));
+    assert_eq!(p(&o.get(ip(0), GXP), 48), Some("192.168.1.77:5060"));
+    assert!(registers(&mut o, &phone));
+    // The line is cut for a while: it is the same address again, and nothing is news.
+    o.handle(gateway::Input::Network(gateway::Network::Down));
+    o.wait(1_000);
+    o.renumber("192.168.1.77");
+    o.wait(200_000);
+    o.quiet();
+}
