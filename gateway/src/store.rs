@@ -36,6 +36,8 @@ use config::Active;
 use map::{EVENTS, FACTORY, SECTOR, SETTINGS};
 use tolerant::Tolerant;
 
+/// Times that something is read at the start before it counts as lost.
+const READS: u32 = 4;
 const EVENT_PAGES: usize = (EVENTS.len / SECTOR) as usize;
 const SETTING_PAGES: usize = (SETTINGS.len / SECTOR) as usize;
 
@@ -122,7 +124,14 @@ impl<F: MultiwriteNorFlash> Store<F> {
         }
 
         let mut value = [0; MAX_VALUE + 8];
-        let boot = match self.load_settings(&mut value, &mut setting).await {
+        let mut read = self.load_settings(&mut value, &mut setting).await;
+        for _ in 1..READS {
+            if read == Err(Fault::Corrupted) {
+                self.settings = None;
+                read = self.load_settings(&mut value, &mut setting).await;
+            }
+        }
+        let boot = match read {
             Ok(boot) => boot,
             Err(Fault::Corrupted) => {
                 let _ = alarms.push(Alarm::Storage);
@@ -135,7 +144,14 @@ impl<F: MultiwriteNorFlash> Store<F> {
         let boot = boot.map_or(first_boot, |boot| boot.wrapping_add(1));
         self.put(&mut value, Key::BOOT, &boot.to_le_bytes()).await?;
 
-        let queued = match self.count_events().await {
+        let mut counted = self.count_events().await;
+        for _ in 1..READS {
+            if counted == Err(Fault::Corrupted) {
+                self.events = None;
+                counted = self.count_events().await;
+            }
+        }
+        let queued = match counted {
             Ok(queued) => queued,
             Err(Fault::Corrupted) => {
                 let _ = alarms.push(Alarm::Storage);

@@ -56,8 +56,8 @@ pub struct Desk<'m> {
     pub ops: Vec<Op>,
     /// What the next operations give instead of being run.
     pub faults: Vec<Fault>,
-    /// The operation that fails, counted in `ops`.
-    pub fail_at: Option<usize>,
+    /// The operations that fail, counted in `ops`.
+    pub fail_at: core::ops::Range<usize>,
 }
 
 impl<'m> Desk<'m> {
@@ -76,7 +76,7 @@ impl<'m> Desk<'m> {
             now,
             ops: Vec::new(),
             faults: Vec::new(),
-            fail_at: None,
+            fail_at: 0..0,
         }
     }
 
@@ -117,7 +117,7 @@ impl<'m> Desk<'m> {
                     });
                 }
                 Output::Store(op) => {
-                    let fault = self.fail_at.is_some_and(|at| at == self.ops.len());
+                    let fault = self.fail_at.contains(&self.ops.len());
                     let done = match self.faults.pop().or(fault.then_some(Fault::Flash)) {
                         Some(fault) => Done {
                             token: TOKEN,
