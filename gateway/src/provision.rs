@@ -37,6 +37,13 @@ use sync::Sync;
 /// Token of the operations that keep what phones were given.
 pub(crate) const TOKEN: Token = Token(2);
 
+/// What flash holds of a claim when it is not known any more what was given on it: the next password would be one that was made before.
+pub(crate) fn unknown(claim: u16) -> [u8; secret::STORED] {
+    let state = secret::State::Spent;
+    let record = secret::Record::new(claim);
+    secret::Record { state, ..record }.store()
+}
+
 /// Everything about phones' files.
 pub(crate) struct Provision {
     pub phones: Phones,

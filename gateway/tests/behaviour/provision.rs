@@ -2,6 +2,7 @@
 
 use super::office::files::{claim, mac, p, setting, with_password};
 use super::office::*;
+use gateway::store::map::SETTINGS;
 use shared::IdKey;
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind, PhoneModel};
 use shared::sync::{Alarm, EventBody, PhoneFetch};
@@ -510,4 +511,34 @@ fn a_new_address_is_told() {
     o.renumber("192.168.1.77");
     o.wait(200_000);
     o.quiet();
+}
+
+/// The box has forgotten what it gave: no password is made twice, and it takes a new claim to get another.
+#[test]
+fn lost_settings_give_no_password_again() {
+    let settings = SETTINGS.start as usize..SETTINGS.end() as usize;
+    for word in [0xFF, 0x5A] {
+        let mut o = office();
+        let first = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+        assert!(registers(&mut o, &with_password(0, &first)));
+        let mut o = o.restart_after(|flash| flash[settings.clone()].fill(word));
+        for _ in 0..2 {
+            o.plug(ip(0), mac(0), Some(1));
+            o.plug(ip(1), mac(1), Some(2));
+            let file = o.get(ip(0), GXP);
+            assert_eq!((p(&file, 34), p(&file, 48)), (None, Some("192.168.1.1:5060")));
+            // Who was given nothing yet cannot be told apart.
+            let (fetches, secrets) = o.fetches();
+            assert_eq!(fetches[0].outcome, FetchOutcome::ServedSpent);
+            assert!(secrets.is_empty());
+            o = o.restart();
+        }
+        o.subscribe();
+        o.plug(ip(0), mac(0), Some(1));
+        let mut site = o.gateway.site().clone();
+        claim(&mut site, 0, Gxp1628, Some(1), 2);
+        o.configure(&site, 2);
+        let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+        assert_ne!(second, first);
+    }
 }

@@ -246,8 +246,14 @@ impl Office {
 
     /// The power goes and comes back: nothing but the flash survives.
     pub fn restart(self) -> Self {
+        self.restart_after(|_| {})
+    }
+
+    /// The same, and something happened to the flash meanwhile.
+    pub fn restart_after(self, harm: impl FnOnce(&mut [u8])) -> Self {
         let mut store = self.store;
-        let flash = store.flash().clone();
+        let mut flash = store.flash().clone();
+        harm(flash.bytes_mut());
         Self::start(Store::new(flash))
     }
 
