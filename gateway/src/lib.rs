@@ -349,7 +349,10 @@ impl<'s> Gateway<'s> {
             Input::DhcpServer { interface, address } => self.office.other_dhcp(now, interface, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
-            Input::Hub { mac } => self.hub.mac = Some(mac),
+            Input::Hub { mac } => {
+                self.hub.mac = Some(mac);
+                self.office.set_mac(mac);
+            }
             Input::Link { port, link } => self.on_hub_link(now, port, link),
             Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
             Input::Power(reading) => self.on_power(now, reading.as_ref()),
