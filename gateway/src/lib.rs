@@ -317,16 +317,18 @@ impl<'s> Gateway<'s> {
                 let change = self.trunk.closed(now);
                 self.on_trunk(now, change);
             }
-            Input::Uplink(UplinkInput::Connected) => {
-                self.uplink.connected(now);
-                self.hub.connected(now);
-            }
+            Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
+            Input::Uplink(UplinkInput::Dropped) => self.hub.dropped(now),
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
+                let was_welcomed = self.uplink.is_welcomed();
                 match self.uplink.message(now, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
                     Some(Order::Hub(order)) => self.on_hub_order(now, order),
                     None => {}
+                }
+                if self.uplink.is_welcomed() && !was_welcomed {
+                    self.hub.welcomed(now);
                 }
                 if let Some(unix_ms) = self.uplink.told_time() {
                     self.office
