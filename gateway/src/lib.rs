@@ -100,8 +100,6 @@ pub struct Counters {
     pub unheld: u32,
     /// Datagrams that were too long.
     pub oversized: u32,
-    /// What came over the network while the configuration changed.
-    pub between: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
     /// Orders for ports with power that are not there, or whose phone was in a call.
@@ -274,22 +272,9 @@ impl<'s> Gateway<'s> {
 
     /// Takes what happened. Poll until nothing is left after each.
     ///
-    /// While the configuration changes ([`Gateway::is_between`]), a few milliseconds, what comes over the network is lost and counted:
-    /// it is repeated. Whoever gets what is not repeated, a stream's message, keeps it until then.
+    /// While the configuration changes ([`Gateway::is_between`]), a few milliseconds, only the store's answers may come: whoever runs
+    /// the box keeps everything else until then.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
-        let may_wait = matches!(
-            input,
-            Input::Datagram { .. }
-                | Input::Stream { .. }
-                | Input::Service { .. }
-                | Input::Tftp { .. }
-                | Input::Http { .. }
-                | Input::Lldp { .. }
-        );
-        if may_wait && self.is_between() {
-            self.counters.between += 1;
-            return;
-        }
         match input {
             Input::Network(network) => self.on_network(now, network),
             Input::Datagram { flow, station, bytes } => {
@@ -321,8 +306,9 @@ impl<'s> Gateway<'s> {
             Input::Uplink(UplinkInput::Dropped) => self.hub.dropped(now),
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
+                let wall = self.office.clock().unix_ms(now);
                 let was_welcomed = self.uplink.is_welcomed();
-                match self.uplink.message(now, topic, payload) {
+                match self.uplink.message(now, wall, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
                     Some(Order::Hub(order)) => self.on_hub_order(now, order),
                     None => {}

@@ -23,7 +23,7 @@ fn a_configuration_is_pulled_checked_committed_once_and_acknowledged() {
         (0, [0; 32], 1, 0)
     );
     assert_eq!(it.welcome(), []);
-    assert_eq!(it.uplink.wall(it.now), Some(1_790_000_000_000));
+    assert_eq!(it.wall, Some(1_790_000_000_000));
     let target = site(40, 1);
     let pieces = |(_, bytes): &(Section, Vec<u8>)| bytes.len().div_ceil(MAX_PIECE) as u32;
     assert_eq!(
@@ -277,7 +277,8 @@ fn pieces_that_were_not_asked_for_are_ignored() {
         "b/aaaaaaaaaaaa6/hello",
         &Topic::Down(BoxId(78), Down::Manifest).name(),
     ] {
-        it.uplink.message(it.now, topic, &manifest(&site(3, 9), 9));
+        it.uplink
+            .message(it.now, it.wall, topic, &manifest(&site(3, 9), 9));
         assert_eq!(it.poll(), []);
     }
     assert_eq!(it.uplink.counters().ignored, before + 4);
@@ -315,11 +316,12 @@ fn a_newer_manifest_overtakes_an_older_one_never_the_other_way() {
         let mut buf = [0; MAX_MESSAGE];
         it.uplink.message(
             it.now,
+            it.wall,
             &Topic::Down(BOX, Down::Chunk).name(),
             chunk.encode(&mut buf).unwrap(),
         );
         did.clear();
-        while it.uplink.poll(it.now, None) {
+        while it.uplink.poll(it.now) {
             match it.uplink.output().unwrap() {
                 Output::Publish { payload, .. } => did = vec![Did::Get(Get::decode(payload).unwrap())],
                 Output::Store(op) => {
@@ -327,6 +329,7 @@ fn a_newer_manifest_overtakes_an_older_one_never_the_other_way() {
                     if matches!(op, Op::Commit(_)) {
                         it.uplink.message(
                             it.now,
+                            it.wall,
                             &Topic::Down(BOX, Down::Manifest).name(),
                             &manifest(&fourth, 4),
                         );

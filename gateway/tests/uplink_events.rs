@@ -180,11 +180,12 @@ fn nothing_happens_before_the_store_was_read() {
     uplink.connected(Instant(0));
     uplink.message(
         Instant(0),
+        None,
         &Topic::Down(BOX, Down::Manifest).name(),
         &manifest(&site(3, 1), 1),
     );
     uplink.event(Instant(0), Stamp::default(), event(1));
-    assert!(!uplink.poll(Instant(1_000_000), None));
+    assert!(!uplink.poll(Instant(1_000_000)));
     assert_eq!(uplink.next_deadline(), None);
     let foreign = Done {
         token: gateway::store::Token(5),
