@@ -242,6 +242,8 @@ impl Server {
                 if subnet.can_be_given(address) && self.is_free(now, address, &request) {
                     let until = now + Duration::from_secs(u64::from(seconds));
                     if self.lease(now, address, Some(request.mac), until) {
+                        // An offer that is still on its way would take this address from it.
+                        self.trials.retain(|trial| trial.request.mac != request.mac);
                         self.counters.granted += 1;
                         return answer(Kind::Ack, Some(address), reply);
                     }

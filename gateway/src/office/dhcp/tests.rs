@@ -502,6 +502,21 @@ fn an_office_that_is_powered_in_one_go() {
     assert_eq!(lab.hear(&wish).unwrap().kind, 5);
 }
 
+/// A phone that asks for an offer, and then for the address it had, has that one: what was being tried for it is not offered, and does
+/// not make its own free for another.
+#[test]
+fn an_offer_that_comes_late() {
+    let mut lab = Lab::serving(Policy::Always);
+    assert_eq!(lab.hear(&discover(1)), None);
+    let had = Ipv4Addr::new(192, 168, 1, 33);
+    let again = Message::new(3, 1).with(50, &had.octets());
+    assert_eq!(lab.hear(&again).unwrap().kind, 5);
+    assert_eq!(lab.wait(2_000), []);
+    assert_eq!(lab.server.holder(had), Some(mac(1)));
+    let other = Message::new(3, 2).with(50, &had.octets());
+    assert_eq!(lab.hear(&other).unwrap().kind, 6);
+}
+
 /// A network without a router, with room for five.
 #[test]
 fn a_small_network() {
