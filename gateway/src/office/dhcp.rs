@@ -242,8 +242,9 @@ impl Server {
                 if subnet.can_be_given(address) && self.is_free(now, address, &request) {
                     let until = now + Duration::from_secs(u64::from(seconds));
                     if self.lease(now, address, Some(request.mac), until) {
-                        // An offer that is still on its way would take this address from it.
-                        self.trials.retain(|trial| trial.request.mac != request.mac);
+                        // No offer that is still on its way takes the address from it, or gives it another.
+                        self.trials
+                            .retain(|trial| trial.request.mac != request.mac && trial.address != address);
                         self.counters.granted += 1;
                         return answer(Kind::Ack, Some(address), reply);
                     }

@@ -515,6 +515,13 @@ fn an_offer_that_comes_late() {
     assert_eq!(lab.server.holder(had), Some(mac(1)));
     let other = Message::new(3, 2).with(50, &had.octets());
     assert_eq!(lab.hear(&other).unwrap().kind, 6);
+    // Nor is it offered to who waits for it meanwhile.
+    let wanted = Ipv4Addr::new(192, 168, 1, 44);
+    assert_eq!(lab.hear(&discover(3).with(50, &wanted.octets())), None);
+    let had = Message::new(3, 4).with(50, &wanted.octets());
+    assert_eq!(lab.hear(&had).unwrap().kind, 5);
+    assert_eq!(lab.wait(2_000), []);
+    assert_eq!(lab.server.holder(wanted), Some(mac(4)));
 }
 
 /// A network without a router, with room for five.
