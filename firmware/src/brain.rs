@@ -17,7 +17,7 @@ use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
 use gateway::office::To;
 use gateway::provision::{http::Next, pnp};
-use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
+use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, UplinkInput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
@@ -226,7 +226,13 @@ pub async fn run(
                             outside.transmit_file(to, bytes).await;
                         }
                     }
-                    other => outside.act(other),
+                    other => {
+                        let dropped = outside.lost.publications;
+                        outside.act(other);
+                        if outside.lost.publications != dropped {
+                            gateway.handle(now(), Input::Uplink(UplinkInput::Dropped));
+                        }
+                    }
                 }
             }
             // While the configuration changes it is nobody else's turn.
@@ -370,7 +376,7 @@ impl Outside<'_> {
                 if taken {
                     self.to_uplink.send_done();
                 } else {
-                    // The protocol repeats what is not acknowledged.
+                    // The protocol repeats what is not acknowledged, and the brain is told.
                     self.lost.publications += 1;
                 }
             }

@@ -178,6 +178,8 @@ pub enum UplinkInput<'a> {
     Connected,
     /// It is closed.
     Disconnected,
+    /// There was no room for what was to be published last.
+    Dropped,
     /// A message.
     Message {
         /// Its topic.

@@ -58,7 +58,7 @@ impl Gateway<'_> {
 
     fn next_ready(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Ready> {
         if self.is_between() {
-            return self.poll_uplink(now).then_some(Ready::Uplink);
+            return self.uplink.poll(now).then_some(Ready::Uplink);
         }
         loop {
             if let Some(flow) = self.reply_to.take()
@@ -91,7 +91,7 @@ impl Gateway<'_> {
             if let Some(media) = self.media.pop_front() {
                 return Some(Ready::Media(media));
             }
-            if self.uplink.is_pressed() && self.poll_uplink(now) {
+            if self.uplink.is_pressed() && self.uplink.poll(now) {
                 return Some(Ready::Uplink);
             }
             match self.calls.poll(now, buffer) {
@@ -181,16 +181,11 @@ impl Gateway<'_> {
             if self.forget_strangers(now) || self.poll_fetches(now) || self.retell_secret(now) {
                 continue;
             }
-            if self.poll_uplink(now) || self.poll_hub(now, buffer) {
+            if self.uplink.poll(now) || self.poll_hub(now, buffer) {
                 return Some(Ready::Uplink);
             }
             return None;
         }
-    }
-
-    fn poll_uplink(&mut self, now: Instant) -> bool {
-        let wall = self.office.clock().unix_ms(now);
-        self.uplink.poll(now, wall)
     }
 
     /// When [`Gateway::poll`] has to be called again at the latest.

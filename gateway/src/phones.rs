@@ -230,6 +230,7 @@ impl Gateway<'_> {
                 if let Some(key) = accepted {
                     self.come_back(key, flow);
                     self.phone_registered(now, key);
+                    self.fed_phone_registered(now, key);
                 }
                 let flow = flow.answering(message);
                 // What this REGISTER has changed.

@@ -40,6 +40,13 @@ use sync::Sync;
 /// Token of the operations that keep what phones were given.
 pub(crate) const TOKEN: Token = Token(2);
 
+/// What flash holds of a claim when it is not known any more what was given on it: the next password would be one that was made before.
+pub(crate) fn unknown(claim: u16) -> [u8; secret::STORED] {
+    let state = secret::State::Spent;
+    let record = secret::Record::new(claim);
+    secret::Record { state, ..record }.store()
+}
+
 /// Everything about phones' files.
 pub(crate) struct Provision {
     pub phones: Phones,
@@ -380,7 +387,11 @@ impl Gateway<'_> {
                 continue;
             }
             self.provision.sync.sent(now, key);
-            let flow = binding.flow();
+            let mut flow = binding.flow();
+            if let Some(address) = here.address {
+                // It may have registered at the address of an old lease.
+                flow.local.set_ip(address.into());
+            }
             if let Some(len) = sync::write(&flow, binding.contact(), random, buffer) {
                 return Some((flow, len));
             }

@@ -34,7 +34,9 @@ impl Gateway<'_> {
 
     /// The next LLDPDU to send: its port and length.
     pub(crate) fn poll_lldp(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(u8, usize)> {
-        while self.lldp.age(now).is_some() {}
+        while self.lldp.age(now).is_some() {
+            self.touch_hub(now);
+        }
         let mac = self.hub.mac?;
         let port = self.lldp.due(now)?;
         let local = Local {

@@ -18,7 +18,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 pub const SERIALS_MAX: u32 = 1_000;
 
 /// Bytes of a [`Record`] in flash.
-const STORED: usize = 13;
+pub const STORED: usize = 13;
 /// Schema number of a record in flash.
 const SCHEMA: u8 = 1;
 /// No port was seen yet, in flash.

@@ -8,9 +8,10 @@ use gateway::lldp::lldpdu::{Id, Inventory, Lldpdu, Med, MedPower};
 use gateway::office::Subnet;
 use gateway::power::{Class, Feed, Found, PortReading, Reading};
 use gateway::{Input, Network};
+use shared::BoxId;
 use shared::hub::{Link, Mac, PhoneModel, PortPower, Voice};
 use shared::id::{IdKey, IdSet};
-use shared::sync::{HubOrder, HubReport, Message as _, Occupant, Up, Waiting};
+use shared::sync::{AppAck, Down, HubOrder, HubReport, Message as _, Occupant, Topic, Up, Waiting};
 
 const HUB: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
@@ -247,6 +248,13 @@ fn the_cloud_is_told_what_is_at_the_ports() {
     o.hub_order(HubOrder::Report);
     let [report] = &o.reports()[..] else { panic!() };
     assert_eq!(report.ports[0].draw, 29);
+    // The host had no room for it: it is told again, not before its time.
+    o.handle(Input::Uplink(gateway::UplinkInput::Dropped));
+    o.wait(pace - 1);
+    assert_eq!(o.reports(), []);
+    o.wait(1);
+    let [report] = &o.reports()[..] else { panic!() };
+    assert_eq!(report.ports[0].draw, 29);
     // It may have been lost: told again on the next connection.
     o.handle(Input::Uplink(gateway::UplinkInput::Disconnected));
     o.handle(link(0, Link::Down));
@@ -255,6 +263,54 @@ fn the_cloud_is_told_what_is_at_the_ports() {
     o.subscribe();
     let [report] = &o.reports()[..] else { panic!() };
     assert_eq!(report.ports[0].link, Link::Down);
+}
+
+/// Whatever is heard, a report is made at most every few seconds: one that was no news delays the next.
+#[test]
+fn reports_are_made_in_their_time() {
+    let mut o = office(None);
+    let link = |port, link| Input::Link { port, link };
+    o.subscribe();
+    assert_eq!(o.reports().len(), 1);
+    o.wait(60_000);
+    // Nothing is another by this.
+    o.handle(link(0, Link::Down));
+    o.wait(1_000);
+    o.handle(link(0, Link::Mbps100));
+    let pace = PACE.as_millis() as u64;
+    o.wait(pace - 1_001);
+    assert_eq!(o.reports(), []);
+    o.wait(1);
+    let [report] = &o.reports()[..] else { panic!() };
+    assert_eq!(report.ports[0].link, Link::Mbps100);
+}
+
+/// What was lost nobody knows where is told with the next hello; and who went silent is told, though nothing was heard.
+#[test]
+fn what_is_lost_is_told_again() {
+    let mut o = office(None);
+    o.subscribe();
+    o.reports();
+    o.handle(Input::Lldp {
+        port: 0,
+        bytes: &telephone(),
+    });
+    o.wait(50_000);
+    let told = o.reports();
+    assert!(told.last().unwrap().ports[0].neighbour.is_some());
+    // It says 60 s.
+    o.wait(20_000);
+    let [report] = &o.reports()[..] else { panic!() };
+    assert!(report.ports[0].neighbour.is_none());
+    o.until(700_000, |o| {
+        o.published
+            .iter()
+            .any(|(topic, _)| topic.ends_with(&Topic::Up(BoxId(77), Up::Hello).name()[..]))
+    });
+    assert_eq!(o.reports(), []);
+    let unix = 1_800_000_600_000;
+    o.mqtt(Down::AppAck, &AppAck { up_to: None, unix });
+    assert_eq!(o.reports().len(), 1);
 }
 
 /// Whose phone is at a port, and which are nobody's.

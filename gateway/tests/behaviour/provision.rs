@@ -2,6 +2,7 @@
 
 use super::office::files::{claim, mac, p, setting, with_password};
 use super::office::*;
+use gateway::store::map::SETTINGS;
 use gateway::{Input, UplinkInput};
 use shared::IdKey;
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind, PhoneModel};
@@ -661,4 +662,60 @@ fn without_an_address_nothing_is_given() {
     let mut o = office();
     o.handle(Input::Network(gateway::Network::Down));
     assert_eq!(o.denied(ip(0), GXP), 503);
+}
+
+/// Every file names the box: phones that hear it are told to fetch, and what is being fetched is void.
+#[test]
+fn a_new_address_is_told() {
+    let mut o = office();
+    let password = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    let phone = with_password(0, &password);
+    assert!(registers(&mut o, &phone));
+    o.get(ip(0), GXP);
+    o.wait(1_000);
+    o.quiet();
+    o.renumber("192.168.1.77");
+    o.wait(1_000);
+    let notify = o.expect(phone.address, "NOTIFY");
+    assert_eq!(notify.header("Event"), "check-sync");
+    assert!(notify.header("Via").contains("192.168.1.77"), "{}", notify.text);
+    assert_eq!(p(&o.get(ip(0), GXP), 47), Some(REALM));
+    assert_eq!(p(&o.get(ip(0), GXP), 48), Some("192.168.1.77:5060"));
+    assert!(registers(&mut o, &phone));
+    // The line is cut for a while: it is the same address again, and nothing is news.
+    o.handle(gateway::Input::Network(gateway::Network::Down));
+    o.wait(1_000);
+    o.renumber("192.168.1.77");
+    o.wait(200_000);
+    o.quiet();
+}
+
+/// The box has forgotten what it gave: no password is made twice, and it takes a new claim to get another.
+#[test]
+fn lost_settings_give_no_password_again() {
+    let settings = SETTINGS.start as usize..SETTINGS.end() as usize;
+    for word in [0xFF, 0x5A] {
+        let mut o = office();
+        let first = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+        assert!(registers(&mut o, &with_password(0, &first)));
+        let mut o = o.restart_after(|flash| flash[settings.clone()].fill(word));
+        for _ in 0..2 {
+            o.plug(ip(0), mac(0), Some(1));
+            o.plug(ip(1), mac(1), Some(2));
+            let file = o.get(ip(0), GXP);
+            assert_eq!((p(&file, 34), p(&file, 48)), (None, Some("192.168.1.1:5060")));
+            // Who was given nothing yet cannot be told apart.
+            let (fetches, secrets) = o.fetches();
+            assert_eq!(fetches[0].outcome, FetchOutcome::ServedSpent);
+            assert!(secrets.is_empty());
+            o = o.restart();
+        }
+        o.subscribe();
+        o.plug(ip(0), mac(0), Some(1));
+        let mut site = o.gateway.site().clone();
+        claim(&mut site, 0, Gxp1628, Some(1), 2);
+        o.configure(&site, 2);
+        let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+        assert_ne!(second, first);
+    }
 }

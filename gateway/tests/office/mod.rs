@@ -128,6 +128,8 @@ type Flash = RamNor<Vec<u8>>;
 /// The box, and everything around it.
 pub struct Office {
     pub now: u64,
+    /// Where the box is.
+    own: SocketAddr,
     pub gateway: Gateway<'static>,
     store: Store<Flash>,
     /// Messages that left the box and that nobody expected yet.
@@ -215,6 +217,7 @@ impl Office {
         run(gateway.start(Instant(now), &mut store, boot, |_, _| {})).unwrap();
         let mut office = Self {
             now,
+            own: address(BOX),
             gateway,
             store,
             seen: VecDeque::new(),
@@ -246,8 +249,14 @@ impl Office {
 
     /// The power goes and comes back: nothing but the flash survives.
     pub fn restart(self) -> Self {
+        self.restart_after(|_| {})
+    }
+
+    /// The same, and something happened to the flash meanwhile.
+    pub fn restart_after(self, harm: impl FnOnce(&mut [u8])) -> Self {
         let mut store = self.store;
-        let flash = store.flash().clone();
+        let mut flash = store.flash().clone();
+        harm(flash.bytes_mut());
         Self::start(Store::new(flash))
     }
 
@@ -278,7 +287,7 @@ impl Office {
                     return;
                 }
                 Some(Output::Transmit { flow, bytes }) => {
-                    assert_eq!((flow.transport, flow.local), (Transport::Udp, address(BOX)));
+                    assert_eq!((flow.transport, flow.local), (Transport::Udp, self.own));
                     if !self.deaf {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
@@ -374,6 +383,15 @@ impl Office {
         }
     }
 
+    /// The router gives the box another address.
+    pub fn renumber(&mut self, ip: &str) {
+        self.own.set_ip(ip.parse().unwrap());
+        let IpAddr::V4(address) = self.own.ip() else {
+            panic!()
+        };
+        self.handle(Input::Network(Network::Up(Subnet::host(address))));
+    }
+
     /// A phone, or anybody, sends the box a datagram.
     pub fn rx(&mut self, from: SocketAddr, text: &str) {
         self.rx_bytes(from, text.as_bytes());
@@ -381,7 +399,10 @@ impl Office {
 
     pub fn rx_bytes(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.handle(Input::Datagram {
-            flow: flow(from),
+            flow: Flow {
+                local: self.own,
+                ..flow(from)
+            },
             station: self.stations.get(&from.ip()).copied(),
             bytes,
         });
