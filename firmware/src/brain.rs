@@ -17,7 +17,7 @@ use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Duration, Timer, with_timeout};
 use gateway::office::To;
 use gateway::provision::{http::Next, pnp};
-use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, budget};
+use gateway::{Gateway, Input, MediaOutput, Output, TrunkOutput, UplinkInput, budget};
 use sip::{Flow, Instant, Transport};
 use static_cell::ConstStaticCell;
 
@@ -220,8 +220,19 @@ pub async fn run(
                 match output {
                     Output::Transmit { flow, bytes } => outside.transmit(flow, bytes).await,
                     Output::Service { port, to, bytes } => outside.serve(port, to, bytes).await,
-                    Output::Tftp { to, bytes } => outside.transmit_file(to, bytes).await,
-                    other => outside.act(other),
+                    Output::Tftp { to, station, bytes } => {
+                        // Nobody else's file.
+                        if station.is_none() || station == net::station(shared, phones.net, to) {
+                            outside.transmit_file(to, bytes).await;
+                        }
+                    }
+                    other => {
+                        let dropped = outside.lost.publications;
+                        outside.act(other);
+                        if outside.lost.publications != dropped {
+                            gateway.handle(now(), Input::Uplink(UplinkInput::Dropped));
+                        }
+                    }
                 }
             }
             // While the configuration changes it is nobody else's turn.
@@ -365,7 +376,7 @@ impl Outside<'_> {
                 if taken {
                     self.to_uplink.send_done();
                 } else {
-                    // The protocol repeats what is not acknowledged.
+                    // The protocol repeats what is not acknowledged, and the brain is told.
                     self.lost.publications += 1;
                 }
             }

@@ -134,8 +134,15 @@ pub async fn http(
             Err(_) => None,
         };
         if let Some(peer) = peer {
-            let sender = station(shared, phones.net, peer);
-            let _ = with_timeout(2 * PATIENCE, serve(&mut socket, brain, connection, peer, sender)).await;
+            let who = || station(shared, phones.net, peer);
+            let sender = who();
+            let is_there = || sender.is_none() || sender == who();
+            let served = serve(&mut socket, brain, connection, (peer, sender), is_there);
+            let _ = with_timeout(2 * PATIENCE, served).await;
+            if !is_there() {
+                // What is not sent yet is for whoever it was.
+                socket.abort();
+            }
             brain.turn().await.tell(Input::Http {
                 connection,
                 event: HttpEvent::Closed,
@@ -148,13 +155,13 @@ pub async fn http(
     }
 }
 
-/// Takes the request and sends the answer.
+/// Takes the request of this station and sends the answer, as long as it is there: nobody else is to have its file.
 async fn serve(
     socket: &mut TcpSocket<'_>,
     brain: &Brain,
     connection: u8,
-    peer: SocketAddr,
-    station: Option<Station>,
+    (peer, station): (SocketAddr, Option<Station>),
+    is_there: impl Fn() -> bool,
 ) {
     let Some(answer) = ANSWERS.get(usize::from(connection)) else {
         return;
@@ -195,6 +202,9 @@ async fn serve(
     loop {
         socket.wait_write_ready().await;
         let turn = brain.turn().await;
+        if !is_there() {
+            return;
+        }
         let next = socket.write_with(|room| {
             let next = turn.answer(connection, room);
             let len = if let Next::Send(len) = next { len } else { 0 };

@@ -30,18 +30,27 @@ pub fn order(port: u8, order: PortOrder) -> bool {
 pub async fn run(i2c: board::I2c, brain: &'static Brain) -> ! {
     let mut controller = Tps23861::new(i2c, Delay, ADDRESS);
     let mut is_up = false;
+    let mut failed = false;
     let mut ticker = Ticker::every(READING);
     loop {
-        let done = match select(ORDERS.receive(), ticker.next()).await {
-            Either::First((port, order)) => obey(&mut controller, port.into(), order).await,
-            Either::Second(()) => {
-                let reading = read(&mut controller, is_up).await;
-                brain.turn().await.tell(Input::Power(reading.ok()));
-                reading.map(|_| ())
+        match select(ORDERS.receive(), ticker.next()).await {
+            Either::First((port, order)) => {
+                // What it did is in the readings; the brain gives an order again that did nothing.
+                let _ = obey(&mut controller, port.into(), order).await;
+                continue;
             }
-        };
-        if done.is_ok() != is_up {
-            is_up = done.is_ok();
+            Either::Second(()) => {}
+        }
+        let reading = read(&mut controller, is_up).await.ok();
+        // A disturbance on the bus is over by the next reading.
+        if reading.is_none() && !core::mem::replace(&mut failed, true) {
+            continue;
+        }
+        failed = reading.is_none();
+        let answers = reading.is_some();
+        brain.turn().await.tell(Input::Power(reading));
+        if answers != is_up {
+            is_up = answers;
             log!(
                 "power: {}",
                 if is_up {
@@ -65,10 +74,19 @@ async fn obey(controller: &mut Controller, port: usize, order: PortOrder) -> Res
 
 /// How the ports are. A controller that has not answered, or has started anew, is set up before.
 async fn read(controller: &mut Controller, is_up: bool) -> Result<Reading, Fault> {
-    let events = controller.events().await?;
-    if !is_up || events.started {
+    if !is_up {
         controller.start().await?;
     }
+    let (reading, events) = look(controller).await?;
+    if !events.started {
+        return Ok(reading);
+    }
+    controller.start().await?;
+    Ok(look(controller).await?.0)
+}
+
+/// How the ports are, and what happened to them. The chip forgets that when it is read, which is why it comes last.
+async fn look(controller: &mut Controller) -> Result<(Reading, Events), Fault> {
     let power = controller.power().await?;
     let searches = controller.searches().await?;
     let mut ports = [PortReading {
@@ -88,16 +106,26 @@ async fn read(controller: &mut Controller, is_up: bool) -> Result<Reading, Fault
             searches: searches & 1 << port != 0,
             feed: feed(power, port),
             found: found(status),
-            cut: cut(events, port),
+            cut: None,
             milliwatts,
         };
     }
-    Ok(Reading {
+    let mut reading = Reading {
         ports,
         supply_mv: controller.supply().await?,
         celsius: controller.temperature().await?,
-        was_too_hot: events.thermal,
-    })
+        was_too_hot: false,
+    };
+    let events = controller.events().await?;
+    reading.was_too_hot = events.thermal;
+    for (port, reading) in reading.ports.iter_mut().enumerate() {
+        reading.cut = cut(events, port);
+        // It may have been cut since it was looked at.
+        if reading.cut.is_some() {
+            (reading.feed, reading.milliwatts) = (Feed::Off, 0);
+        }
+    }
+    Ok((reading, events))
 }
 
 fn feed(power: Power, port: usize) -> Feed {

@@ -134,10 +134,12 @@ pub fn run(ready: Ready) {
     let executors = board::start_executors();
     executors.work.spawn(token(watchdog::run(ready.watchdog.start())));
     executors.work.spawn(token(work::store(ready.store)));
+    // It runs at once, above us, to its end. What it makes the IP stacks of takes most of the processor's stack, on which the audio
+    // chains would come on top: they begin after it.
+    executors.net.spawn(token(network(ready.setup)));
     if let Some((lines, queues)) = ready.lines {
         start_lines(executors.audio, lines, queues);
     }
-    executors.net.spawn(token(network(ready.setup)));
 }
 
 /// Who the box is.

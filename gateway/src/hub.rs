@@ -1,7 +1,8 @@
 //! What is at the ports of the hub, as the cloud is told it: links, power, neighbours, whose phone it is, and who waits.
 //!
-//! It is told on every connection to the cloud, when it is asked for, and when it has become another, at most every [`PACE`].
-//! What is lost is followed by another: the latest counts.
+//! It is told whenever the cloud has answered a hello (on every connection, and every ten minutes), when it is asked for, and when it
+//! has become another, which is looked at at most every [`PACE`]. The latest counts; nobody acknowledges it, so one that the host
+//! had no room for is told again, and what is lost elsewhere with the next hello.
 
 use core::num::NonZeroU8;
 use core::time::Duration;
@@ -13,10 +14,11 @@ use sip::Instant;
 
 use crate::Gateway;
 use crate::budget::{self, HUB_PORTS, POWER_PORTS};
+use crate::fnv::fnv;
 use crate::lldp::UPLINK;
 use crate::power::Class;
 
-/// Between two reports that nobody has asked for.
+/// Between two reports that nobody has asked for, told or only made to see whether they are news.
 pub const PACE: Duration = Duration::from_secs(5);
 /// A power is another one if it differs by as much, 0.1 W: what a device draws is never quite the same, nor what is kept for it.
 pub const DRAW: u16 = 5;
@@ -28,16 +30,17 @@ pub(crate) struct Hub {
     links: [Link; HUB_PORTS],
     /// When to look whether there is something to tell.
     look: Option<Instant>,
+    /// Not before this moment, unless it is asked for.
+    next: Instant,
     /// The cloud wants to know, whatever it is.
     is_asked: bool,
     told: Option<Told>,
 }
 
-/// What the cloud was told last on this connection.
+/// What the cloud was told last.
 struct Told {
-    at: Instant,
-    /// FNV-1a of it without stamp and powers.
-    hash: u64,
+    /// [`fnv`] of it without stamp and powers.
+    hash: u32,
     powers: Powers,
 }
 
@@ -50,9 +53,15 @@ impl Hub {
             mac: None,
             links: [Link::Down; HUB_PORTS],
             look: None,
+            next: Instant::ZERO,
             is_asked: false,
             told: None,
         }
+    }
+
+    /// Whether the board has one.
+    pub const fn is_there(&self) -> bool {
+        self.mac.is_some()
     }
 
     pub fn link(&mut self, port: u8, link: Link) {
@@ -61,18 +70,22 @@ impl Hub {
         }
     }
 
-    /// A new connection to the cloud: nothing was told on it.
-    pub fn connected(&mut self, now: Instant) {
+    /// The cloud has answered a hello: it may be another one, or what it was told may be lost.
+    pub fn welcomed(&mut self, now: Instant) {
         (self.told, self.look) = (None, Some(now));
     }
 
-    /// Something may have changed.
-    fn touch(&mut self, now: Instant) {
-        let may = self.told.as_ref().map_or(now, |told| (told.at + PACE).max(now));
-        self.look.get_or_insert(may);
+    /// What was told last may not have left the box.
+    pub fn dropped(&mut self, now: Instant) {
+        (self.told, self.look) = (None, Some(self.next.max(now)));
     }
 
-    fn is_news(&self, hash: u64, powers: &Powers) -> bool {
+    /// Something may have changed.
+    pub fn touch(&mut self, now: Instant) {
+        self.look.get_or_insert(self.next.max(now));
+    }
+
+    fn is_news(&self, hash: u32, powers: &Powers) -> bool {
         self.told.as_ref().is_none_or(|told| {
             let mut both = told.powers.iter().flatten().zip(powers.iter().flatten());
             told.hash != hash || both.any(|(told, now)| told.abs_diff(*now) >= DRAW)
@@ -92,7 +105,7 @@ impl Gateway<'_> {
 
     /// Something was handled: what the cloud was told may no longer be so.
     pub(crate) fn touch_hub(&mut self, now: Instant) {
-        if self.hub.mac.is_some() || self.waiting().0.next().is_some() {
+        if self.hub.is_there() || self.waiting().0.next().is_some() {
             self.hub.touch(now);
         }
     }
@@ -107,7 +120,7 @@ impl Gateway<'_> {
         if self.hub_deadline().is_none_or(|at| now < at) {
             return false;
         }
-        self.hub.look = None;
+        (self.hub.look, self.hub.next) = (None, now + PACE);
         let mut report = self.report(now);
         let mut powers = Powers::default();
         for (powers, port) in powers.iter_mut().zip(&mut report.ports) {
@@ -127,13 +140,13 @@ impl Gateway<'_> {
         for ([draw, granted], port) in powers.iter().zip(&mut report.ports) {
             (port.draw, port.granted) = (*draw, *granted);
         }
+        // It fits, and the uplink has nothing else to do: the brain asks it first.
+        if !self.uplink.tell_hub(&report) {
+            return false;
+        }
         self.hub.is_asked = false;
-        self.hub.told = Some(Told {
-            at: now,
-            hash,
-            powers,
-        });
-        self.uplink.tell_hub(&report)
+        self.hub.told = Some(Told { hash, powers });
+        true
     }
 
     /// What is at the ports.
@@ -145,7 +158,7 @@ impl Gateway<'_> {
             unlisted,
             ..HubReport::default()
         };
-        if self.hub.mac.is_some() {
+        if self.hub.is_there() {
             report.uplink = self.hub.links.get(usize::from(UPLINK)).copied();
             report.budget = budget::POWER_SUPPLY;
             // As many as there is room for.
@@ -218,10 +231,8 @@ impl Gateway<'_> {
     }
 }
 
-/// FNV-1a of a message; `buffer` has room for it.
-fn hash(report: &HubReport, buffer: &mut [u8]) -> Option<u64> {
+/// [`fnv`] of a message; `buffer` has room for it.
+fn hash(report: &HubReport, buffer: &mut [u8]) -> Option<u32> {
     let room = buffer.len().min(MAX_MESSAGE);
-    let bytes = report.encode(buffer.get_mut(..room)?).ok()?;
-    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    Some(bytes.iter().fold(0xCBF2_9CE4_8422_2325, fnv))
+    report.encode(buffer.get_mut(..room)?).ok().map(fnv)
 }

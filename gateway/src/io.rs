@@ -126,13 +126,12 @@ pub enum Input<'a> {
     },
 }
 
-/// Who sent something, as the Ethernet has it.
+/// Who sent something, as the Ethernet has it; nobody, as long as two stations speak from one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Station {
     /// Its MAC address.
     pub mac: [u8; 6],
-    /// The port of the hub that it is at, from 0; `None`: the box has no switch, or the station was heard at more than one port
-    /// within a second.
+    /// The port of the hub that it is at, from 0; `None`: the box has no switch.
     pub port: Option<u8>,
 }
 
@@ -179,6 +178,8 @@ pub enum UplinkInput<'a> {
     Connected,
     /// It is closed.
     Disconnected,
+    /// There was no room for what was to be published last.
+    Dropped,
     /// A message.
     Message {
         /// Its topic.
@@ -219,6 +220,9 @@ pub enum Output<'a> {
     Tftp {
         /// To where.
         to: SocketAddr,
+        /// If somebody else has that address by now, or more than one claim it, it is not sent: there may be a password in it. `None`: to
+        /// anybody.
+        station: Option<Station>,
         /// At most [`crate::provision::tftp::PACKET_MAX`] bytes.
         bytes: &'a [u8],
     },

@@ -12,6 +12,7 @@ extern crate std;
 mod analog;
 pub mod budget;
 mod calls;
+mod fnv;
 pub mod hub;
 mod io;
 pub mod keeper;
@@ -100,8 +101,6 @@ pub struct Counters {
     pub unheld: u32,
     /// Datagrams that were too long.
     pub oversized: u32,
-    /// What came over the network while the configuration changed.
-    pub between: u32,
     /// Words of or about analog lines that are not there, and messages to them that cannot be read.
     pub lines: u32,
     /// Orders for ports with power that are not there, or whose phone was in a call.
@@ -274,26 +273,13 @@ impl<'s> Gateway<'s> {
 
     /// Takes what happened. Poll until nothing is left after each.
     ///
-    /// While the configuration changes ([`Gateway::is_between`]), a few milliseconds, what comes over the network is lost and counted:
-    /// it is repeated. Whoever gets what is not repeated, a stream's message, keeps it until then.
+    /// While the configuration changes ([`Gateway::is_between`]), a few milliseconds, only the store's answers may come: whoever runs
+    /// the box keeps everything else until then.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
-        let may_wait = matches!(
-            input,
-            Input::Datagram { .. }
-                | Input::Stream { .. }
-                | Input::Service { .. }
-                | Input::Tftp { .. }
-                | Input::Http { .. }
-                | Input::Lldp { .. }
-        );
-        if may_wait && self.is_between() {
-            self.counters.between += 1;
-            return;
-        }
         match input {
             Input::Network(network) => self.on_network(now, network),
             Input::Datagram { flow, station, bytes } => {
-                self.from = Host::of(station);
+                self.from = Host::of(station, self.hub.is_there());
                 self.on_message(now, flow, bytes);
             }
             Input::Stream { flow, bytes } => {
@@ -305,7 +291,7 @@ impl<'s> Gateway<'s> {
                 station,
                 is_request,
                 bytes,
-            } => self.on_tftp(now, Host::of(station), peer, is_request, bytes),
+            } => self.on_tftp(now, (peer, station), is_request, bytes),
             Input::Http { connection, event } => self.on_http(now, connection, event),
             Input::StreamClosed { flow } => self.on_stream_closed(now, flow),
             Input::Trunk(TrunkInput::Connected { local, peer }) => self.trunk.connected(now, local, peer),
@@ -317,16 +303,19 @@ impl<'s> Gateway<'s> {
                 let change = self.trunk.closed(now);
                 self.on_trunk(now, change);
             }
-            Input::Uplink(UplinkInput::Connected) => {
-                self.uplink.connected(now);
-                self.hub.connected(now);
-            }
+            Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
+            Input::Uplink(UplinkInput::Dropped) => self.hub.dropped(now),
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
-                match self.uplink.message(now, topic, payload) {
+                let wall = self.office.clock().unix_ms(now);
+                let was_welcomed = self.uplink.is_welcomed();
+                match self.uplink.message(now, wall, topic, payload) {
                     Some(Order::TestLine(order)) => self.on_test_line(now, order),
                     Some(Order::Hub(order)) => self.on_hub_order(now, order),
                     None => {}
+                }
+                if self.uplink.is_welcomed() && !was_welcomed {
+                    self.hub.welcomed(now);
                 }
                 if let Some(unix_ms) = self.uplink.told_time() {
                     self.office
@@ -349,7 +338,10 @@ impl<'s> Gateway<'s> {
             Input::DhcpServer { interface, address } => self.office.other_dhcp(now, interface, address),
             Input::Played { player } => self.on_played(now, player),
             Input::Line { line, event } => self.on_line(now, line, event),
-            Input::Hub { mac } => self.hub.mac = Some(mac),
+            Input::Hub { mac } => {
+                self.hub.mac = Some(mac);
+                self.office.set_mac(mac);
+            }
             Input::Link { port, link } => self.on_hub_link(now, port, link),
             Input::Lldp { port, bytes } => self.on_lldp(now, port, bytes),
             Input::Power(reading) => self.on_power(now, reading.as_ref()),

@@ -17,7 +17,12 @@ impl Gateway<'_> {
             Network::Down => None,
         };
         self.office.network(now, OFFICE, subnet);
+        let seen_at = self.address;
         self.find_own_address(now);
+        if self.address != seen_at {
+            // It is in every file. Who hears of it by no way is switched off and on (`power::STRANDED`).
+            self.renew_files(now);
+        }
         let own = self.office.address(OFFICE);
         if was.is_some() && was != own {
             // No connection survives a change of address.

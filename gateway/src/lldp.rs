@@ -22,6 +22,7 @@ use heapless::String;
 use sip::Instant;
 
 use crate::budget::HUB_PORTS;
+use crate::fnv::Fnv;
 use lldpdu::{Agreed, Capabilities, Id, Lldpdu, Med, MedPower, Policy, Power};
 
 /// Between two messages of ours (802.1AB §9.2.5.7).
@@ -103,8 +104,8 @@ pub struct Counters {
 
 #[derive(Clone, Debug)]
 struct Known {
-    /// FNV-1a of the names of device and port.
-    identity: u64,
+    /// [`Fnv`] of the names of device and port.
+    identity: u32,
     until: Instant,
     neighbour: Neighbour,
 }
@@ -429,15 +430,11 @@ fn append(text: &mut Text, bytes: &[u8]) {
     }
 }
 
-fn identity(said: &Lldpdu<'_>) -> u64 {
-    let parts = [
-        &[said.chassis.kind, said.chassis.value.len() as u8][..],
-        said.chassis.value,
-        &[said.port.kind],
-        said.port.value,
-    ];
-    let bytes = parts.into_iter().flatten();
-    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+fn identity(said: &Lldpdu<'_>) -> u32 {
+    Fnv::new()
+        .add(&[said.chassis.kind, said.chassis.value.len() as u8])
+        .add(said.chassis.value)
+        .add(&[said.port.kind])
+        .add(said.port.value)
+        .value()
 }

@@ -1,7 +1,5 @@
 //! What is to be done next: every part of the box is asked in turn, those first that others wait for.
 
-use core::net::SocketAddr;
-
 use sip::b2bua;
 use sip::{Flow, Instant};
 
@@ -9,6 +7,7 @@ use crate::analog::{self, Found};
 use crate::calls::slot;
 use crate::link::{HOLD_OUT, Mode};
 use crate::power::PortOrder;
+use crate::provision::tftp::Packet;
 use crate::store::{self, Token};
 use crate::trunk::Do;
 use crate::{BINDINGS, Gateway, LineOrder, MediaOutput, Output, TrunkOutput, office, provision, uplink};
@@ -44,8 +43,9 @@ impl Gateway<'_> {
                 to,
                 bytes: buffer.get(..length).unwrap_or_default(),
             },
-            Ready::Tftp { to, len } => Output::Tftp {
+            Ready::Tftp(Packet { to, station, len }) => Output::Tftp {
                 to,
+                station,
                 bytes: buffer.get(..len).unwrap_or_default(),
             },
             Ready::Http(connection) => Output::Http { connection },
@@ -59,7 +59,7 @@ impl Gateway<'_> {
 
     fn next_ready(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Ready> {
         if self.is_between() {
-            return self.poll_uplink(now).then_some(Ready::Uplink);
+            return self.uplink.poll(now).then_some(Ready::Uplink);
         }
         loop {
             if let Some(flow) = self.reply_to.take()
@@ -92,7 +92,7 @@ impl Gateway<'_> {
             if let Some(media) = self.media.pop_front() {
                 return Some(Ready::Media(media));
             }
-            if self.uplink.is_pressed() && self.poll_uplink(now) {
+            if self.uplink.is_pressed() && self.uplink.poll(now) {
                 return Some(Ready::Uplink);
             }
             match self.calls.poll(now, buffer) {
@@ -174,8 +174,8 @@ impl Gateway<'_> {
             {
                 return Some(Ready::Store(provision::TOKEN, op));
             }
-            if let Some((to, len)) = self.poll_tftp(now, buffer) {
-                return Some(Ready::Tftp { to, len });
+            if let Some(packet) = self.poll_tftp(now, buffer) {
+                return Some(Ready::Tftp(packet));
             }
             if let Some(connection) = self.next_answer() {
                 return Some(Ready::Http(connection));
@@ -183,19 +183,14 @@ impl Gateway<'_> {
             if let Some((flow, len)) = self.poll_provision(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
-            if self.poll_fetches(now) {
+            if self.forget_strangers(now) || self.poll_fetches(now) || self.retell_secret(now) {
                 continue;
             }
-            if self.poll_uplink(now) || self.poll_hub(now, buffer) {
+            if self.uplink.poll(now) || self.poll_hub(now, buffer) {
                 return Some(Ready::Uplink);
             }
             return None;
         }
-    }
-
-    fn poll_uplink(&mut self, now: Instant) -> bool {
-        let wall = self.office.clock().unix_ms(now);
-        self.uplink.poll(now, wall)
     }
 
     /// When [`Gateway::poll`] has to be called again at the latest.
@@ -245,7 +240,7 @@ enum Ready {
     Lldp { port: u8, len: usize },
     Power(u8, PortOrder),
     Store(Token, store::Op),
-    Tftp { to: SocketAddr, len: usize },
+    Tftp(Packet),
     Http(u8),
     Uplink,
 }

@@ -203,6 +203,11 @@ impl Office {
         self.secret = Secret::new(seed);
     }
 
+    /// The box's hardware address.
+    pub fn set_mac(&mut self, mac: [u8; 6]) {
+        self.dhcp.set_mac(mac);
+    }
+
     /// A network came, changed or went.
     pub fn network(&mut self, now: Instant, interface: u8, subnet: Option<Subnet>) {
         let Some(place) = self.subnets.get_mut(usize::from(interface)) else {
@@ -213,7 +218,7 @@ impl Office {
         let (was, is) = (was.as_ref(), place.as_ref());
         let (moved, changed) = (was.map(own) != is.map(own), was != is);
         if moved && interface == self.phones() {
-            self.dhcp.restart(now, self.policy, true);
+            self.dhcp.restart(now, true);
         }
         if interface != OFFICE || !changed {
             return;
@@ -251,10 +256,15 @@ impl Office {
         self.network(now, VOICE, subnet);
     }
 
+    /// The network of the phones, if they have one of their own, since the start.
+    pub const fn voice(&self) -> Option<Voice> {
+        self.voice
+    }
+
     /// Who gives addresses, by the configuration.
     pub fn serve_addresses(&mut self, now: Instant, policy: Policy) {
         if core::mem::replace(&mut self.policy, policy) != policy {
-            self.dhcp.restart(now, policy, false);
+            self.dhcp.restart(now, false);
         }
     }
 
@@ -418,11 +428,6 @@ impl Office {
     /// The wall clock.
     pub fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    /// Answers of time servers that were not believed, since the start.
-    pub fn times_refused(&self) -> u32 {
-        self.time.refused()
     }
 
     /// The phones' logs.

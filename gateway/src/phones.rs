@@ -8,6 +8,8 @@ use sip::b2bua::{self, Receive};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Method, Name, Writer, write_response_head};
 
+use crate::provision::files::Host;
+use crate::provision::phones::Phones;
 use crate::registrar::{Account, Accounts, Answer, Caller, Kind};
 use crate::{AGENT, Gateway, REPLY_MAX, analog, budget};
 
@@ -22,26 +24,37 @@ pub(crate) struct Parted {
     pub until: Instant,
 }
 
-/// The site configuration as the registrar wants it.
-struct Office<'a>(&'a Site);
+/// The site as the registrar wants it.
+struct Office<'a> {
+    site: &'a Site,
+    phones: &'a Phones,
+    /// Who sent what is being handled.
+    from: Host,
+    has_hub: bool,
+}
 
 impl Accounts for Office<'_> {
     fn realm(&self) -> &str {
-        &self.0.sys.realm
+        &self.site.sys.realm
     }
 
     fn account(&self, user: &[u8]) -> Option<Account> {
-        let id = self.0.by_user(core::str::from_utf8(user).ok()?)?;
+        let id = self.site.by_user(core::str::from_utf8(user).ok()?)?;
         // A telephone at a port of the box needs no password, and nobody else has its ID (R6).
         if id.port.is_some() {
             return None;
         }
-        let credential = self.0.credential(id.key)?;
+        let credential = self.site.credential(id.key)?;
         let ha1 = Ha1 {
             md5: credential.ha1_md5,
             sha256: credential.ha1_sha256,
         };
         Some(Account { key: id.key, ha1 })
+    }
+
+    fn is_at_home(&self, key: IdKey) -> bool {
+        let phone = self.site.id(key).and_then(|id| id.phone);
+        phone.is_none_or(|phone| self.phones.is_at_home(key, phone, self.from, self.has_hub))
     }
 }
 
@@ -193,26 +206,31 @@ impl Gateway<'_> {
     }
 
     pub(crate) fn on_register(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
-        // Whatever it knows: an ID's phone is where it belongs, or it is another.
-        let user = message.to().and_then(|to| to.parsed_uri()).and_then(|to| to.user);
-        let user = user.and_then(|user| core::str::from_utf8(user).ok());
-        if let Some(key) = user.and_then(|user| self.site.by_user(user)).map(|id| id.key)
-            && !self.is_at_home(now, key)
-        {
-            return self.reply(flow, message, 403, |_| {});
-        }
         let random = self.random();
         let _ = self.reply.resize(REPLY_MAX, 0);
-        let accounts = Office(&self.site);
+        let accounts = Office {
+            site: &self.site,
+            phones: &self.provision.phones,
+            from: self.from,
+            has_hub: self.hub.is_there(),
+        };
         match self
             .registrar
             .register(now, &flow, message, &accounts, random, &mut self.reply)
         {
-            Ok(Answer { len, accepted }) => {
+            Ok(Answer {
+                len,
+                accepted,
+                stolen,
+            }) => {
                 self.reply.truncate(len);
+                if let Some(key) = stolen {
+                    self.on_intruder(now, key);
+                }
                 if let Some(key) = accepted {
                     self.come_back(key, flow);
                     self.phone_registered(now, key);
+                    self.fed_phone_registered(now, key);
                 }
                 let flow = flow.answering(message);
                 // What this REGISTER has changed.
@@ -234,13 +252,21 @@ impl Gateway<'_> {
         }
         let random = self.random();
         let _ = self.reply.resize(REPLY_MAX, 0);
-        let accounts = Office(&self.site);
+        let accounts = Office {
+            site: &self.site,
+            phones: &self.provision.phones,
+            from: self.from,
+            has_hub: self.hub.is_there(),
+        };
         match self
             .registrar
             .authenticate(now, &flow, message, &accounts, random, &mut self.reply)
         {
-            Ok(Caller::Known(key)) if self.is_at_home(now, key) => return Some(key),
-            Ok(Caller::Known(_)) => self.reply(flow, message, 403, |_| {}),
+            Ok(Caller::Known(key)) if accounts.is_at_home(key) => return Some(key),
+            Ok(Caller::Known(key)) => {
+                self.on_intruder(now, key);
+                self.reply(flow, message, 403, |_| {});
+            }
             Ok(Caller::Refused(len)) => {
                 self.reply.truncate(len);
                 self.reply_to = Some(flow.answering(message));
@@ -253,7 +279,12 @@ impl Gateway<'_> {
     /// Whose emergency call this is, although it did not give the right credentials; a refusal that was on its way is not
     /// sent.
     pub(crate) fn vouched(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Option<IdKey> {
-        let accounts = Office(&self.site);
+        let accounts = Office {
+            site: &self.site,
+            phones: &self.provision.phones,
+            from: self.from,
+            has_hub: self.hub.is_there(),
+        };
         let key = self.registrar.vouched(now, &flow, message, &accounts)?;
         self.reply_to = None;
         Some(key)

@@ -25,7 +25,7 @@ use sip::Instant;
 use crate::budget::POWER_PORTS;
 pub use class::Class;
 use port::Port;
-pub use port::{CYCLE, HEADROOM, REST, REST_MAX, SETTLED, SILENT, WELL};
+pub use port::{CYCLE, HEADROOM, REST, REST_MAX, SETTLED, SILENT, STRANDED, WELL};
 
 /// Between two ports that are switched on: their inrush is over.
 pub const STAGGER: Duration = Duration::from_millis(500);
@@ -142,7 +142,7 @@ pub enum Told {
         /// It began.
         raised: bool,
     },
-    /// Its phone was silent, and is switched off and on.
+    /// Its phone was silent, or looked for the box where it is no longer, and is switched off and on.
     Cycled {
         /// Which port.
         port: u8,
@@ -222,7 +222,7 @@ impl Power {
             if in_call {
                 port.phone.hear(now);
             }
-            port.wake(now);
+            port.wake(now, in_call);
         }
         self.start(now, reading.supply_mv);
     }
@@ -325,11 +325,17 @@ impl Power {
         }
     }
 
-    /// The phone at a port is registered.
+    /// The phone at a port has registered.
     pub fn registered(&mut self, now: Instant, port: u8) {
         if let Some(port) = self.ports.get_mut(usize::from(port)) {
-            port.phone.is_known = true;
-            port.phone.hear(now);
+            port.phone.registered(now);
+        }
+    }
+
+    /// The phone at a port is registered at an address that is the box's no longer.
+    pub fn stranded(&mut self, now: Instant, port: u8) {
+        if let Some(port) = self.ports.get_mut(usize::from(port)) {
+            port.phone.strand(now);
         }
     }
 

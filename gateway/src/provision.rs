@@ -8,16 +8,18 @@ pub mod file;
 pub mod files;
 mod grandstream;
 pub mod http;
+mod intruders;
 pub mod name;
 mod panasonic;
 pub mod phones;
 pub mod pnp;
 mod secret;
+mod strangers;
 mod sync;
 pub mod tftp;
 pub mod window;
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use heapless::Vec;
 use shared::factory::Factory;
@@ -30,12 +32,20 @@ use sip::{Flow, Instant, Message, Name};
 use crate::budget::HTTP_CONNECTIONS;
 use crate::store::Token;
 use crate::{Gateway, Station};
-use files::{Client, Host};
-use phones::{File, Phones, Shelf};
+use files::Client;
+use intruders::Intruders;
+use phones::{File, Here, Phones, Shelf};
 use sync::Sync;
 
 /// Token of the operations that keep what phones were given.
 pub(crate) const TOKEN: Token = Token(2);
+
+/// What flash holds of a claim when it is not known any more what was given on it: the next password would be one that was made before.
+pub(crate) fn unknown(claim: u16) -> [u8; secret::STORED] {
+    let state = secret::State::Spent;
+    let record = secret::Record::new(claim);
+    secret::Record { state, ..record }.store()
+}
 
 /// Everything about phones' files.
 pub(crate) struct Provision {
@@ -46,8 +56,13 @@ pub(crate) struct Provision {
     /// The NOTIFY that tells a phone where the box is.
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
-    /// IDs that somebody else tried to register as.
-    intruders: IdSet,
+    intruders: Intruders,
+    /// Whose secrets the cloud was told and may not have: the queue to it was never empty since.
+    told: IdSet,
+    /// Those that are told again, because there was no room in it.
+    tell_again: IdSet,
+    /// Events that were refused until then.
+    refused: u32,
 }
 
 impl Provision {
@@ -59,7 +74,10 @@ impl Provision {
             http: [const { http::Connection::new() }; HTTP_CONNECTIONS],
             notify: Vec::new(),
             notify_to: None,
-            intruders: IdSet::EMPTY,
+            intruders: Intruders::new(),
+            told: IdSet::EMPTY,
+            tell_again: IdSet::EMPTY,
+            refused: 0,
         }
     }
 
@@ -68,7 +86,7 @@ impl Provision {
         &'a mut self,
         site: &'a Site,
         factory: &'a Factory,
-        address: Option<Ipv4Addr>,
+        here: Here,
     ) -> (
         Shelf<'a>,
         &'a mut tftp::Server<File>,
@@ -78,7 +96,7 @@ impl Provision {
             phones: &mut self.phones,
             site,
             factory,
-            address,
+            here,
         };
         (shelf, &mut self.tftp, &mut self.http)
     }
@@ -89,6 +107,7 @@ impl Provision {
             self.tftp.next_deadline(),
             self.phones.next_deadline().filter(|_| !must_wait),
             self.sync.next_deadline(),
+            self.phones.strangers.next_deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -111,35 +130,34 @@ pub enum HttpEvent<'a> {
 }
 
 impl Gateway<'_> {
-    /// The box as phones see it: in the voice network, where there is one.
-    fn seen_at(&self) -> Option<Ipv4Addr> {
-        self.site.sys.voice.map(|voice| voice.address).or(self.address)
+    /// The box as phones see it: in the voice network, where there is one since it started.
+    fn here(&self) -> Here {
+        Here {
+            address: self.office.phones_address(),
+            has_hub: self.hub.is_there(),
+        }
     }
 
     pub(crate) fn on_tftp(
         &mut self,
         now: Instant,
-        host: Host,
-        peer: SocketAddr,
+        from: (SocketAddr, Option<Station>),
         is_request: bool,
         bytes: &[u8],
     ) {
-        let address = self.seen_at();
-        let (mut shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, address);
-        tftp.receive(now, &mut shelf, host, peer, is_request, bytes);
+        let here = self.here();
+        let (mut shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, here);
+        tftp.receive(now, &mut shelf, from, is_request, bytes);
     }
 
     pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
-        let address = self.seen_at();
-        let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        let here = self.here();
+        let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         let Some(connection) = connections.get_mut(usize::from(connection)) else {
             return;
         };
         match event {
-            HttpEvent::Opened { peer, station } => connection.open(Client {
-                ip: peer,
-                host: Host::of(station),
-            }),
+            HttpEvent::Opened { peer: ip, station } => connection.open(Client { ip, station }),
             HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
             HttpEvent::Closed => connection.close(),
         }
@@ -148,26 +166,26 @@ impl Gateway<'_> {
     /// Writes the next bytes of the answer on one of the connections for files, once [`crate::Output::Http`] said that there
     /// is one. All of what is given counts as sent.
     pub fn answer(&mut self, connection: u8, buffer: &mut [u8]) -> http::Next {
-        let address = self.seen_at();
-        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        let here = self.here();
+        let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         match connections.get_mut(usize::from(connection)) {
-            Some(connection) => connection.poll(&shelf, buffer),
+            Some(connection) => connection.poll(&mut shelf, buffer),
             None => http::Next::Close,
         }
     }
 
     /// A connection for files whose answer can be had.
     pub(crate) fn next_answer(&mut self) -> Option<u8> {
-        let address = self.seen_at();
-        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, address);
+        let here = self.here();
+        let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         let mut all = (0..).zip(connections);
         all.find_map(|(index, connection)| connection.is_news(&shelf).then_some(index))
     }
 
-    /// The next packet of TFTP: where it goes, and its length in `buffer`.
-    pub(crate) fn poll_tftp(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
-        let address = self.seen_at();
-        let (shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, address);
+    /// The next packet of TFTP.
+    pub(crate) fn poll_tftp(&mut self, now: Instant, buffer: &mut [u8]) -> Option<tftp::Packet> {
+        let here = self.here();
+        let (shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, here);
         tftp.poll(now, &shelf, buffer)
     }
 
@@ -187,7 +205,7 @@ impl Gateway<'_> {
             return false;
         }
         // Many ask by multicast whom it does not concern: somebody else may answer.
-        let (Some(request), Some(address)) = (pnp::Request::parse(message), self.seen_at()) else {
+        let (Some(maker), Some(address)) = (pnp::maker(message), self.here().address) else {
             return true;
         };
         let branch = self.random();
@@ -195,7 +213,7 @@ impl Gateway<'_> {
             notify, notify_to, ..
         } = &mut self.provision;
         let _ = notify.resize(pnp::NOTIFY_MAX, 0);
-        let Some(len) = request.notify(&flow, message, address.into(), branch, notify) else {
+        let Some(len) = pnp::notify(maker, &flow, message, address.into(), branch, notify) else {
             self.counters.overflow += 1;
             return true;
         };
@@ -224,23 +242,11 @@ impl Gateway<'_> {
         if self.is_between() {
             return;
         }
-        let here = self.site.id(key).filter(|id| self.site.is_here(id));
-        let Some((id, phone)) = here.and_then(|id| Some((id, id.phone?))) else {
-            return;
-        };
-        let Some((password, serial)) = self.provision.phones.password(&self.factory, key, phone) else {
-            return;
-        };
-        let user = id.user();
-        let ha1 = Ha1::from_password(
-            user.as_bytes(),
-            self.site.sys.realm.as_bytes(),
-            password.as_bytes(),
-        );
+        let Some(secret) = self.secret(key) else { return };
         let credential = Credential {
             key,
-            ha1_md5: ha1.md5,
-            ha1_sha256: ha1.sha256,
+            ha1_md5: secret.ha1_md5,
+            ha1_sha256: secret.ha1_sha256,
         };
         let credentials = &mut self.site.credentials;
         let at = credentials.partition_point(|other| other.key < key);
@@ -250,14 +256,59 @@ impl Gateway<'_> {
             // One an ID: there is room.
             None => _ = credentials.insert(at, credential),
         }
-        let secret = PhoneSecret {
+        self.tell_secret(now, secret);
+    }
+
+    /// What the cloud is told of the password that the box gave an ID's phone.
+    fn secret(&self, key: IdKey) -> Option<PhoneSecret> {
+        let id = self.site.id(key).filter(|id| self.site.is_here(id))?;
+        let phone = id.phone?;
+        let (password, serial) = self.provision.phones.password(&self.factory, key, phone)?;
+        let ha1 = Ha1::from_password(
+            id.user().as_bytes(),
+            self.site.sys.realm.as_bytes(),
+            password.as_bytes(),
+        );
+        Some(PhoneSecret {
             key,
             claim: phone.claim,
             serial,
             ha1_md5: ha1.md5,
             ha1_sha256: ha1.sha256,
-        };
+        })
+    }
+
+    fn tell_secret(&mut self, now: Instant, secret: PhoneSecret) {
+        self.provision.told.insert(secret.key);
         self.tell(now, EventBody::PhoneSecret(secret));
+    }
+
+    /// Tells secrets again that may be among the events that were refused: without them the cloud would not know the phone for good.
+    /// False: there is none, or no room yet.
+    pub(crate) fn retell_secret(&mut self, now: Instant) -> bool {
+        let refused = self.uplink.counters().refused;
+        let Provision {
+            told,
+            tell_again,
+            refused: known,
+            ..
+        } = &mut self.provision;
+        if *known == refused {
+            if self.uplink.is_empty() {
+                *told = IdSet::EMPTY;
+            }
+        } else if self.uplink.has_room() {
+            *tell_again = tell_again.union(core::mem::take(told));
+            *known = refused;
+        }
+        let Some(key) = tell_again.iter().next().filter(|_| self.uplink.has_room()) else {
+            return false;
+        };
+        tell_again.remove(key);
+        if let Some(secret) = self.secret(key) {
+            self.tell_secret(now, secret);
+        }
+        true
     }
 
     /// Another configuration, or another address: every file may have changed.
@@ -283,26 +334,18 @@ impl Gateway<'_> {
         self.provision.sync.order(ids);
     }
 
-    /// Whether what came from there may be the phone of this ID; if not, the cloud is told once.
-    pub(crate) fn is_at_home(&mut self, now: Instant, key: IdKey) -> bool {
-        let Some(phone) = self.site.id(key).and_then(|id| id.phone) else {
-            return true;
-        };
-        let is_home = self.provision.phones.is_at_home(key, phone, self.from);
-        let intruders = &mut self.provision.intruders;
-        if !is_home && !intruders.contains(key) {
-            intruders.insert(key);
+    /// Somebody has the credentials of an ID and is not its phone.
+    pub(crate) fn on_intruder(&mut self, now: Instant, key: IdKey) {
+        if self.provision.intruders.came(now, key) {
             let (alarm, raised) = (Alarm::Intruder(key), true);
             self.tell(now, EventBody::Alarm { alarm, raised });
         }
-        is_home
     }
 
     /// The phone of an ID has registered.
     pub(crate) fn phone_registered(&mut self, now: Instant, key: IdKey) {
         self.provision.phones.registered(key);
-        if self.provision.intruders.contains(key) {
-            self.provision.intruders.remove(key);
+        if self.provision.intruders.is_over(key) {
             let (alarm, raised) = (Alarm::Intruder(key), false);
             self.tell(now, EventBody::Alarm { alarm, raised });
         }
@@ -315,11 +358,12 @@ impl Gateway<'_> {
             buffer.get_mut(..notify.len())?.copy_from_slice(notify);
             return Some((flow, notify.len()));
         }
-        let address = self.seen_at();
-        if let Some(address) = address
-            && let Some(phone) = self.provision.phones.next_claimed(&self.site)
+        let here = self.here();
+        if let Some(address) = here.address
+            && let strangers = &mut self.provision.phones.strangers
+            && let Some(phone) = strangers.next_claimed(|mac| phones::of(&self.site, mac).next().is_some())
         {
-            let flow = sync::unregistered(address.into(), phone);
+            let flow = sync::unregistered(address.into(), phone.into());
             let random = self.random();
             let mut contact = heapless::String::<56>::new();
             // The longest address and port fit.
@@ -328,9 +372,9 @@ impl Gateway<'_> {
         }
         while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
             let phone = self.site.id(key).and_then(|id| id.phone);
-            let (shelf, ..) = self.provision.parts(&self.site, &self.factory, address);
+            let (shelf, ..) = self.provision.parts(&self.site, &self.factory, here);
             let digest = phone.and_then(|phone| shelf.digest(phone));
-            let is_other = digest.is_some_and(|digest| digest != shelf.phones.fetched(key));
+            let is_other = digest.is_some_and(|digest| digest != shelf.phones.delivered(key));
             let random = self.random();
             let mut bindings = self.registrar.iter();
             let binding = bindings.find(|binding| binding.key() == key && binding.is_reachable());
@@ -343,7 +387,11 @@ impl Gateway<'_> {
                 continue;
             }
             self.provision.sync.sent(now, key);
-            let flow = binding.flow();
+            let mut flow = binding.flow();
+            if let Some(address) = here.address {
+                // It may have registered at the address of an old lease.
+                flow.local.set_ip(address.into());
+            }
             if let Some(len) = sync::write(&flow, binding.contact(), random, buffer) {
                 return Some((flow, len));
             }
@@ -351,9 +399,18 @@ impl Gateway<'_> {
         None
     }
 
-    /// Phones that are claimed for no ID, in the order they were first seen, and how many more there were than are remembered.
+    /// Forgets phones that are nobody's and gone. False: there are none.
+    pub(crate) fn forget_strangers(&mut self, now: Instant) -> bool {
+        let are_gone = self.provision.phones.strangers.forget(now);
+        if are_gone {
+            self.hub.touch(now);
+        }
+        are_gone
+    }
+
+    /// Phones that are claimed for no ID, in the order they were first seen, and about how many more there are than can be listed.
     pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
-        self.provision.phones.waiting()
+        self.provision.phones.strangers.waiting()
     }
 
     /// Fetches of files that the cloud was not told of: equal to one of the last ten minutes, or too many at once.

@@ -61,6 +61,10 @@ pub trait Accounts {
     fn realm(&self) -> &str;
     /// The ID whose SIP user name this is (R10), if it may register here. The name is raw, as it came.
     fn account(&self, user: &[u8]) -> Option<Account>;
+    /// Whether what came can be of this ID's phone; if not, the right credentials are stolen ones.
+    fn is_at_home(&self, _key: IdKey) -> bool {
+        true
+    }
 }
 
 /// The room of a registrar; the lengths of the slices are its capacities.
@@ -113,6 +117,8 @@ pub struct Answer {
     pub len: usize,
     /// The ID of which it says that it is registered so: the answer is a 200.
     pub accepted: Option<IdKey>,
+    /// The ID whose credentials were right and came from where its phone cannot be: the answer is a 403.
+    pub stolen: Option<IdKey>,
 }
 
 /// The judgement on a request of a phone.
@@ -139,7 +145,7 @@ pub struct Counters {
     pub flooded: u32,
     /// Right credentials sent a second time, in another request or from elsewhere.
     pub replayed: u32,
-    /// Right credentials for somebody else's address of record.
+    /// Right credentials for somebody else's address of record, or from where their phone cannot be.
     pub foreign: u32,
     /// No room for a binding.
     pub full: u32,
@@ -237,9 +243,17 @@ impl<'s> Registrar<'s> {
         let (key, granted) = match self.try_register(asked, accounts) {
             Ok(accepted) => accepted,
             Err(no) => {
+                let stolen = match no {
+                    No::Stolen(key) => Some(key),
+                    _ => None,
+                };
                 let (status, header) = (401, Name::WwwAuthenticate);
                 let len = self.refuse(asked, no, status, header, accounts.realm(), out)?;
-                return Ok(Answer { len, accepted: None });
+                return Ok(Answer {
+                    len,
+                    accepted: None,
+                    stolen,
+                });
             }
         };
         self.counters.accepted = self.counters.accepted.wrapping_add(1);
@@ -252,8 +266,11 @@ impl<'s> Registrar<'s> {
         }
         w.copy(request, Name::Path);
         path::write_outbound(&mut w, flow, request);
-        let (len, accepted) = (w.finish_empty()?, Some(key));
-        Ok(Answer { len, accepted })
+        Ok(Answer {
+            len: w.finish_empty()?,
+            accepted: Some(key),
+            stolen: None,
+        })
     }
 
     /// Judges a request that begins something and is neither REGISTER, ACK nor CANCEL: it must come from where a phone is
@@ -319,7 +336,8 @@ impl<'s> Registrar<'s> {
         if verdict != Verdict::Accepted {
             // The very same REGISTER again because its answer was lost: answered again, changing nothing.
             let same = |b: &&Binding| b.call == call && b.cseq == cseq && b.nonce == nonce && b.way == way;
-            return match self.of(key).find(same).filter(|_| verdict == Verdict::Replayed) {
+            let is_same = verdict == Verdict::Replayed && accounts.is_at_home(key);
+            return match self.of(key).find(same).filter(|_| is_same) {
                 Some(binding) => Ok((key, Some(binding.remaining(now)))),
                 None => Err(judged.stale()),
             };
@@ -333,6 +351,10 @@ impl<'s> Registrar<'s> {
         {
             self.counters.foreign = self.counters.foreign.wrapping_add(1);
             return Err(No::Status(403));
+        }
+        if !accounts.is_at_home(key) {
+            self.counters.foreign = self.counters.foreign.wrapping_add(1);
+            return Err(No::Stolen(key));
         }
         // Overtaken by a later one of the same phone (RFC 3261 §10.3, step 7). The nonce says which is later where a
         // phone has started anew with its old Call-ID.

@@ -32,10 +32,13 @@ use shared::sync::{Alarm, BatchWriter, MAX_EVENT, RawEvent};
 pub use config::{Bank, Committed};
 pub use ops::{Batch, Done, Fault, Key, MAX_BATCH, MAX_PIECE, MAX_VALUE, Op, Reply, Token, UNDER_WAY};
 
+use crate::provision;
 use config::Active;
 use map::{EVENTS, FACTORY, SECTOR, SETTINGS};
 use tolerant::Tolerant;
 
+/// Times that something is read at the start before it counts as lost.
+const READS: u32 = 4;
 const EVENT_PAGES: usize = (EVENTS.len / SECTOR) as usize;
 const SETTING_PAGES: usize = (SETTINGS.len / SECTOR) as usize;
 
@@ -122,7 +125,14 @@ impl<F: MultiwriteNorFlash> Store<F> {
         }
 
         let mut value = [0; MAX_VALUE + 8];
-        let boot = match self.load_settings(&mut value, &mut setting).await {
+        let mut read = self.load_settings(&mut value, &mut setting).await;
+        for _ in 1..READS {
+            if read == Err(Fault::Corrupted) {
+                self.settings = None;
+                read = self.load_settings(&mut value, &mut setting).await;
+            }
+        }
+        let boot = match read {
             Ok(boot) => boot,
             Err(Fault::Corrupted) => {
                 let _ = alarms.push(Alarm::Storage);
@@ -132,10 +142,20 @@ impl<F: MultiwriteNorFlash> Store<F> {
             }
             Err(fault) => return Err(fault),
         };
+        if boot.is_none() {
+            self.forget_claims(&mut value, site, &mut setting).await?;
+        }
         let boot = boot.map_or(first_boot, |boot| boot.wrapping_add(1));
         self.put(&mut value, Key::BOOT, &boot.to_le_bytes()).await?;
 
-        let queued = match self.count_events().await {
+        let mut counted = self.count_events().await;
+        for _ in 1..READS {
+            if counted == Err(Fault::Corrupted) {
+                self.events = None;
+                counted = self.count_events().await;
+            }
+        }
+        let queued = match counted {
             Ok(queued) => queued,
             Err(Fault::Corrupted) => {
                 let _ = alarms.push(Alarm::Storage);
@@ -245,6 +265,23 @@ impl<F: MultiwriteNorFlash> Store<F> {
             Ok(boot)
         })
         .await
+    }
+
+    /// The settings are lost, or there never were any: nothing more is given on the claims there are, because what was given is not
+    /// known. Until that is written the number of this start is not, so that a cut in between changes nothing.
+    async fn forget_claims(
+        &mut self,
+        buf: &mut [u8],
+        site: &Site,
+        setting: &mut impl FnMut(Key, &[u8]),
+    ) -> Result<(), Fault> {
+        let claims = site.ids.iter().filter_map(|id| Some((id.key, id.phone?.claim)));
+        for (id, claim) in claims {
+            let record = provision::unknown(claim);
+            self.put(buf, Key::phone(id), &record).await?;
+            setting(Key::phone(id), &record);
+        }
+        Ok(())
     }
 
     async fn put(&mut self, buf: &mut [u8], key: Key, value: &[u8]) -> Result<(), Fault> {

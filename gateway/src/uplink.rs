@@ -157,7 +157,6 @@ pub struct Uplink<'s> {
     link: Option<Link>,
     /// Which half asked for the operation under way.
     asked: Option<Asked>,
-    clock: Option<(Instant, u64)>,
     /// The time as the cloud has just told it.
     told: Option<u64>,
     next: Option<Next>,
@@ -213,7 +212,6 @@ impl<'s> Uplink<'s> {
             outbox: Outbox::new(),
             link: None,
             asked: None,
-            clock: None,
             told: None,
             next: None,
             counters: Counters::default(),
@@ -256,8 +254,9 @@ impl<'s> Uplink<'s> {
         }
     }
 
-    /// A message came. One that is not for the uplink itself is returned.
-    pub fn message(&mut self, now: Instant, topic: &str, payload: &[u8]) -> Option<Order> {
+    /// A message came. One that is not for the uplink itself is returned. `wall` is the wall clock in milliseconds since 1970, where
+    /// it is known.
+    pub fn message(&mut self, now: Instant, wall: Option<u64>, topic: &str, payload: &[u8]) -> Option<Order> {
         let leaf = match Topic::parse(topic) {
             Some(Topic::Down(to, leaf)) if to == self.box_id && self.started => leaf,
             _ => {
@@ -269,7 +268,6 @@ impl<'s> Uplink<'s> {
         let known = match leaf {
             Down::AppAck => AppAck::decode(payload).map(|ack| self.app_ack(now, ack)).is_ok(),
             Down::Manifest => {
-                let wall = self.wall(now);
                 self.config.manifest(now, wall, payload);
                 true
             }
@@ -293,7 +291,6 @@ impl<'s> Uplink<'s> {
     }
 
     fn app_ack(&mut self, now: Instant, ack: AppAck) {
-        self.clock = Some((now, ack.unix));
         self.told = Some(ack.unix);
         if let Some(link) = self.link.as_mut().filter(|link| !link.welcomed) {
             // Not all boxes at the same moment.
@@ -363,12 +360,8 @@ impl<'s> Uplink<'s> {
         self.memory.waiting.is_half_full() && self.asked.is_none()
     }
 
-    /// Is there something to do? If so, [`Self::output`] tells what. `wall` is the wall clock in milliseconds since
-    /// 1970, where it is known.
-    pub fn poll(&mut self, now: Instant, wall: Option<u64>) -> bool {
-        if let Some(wall) = wall {
-            self.clock = Some((now, wall));
-        }
+    /// Is there something to do? If so, [`Self::output`] tells what.
+    pub fn poll(&mut self, now: Instant) -> bool {
         if self.next.is_none() && self.started {
             self.next = self.next_store(now).or_else(|| self.next_publish(now));
         }
@@ -490,11 +483,6 @@ impl<'s> Uplink<'s> {
         earliest.filter(|_| self.started)
     }
 
-    /// The wall clock as the box or the cloud last told it.
-    pub fn wall(&self, now: Instant) -> Option<u64> {
-        self.clock.map(|(at, unix)| unix + (now - at).as_millis() as u64)
-    }
-
     /// The time as the cloud has just told it, milliseconds since 1970; once.
     pub fn told_time(&mut self) -> Option<u64> {
         self.told.take()
@@ -513,6 +501,16 @@ impl<'s> Uplink<'s> {
     /// Events in the flash queue.
     pub fn queued(&self) -> u32 {
         self.outbox.queued()
+    }
+
+    /// The cloud has every event that was not refused.
+    pub fn is_empty(&self) -> bool {
+        self.queued() == 0 && self.memory.waiting.is_empty() && self.memory.batch.as_ref().is_none()
+    }
+
+    /// Whether an event is taken, as far as can be told: the last one that was refused is told, and there is room.
+    pub fn has_room(&self) -> bool {
+        !self.outbox.is_refusing() && !self.memory.waiting.is_half_full()
     }
 
     /// Whether events are on their way into the flash.

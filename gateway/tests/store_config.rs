@@ -4,13 +4,13 @@ mod common;
 
 use common::flash::*;
 use common::{commit_ops, commit_ops_of, committed, committed_of, sections, sections_of_schema, site};
-use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
+use embedded_storage_async::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 use gateway::store::map::{self, ALL, COMMIT, CONFIG_A, CONFIG_B, EVENTS, FACTORY, SECTOR};
 use gateway::store::ram::{RamError, Torn, run};
-use gateway::store::{Fault, Op, Reply, Store};
+use gateway::store::{Fault, Key, Op, Reply, Store};
 use shared::Factory;
 use shared::factory::FactoryError;
-use shared::id::BoxId;
+use shared::id::{BoxId, IdKey};
 use shared::site::{SectionKind, Site};
 use shared::sync::Alarm;
 
@@ -368,4 +368,78 @@ fn configurations_of_old_schemas_are_read_and_replaced() {
         assert_eq!(restart.loaded.committed, Some(committed(&site, 4)));
         assert_eq!(restart.site, site);
     }
+}
+
+/// A memory that answers late: some of its reads fail, and would not fail again.
+struct Moody<'a> {
+    flash: &'a mut Flash,
+    reads: usize,
+    fails: core::ops::Range<usize>,
+}
+
+impl ErrorType for Moody<'_> {
+    type Error = RamError;
+}
+
+impl ReadNorFlash for Moody<'_> {
+    const READ_SIZE: usize = 1;
+
+    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), RamError> {
+        self.reads += 1;
+        match self.fails.contains(&(self.reads - 1)) {
+            true => Err(RamError::Unreadable),
+            false => self.flash.read(offset, bytes).await,
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        self.flash.capacity()
+    }
+}
+
+impl NorFlash for Moody<'_> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = SECTOR as usize;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), RamError> {
+        self.flash.erase(from, to).await
+    }
+
+    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), RamError> {
+        self.flash.write(offset, bytes).await
+    }
+}
+
+impl MultiwriteNorFlash for Moody<'_> {}
+
+/// Whatever cannot be read for a moment, the box starts with its site, its settings and its events.
+#[test]
+fn a_memory_that_fails_for_a_moment_costs_nothing() {
+    let it = site(3, 1);
+    let mut flash = with_site(&it, 4);
+    let key = Key::phone(IdKey::new(2).unwrap());
+    run(Store::new(&mut flash).set(key, b"given")).unwrap();
+    let mut all = 0;
+    for first in 0.. {
+        let mut flash = flash.clone();
+        let mut moody = Moody {
+            flash: &mut flash,
+            reads: 0,
+            // The read, and its words one by one.
+            fails: first..first + 3,
+        };
+        let mut found = Site::default();
+        let mut given = false;
+        let loaded = run(Store::new(&mut moody).load(&mut found, 1, |other, value| {
+            given |= other == key && value == b"given";
+        }))
+        .unwrap();
+        assert!(loaded.usable && found == it, "read {first}: {:?}", loaded.alarms);
+        assert_eq!((given, &loaded.alarms[..]), (true, &[][..]), "read {first}");
+        if moody.reads <= first {
+            break;
+        }
+        all = first;
+    }
+    assert!(all > 20, "{all}");
 }

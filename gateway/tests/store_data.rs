@@ -4,8 +4,10 @@ mod common;
 
 use common::flash::*;
 use common::{commit_ops, committed, site};
+use gateway::store::map::SETTINGS;
 use gateway::store::ram::Torn;
 use gateway::store::{Batch, Fault, Key, MAX_VALUE, Op, Reply, Store};
+use shared::hub::{Mac, Phone, PhoneModel};
 use shared::record::Stamp;
 use shared::sync::{BatchReader, Event, EventBody, EventId, MAX_EVENT, Message, PanicNote};
 
@@ -337,4 +339,42 @@ fn a_dead_memory_is_a_fault_not_a_panic() {
             .is_ok_and(|reply| reply == Reply::Checked(false))
             || flash.is_off()
     );
+}
+
+/// Lost settings: before the start has its number, every claim of the site is written down as spent, whenever the power goes.
+#[test]
+fn lost_settings_are_known_to_be_lost_at_every_cut() {
+    let mut site = site(3, 1);
+    for (id, claim) in site.ids.iter_mut().zip(1..) {
+        id.kind = PhoneModel::Gxp1628.kind();
+        id.phone = Some(Phone {
+            mac: Mac([0, 0x0b, 0x82, 0, 0, claim as u8]),
+            model: PhoneModel::Gxp1628,
+            line: 1,
+            port: None,
+            claim,
+        });
+    }
+    site.validate().unwrap();
+    let keys: Vec<Key> = site.ids.iter().map(|id| Key::phone(id.key)).collect();
+    let mut lost = with_site(&site, 1);
+    lost.bytes_mut()[SETTINGS.start as usize..SETTINGS.end() as usize].fill(0x5A);
+    for torn in TORN {
+        for change in 0.. {
+            let mut flash = cut(&lost, change, torn);
+            let _ = load(&mut flash);
+            let is_whole = !flash.is_off();
+            flash.restore();
+            let restart = load(&mut flash).unwrap();
+            let has = |key: &Key| restart.settings.iter().any(|(other, _)| other == key);
+            assert!(
+                keys.iter().all(has),
+                "{torn:?}, cut {change}: {:?}",
+                restart.settings
+            );
+            if is_whole {
+                break;
+            }
+        }
+    }
 }

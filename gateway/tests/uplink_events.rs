@@ -6,6 +6,8 @@ use common::rig::*;
 use common::site;
 use gateway::store::{Done, Fault, Op, Reply};
 use gateway::uplink::{Change, Memory, Uplink, WAITING};
+use shared::hub::{Link, Mac, PhoneModel, PortPower, PowerFault};
+use shared::id::IdSet;
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::*;
@@ -178,11 +180,12 @@ fn nothing_happens_before_the_store_was_read() {
     uplink.connected(Instant(0));
     uplink.message(
         Instant(0),
+        None,
         &Topic::Down(BOX, Down::Manifest).name(),
         &manifest(&site(3, 1), 1),
     );
     uplink.event(Instant(0), Stamp::default(), event(1));
-    assert!(!uplink.poll(Instant(1_000_000), None));
+    assert!(!uplink.poll(Instant(1_000_000)));
     assert_eq!(uplink.next_deadline(), None);
     let foreign = Done {
         token: gateway::store::Token(5),
@@ -192,4 +195,45 @@ fn nothing_happens_before_the_store_was_read() {
         uplink.stored(Instant(0), foreign, &mut Site::default()),
         Change::Nothing
     );
+}
+
+/// Four ports with everything there is to say of them, and as many phones that wait as can be listed.
+#[test]
+fn the_largest_report_of_the_hub_fits() {
+    let mac = Mac([0xFF; 6]);
+    let text = || "n".repeat(32).as_str().try_into().unwrap();
+    let port = PortReport {
+        link: Link::Mbps1000,
+        power: PortPower::Fault(PowerFault::Controller),
+        class: Some(u8::MAX),
+        draw: u16::MAX,
+        granted: u16::MAX,
+        neighbour: Some(Neighbour {
+            model: text(),
+            firmware: text(),
+        }),
+        occupant: Occupant::Phone(mac, IdSet(u64::MAX)),
+    };
+    let waiting = Waiting {
+        mac,
+        model: Some(PhoneModel::Ht802),
+        port: Some(u8::MAX),
+    };
+    let largest = HubReport {
+        at: Stamp {
+            mono: u64::MAX,
+            unix: Some(u64::MAX),
+        },
+        uplink: Some(Link::Mbps1000),
+        budget: u16::MAX,
+        ports: std::iter::repeat_n(port, usize::from(shared::hub::PORTS)).collect(),
+        waiting: std::iter::repeat_n(waiting, MAX_WAITING).collect(),
+        unlisted: u16::MAX,
+    };
+    let mut memory = Memory::new();
+    let mut it = Desk::blank(&mut memory);
+    it.connect();
+    it.welcome();
+    assert!(it.uplink.tell_hub(&largest));
+    assert_eq!(it.poll(), [Did::Hub(largest)]);
 }

@@ -256,7 +256,7 @@ pub enum FetchOutcome {
 pub enum FetchRefusal {
     /// It belongs to another port.
     Port,
-    /// It asked in the name of another hardware address.
+    /// It asked in the name of another hardware address, or nobody knows its own.
     Mac,
     /// It is claimed for no ID: it waits.
     Unclaimed,

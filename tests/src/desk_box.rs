@@ -371,11 +371,15 @@ impl DeskBox {
                     u64::from(prompt.duration_ms()) * u64::from(times) + 1_000 * u64::from(times - 1);
                 self.players[usize::from(player)] = Some(now + length);
             }
-            Output::Tftp { to, bytes } => out.push(Act::Datagram {
-                from: SocketAddr::new(self.address.into(), hub::TFTP_SECOND),
-                to,
-                bytes: bytes.to_vec(),
-            }),
+            Output::Tftp { to, station, bytes } => {
+                if station.is_none() || station == self.hub.stations.get(&to.ip()).copied() {
+                    out.push(Act::Datagram {
+                        from: SocketAddr::new(self.address.into(), hub::TFTP_SECOND),
+                        to,
+                        bytes: bytes.to_vec(),
+                    });
+                }
+            }
             Output::Http { connection } => self.answers.push(connection),
             Output::Lldp { port, bytes } => out.push(Hub::lldp(port, bytes)),
             Output::Line { line, order } => {

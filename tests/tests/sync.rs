@@ -318,7 +318,7 @@ impl World {
                 let result = run(self.engine.message(wall, &topic, &payload));
                 self.answered(result);
             }
-            Due::Down { topic, payload } => _ = it.uplink.message(now, &topic, &payload),
+            Due::Down { topic, payload } => _ = it.uplink.message(now, None, &topic, &payload),
             Due::Event => {
                 self.made += 1;
                 let message = "x".repeat(self.random.below(190) as usize);
@@ -378,7 +378,7 @@ impl World {
     /// Does what the box wants; false if its power went.
     fn poll(&mut self, it: &mut Running<'_>) -> bool {
         let now = Instant(self.now - it.since);
-        while it.uplink.poll(now, None) {
+        while it.uplink.poll(now) {
             match it.uplink.output().unwrap() {
                 Output::Publish { topic, payload } => {
                     assert!(payload.len() <= MAX_MESSAGE);

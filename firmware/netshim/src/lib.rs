@@ -122,6 +122,12 @@ impl<'s, D: Driver, C: Clock, const HOSTS: usize, const HELD: usize> Link<'s, D,
     /// Reads frames until one is for a stack.
     fn fetch(&self, net: Net, cx: &mut Context<'_>) {
         let mut rx = self.rx.borrow_mut();
+        if self.state.borrow_mut().take_stale() {
+            self.waiting.set(None);
+            while let Some((token, _)) = self.mac.borrow_mut().driver.receive(cx) {
+                embassy_net_driver::RxToken::consume(token, |_| ());
+            }
+        }
         while self.waiting.get().is_none() {
             let mut state = self.state.borrow_mut();
             if let Some(length) = state.take_own(net, &mut *rx) {

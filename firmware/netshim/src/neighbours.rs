@@ -22,8 +22,9 @@ pub const SILENT_FOR: u64 = 1_000;
 pub const STALE_AFTER: u64 = 15_000;
 /// A host that we talk to is asked for again when not heard for so long, ms.
 pub const REFRESH_AFTER: u64 = 45_000;
-/// A host that is heard at two ports within this time is at neither: somebody speaks in its name, ms.
-pub const MOVE_AFTER: u64 = 1_000;
+/// How long a host is in doubt after somebody else spoke in its name, and how long the one known must have been silent before
+/// another is taken for it, ms. Longer than anything heard waits to be read, shorter than a phone takes to start elsewhere.
+pub const DOUBT: u64 = 3_000;
 /// How long after our last packet we still refresh, ms: two registration periods of a phone.
 pub const KEEP_FOR: u64 = 2 * 3_600_000;
 
@@ -35,7 +36,7 @@ pub type Host = (Net, Ipv4Addr);
 pub struct Station {
     /// Its MAC address.
     pub mac: Mac,
-    /// The port of the switch it is at, from 0; `None`: there is no switch, or the host is heard at more than one port.
+    /// The port of the switch it is at, from 0; `None`: there is no switch.
     pub port: Option<u8>,
 }
 
@@ -64,41 +65,56 @@ pub enum Due {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Rest,
-    Asking { asked: u8, next: u64 },
-    Silent { until: u64 },
-}
-
-/// At which port of the switch a host is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Unknown,
-    At(u8),
-    /// At more than one.
-    Disputed,
+    Asking {
+        asked: u8,
+        next: u64,
+    },
+    Silent {
+        until: u64,
+    },
+    /// Somebody with another MAC address or at another port spoke in its name.
+    Disputed {
+        ask: bool,
+        until: u64,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     host: Host,
     mac: Option<Mac>,
-    place: Place,
+    port: Option<u8>,
     phase: Phase,
+    /// When the station known was heard last.
     heard: u64,
     /// Last packet of ours; none yet: never refreshed.
     used: Option<NonZeroU64>,
 }
 
 impl Entry {
-    /// Its station was heard, at this port.
-    fn heard_at(&mut self, now: u64, port: Option<u8>) {
-        let recent = now < self.heard + MOVE_AFTER;
-        self.place = match (port, self.place) {
-            (None, _) => Place::Unknown,
-            (Some(port), Place::At(known)) if port != known && recent => Place::Disputed,
-            (Some(_), Place::Disputed) if recent => Place::Disputed,
-            (Some(port), _) => Place::At(port),
-        };
+    /// A frame in its name came from this station. `is_arp`: it may bring another MAC address.
+    /// `true`: the address is another one now.
+    fn hear(&mut self, now: u64, from: Station, is_arp: bool) -> bool {
+        let same_mac = self.mac == Some(from.mac);
+        if self.mac.is_some() && !(same_mac && self.port == from.port) {
+            let is_silent = now >= self.heard + DOUBT;
+            if !is_silent || !(same_mac || is_arp) {
+                // Whoever is still there need not be asked.
+                self.phase = Phase::Disputed {
+                    ask: is_silent,
+                    until: now + DOUBT,
+                };
+                return false;
+            }
+        }
+        self.mac = Some(from.mac);
+        self.port = from.port;
         self.heard = now;
+        // What was said before in its name may not have been read yet.
+        if !matches!(self.phase, Phase::Disputed { .. }) {
+            self.phase = Phase::Rest;
+        }
+        !same_mac
     }
 }
 
@@ -132,7 +148,7 @@ impl<const N: usize> Neighbours<N> {
         let entry = Entry {
             host,
             mac: None,
-            place: Place::Unknown,
+            port: None,
             phase: Phase::Rest,
             heard: now,
             used: None,
@@ -162,7 +178,7 @@ impl<const N: usize> Neighbours<N> {
             (Phase::Asking { .. }, None) => Route::Hold,
             (Phase::Asking { .. }, Some(mac)) => Route::Send(mac),
             (_, Some(mac)) => {
-                if now >= entry.heard + STALE_AFTER {
+                if entry.phase == Phase::Rest && now >= entry.heard + STALE_AFTER {
                     entry.phase = Phase::Asking { asked: 0, next: now };
                 }
                 Route::Send(mac)
@@ -174,64 +190,42 @@ impl<const N: usize> Neighbours<N> {
         }
     }
 
-    /// Who and where a host is, if it is known.
+    /// Who and where a host is, if that is known beyond doubt.
     pub fn who(&self, host: Host) -> Option<Station> {
         let entry = self.entries.iter().find(|entry| entry.host == host)?;
-        let port = match entry.place {
-            Place::At(port) => Some(port),
-            Place::Unknown | Place::Disputed => None,
-        };
+        if matches!(entry.phase, Phase::Disputed { .. }) {
+            return None;
+        }
         Some(Station {
             mac: entry.mac?,
-            port,
+            port: entry.port,
         })
     }
 
-    /// The MAC address of a host if it is known.
+    /// The MAC address that packets for a host go to, if it is known.
     pub fn lookup(&self, host: Host) -> Option<Mac> {
-        self.who(host).map(|station| station.mac)
+        self.entries.iter().find(|entry| entry.host == host)?.mac
     }
 
     /// An ARP packet came from `host`. `wanted`: it was for us, so a host not yet known is worth an entry.
-    /// `true`: the host is known now and was not before.
+    /// `true`: its MAC address is known now and was not before.
     pub fn heard_arp(&mut self, now: u64, host: Host, from: Station, wanted: bool) -> bool {
-        let known = self.entries.iter().any(|entry| entry.host == host);
-        if !is_unicast(from.mac) || (!wanted && !known) {
-            return false;
-        }
-        let Some(entry) = self.make(now, host) else {
-            return false;
-        };
-        let news = entry.mac != Some(from.mac);
-        entry.mac = Some(from.mac);
-        entry.heard_at(now, from.port);
-        entry.phase = Phase::Rest;
-        news
+        self.heard(now, host, from, wanted, true)
     }
 
-    /// An IP packet for us came from `host`. Such a packet may introduce a host or confirm it, but not move it: a host that
-    /// seems to have moved is asked for. `true`: the host is known now and was not before.
-    pub fn heard_ip(&mut self, now: u64, host: Host, from: Station) -> bool {
-        if !is_unicast(from.mac) {
+    /// An IP packet came from `host`, `wanted` if it was for us. Such a packet may introduce a host or confirm it, but not give
+    /// it another MAC address: then the host is asked for. `true`: its MAC address is known now and was not before.
+    pub fn heard_ip(&mut self, now: u64, host: Host, from: Station, wanted: bool) -> bool {
+        self.heard(now, host, from, wanted, false)
+    }
+
+    fn heard(&mut self, now: u64, host: Host, from: Station, wanted: bool, is_arp: bool) -> bool {
+        let known = wanted || self.entries.iter().any(|entry| entry.host == host);
+        if !known || !is_unicast(from.mac) {
             return false;
         }
-        let Some(entry) = self.make(now, host) else {
-            return false;
-        };
-        match entry.mac {
-            Some(known) if known != from.mac => {
-                if entry.phase == Phase::Rest {
-                    entry.phase = Phase::Asking { asked: 0, next: now };
-                }
-                false
-            }
-            known => {
-                entry.mac = Some(from.mac);
-                entry.heard_at(now, from.port);
-                entry.phase = Phase::Rest;
-                known.is_none()
-            }
-        }
+        self.make(now, host)
+            .is_some_and(|entry| entry.hear(now, from, is_arp))
     }
 
     /// Until when a host asked for just now may still be expected to answer, ms; `None`: no such host.
@@ -265,6 +259,22 @@ impl<const N: usize> Neighbours<N> {
                     };
                     return Some(Due::GaveUp(entry.host));
                 }
+                Phase::Disputed { ask: true, until } => {
+                    entry.phase = Phase::Disputed { ask: false, until };
+                    return Some(Due::Ask(entry.host));
+                }
+                Phase::Disputed { until, .. } if now >= until => {
+                    if entry.heard + DOUBT >= until {
+                        entry.phase = Phase::Rest;
+                        continue;
+                    }
+                    // Nobody has answered.
+                    entry.phase = Phase::Asking {
+                        asked: 1,
+                        next: now + ASK_EVERY,
+                    };
+                    return Some(Due::Ask(entry.host));
+                }
                 Phase::Rest if Self::refresh_at(entry).is_some_and(|at| now >= at) => {
                     entry.phase = Phase::Asking {
                         asked: 1,
@@ -286,6 +296,8 @@ impl<const N: usize> Neighbours<N> {
                 Phase::Asking { next, .. } => Some(next),
                 Phase::Rest => Self::refresh_at(entry),
                 Phase::Silent { .. } => None,
+                Phase::Disputed { ask: true, until } => Some(until.saturating_sub(DOUBT)),
+                Phase::Disputed { until, .. } => Some(until),
             })
             .min()
     }
@@ -323,37 +335,152 @@ mod tests {
         }
     }
 
+    /// What is heard in one host's name, from which MAC address at which port.
+    enum Heard {
+        Ip(u8, u8),
+        /// Not for us: a broadcast.
+        Aside(u8, u8),
+        Arp(u8, u8),
+        Nothing,
+    }
+    use Heard::*;
+
+    /// A time, what is heard then, and which MAC address at which port is believed to be the host.
+    type Row = (u64, Heard, Option<(u8, u8)>);
+
+    fn believes(rows: &[Row]) -> Neighbours<4> {
+        let mut table = Neighbours::<4>::new();
+        for (now, heard, expected) in rows {
+            while table.due(*now).is_some() {}
+            match *heard {
+                Ip(mac, port) => table.heard_ip(*now, ip(1), at(mac, port), true),
+                Aside(mac, port) => table.heard_ip(*now, ip(1), at(mac, port), false),
+                Arp(mac, port) => table.heard_arp(*now, ip(1), at(mac, port), true),
+                Nothing => false,
+            };
+            let expected = expected.map(|(mac, port)| at(mac, port));
+            assert_eq!(table.who(ip(1)), expected, "at {now}");
+        }
+        table
+    }
+
     #[test]
     fn a_host_that_moves_is_at_its_new_port_and_one_that_is_at_two_at_none() {
-        let mut table = Neighbours::<4>::new();
-        let port = |table: &Neighbours<4>| table.who(ip(1)).map(|station| station.port);
-        assert_eq!(port(&table), None);
-        for (now, heard, expected) in [
-            (0, 2, Some(2)),
-            (500, 2, Some(2)),
+        let table = believes(&[
+            (0, Nothing, None),
+            (0, Ip(1, 2), Some((1, 2))),
+            (500, Ip(1, 2), Some((1, 2))),
             // Another one speaks in its name, and the true one goes on: nobody is believed.
-            (600, 3, None),
-            (700, 2, None),
-            (1_600, 2, None),
-            // Alone for a second.
-            (2_600, 2, Some(2)),
+            (600, Ip(1, 3), None),
+            (700, Ip(1, 2), None),
+            (2_600, Ip(1, 2), None),
+            // Nobody but the true one for as long as it takes, however much it says.
+            (3_599, Ip(1, 2), None),
+            (3_600, Ip(1, 2), Some((1, 2))),
             // Plugged in elsewhere.
-            (9_000, 3, Some(3)),
-        ] {
-            table.heard_ip(now, ip(1), at(1, heard));
-            assert_eq!(port(&table), Some(expected), "at {now}");
-        }
-        // Without a switch there are no ports.
-        table.heard_arp(9_001, ip(1), somewhere(1), true);
+            (9_000, Ip(1, 3), Some((1, 3))),
+        ]);
+        assert_eq!(table.lookup(ip(1)), Some(mac(1)));
+    }
+
+    #[test]
+    fn without_a_switch_there_are_no_ports() {
+        let mut table = Neighbours::<4>::new();
+        table.heard_ip(0, ip(1), somewhere(1), true);
+        table.heard_arp(1, ip(1), somewhere(1), true);
         assert_eq!(table.who(ip(1)), Some(somewhere(1)));
+        table.heard_ip(2, ip(1), somewhere(9), true);
+        assert_eq!(table.who(ip(1)), None);
+    }
+
+    #[test]
+    fn what_a_stranger_says_in_a_hosts_name_is_nobodys() {
+        // At another port, at the same one (another switch is behind it), in a broadcast; talking IP, or ARP to take its place.
+        for heard in [
+            || Ip(9, 3),
+            || Ip(9, 2),
+            || Aside(9, 3),
+            || Arp(9, 3),
+            || Arp(9, 2),
+        ] {
+            let table = believes(&[
+                (0, Ip(1, 2), Some((1, 2))),
+                (2_999, heard(), None),
+                // The true one answers at once, but what the stranger said may not be read yet.
+                (3_000, Arp(1, 2), None),
+                (4_000, heard(), None),
+                (5_000, Ip(1, 2), None),
+                (6_999, Nothing, None),
+                (7_000, Nothing, Some((1, 2))),
+            ]);
+            assert_eq!(table.lookup(ip(1)), Some(mac(1)), "packets go where they went");
+        }
+    }
+
+    #[test]
+    fn a_stranger_does_not_become_one_of_us_by_a_host_that_is_silent() {
+        believes(&[
+            (0, Ip(1, 2), Some((1, 2))),
+            // As long as nobody has asked, a packet is nobody's, however long the host was silent.
+            (60_000, Ip(9, 3), None),
+            // The host is provoked to speak.
+            (60_001, Aside(1, 2), None),
+            (63_000, Nothing, Some((1, 2))),
+        ]);
+    }
+
+    #[test]
+    fn an_address_given_to_another_host_is_that_ones() {
+        // As a host does it: it asks for us before it sends.
+        believes(&[
+            (0, Ip(1, 2), Some((1, 2))),
+            (3_000, Arp(9, 3), Some((9, 3))),
+            (3_001, Ip(9, 3), Some((9, 3))),
+            // The former one is not gone after all.
+            (3_002, Ip(1, 2), None),
+        ]);
+        // It knew us already: it is asked for, once while it talks, and its answer counts.
+        let mut table = believes(&[(0, Ip(1, 2), Some((1, 2))), (60_000, Ip(9, 3), None)]);
+        assert_eq!(table.next_deadline(), Some(60_000));
+        assert_eq!(table.due(60_000), Some(Due::Ask(ip(1))));
+        assert_eq!(table.due(60_000), None);
+        assert!(table.heard_arp(60_001, ip(1), at(9, 3), true));
+        assert_eq!((table.lookup(ip(1)), table.who(ip(1))), (Some(mac(9)), None));
+        table.heard_ip(60_002, ip(1), at(9, 3), true);
+        assert_eq!(table.next_deadline(), Some(60_000 + DOUBT));
+        assert_eq!(table.due(60_000 + DOUBT), None);
+        assert_eq!(table.who(ip(1)), Some(at(9, 3)));
+    }
+
+    #[test]
+    fn a_host_in_doubt_that_answers_nobody_is_given_up() {
+        let mut table = believes(&[(0, Ip(1, 2), Some((1, 2))), (60_000, Ip(9, 3), None)]);
+        assert_eq!(
+            table.route(60_000, ip(1)),
+            Route::Send(mac(1)),
+            "nor is it moved by a packet of ours"
+        );
+        assert_eq!(table.who(ip(1)), None);
+        assert_eq!(table.due(60_000), Some(Due::Ask(ip(1))));
+        let end = 60_000 + DOUBT;
+        for now in [end, end + ASK_EVERY, end + 2 * ASK_EVERY] {
+            assert_eq!(table.due(now), Some(Due::Ask(ip(1))));
+        }
+        assert_eq!(table.due(end + 3 * ASK_EVERY), Some(Due::GaveUp(ip(1))));
+        assert_eq!(table.who(ip(1)), None);
+    }
+
+    #[test]
+    fn what_is_not_for_us_introduces_nobody() {
+        believes(&[(0, Aside(1, 2), None), (1, Ip(1, 2), Some((1, 2)))]);
     }
 
     #[test]
     fn the_same_address_in_another_network_is_another_host() {
         let mut table = Neighbours::<4>::new();
-        table.heard_ip(0, ip(1), somewhere(1));
+        table.heard_ip(0, ip(1), somewhere(1), true);
         assert_eq!(table.lookup((Net::Voice, ip(1).1)), None);
-        table.heard_ip(0, (Net::Voice, ip(1).1), somewhere(2));
+        table.heard_ip(0, (Net::Voice, ip(1).1), somewhere(2), true);
         assert_eq!(table.lookup(ip(1)), Some(mac(1)));
     }
 
@@ -405,7 +532,7 @@ mod tests {
     #[test]
     fn a_host_that_died_is_noticed_at_the_next_packet() {
         let mut table = Neighbours::<4>::new();
-        table.heard_ip(0, ip(1), somewhere(1));
+        table.heard_ip(0, ip(1), somewhere(1), true);
         assert_eq!(
             table.route(STALE_AFTER, ip(1)),
             Route::Send(mac(1)),
@@ -420,8 +547,8 @@ mod tests {
     #[test]
     fn hosts_we_talk_to_are_refreshed_and_strangers_are_not() {
         let mut table = Neighbours::<4>::new();
-        table.heard_ip(0, ip(1), somewhere(1));
-        table.heard_ip(0, ip(2), somewhere(2));
+        table.heard_ip(0, ip(1), somewhere(1), true);
+        table.heard_ip(0, ip(2), somewhere(2), true);
         table.route(1, ip(1));
         assert_eq!(table.next_deadline(), Some(REFRESH_AFTER));
         assert_eq!(table.due(REFRESH_AFTER), Some(Due::Ask(ip(1))));
@@ -441,20 +568,20 @@ mod tests {
     #[test]
     fn a_packet_does_not_move_a_host_but_an_answer_does() {
         let mut table = Neighbours::<4>::new();
-        table.heard_ip(0, ip(1), somewhere(1));
-        assert!(!table.heard_ip(1, ip(1), somewhere(9)));
+        table.heard_ip(0, ip(1), somewhere(1), true);
+        assert!(!table.heard_ip(DOUBT, ip(1), somewhere(9), true));
         assert_eq!(table.lookup(ip(1)), Some(mac(1)));
-        assert_eq!(table.due(1), Some(Due::Ask(ip(1))));
-        table.heard_arp(2, ip(1), somewhere(9), true);
+        assert_eq!(table.due(DOUBT), Some(Due::Ask(ip(1))));
+        table.heard_arp(DOUBT, ip(1), somewhere(9), true);
         assert_eq!(table.lookup(ip(1)), Some(mac(9)));
     }
 
     #[test]
     fn a_full_table_gives_up_strangers_first_and_nobody_being_asked_for() {
         let mut table = Neighbours::<2>::new();
-        table.heard_ip(0, ip(1), somewhere(1));
+        table.heard_ip(0, ip(1), somewhere(1), true);
         table.route(5, ip(1));
-        table.heard_ip(9, ip(2), somewhere(2));
+        table.heard_ip(9, ip(2), somewhere(2), true);
         assert_eq!(table.route(10, ip(3)), Route::Hold);
         assert_eq!((table.lookup(ip(1)), table.lookup(ip(2))), (Some(mac(1)), None));
         assert_eq!(table.route(11, ip(4)), Route::Hold);
@@ -465,7 +592,7 @@ mod tests {
     fn group_addresses_and_unasked_talk_teach_nothing() {
         let mut table = Neighbours::<2>::new();
         let group = |mac| Station { mac, port: None };
-        assert!(!table.heard_ip(0, ip(1), group([0xFF; 6])));
+        assert!(!table.heard_ip(0, ip(1), group([0xFF; 6]), true));
         assert!(!table.heard_arp(0, ip(1), group([1, 0, 0, 0, 0, 0]), true));
         assert!(!table.heard_arp(0, ip(1), somewhere(1), false));
         assert_eq!(table.lookup(ip(1)), None);

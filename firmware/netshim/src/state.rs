@@ -12,7 +12,7 @@ use core::ops::Range;
 use core::task::{Context, Poll, Waker};
 use heapless::Deque;
 
-/// Longest LLDPDU that is heard, bytes. Those of telephones and switches have some 100 to 300.
+/// Longest LLDPDU that is heard or said, bytes. Those of telephones and switches have some 100 to 300.
 pub const LLDPDU_MAX: usize = 512;
 /// Priority of what goes out in the voice VLAN (IEEE 802.1Q, table I-2: voice).
 const PRIORITY: u8 = 5;
@@ -72,6 +72,8 @@ pub struct State<const HOSTS: usize, const HELD: usize> {
     up: bool,
     /// The switch writes and reads tail tags.
     tail_tags: bool,
+    /// What has been received was sent before the switch was so.
+    stale: bool,
     voice: Option<Voice>,
     dhcp: Dhcp,
     neighbours: Neighbours<HOSTS>,
@@ -95,6 +97,7 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
             mac,
             up: false,
             tail_tags: false,
+            stale: false,
             voice: None,
             dhcp: Dhcp::new(mac, last, seed),
             neighbours: Neighbours::new(),
@@ -114,9 +117,15 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
         self.mac
     }
 
-    /// Whether the switch writes and reads tail tags.
+    /// Whether the switch writes and reads tail tags from now on. What was received before is dropped: its last octet may say
+    /// anything.
     pub fn set_tail_tags(&mut self, tail_tags: bool) {
-        self.tail_tags = tail_tags;
+        (self.tail_tags, self.stale) = (tail_tags, true);
+    }
+
+    /// Once: is what has been received so far to be dropped?
+    pub(crate) fn take_stale(&mut self) -> bool {
+        core::mem::take(&mut self.stale)
     }
 
     /// The voice network, if there is one.
@@ -124,14 +133,14 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
         self.voice = voice;
     }
 
-    /// Who and where a host is, if it was heard lately.
+    /// Who and where a host is, if it was heard lately and nobody else spoke in its name.
     pub fn who(&self, net: Net, ip: Ipv4Addr) -> Option<Station> {
         self.neighbours.who((net, ip))
     }
 
     /// Sends an LLDPDU at a port of the switch. `false`: no room, or no switch.
     pub fn send_lldp(&mut self, port: u8, lldpdu: &[u8]) -> bool {
-        let taken = self.tail_tags && lldpdu.len() <= PACKET && self.hold.push(For::Said(port), lldpdu);
+        let taken = self.tail_tags && lldpdu.len() <= LLDPDU_MAX && self.hold.push(For::Said(port), lldpdu);
         if !taken {
             self.counters.lldp_lost += 1;
         } else if let Some(waker) = &self.mover {
@@ -554,12 +563,12 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
             }
             return Some(Verdict::Done);
         }
-        if to_us
-            && self
-                .subnet(net)
-                .is_some_and(|subnet| subnet.has(ip) && ip != subnet.address)
+        // Whatever the frame's destination: the stack takes each that is for us by its packet's.
+        if self
+            .subnet(net)
+            .is_some_and(|subnet| subnet.has(ip) && ip != subnet.address)
         {
-            self.ready |= self.neighbours.heard_ip(now, (net, ip), from);
+            self.ready |= self.neighbours.heard_ip(now, (net, ip), from, to_us);
         }
         Some(Verdict::Stack(net, range))
     }

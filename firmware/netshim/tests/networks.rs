@@ -251,6 +251,26 @@ fn each_stack_hears_its_own_network() {
     assert_eq!(bench.state.borrow().counters().ignored, ignored + 3);
 }
 
+/// A stranger sends from a telephone's address: to the box, and to everybody on the segment with the box's address in the packet
+/// alone. The stack gets it, but it is not from the telephone.
+#[test]
+fn what_a_stranger_sends_from_a_telephones_address_is_nobodys() {
+    for to in [BOX_MAC, [0xFF; 6]] {
+        for port in [2, 3] {
+            let mut bench = Bench::new(true, MTU);
+            let packet = ip(PHONE[0], BOX[0], 100);
+            bench.hear(2, frame(BOX_MAC, None, 0x0800, &packet));
+            assert_eq!(bench.receive(0).as_ref(), Some(&packet));
+            assert_eq!(bench.who(Net::Office).map(|station| station.mac), Some(PHONE_MAC));
+            let mut foreign = frame(to, None, 0x0800, &packet);
+            foreign[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+            bench.hear(port, foreign);
+            assert_eq!(bench.receive(0), Some(packet));
+            assert_eq!(bench.who(Net::Office), None, "{to:?} at {port}");
+        }
+    }
+}
+
 #[test]
 fn packets_leave_with_the_tags_of_their_network() {
     let mut bench = Bench::new(true, MTU);
@@ -272,6 +292,22 @@ fn packets_leave_with_the_tags_of_their_network() {
     bench.send(1, &ip(BOX[1], PHONE[0], 20));
     assert_eq!(bench.state.borrow().counters().dropped_no_route, lost + 1);
     assert_eq!(bench.sent(), [] as [Vec<u8>; 0]);
+}
+
+/// The switch is set up while frames wait: their last octet is not where they came in.
+#[test]
+fn what_came_before_the_switch_was_set_up_is_dropped() {
+    let mut bench = Bench::new(false, MTU);
+    let packet = ip(PHONE[0], BOX[0], 46);
+    bench.hear(0, frame(BOX_MAC, None, 0x0800, &packet));
+    bench.hear(0, frame([0xFF; 6], None, 0x0806, &arp_request(0)));
+    bench.state.borrow_mut().set_tail_tags(true);
+    assert_eq!(bench.receive(0), None);
+    assert_eq!(bench.who(Net::Office), None);
+    bench.tails = true;
+    bench.hear(2, frame(BOX_MAC, None, 0x0800, &packet));
+    assert_eq!(bench.receive(0), Some(packet));
+    assert_eq!(bench.who(Net::Office).and_then(|station| station.port), Some(2));
 }
 
 #[test]

@@ -67,16 +67,15 @@ pub async fn run(mut pcm: board::Pcm, chains: &'static mut [Chain; LINES], queue
             from_rtp.receive_done();
         }
         for (line, chain) in (0..).zip(chains.iter_mut()) {
-            let (mut from, mut to) = ([chain::CODEC.silence(); BLOCK], [0; BLOCK]);
-            if let Some(up) = &up {
-                for (octet, frame) in from.iter_mut().zip(up) {
-                    *octet = frame.get(usize::from(line)).copied().unwrap_or(*octet);
-                }
-            }
+            let from = up.as_ref().map(|up| {
+                let of_line = |frame: [u8; LINES]| frame.get(usize::from(line)).copied();
+                up.map(|frame| of_line(frame).unwrap_or(chain::CODEC.silence()))
+            });
+            let mut to = [0; BLOCK];
             let slot = to_rtp.try_send();
             let is_room = slot.is_some();
             let packet = slot.unwrap_or(&mut lost);
-            if let Some(length) = chain.block(&from, &mut to, &mut packet.bytes) {
+            if let Some(length) = chain.block(from.as_ref(), &mut to, &mut packet.bytes) {
                 (packet.line, packet.length) = (line, length as u16);
                 if is_room {
                     to_rtp.send_done();

@@ -168,12 +168,19 @@ pub struct Tps23861<I, D> {
     i2c: I,
     delay: D,
     address: u8,
+    /// Fault, start and supply events that were read and not given yet: the chip forgets them when they are read.
+    events: [u8; 3],
 }
 
 impl<I: I2c, D: DelayNs> Tps23861<I, D> {
     /// The controller at this 7-bit address.
     pub const fn new(i2c: I, delay: D, address: u8) -> Self {
-        Tps23861 { i2c, delay, address }
+        Tps23861 {
+            i2c,
+            delay,
+            address,
+            events: [0; 3],
+        }
     }
 
     /// Sets it up. Ports that feed go on, and those that are off by order stay off, if it has kept its settings.
@@ -236,14 +243,18 @@ impl<I: I2c, D: DelayNs> Tps23861<I, D> {
         Ok(self.read(regs::ENABLE).await? & regs::ALL)
     }
 
-    /// What happened since the last call; after an error something of it may be lost.
+    /// What happened since the last call that was no error.
     pub async fn events(&mut self) -> Result<Events, Error<I::Error>> {
-        if self.read(regs::INTERRUPT).await? & regs::FAULTS == 0 {
-            return Ok(Events::default());
+        if self.read(regs::INTERRUPT).await? & regs::FAULTS != 0 {
+            let [fault, start, supply] = self.events;
+            let fault = fault | self.read(regs::FAULT_EVENT).await?;
+            self.events = [fault, start, supply];
+            let start = start | self.read(regs::START_EVENT).await?;
+            self.events = [fault, start, supply];
+            let supply = supply | self.read(regs::SUPPLY_EVENT).await?;
+            self.events = [fault, start, supply];
         }
-        let fault = self.read(regs::FAULT_EVENT).await?;
-        let start = self.read(regs::START_EVENT).await?;
-        let supply = self.read(regs::SUPPLY_EVENT).await?;
+        let [fault, start, supply] = core::mem::take(&mut self.events);
         Ok(Events {
             disconnect: fault >> PORTS,
             overload: fault & regs::ALL,

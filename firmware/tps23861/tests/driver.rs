@@ -166,6 +166,36 @@ fn events_are_read_once() {
     assert_eq!(with(&bus, async |chip| chip.events().await), Ok(events));
 }
 
+/// What is read is gone from the chip: a bus that fails between two registers loses nothing.
+#[test]
+fn events_that_were_read_before_an_error_are_not_lost() {
+    let error = ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address);
+    let bus = [
+        read(0x00, 0x60),
+        read(0x07, 0x01),
+        read(0x09, 0x00).with_error(error),
+        read(0x00, 0x60),
+        read(0x07, 0x02),
+        read(0x09, 0x10),
+        read(0x0B, 0x00).with_error(error),
+        // Nothing new.
+        read(0x00, 0x00),
+        read(0x00, 0x00),
+    ];
+    let events = Events {
+        overload: 0b11,
+        short: 0b1,
+        ..Events::default()
+    };
+    with(&bus, async |chip| {
+        for _ in 0..2 {
+            assert_eq!(chip.events().await, Err(Error::Bus(error)));
+        }
+        assert_eq!(chip.events().await, Ok(events));
+        assert_eq!(chip.events().await, Ok(Events::default()));
+    });
+}
+
 #[test]
 fn measurements() {
     // 48 V and 100 mA by the steps of the data sheet; the upper two bits mean nothing.

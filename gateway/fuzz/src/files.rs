@@ -2,11 +2,12 @@
 
 use crate::script::Script;
 use core::fmt::Write;
-use gateway::provision::files::{Agent, Client, Files, Host, Progress};
+use gateway::Station;
+use gateway::provision::files::{Agent, Client, Files, Progress};
 use gateway::provision::http::{Connection, Next};
 use gateway::provision::name::Name;
-use gateway::provision::pnp::{NOTIFY_MAX, Request};
-use gateway::provision::tftp::{PACKET_MAX, Server, TRANSFERS};
+use gateway::provision::pnp::{NOTIFY_MAX, maker, notify};
+use gateway::provision::tftp::{PACKET_MAX, Packet, Server, TRANSFERS};
 use shared::hub::FetchRefusal;
 use sip::{Flow, Instant, Message, Method, Transport};
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 /// One file of each length there is, by the first byte of its name.
 struct Shelf {
     progress: Progress,
+    delivered: Vec<usize>,
 }
 
 impl Files for Shelf {
@@ -50,11 +52,16 @@ impl Files for Shelf {
         }
         n
     }
+
+    fn delivered(&mut self, file: &usize) {
+        self.delivered.push(*file);
+    }
 }
 
 fn shelf() -> Shelf {
     Shelf {
         progress: Progress::Ready,
+        delivered: Vec::new(),
     }
 }
 
@@ -68,7 +75,7 @@ pub fn tftp(bytes: &[u8]) {
     let mut buffer = [0; PACKET_MAX];
     let mut poll = |server: &mut Server<usize>, files: &Shelf, now: Instant| {
         let mut sent = 0;
-        while let Some((_, len)) = server.poll(now, files, &mut buffer) {
+        while let Some(Packet { len, .. }) = server.poll(now, files, &mut buffer) {
             assert!((4..=PACKET_MAX).contains(&len));
             let opcode = buffer[1];
             assert!(buffer[0] == 0 && matches!(opcode, 3 | 5 | 6), "{opcode}");
@@ -80,8 +87,8 @@ pub fn tftp(bytes: &[u8]) {
         }
     };
     while !script.is_over() {
-        let port = 2_000 + u16::from(script.byte() % 12);
-        let peer = SocketAddr::from(([192, 168, 1, 30], port));
+        let who = script.byte();
+        let peer = SocketAddr::from(([192, 168, 1, who % 6], 2_000 + u16::from(who % 18)));
         match script.below(8) {
             0 => now.0 += u64::from(script.byte()) * 100,
             1 => {
@@ -93,7 +100,11 @@ pub fn tftp(bytes: &[u8]) {
                 let len = usize::from(script.byte());
                 let packet = script.bytes(len);
                 let is_request = kind & 1 == 0;
-                server.receive(now, &mut files, Host::UNKNOWN, peer, is_request, packet);
+                let station = (script.below(4) > 0).then_some(Station {
+                    mac: [who % 5; 6],
+                    port: Some(0),
+                });
+                server.receive(now, &mut files, (peer, station), is_request, packet);
             }
         }
         poll(&mut server, &files, now);
@@ -116,7 +127,7 @@ pub fn http(bytes: &[u8]) {
     let mut connection = Connection::new();
     connection.open(Client {
         ip: [192, 168, 1, 30].into(),
-        host: Host::UNKNOWN,
+        station: None,
     });
     for piece in script.0.chunks(size) {
         connection.receive(Instant(0), &mut files, piece);
@@ -125,7 +136,7 @@ pub fn http(bytes: &[u8]) {
     let mut buffer = vec![0; room];
     let is_news = connection.is_news(&files);
     loop {
-        match connection.poll(&files, &mut buffer) {
+        match connection.poll(&mut files, &mut buffer) {
             Next::Send(len) => answer.extend_from_slice(&buffer[..len]),
             Next::Close => break,
             Next::Wait => {
@@ -145,6 +156,11 @@ pub fn http(bytes: &[u8]) {
     let (_, length) = head.split_once("\r\nContent-Length: ").expect("a length");
     let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
     assert!(body.len() == length || body.is_empty());
+    match files.delivered[..] {
+        [] => assert!(body.is_empty()),
+        [whole] => assert_eq!(body.len(), whole),
+        _ => panic!("more than one"),
+    }
 }
 
 /// A SUBSCRIBE for a profile: the NOTIFY can be read, is in its dialog, and says nothing that the request put there.
@@ -155,10 +171,9 @@ pub fn pnp(bytes: &[u8]) {
     if !message.is_request() || message.method() != Method::Subscribe {
         return;
     }
-    let Some(request) = Request::parse(&message) else {
+    let Some(maker) = maker(&message) else {
         return;
     };
-    let _ = request.known();
     let flow = Flow {
         transport: Transport::Udp,
         interface: 0,
@@ -167,7 +182,7 @@ pub fn pnp(bytes: &[u8]) {
         local: SocketAddr::from(([192, 168, 1, 1], 5060)),
     };
     let mut buffer = [0; NOTIFY_MAX];
-    let Some(len) = request.notify(&flow, &message, [192, 168, 1, 1].into(), 7, &mut buffer) else {
+    let Some(len) = notify(maker, &flow, &message, [192, 168, 1, 1].into(), 7, &mut buffer) else {
         return;
     };
     let notify = Message::parse_datagram(&buffer[..len]).expect("a message");

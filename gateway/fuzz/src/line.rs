@@ -190,11 +190,11 @@ impl World {
         let mut packet = [0; PACKET_LEN];
         let mut other = twice.then(|| self.chain.clone());
         self.heard = [0; BLOCK];
-        let length = self.chain.block(line, &mut self.heard, &mut packet);
+        let length = self.chain.block(Some(line), &mut self.heard, &mut packet);
         if let Some(other) = &mut other {
             // Filled, and from nothing that was there.
             let (mut heard, mut again) = ([0x55; BLOCK], [0xAA; PACKET_LEN]);
-            assert_eq!(other.block(line, &mut heard, &mut again), length);
+            assert_eq!(other.block(Some(line), &mut heard, &mut again), length);
             assert_eq!(heard, self.heard);
             let length = length.unwrap_or(0);
             assert_eq!(again[..length], packet[..length]);

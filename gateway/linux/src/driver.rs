@@ -337,7 +337,10 @@ impl Driver {
                 },
                 Some(Output::Publish { topic, payload }) => {
                     let sent = self.uplink.as_ref().is_some_and(|it| it.publish(&topic, payload));
-                    self.lost.publications += u64::from(!sent);
+                    if !sent {
+                        self.lost.publications += 1;
+                        self.gateway.handle(now, Input::Uplink(UplinkInput::Dropped));
+                    }
                 }
                 Some(Output::Reconnect) => {
                     if let Some(uplink) = &self.uplink {

@@ -258,20 +258,23 @@ impl Chain {
         };
     }
 
-    /// One block of 5 ms: takes what was sampled from the line, gives what goes to the line next and, every fourth time while
-    /// connected, the length of a packet to send. The echo of what is given here is looked for from the next call on, and
-    /// for 16 ms.
+    /// One block of 5 ms: takes what was sampled from the line (`None`: it was lost, and is silence), gives what goes to the line
+    /// next and, every fourth time while connected, the length of a packet to send. The echo of what is given here is looked for
+    /// from the next call on, and for 16 ms.
     pub fn block(
         &mut self,
-        from_line: &[u8; BLOCK],
+        from_line: Option<&[u8; BLOCK]>,
         to_line: &mut [u8; BLOCK],
         packet: &mut [u8; PACKET_LEN],
     ) -> Option<usize> {
-        let mut near = from_line.map(|code| CODEC.decode(code));
+        let mut near = from_line.map_or([0; BLOCK], |codes| codes.map(|code| CODEC.decode(code)));
         let sent = match &self.state {
             State::Stopped => None,
             _ => {
-                self.canceller.process(&self.far, &mut near);
+                match from_line {
+                    Some(_) => self.canceller.process(&self.far, &mut near),
+                    None => self.canceller.missed(&self.far),
+                }
                 self.listen(&near);
                 self.send(&near, packet)
             }

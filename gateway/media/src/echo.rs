@@ -144,10 +144,7 @@ impl<const TAPS: usize> Canceller<TAPS> {
         for (to, from) in new.iter_mut().zip(far) {
             *to = f32::from(*from);
         }
-        self.history.copy_within(BLOCK.., 0);
-        if let Some(last) = self.history.last_chunk_mut() {
-            *last = *far;
-        }
+        self.remember(far);
         if self.mode == Mode::Disabled {
             return;
         }
@@ -164,7 +161,6 @@ impl<const TAPS: usize> Canceller<TAPS> {
                 subtract(&self.foreground, x, output);
             }
         }
-        self.control.heard(far);
         if power(&output) > 2.0 * power(&samples) + QUIET {
             // What it adds is no echo. A loop of two such cancellers would howl.
             output = samples;
@@ -180,6 +176,19 @@ impl<const TAPS: usize> Canceller<TAPS> {
             // Rounds to the nearest: `as` cuts towards zero, and saturates.
             *to = (from + 0.5f32.copysign(*from)) as i16;
         }
+    }
+
+    /// What came from the line while `far` went there was lost: nothing is learned from it, and `far` is still to come back.
+    pub fn missed(&mut self, far: &[i16; BLOCK]) {
+        self.remember(far);
+    }
+
+    fn remember(&mut self, far: &[i16; BLOCK]) {
+        self.history.copy_within(BLOCK.., 0);
+        if let Some(last) = self.history.last_chunk_mut() {
+            *last = *far;
+        }
+        self.control.heard(far);
     }
 
     /// Adapts the background. Gives the mean squares from the line, after the foreground and after the background of the

@@ -42,7 +42,7 @@ struct Out {
 fn block(chain: &mut Chain, line: &[i16]) -> Out {
     let from = std::array::from_fn(|n| CODEC.encode(line.get(n).copied().unwrap_or(0)));
     let (mut to, mut packet) = ([0; BLOCK], [0; PACKET_LEN]);
-    let length = chain.block(&from, &mut to, &mut packet);
+    let length = chain.block(Some(&from), &mut to, &mut packet);
     Out {
         line: to.iter().map(|code| CODEC.decode(*code)).collect(),
         packet: length.map(|length| packet[..length].to_vec()),

@@ -256,3 +256,32 @@ fn a_disabled_one_changes_nothing_and_forgets_nothing() {
     canceller.set_mode(Mode::Linear);
     assert!(run(&mut canceller, &echo, &far, &[]).erle(20, 100) > 30.0);
 }
+
+#[test]
+fn blocks_that_are_missed_teach_it_nothing() {
+    // Of ten blocks eight are missed, from the beginning, one after the other. The echo is a block later, as it is in the chain.
+    let echo = [vec![0.0; BLOCK], OFFICE.echo(6.0)].concat();
+    let far: Vec<i16> = (0..16_000)
+        .map(|n| coded(6_000.0 * (f64::from(n) * 697.0 * std::f64::consts::TAU / 8_000.0).sin()))
+        .collect();
+    let mut canceller = Canceller::<128>::new();
+    let (mut came, mut left) = (Vec::new(), Vec::new());
+    for at in (0..far.len() - BLOCK).step_by(BLOCK) {
+        let block = far[at..].first_chunk().unwrap();
+        if at / BLOCK % 10 < 8 {
+            canceller.missed(block);
+            continue;
+        }
+        let mut near = std::array::from_fn(|n| {
+            let past = far[..=at + n].iter().rev();
+            coded(echo.iter().zip(past).map(|(h, x)| h * f64::from(*x)).sum())
+        });
+        came.extend(near);
+        canceller.process(block, &mut near);
+        left.extend(near);
+    }
+    // What came in the second half.
+    let span = came.len() / 2..;
+    let (came, left) = (level(&came[span.clone()]), level(&left[span]));
+    assert!(left < came - 35.0, "{came} dB, {left} dB");
+}

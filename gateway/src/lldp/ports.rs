@@ -12,7 +12,7 @@ const NAME: &str = "denwaban";
 
 impl Gateway<'_> {
     pub(crate) fn on_hub_link(&mut self, now: Instant, port: u8, link: Link) {
-        if self.hub.mac.is_none() {
+        if !self.hub.is_there() {
             return;
         }
         self.hub.link(port, link);
@@ -22,7 +22,7 @@ impl Gateway<'_> {
     }
 
     pub(crate) fn on_lldp(&mut self, now: Instant, port: u8, bytes: &[u8]) {
-        if self.hub.mac.is_none() {
+        if !self.hub.is_there() {
             return;
         }
         self.power.heard(now, port);
@@ -34,14 +34,17 @@ impl Gateway<'_> {
 
     /// The next LLDPDU to send: its port and length.
     pub(crate) fn poll_lldp(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(u8, usize)> {
-        while self.lldp.age(now).is_some() {}
+        while self.lldp.age(now).is_some() {
+            self.touch_hub(now);
+        }
         let mac = self.hub.mac?;
         let port = self.lldp.due(now)?;
         let local = Local {
             mac,
             name: NAME,
             address: self.address,
-            voice: self.site.sys.voice.map(|voice| voice.vlan),
+            // As long as another network was not started in, phones would not find the box there.
+            voice: self.office.voice().map(|voice| voice.vlan),
             class: self
                 .power
                 .shown(now, port)
@@ -52,7 +55,7 @@ impl Gateway<'_> {
         Some((port, len))
     }
 
-    /// The network of the site's phones, if it is not the office's.
+    /// The network of the site's phones, if it is not the office's; the box is in it from its next start on.
     pub fn voice(&self) -> Option<Voice> {
         self.site.sys.voice
     }

@@ -19,6 +19,7 @@ use sip::Instant;
 
 use super::{Secret, Subnet};
 use crate::budget::{DHCP_LEASES, DHCP_TRIALS};
+use crate::fnv::fnv;
 use message::{Kind, Request, Writer};
 
 pub use message::REPLY_MAX;
@@ -110,6 +111,8 @@ pub struct Server {
     leases: Vec<Lease, DHCP_LEASES>,
     trials: Vec<Trial, DHCP_TRIALS>,
     counters: Counters,
+    /// The box's hardware address, if it is known.
+    mac: Option<[u8; 6]>,
 }
 
 impl Server {
@@ -126,7 +129,13 @@ impl Server {
                 full: 0,
                 yielded: 0,
             },
+            mac: None,
         }
+    }
+
+    /// The box's hardware address: it looks for other servers by that.
+    pub fn set_mac(&mut self, mac: [u8; 6]) {
+        self.mac = Some(mac);
     }
 
     /// Counted, since the start.
@@ -144,16 +153,18 @@ impl Server {
         self.leases.iter().find(|lease| lease.address == address)?.mac
     }
 
-    /// The network is another one, or there is a new order.
-    pub fn restart(&mut self, now: Instant, policy: Policy, moved: bool) {
+    /// The network is another one, or there is a new order. A server that was heard just now is there all the same: it may be the
+    /// one that has given the box its address there.
+    pub fn restart(&mut self, now: Instant, moved: bool) {
         if moved {
             self.leases.clear();
         }
         self.trials.clear();
-        self.duty = match policy {
-            Policy::Always => Duty::Looking { next: now, asked: 0 },
-            Policy::Auto | Policy::Never => Duty::Silent { until: now },
+        let until = match self.duty {
+            Duty::Silent { until } => until.max(now),
+            Duty::Looking { .. } | Duty::Serving { .. } => now,
         };
+        self.duty = Duty::Silent { until };
     }
 
     /// Another server was heard.
@@ -232,6 +243,9 @@ impl Server {
                 if subnet.can_be_given(address) && self.is_free(now, address, &request) {
                     let until = now + Duration::from_secs(u64::from(seconds));
                     if self.lease(now, address, Some(request.mac), until) {
+                        // No offer that is still on its way takes the address from it, or gives it another.
+                        self.trials
+                            .retain(|trial| trial.request.mac != request.mac && trial.address != address);
                         self.counters.granted += 1;
                         return answer(Kind::Ack, Some(address), reply);
                     }
@@ -287,17 +301,28 @@ impl Server {
                     next: now + LOOK_EVERY,
                     asked: asked + 1,
                 };
-                return look(secret, buffer);
+                return self.look(secret, buffer);
             }
             Duty::Serving { next } if next <= now => {
                 self.duty = Duty::Serving {
                     next: now + LOOK_AGAIN,
                 };
-                return look(secret, buffer);
+                return self.look(secret, buffer);
             }
             _ => {}
         }
         self.poll_trials(now, subnet, policy, buffer)
+    }
+
+    /// A question for other servers. It comes from the server's port, because nobody minds; the answer goes to all. It is asked by the
+    /// box's own hardware address: a server that knows its clients, and a switch that compares it with the frame's, drop
+    /// others'. While that is not known, by one that nobody has; never by a client's, whose lease it might touch.
+    fn look(&self, secret: &mut Secret, buffer: &mut [u8]) -> Option<(SocketAddrV4, usize)> {
+        let [a, b, c, d, ..] = secret.draw();
+        let [e, f, g, h, i, ..] = secret.name();
+        let mac = self.mac.unwrap_or([2, e, f, g, h, i]);
+        let writer = Writer::new(buffer, false, [a, b, c, d], [0x80, 0], mac, Kind::Discover)?;
+        Some((SocketAddrV4::new(Ipv4Addr::BROADCAST, PORT), writer.finish()))
     }
 
     fn poll_trials(
@@ -385,12 +410,8 @@ impl Server {
         if let Some(wish) = request.wish.filter(free) {
             return Some(wish);
         }
-        // FNV-1a.
-        let hash = request.mac.iter().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-        });
         let hosts = subnet.hosts();
-        let first = u64::from(hash).checked_rem(u64::from(hosts))? as u32;
+        let first = u64::from(fnv(&request.mac)).checked_rem(u64::from(hosts))? as u32;
         // More than there can be in the way: leases, trials and what cannot be given.
         let tries = (hosts).min(2 * (DHCP_LEASES + DHCP_TRIALS) as u32);
         (0..tries)
@@ -466,16 +487,6 @@ fn seconds(policy: Policy) -> u32 {
 fn recipient(request: &Request, kind: Kind) -> SocketAddrV4 {
     let own = request.own.filter(|_| kind != Kind::Nak);
     SocketAddrV4::new(own.unwrap_or(Ipv4Addr::BROADCAST), CLIENT)
-}
-
-/// A question for other servers. It comes from the server's port, because nobody minds, and of a hardware address that nobody has, so
-/// that no other client's lease is touched; the answer goes to all.
-fn look(secret: &mut Secret, buffer: &mut [u8]) -> Option<(SocketAddrV4, usize)> {
-    let [a, b, c, d, ..] = secret.draw();
-    let [e, f, g, h, i, ..] = secret.name();
-    let nobody = [2, e, f, g, h, i];
-    let writer = Writer::new(buffer, false, [a, b, c, d], [0x80, 0], nobody, Kind::Discover)?;
-    Some((SocketAddrV4::new(Ipv4Addr::BROADCAST, PORT), writer.finish()))
 }
 
 /// Writes an answer.

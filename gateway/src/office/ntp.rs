@@ -87,8 +87,6 @@ pub struct Client {
     asked: Option<(Instant, Ipv4Addr, u64)>,
     next: Instant,
     tries: u8,
-    /// Answers that were not believed.
-    refused: u32,
 }
 
 impl Client {
@@ -98,7 +96,6 @@ impl Client {
             asked: None,
             next: Instant::ZERO,
             tries: 0,
-            refused: 0,
         }
     }
 
@@ -106,14 +103,8 @@ impl Client {
     pub fn restart(&mut self, now: Instant) {
         *self = Self {
             next: now,
-            refused: self.refused,
             ..Self::new()
         };
-    }
-
-    /// Answers that were not believed, since the start.
-    pub fn refused(&self) -> u32 {
-        self.refused
     }
 
     /// When a question is due, if there is anybody to ask.
@@ -178,7 +169,6 @@ impl Client {
             first & 7 == SERVER && first >> 6 != UNKNOWN && (1..=15).contains(&stratum),
         ) else {
             // It does not know, or wants to be asked less (RFC 4330 §8).
-            self.refused += 1;
             return None;
         };
         let spent = transmitted.saturating_sub(received.unwrap_or(transmitted));
@@ -190,7 +180,6 @@ impl Client {
             && now - known.at < super::clock::FRESH
             && expected.abs_diff(unix_ms) > BELIEVED_MS
         {
-            self.refused += 1;
             return None;
         }
         // Half of the ways to the root and back, what each may be off, and the box's own millisecond.

@@ -1,6 +1,6 @@
 //! What the ports' phones mean to the rest of the box, and the rest of the box to them: calls, registrations, the cloud.
 
-use shared::id::IdSet;
+use shared::id::{IdKey, IdSet};
 use shared::site::Id;
 use shared::sync::{Alarm, EventBody, PowerOrder};
 use sip::Instant;
@@ -8,14 +8,29 @@ use sip::Instant;
 use super::{InCall, Reading, Shown, Told};
 use crate::Gateway;
 use crate::budget::POWER_PORTS;
+use crate::registrar::Binding;
 
 impl Gateway<'_> {
     /// The ports are like this; `None`: the controller does not answer.
     pub(crate) fn on_power(&mut self, now: Instant, reading: Option<&Reading>) {
-        let registered = self.registrar.registered();
         for (port, ids) in (0..).zip(self.at_ports()) {
-            if ids.iter().any(|key| registered.contains(key)) {
+            let bindings = || {
+                self.registrar
+                    .iter()
+                    .filter(|binding| ids.contains(binding.key()))
+            };
+            // Where the box is by what the phone knows.
+            let is_here = |binding: &Binding| {
+                let local = binding.flow().local.ip();
+                local.is_unspecified() || self.address.is_none_or(|own| local == own)
+            };
+            if bindings().next().is_some() {
+                self.power.heard(now, port);
+            }
+            if bindings().any(|binding| is_here(binding) && binding.is_restored()) {
                 self.power.registered(now, port);
+            } else if bindings().next().is_some() && !bindings().any(is_here) {
+                self.power.stranded(now, port);
             }
         }
         let in_call = self.ports_in_call();
@@ -29,6 +44,13 @@ impl Gateway<'_> {
                 Told::Cycled { port } => EventBody::PortCycled { port: port + 1 },
             };
             self.tell(now, body);
+        }
+    }
+
+    /// The phone of an ID has registered, at a port or elsewhere.
+    pub(crate) fn fed_phone_registered(&mut self, now: Instant, key: IdKey) {
+        if let Some(port) = self.site.id(key).and_then(|id| self.home_of(id)) {
+            self.power.registered(now, port);
         }
     }
 

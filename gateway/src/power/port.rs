@@ -7,6 +7,7 @@ use sip::Instant;
 
 use super::class::Class;
 use super::{Cut, Feed, Found, PortOrder, PortReading};
+use crate::registrar::EXPIRES_MAX;
 
 /// A device that starts draws what it likes: what it was measured to draw counts after this. A desk phone is up by then.
 pub const SETTLED: Duration = Duration::from_secs(60);
@@ -27,6 +28,10 @@ pub const REST_MAX: Duration = Duration::from_secs(300);
 pub const WELL: Duration = Duration::from_secs(60);
 /// A phone of which nothing was seen and heard for so long is switched off and on again.
 pub const SILENT: Duration = Duration::from_secs(600);
+/// A phone that registered at an address which is the box's no longer, and has not come to the new one in this time, is switched
+/// off and on: it starts anew and finds the box by DHCP or Plug and Play. By then each has tried to register again, and was told
+/// three times, a minute apart, that its files have changed.
+pub const STRANDED: Duration = EXPIRES_MAX;
 /// A device that waits so long for power that there is not is an alarm: the others are measured by then.
 const WAITED: Duration = Duration::from_secs(120);
 
@@ -73,7 +78,8 @@ pub struct Port {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Phone {
     /// It has registered since it was plugged in.
-    pub is_known: bool,
+    is_known: bool,
+    knows: Knows,
     /// When something of it was heard last.
     heard: Instant,
     /// It was switched off and on for its silence, and is silent still.
@@ -84,7 +90,41 @@ pub struct Phone {
     pub has_no_link: bool,
 }
 
+/// Where the phone looks for the box.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Knows {
+    /// Where it is, or nothing of it.
+    #[default]
+    Here,
+    /// At an address that was the box's before.
+    Before { since: Instant },
+    /// The same, and it was switched off and on for it.
+    Cycled,
+}
+
 impl Phone {
+    /// It has registered.
+    pub fn registered(&mut self, now: Instant) {
+        (self.is_known, self.knows) = (true, Knows::Here);
+        self.hear(now);
+    }
+
+    /// It is registered where the box was before.
+    pub fn strand(&mut self, now: Instant) {
+        if self.knows == Knows::Here {
+            self.knows = Knows::Before { since: now };
+        }
+    }
+
+    /// It is not there any more.
+    fn forget(&mut self) {
+        *self = Self {
+            tells: self.tells,
+            has_no_link: self.has_no_link,
+            ..Self::default()
+        };
+    }
+
     /// Something of it was heard.
     pub fn hear(&mut self, now: Instant) {
         self.heard = now;
@@ -107,6 +147,7 @@ impl Port {
             is_short: false,
             phone: Phone {
                 is_known: false,
+                knows: Knows::Here,
                 heard: Instant::ZERO,
                 was_cycled: false,
                 tells: false,
@@ -153,7 +194,7 @@ impl Port {
                 Some(Cut::Overload) => self.rest(now, PowerFault::Overload, false),
                 Some(Cut::Short | Cut::Start) => self.rest(now, PowerFault::Short, false),
                 Some(Cut::Unplugged) => {
-                    self.phone = Phone::default();
+                    self.phone.forget();
                     self.state = State::Searching;
                 }
                 None => self.state = State::Searching,
@@ -174,7 +215,10 @@ impl Port {
             Found::Device(_) if waits => {}
             Found::Device(_) => self.state = State::Waiting { since: now },
             Found::Defect => (self.state, self.fault) = (State::Searching, Some(PowerFault::Controller)),
-            Found::Nothing => (self.state, self.fault, self.faults) = (State::Searching, None, 0),
+            Found::Nothing => {
+                (self.state, self.fault, self.faults) = (State::Searching, None, 0);
+                self.phone.forget();
+            }
             Found::Unknown | Found::Other => self.state = State::Searching,
         }
         self.is_short &= waits && matches!(self.state, State::Waiting { .. });
@@ -229,6 +273,7 @@ impl Port {
     /// Off by order.
     pub fn disable(&mut self, now: Instant) {
         (self.faults, self.fault) = (0, None);
+        self.phone.forget();
         self.give(now, PortOrder::Disable, State::Off);
     }
 
@@ -244,18 +289,23 @@ impl Port {
         self.state = State::Off;
     }
 
-    /// Switches its phone off and on again for its silence; once.
-    pub fn wake(&mut self, now: Instant) {
+    /// Switches its phone off and on again, once: for its silence, or because it does not find the box. No call is cut off.
+    pub fn wake(&mut self, now: Instant, in_call: bool) {
         let phone = &mut self.phone;
-        let is_silent = matches!(self.state, State::On { .. })
-            && phone.is_known
-            && !phone.has_no_link
-            && !phone.was_cycled
-            && now - phone.heard >= SILENT;
-        if is_silent {
-            (phone.was_cycled, phone.tells) = (true, true);
-            self.cycle(now);
+        if !matches!(self.state, State::On { .. }) || phone.has_no_link || in_call {
+            return;
         }
+        if phone.is_known && !phone.was_cycled && now - phone.heard >= SILENT {
+            phone.was_cycled = true;
+        } else if let Knows::Before { since } = phone.knows
+            && now - since >= STRANDED
+        {
+            phone.knows = Knows::Cycled;
+        } else {
+            return;
+        }
+        phone.tells = true;
+        self.cycle(now);
     }
 
     /// It was switched off and on, which nobody was told yet.

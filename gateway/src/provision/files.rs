@@ -27,9 +27,10 @@ impl Host {
         port: None,
     };
 
-    /// Of who sent something.
-    pub fn of(station: Option<Station>) -> Self {
-        let Some(Station { mac, port }) = station else {
+    /// Of who sent something. At a hub, whoever is at no one port of it may be anybody.
+    pub fn of(station: Option<Station>, has_hub: bool) -> Self {
+        let sure = station.filter(|station| !has_hub || station.port.is_some());
+        let Some(Station { mac, port }) = sure else {
             return Self::UNKNOWN;
         };
         // The last port of a hub leads to the rest of the office's network.
@@ -46,8 +47,8 @@ impl Host {
 pub struct Client {
     /// Its address.
     pub ip: IpAddr,
-    /// Where it is.
-    pub host: Host,
+    /// Who that is, where the box can tell.
+    pub station: Option<Station>,
 }
 
 /// What a phone says of itself when it asks.
@@ -103,4 +104,7 @@ pub trait Files {
 
     /// Its bytes from `offset` on, as many as there are and `buffer` takes.
     fn read(&self, file: &Self::File, offset: usize, buffer: &mut [u8]) -> usize;
+
+    /// All of it was sent, and as far as the transport tells it has come.
+    fn delivered(&mut self, file: &Self::File);
 }

@@ -267,7 +267,7 @@ impl<F: Copy> Connection<F> {
     }
 
     /// Writes the next bytes of the answer into `buffer`; all of what is given counts as sent.
-    pub fn poll(&mut self, files: &impl Files<File = F>, buffer: &mut [u8]) -> Next {
+    pub fn poll(&mut self, files: &mut impl Files<File = F>, buffer: &mut [u8]) -> Next {
         if let State::Opening { file, bare } = self.state {
             let (status, file) = match files.progress(&file) {
                 Progress::Wait => return Next::Wait,
@@ -300,12 +300,19 @@ impl<F: Copy> Connection<F> {
         // A window takes everything.
         let _ = head(&mut window, *status, length);
         let (mut len, head) = (window.filled(), window.total());
-        if let (Some(file), false) = (file, *bare) {
+        if let (Some(file), false) = (&*file, *bare) {
             let room = buffer.get_mut(len..).unwrap_or_default();
             len += files.read(file, offset.saturating_sub(head), room);
         }
         *offset += len;
         let end = head + if *bare { 0 } else { length };
+        if let Some(file) = file
+            && !*bare
+            && len > 0
+            && *offset == end
+        {
+            files.delivered(file);
+        }
         match len {
             0 if *offset >= end => Next::Close,
             0 => Next::Wait,

@@ -103,7 +103,7 @@ fn is_one(model: &str, of: &[&str]) -> bool {
 }
 
 /// Twelve hexadecimal digits and nothing else.
-pub fn mac(text: &str) -> Option<Mac> {
+fn mac(text: &str) -> Option<Mac> {
     let digits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     text.parse().ok().filter(|_| digits)
 }

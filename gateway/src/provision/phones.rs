@@ -1,4 +1,4 @@
-//! Which phone may have which file: claims, passwords, ports, and who waits.
+//! Which phone may have which file: claims, passwords, ports.
 //!
 //! The cloud's configuration says which hardware address is the phone of an ID, of which model, at which port if that matters,
 //! and on which claim. Of passwords it says nothing:
@@ -21,13 +21,14 @@ use shared::factory::Factory;
 use shared::hub::{FetchOutcome, FetchRefusal, Mac, Phone, PhoneModel};
 use shared::id::{IdKey, IdSet};
 use shared::site::{Id, Site};
-use shared::sync::{MAX_WAITING, PhoneFetch, Waiting};
+use shared::sync::PhoneFetch;
 use sip::Instant;
 
 use super::file::{Content, Facts, Line};
 use super::files::{Agent, Client, Files, Host, Progress};
 use super::name::{Maker, Name};
 use super::secret::{Digest, PASSWORD, Record, SERIALS_MAX, State, password};
+use super::strangers::Strangers;
 use super::window::Window;
 use crate::budget::IDS;
 use crate::store::{Key, Op};
@@ -41,14 +42,6 @@ const UNTOLD: usize = 8;
 const LINES: usize = 2;
 /// First wait after the store failed; doubled every time.
 const STORE_WAIT: Duration = Duration::from_secs(1);
-
-/// A phone that is nobody's.
-struct Stranger {
-    mac: Mac,
-    model: Option<PhoneModel>,
-    port: Option<NonZeroU8>,
-    ip: IpAddr,
-}
 
 /// A file that was opened.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +69,7 @@ pub(crate) struct Phones {
     /// After a fault of the store: not before this moment again.
     resume: Instant,
     faults: u8,
-    strangers: Vec<Stranger, MAX_WAITING>,
-    unlisted: u16,
+    pub strangers: Strangers,
     told: Vec<(PhoneFetch, Instant), TOLD>,
     untold: Deque<PhoneFetch, UNTOLD>,
     /// Counts what files are made of.
@@ -93,8 +85,7 @@ impl Phones {
             storing: None,
             resume: Instant::ZERO,
             faults: 0,
-            strangers: Vec::new(),
-            unlisted: 0,
+            strangers: Strangers::new(),
             told: Vec::new(),
             untold: Deque::new(),
             edition: 0,
@@ -135,9 +126,10 @@ impl Phones {
         }
     }
 
-    /// Whether something from there can be the phone of an ID. Nothing is known against it where the network does not tell.
-    pub fn is_at_home(&self, key: IdKey, phone: Phone, host: Host) -> bool {
-        let Some(mac) = host.mac else { return true };
+    /// Whether something from there can be the phone of an ID. Without a hub the network does not tell, and nothing is known
+    /// against it.
+    pub fn is_at_home(&self, key: IdKey, phone: Phone, host: Host, has_hub: bool) -> bool {
+        let Some(mac) = host.mac else { return !has_hub };
         let home = self.home(key, phone);
         mac == phone.mac && home.is_none_or(|port| port == host.port)
     }
@@ -172,8 +164,8 @@ impl Phones {
         Some((password(factory, key, claim, serial), serial))
     }
 
-    /// The digest of the file that an ID's phone fetched last; 0: none.
-    pub fn fetched(&self, key: IdKey) -> u32 {
+    /// The digest of the file that an ID's phone has, the last one delivered; 0: none.
+    pub fn delivered(&self, key: IdKey) -> u32 {
         self.records
             .get(key.index())
             .copied()
@@ -234,40 +226,6 @@ impl Phones {
         self.untold_for_good
     }
 
-    /// Phones that are nobody's, and how many more there are.
-    pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
-        let listed = self.strangers.iter().map(|stranger| Waiting {
-            mac: stranger.mac,
-            model: stranger.model,
-            port: stranger.port.map(NonZeroU8::get),
-        });
-        (listed, self.unlisted)
-    }
-
-    /// A phone that waited and is claimed by now: where it is. It waits no longer.
-    pub fn next_claimed(&mut self, site: &Site) -> Option<IpAddr> {
-        let at = self
-            .strangers
-            .iter()
-            .position(|stranger| of(site, stranger.mac).next().is_some())?;
-        Some(self.strangers.remove(at).ip)
-    }
-
-    fn wait(&mut self, mac: Mac, from: Client, agent: Agent) {
-        let stranger = Stranger {
-            mac,
-            model: agent.model,
-            port: from.host.port,
-            ip: from.ip,
-        };
-        if let Some(known) = self.strangers.iter_mut().find(|known| known.mac == mac) {
-            let model = agent.model.or(known.model);
-            *known = Stranger { model, ..stranger };
-        } else if self.strangers.push(stranger).is_err() {
-            self.unlisted = self.unlisted.saturating_add(1);
-        }
-    }
-
     fn log(&mut self, now: Instant, fetch: PhoneFetch) {
         self.told.retain(|(_, at)| now < *at + TOLD_FOR);
         let known = self.told.iter().any(|(told, _)| *told == fetch);
@@ -283,7 +241,7 @@ impl Phones {
 }
 
 /// The IDs whose phone has this hardware address, in the order of its lines.
-fn of(site: &Site, mac: Mac) -> impl Iterator<Item = (&Id, Phone)> {
+pub(super) fn of(site: &Site, mac: Mac) -> impl Iterator<Item = (&Id, Phone)> {
     let here = site.ids.iter().filter(|id| site.is_here(id));
     let phones = here.filter_map(|id| Some((id, id.phone?)));
     phones.filter(move |(_, phone)| phone.mac == mac)
@@ -294,8 +252,17 @@ pub(crate) struct Shelf<'a> {
     pub phones: &'a mut Phones,
     pub site: &'a Site,
     pub factory: &'a Factory,
-    /// The box; without an address it gives nothing.
+    /// The box.
+    pub here: Here,
+}
+
+/// The box as its phones see it.
+#[derive(Clone, Copy)]
+pub(crate) struct Here {
+    /// Its address; without one it gives nothing.
     pub address: Option<Ipv4Addr>,
+    /// It knows who is where, and gives nothing to whom it does not.
+    pub has_hub: bool,
 }
 
 impl Shelf<'_> {
@@ -316,7 +283,7 @@ impl Shelf<'_> {
     ) -> Option<()> {
         let facts = Facts {
             site: self.site,
-            address: self.address?,
+            address: self.here.address?,
             cloud: (&self.factory.cloud_host, self.factory.sip_port),
         };
         let content = match what {
@@ -345,18 +312,30 @@ impl Shelf<'_> {
     }
 
     /// What a client gets.
-    fn judge(&mut self, from: Client, name: Name, agent: Agent, peek: bool) -> Result<Judged, FetchRefusal> {
+    fn judge(
+        &mut self,
+        now: Instant,
+        ip: IpAddr,
+        host: Host,
+        name: Name,
+        agent: Agent,
+        peek: bool,
+    ) -> Result<Judged, FetchRefusal> {
+        if self.here.has_hub && host.mac.is_none() {
+            return Err(FetchRefusal::Mac);
+        }
         let (maker, mac) = match name {
             Name::Unknown | Name::Firmware => return Err(FetchRefusal::NotFound),
             Name::Common(maker) => return Ok(Judged::new(What::Common(maker), FetchOutcome::Served)),
             Name::Phone(maker, mac) => (maker, mac),
         };
-        if from.host.mac != Some(mac) || agent.mac.is_some_and(|said| said != mac) {
+        if host.mac != Some(mac) || agent.mac.is_some_and(|said| said != mac) {
             return Err(FetchRefusal::Mac);
         }
         let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
         let Some(&(_, Phone { model, .. })) = lines.first() else {
-            self.phones.wait(mac, from, agent);
+            let strangers = &mut self.phones.strangers;
+            strangers.heard(now, mac, agent.model, host.port, ip);
             let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
             return Ok(Judged::new(What::Waiting(maker, mac), outcome));
         };
@@ -365,7 +344,7 @@ impl Shelf<'_> {
         }
         let elsewhere = |(key, phone): &(IdKey, Phone)| {
             let home = self.phones.home(*key, *phone);
-            home.is_some_and(|port| port != from.host.port)
+            home.is_some_and(|port| port != host.port)
         };
         if lines.iter().any(elsewhere) {
             return Err(FetchRefusal::Port);
@@ -391,7 +370,7 @@ impl Shelf<'_> {
                 let record = Record {
                     serial,
                     state: State::Given,
-                    seen: record.seen.or(Some(from.host.port)),
+                    seen: record.seen.or(Some(host.port)),
                     ..record
                 };
                 self.phones.put(key, record);
@@ -429,19 +408,20 @@ impl Files for Shelf<'_> {
         peek: bool,
     ) -> Result<File, FetchRefusal> {
         let name = Name::parse(path);
-        let judged = match self.address {
-            Some(_) => self.judge(from, name, agent, peek),
+        let host = Host::of(from.station, self.here.has_hub);
+        let judged = match self.here.address {
+            Some(_) => self.judge(now, from.ip, host, name, agent, peek),
             None => Err(FetchRefusal::Busy),
         };
         let about = match name {
             Name::Phone(_, mac) => Some(mac),
             _ => None,
         };
-        let mac = about.or(from.host.mac).or(agent.mac).unwrap_or_default();
+        let mac = about.or(host.mac).or(agent.mac).unwrap_or_default();
         if !peek {
             let fetch = PhoneFetch {
                 mac,
-                port: from.host.port.map(NonZeroU8::get),
+                port: host.port.map(NonZeroU8::get),
                 file: name.kind(),
                 outcome: match &judged {
                     Ok(judged) => judged.outcome,
@@ -454,28 +434,6 @@ impl Files for Shelf<'_> {
         let mut window = Window::new(0, &mut []);
         self.write(what, &given, &mut window).ok_or(FetchRefusal::Busy)?;
         let length = window.total();
-        if let (What::Phone(model, mac), false) = (what, peek) {
-            let keys: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
-            for (key, phone) in keys {
-                if self.phones.is_void(key, phone) {
-                    continue;
-                }
-                let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
-                let record = self
-                    .phones
-                    .record(key, phone.claim)
-                    .unwrap_or(Record::new(phone.claim));
-                let seen = record.seen.or(Some(from.host.port));
-                self.phones.put(
-                    key,
-                    Record {
-                        digest,
-                        seen,
-                        ..record
-                    },
-                );
-            }
-        }
         Ok(File {
             what,
             edition: self.phones.edition,
@@ -517,6 +475,20 @@ impl Files for Shelf<'_> {
         match self.write(file.what, &file.given, &mut window) {
             Some(()) => window.filled(),
             None => 0,
+        }
+    }
+
+    fn delivered(&mut self, file: &File) {
+        let What::Phone(model, mac) = file.what else {
+            return;
+        };
+        let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
+        for (key, phone) in lines {
+            let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
+            // It was made when the file was opened.
+            if let Some(record) = self.phones.record(key, phone.claim) {
+                self.phones.put(key, Record { digest, ..record });
+            }
         }
     }
 }

@@ -7,6 +7,8 @@ use sha2::Sha256;
 use shared::factory::Factory;
 use shared::id::IdKey;
 
+use crate::fnv::Fnv;
+
 /// Characters of a password: 100 bits as base32 (RFC 4648 §6), in lower case.
 pub const PASSWORD: usize = 20;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -16,7 +18,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 pub const SERIALS_MAX: u32 = 1_000;
 
 /// Bytes of a [`Record`] in flash.
-const STORED: usize = 13;
+pub const STORED: usize = 13;
 /// Schema number of a record in flash.
 const SCHEMA: u8 = 1;
 /// No port was seen yet, in flash.
@@ -68,7 +70,7 @@ pub struct Record {
     pub state: State,
     /// Where the phone was seen first in this claim: at a port, or (`Some(None)`) elsewhere in the office's network.
     pub seen: Option<Option<NonZeroU8>>,
-    /// [`Digest`] of the file that the phone fetched last.
+    /// [`Digest`] of the file that was delivered to the phone last.
     pub digest: u32,
 }
 
@@ -124,18 +126,18 @@ impl Record {
     }
 }
 
-/// FNV-1a (32 bits) of a text: tells whether a file is still the one a phone has. Never 0.
-pub struct Digest(u32);
+/// [`Fnv`] of a text: tells whether a file is still the one a phone has. Never 0.
+pub struct Digest(Fnv);
 
 impl Digest {
     /// Of nothing.
     pub const fn new() -> Self {
-        Self(0x811c_9dc5)
+        Self(Fnv::new())
     }
 
     /// Its value.
     pub const fn value(&self) -> u32 {
-        match self.0 {
+        match self.0.value() {
             0 => 1,
             value => value,
         }
@@ -144,9 +146,7 @@ impl Digest {
 
 impl core::fmt::Write for Digest {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-        }
+        self.0 = self.0.add(text.as_bytes());
         Ok(())
     }
 }
@@ -154,7 +154,6 @@ impl core::fmt::Write for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::fmt::Write;
 
     fn factory(secret: [u8; 32]) -> Factory {
         Factory {
@@ -213,15 +212,5 @@ mod tests {
         let mut other = Record::new(1).store();
         other[0] = 2;
         assert_eq!(Record::restore(&other), None);
-    }
-
-    #[test]
-    fn digests() {
-        // The test vectors of draft-eastlake-fnv: "", "a", "foobar".
-        for (text, value) in [("", 0x811c_9dc5), ("a", 0xe40c_292c), ("foobar", 0xbf9c_f968)] {
-            let mut digest = Digest::new();
-            digest.write_str(text).unwrap();
-            assert_eq!(digest.value(), value);
-        }
     }
 }

@@ -16,18 +16,41 @@ const LOOK: Duration = Duration::from_millis(20);
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a phone has to fetch its file before it is told again, and how often it is told.
 const AGAIN: Duration = Duration::from_secs(60);
-const TIMES: u8 = 3;
+const TIMES: usize = 3;
 
 /// Whose files are to be looked at, and who is told to fetch whatever it has.
 pub struct Sync {
     look: IdSet,
     ordered: IdSet,
-    /// They were told, or are in a call: looked at again.
-    later: IdSet,
-    again: Instant,
-    /// How often that was.
-    rounds: u8,
+    /// They were told.
+    told: Later,
+    /// They are in a call.
+    busy: Later,
+    /// Who was told once already, twice, ...
+    times: [IdSet; TIMES - 1],
     next: Instant,
+}
+
+/// Who is looked at again, when the last of them has had its time.
+struct Later {
+    ids: IdSet,
+    at: Instant,
+}
+
+impl Later {
+    const NOBODY: Self = Self {
+        ids: IdSet::EMPTY,
+        at: Instant::ZERO,
+    };
+
+    fn insert(&mut self, at: Instant, key: IdKey) {
+        self.ids.insert(key);
+        self.at = at;
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        (!self.ids.is_empty()).then_some(self.at)
+    }
 }
 
 impl Sync {
@@ -35,9 +58,9 @@ impl Sync {
         Self {
             look: IdSet::EMPTY,
             ordered: IdSet::EMPTY,
-            later: IdSet::EMPTY,
-            again: Instant::NEVER,
-            rounds: 0,
+            told: Later::NOBODY,
+            busy: Later::NOBODY,
+            times: [IdSet::EMPTY; TIMES - 1],
             next: Instant::ZERO,
         }
     }
@@ -45,7 +68,9 @@ impl Sync {
     /// The files of these IDs may have changed.
     pub fn look(&mut self, ids: IdSet) {
         self.look = self.look.union(ids);
-        self.rounds = 0;
+        for told in &mut self.times {
+            *told = told.difference(ids);
+        }
     }
 
     /// These are to fetch, whatever they have.
@@ -56,42 +81,44 @@ impl Sync {
 
     pub fn next_deadline(&self) -> Option<Instant> {
         let look = (!self.look.is_empty()).then_some(self.next);
-        let later = (!self.later.is_empty()).then_some(self.again);
-        look.into_iter().chain(later).min()
+        let later = [self.told.next_deadline(), self.busy.next_deadline()];
+        later.into_iter().flatten().chain(look).min()
     }
 
     /// The next ID to look at, and whether its phone is to fetch whatever it has. Nothing follows unless [`Sync::sent`] or
     /// [`Sync::busy`] is called.
     pub fn poll(&mut self, now: Instant) -> Option<(IdKey, bool)> {
-        if now >= self.again {
-            self.again = Instant::NEVER;
-            self.rounds = self.rounds.saturating_add(1);
-            self.look = self.look.union(core::mem::take(&mut self.later));
+        for later in [&mut self.told, &mut self.busy] {
+            if now >= later.at {
+                self.look = self.look.union(core::mem::take(&mut later.ids));
+            }
         }
         let key = self.look.iter().next().filter(|_| now >= self.next)?;
         let is_ordered = self.ordered.contains(key);
-        self.look.remove(key);
-        self.ordered.remove(key);
+        for ids in [
+            &mut self.look,
+            &mut self.ordered,
+            &mut self.told.ids,
+            &mut self.busy.ids,
+        ] {
+            ids.remove(key);
+        }
         self.next = now + LOOK;
         Some((key, is_ordered))
     }
 
     /// The phone was told.
     pub fn sent(&mut self, now: Instant, key: IdKey) {
-        if self.rounds.saturating_add(1) < TIMES {
-            self.look_later(now + AGAIN, key);
+        if let Some(told) = self.times.iter_mut().find(|told| !told.contains(key)) {
+            told.insert(key);
+            self.told.insert(now + AGAIN, key);
         }
     }
 
     /// The phone is in a call.
     pub fn busy(&mut self, now: Instant, key: IdKey, is_ordered: bool) {
         self.ordered.set(key, is_ordered);
-        self.look_later(now + BUSY, key);
-    }
-
-    fn look_later(&mut self, at: Instant, key: IdKey) {
-        self.later.insert(key);
-        self.again = self.again.min(at);
+        self.busy.insert(now + BUSY, key);
     }
 }
 
@@ -131,4 +158,70 @@ pub fn write(flow: &Flow, contact: &[u8], random: u64, buffer: &mut [u8]) -> Opt
     w.header(Name::SubscriptionState, "terminated;reason=noresource");
     w.header(Name::UserAgent, AGENT);
     w.finish_empty().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn key(n: u16) -> IdKey {
+        IdKey::new(n).unwrap()
+    }
+
+    /// When who was told, second by second; `in_call` are those that are busy at that second. None fetches.
+    fn told(sync: &mut Sync, from: u64, to: u64, in_call: impl Fn(u64) -> IdSet) -> Vec<(u64, u16)> {
+        let mut told = Vec::new();
+        for second in from..to {
+            // Some are looked at in one second.
+            for ms in (0..1_000).step_by(20) {
+                let now = Instant(1_000 * second + ms);
+                while let Some((key, is_ordered)) = sync.poll(now) {
+                    if in_call(second).contains(key) {
+                        sync.busy(now, key, is_ordered);
+                    } else {
+                        sync.sent(now, key);
+                        told.push((second, u16::from(key)));
+                    }
+                }
+                assert!(sync.next_deadline().is_none_or(|at| at > now));
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn each_phone_is_told_as_often_as_any() {
+        let mut sync = Sync::new();
+        sync.look([1, 2].map(key).into_iter().collect());
+        // 2 is in a call for 100 s.
+        let in_call = |second| {
+            if second < 100 {
+                IdSet::one(key(2))
+            } else {
+                IdSet::EMPTY
+            }
+        };
+        let all = told(&mut sync, 0, 600, in_call);
+        let of = |all: &[(u64, u16)], who| -> Vec<u64> {
+            let its = all.iter().filter(|(_, told)| *told == who);
+            its.map(|(second, _)| *second).collect()
+        };
+        let (one, two) = (of(&all, 1), of(&all, 2));
+        assert_eq!((one.len(), two.len()), (TIMES, TIMES), "{all:?}");
+        assert!((100..110).contains(&two[0]), "{two:?}");
+        for times in [&one, &two] {
+            assert!(
+                times
+                    .windows(2)
+                    .all(|pair| (60..130).contains(&(pair[1] - pair[0]))),
+                "{times:?}"
+            );
+        }
+        assert_eq!(sync.next_deadline(), None);
+        // Another file: as often again, and the other phone is told no more for it.
+        sync.look(IdSet::one(key(1)));
+        let all = told(&mut sync, 600, 1_200, |_| IdSet::EMPTY);
+        assert_eq!((of(&all, 1).len(), of(&all, 2).len()), (TIMES, 0), "{all:?}");
+    }
 }

@@ -11,10 +11,13 @@ use core::time::Duration;
 use shared::hub::FetchRefusal;
 use sip::Instant;
 
-use super::files::{Agent, Client, Files, Host, Progress};
+use super::files::{Agent, Client, Files, Progress};
+use crate::Station;
 
 /// Transfers at once; the rest are asked to come again.
 pub const TRANSFERS: usize = 8;
+/// Of these, one station's or address's.
+pub const TRANSFERS_EACH: usize = 2;
 /// Largest block: a datagram in one Ethernet frame.
 pub const BLOCK_MAX: usize = 1_500 - 20 - 8 - HEADER;
 /// Largest packet that is sent.
@@ -24,6 +27,9 @@ const HEADER: usize = 4;
 const BLOCK: u16 = 512;
 /// Time until a block is sent again where none is asked for.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest time that is accepted, seconds: who asks for more gets ours (RFC 2349 §3 knows yes and no). A place is held by who is
+/// silent for [`TRIES`] times as long.
+const TIMEOUT_MAX: u32 = 5;
 /// How often a packet is sent before the transfer is given up.
 const TRIES: u8 = 6;
 /// Longest name that is looked at.
@@ -105,7 +111,7 @@ impl<'a> Read<'a> {
             let Some(value) = value else { continue };
             if option.eq_ignore_ascii_case(b"blksize") && (8..=65_464).contains(&value) {
                 options.block = Some(value.min(BLOCK_MAX as u32) as u16);
-            } else if option.eq_ignore_ascii_case(b"timeout") && (1..=255).contains(&value) {
+            } else if option.eq_ignore_ascii_case(b"timeout") && (1..=TIMEOUT_MAX).contains(&value) {
                 options.timeout = Some(value as u8);
             } else if option.eq_ignore_ascii_case(b"tsize") {
                 options.size = true;
@@ -126,6 +132,8 @@ enum Step {
 
 struct Transfer<F> {
     peer: SocketAddr,
+    /// Who that was when it asked.
+    station: Option<Station>,
     file: F,
     options: Options,
     step: Step,
@@ -146,6 +154,17 @@ impl<F> Transfer<F> {
             .map(|seconds| Duration::from_secs(seconds.into()));
         asked.unwrap_or(TIMEOUT)
     }
+}
+
+/// A packet to be sent, which is in the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// To where.
+    pub to: SocketAddr,
+    /// Who has to be there still; `None`: anybody may have it.
+    pub station: Option<Station>,
+    /// Its length.
+    pub len: usize,
 }
 
 /// The server.
@@ -183,25 +202,35 @@ impl<F> Server<F> {
         &mut self,
         now: Instant,
         files: &mut impl Files<File = F>,
-        host: Host,
-        peer: SocketAddr,
+        from: (SocketAddr, Option<Station>),
         is_request: bool,
         bytes: &[u8],
     ) {
+        let (peer, station) = from;
         let Some((&[0, opcode], rest)) = bytes.split_first_chunk() else {
             return self.refuse(peer, Error::Illegal);
         };
         let known = self.transfers.iter().position(|transfer| transfer.peer == peer);
         match (opcode, is_request) {
-            (1, true) => self.on_read(now, files, host, peer, rest),
+            (1, true) => self.on_read(now, files, from, rest),
             (2, true) => self.refuse(peer, Error::Access),
-            (4, false) => match (known, rest.first_chunk()) {
-                (Some(at), Some(number)) => {
-                    self.on_acknowledgement(now, files, at, u16::from_be_bytes(*number))
+            (4, false) => {
+                let Some(at) = known else {
+                    return self.refuse(peer, Error::UnknownTransfer);
+                };
+                // The address is somebody else's by now, or more than one claim it.
+                if self
+                    .transfers
+                    .get(at)
+                    .is_some_and(|known| known.station != station)
+                {
+                    self.transfers.swap_remove(at);
+                    return self.refuse(peer, Error::Access);
                 }
-                (Some(_), None) => {}
-                (None, _) => self.refuse(peer, Error::UnknownTransfer),
-            },
+                if let Some(number) = rest.first_chunk() {
+                    self.on_acknowledgement(now, files, at, u16::from_be_bytes(*number));
+                }
+            }
             // An error is not answered (RFC 1350 §7).
             (5, _) => {
                 if let Some(at) = known {
@@ -220,8 +249,7 @@ impl<F> Server<F> {
         &mut self,
         now: Instant,
         files: &mut impl Files<File = F>,
-        host: Host,
-        peer: SocketAddr,
+        (peer, station): (SocketAddr, Option<Station>),
         rest: &[u8],
     ) {
         // The client did not wait for the first packet, which is on its way: a second password for it would be wrong.
@@ -239,16 +267,25 @@ impl<F> Server<F> {
             Ok(read) => read,
             Err(error) => return self.refuse(peer, error),
         };
-        if self.transfers.is_full() {
+        let mac = |station: Option<Station>| station.map(|station| station.mac);
+        let is_its = |transfer: &&Transfer<F>| {
+            let is_station = station.is_some() && mac(transfer.station) == mac(station);
+            is_station || transfer.peer.ip() == peer.ip()
+        };
+        if self.transfers.is_full() || self.transfers.iter().filter(is_its).count() >= TRANSFERS_EACH {
             return self.refuse(peer, Error::Undefined);
         }
-        let from = Client { ip: peer.ip(), host };
+        let from = Client {
+            ip: peer.ip(),
+            station,
+        };
         let file = match files.open(now, from, read.name, Agent::default(), false) {
             Ok(file) => file,
             Err(refusal) => return self.refuse(peer, Error::of(refusal)),
         };
         let transfer = Transfer {
             peer,
+            station,
             file,
             options: read.options,
             step: Step::Opening,
@@ -259,7 +296,7 @@ impl<F> Server<F> {
         let _ = self.transfers.push(transfer);
     }
 
-    fn on_acknowledgement(&mut self, now: Instant, files: &impl Files<File = F>, at: usize, number: u16) {
+    fn on_acknowledgement(&mut self, now: Instant, files: &mut impl Files<File = F>, at: usize, number: u16) {
         let Some(transfer) = self.transfers.get_mut(at) else {
             return;
         };
@@ -278,7 +315,11 @@ impl<F> Server<F> {
         };
         let length = files.length(&transfer.file);
         let is_last = next > 0 && next > length;
-        if is_last || files.progress(&transfer.file) == Progress::Gone {
+        let is_gone = files.progress(&transfer.file) == Progress::Gone;
+        if is_last && !is_gone {
+            files.delivered(&transfer.file);
+        }
+        if is_last || is_gone {
             self.transfers.swap_remove(at);
             return;
         }
@@ -290,15 +331,11 @@ impl<F> Server<F> {
         transfer.tries = 0;
     }
 
-    /// The next packet: where it goes, and its length in `buffer`, which has room for [`PACKET_MAX`] bytes.
-    pub fn poll(
-        &mut self,
-        now: Instant,
-        files: &impl Files<File = F>,
-        buffer: &mut [u8],
-    ) -> Option<(SocketAddr, usize)> {
-        if let Some((peer, error)) = self.refusal.take() {
-            return Some((peer, write_error(buffer, error)?));
+    /// The next packet; `buffer` has room for [`PACKET_MAX`] bytes.
+    pub fn poll(&mut self, now: Instant, files: &impl Files<File = F>, buffer: &mut [u8]) -> Option<Packet> {
+        if let Some((to, error)) = self.refusal.take() {
+            let (station, len) = (None, write_error(buffer, error)?);
+            return Some(Packet { to, station, len });
         }
         let mut at = 0;
         while let Some(transfer) = self.transfers.get_mut(at) {
@@ -306,7 +343,7 @@ impl<F> Server<F> {
                 at += 1;
                 continue;
             }
-            let peer = transfer.peer;
+            let (to, station) = (transfer.peer, transfer.station);
             match files.progress(&transfer.file) {
                 Progress::Wait if transfer.step == Step::Opening => {
                     transfer.next = now + WAIT;
@@ -314,12 +351,13 @@ impl<F> Server<F> {
                 }
                 Progress::Gone => {
                     self.transfers.swap_remove(at);
-                    return Some((peer, write_error(buffer, Error::Undefined)?));
+                    let len = write_error(buffer, Error::Undefined)?;
+                    return Some(Packet { to, station, len });
                 }
                 _ if transfer.tries == TRIES => _ = self.transfers.swap_remove(at),
                 Progress::Wait | Progress::Ready => {
                     let len = send(now, files, transfer, buffer)?;
-                    return Some((peer, len));
+                    return Some(Packet { to, station, len });
                 }
             }
         }

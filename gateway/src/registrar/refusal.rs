@@ -2,6 +2,7 @@
 
 use super::{Asked, EXPIRES_MIN, Registrar, offer, path};
 use core::time::Duration;
+use shared::id::IdKey;
 use sip::digest::{Algorithm, write_challenge, write_challenges};
 use sip::{Full, Name};
 
@@ -17,6 +18,8 @@ pub(super) enum No {
         retry: Duration,
     },
     TooBrief,
+    /// 403: right credentials of this ID, and not its phone.
+    Stolen(IdKey),
     Status(u16),
 }
 
@@ -59,6 +62,7 @@ impl Registrar<'_> {
                 }
                 w
             }
+            No::Stolen(_) => asked.answer(403, out),
             No::TooBrief => {
                 let mut w = asked.answer(423, out);
                 w.header(Name::MinExpires, EXPIRES_MIN.as_secs());

@@ -9,7 +9,7 @@ use shared::site::{Hash, MAX_SECTION, Section, SectionDecoder, SectionKind, Site
 use shared::sync::Alarm;
 
 use super::map::{COMMIT, CONFIG_A, CONFIG_B, Partition, SECTOR};
-use super::{Fault, MAX_PIECE, Reply, Store};
+use super::{Fault, MAX_PIECE, READS, Reply, Store};
 
 const MAGIC: [u8; 4] = *b"DWBC";
 /// Bytes of an encoded commit record: head, body, check sum.
@@ -87,8 +87,19 @@ pub(super) struct LoadedConfig {
 }
 
 impl<F: MultiwriteNorFlash> Store<F> {
-    /// Reads the newest configuration that is whole; if none is, says what the newest record stated.
+    /// Reads the newest configuration that is whole; if none is, says what the newest record stated. What cannot be read is read
+    /// again: a word that the memory did not give once is one of zeros ([`super::tolerant`]), and a box without a site is none.
     pub(super) async fn load_config(&mut self, site: &mut Site) -> Result<LoadedConfig, Fault> {
+        for _ in 1..READS {
+            let found = self.read_config(site).await?;
+            if found.usable && found.alarm.is_none() {
+                return Ok(found);
+            }
+        }
+        self.read_config(site).await
+    }
+
+    async fn read_config(&mut self, site: &mut Site) -> Result<LoadedConfig, Fault> {
         let mut records: Vec<(u32, Record), 2> = Vec::new();
         for page in [COMMIT.start, COMMIT.start + SECTOR] {
             if let Some(record) = self.read_record(page).await? {

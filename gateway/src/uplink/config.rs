@@ -19,6 +19,9 @@ use crate::store::{Committed, Fault, MAX_PIECE, Op, Reply};
 
 /// Times a piece is asked for before the manifest is given up.
 const TRIES: u32 = 6;
+/// Times that what is committed is read again, each time from its beginning, before it counts as lost: until then nobody is
+/// served, and afterwards nobody but by another configuration or start.
+const RESTORES: u8 = 16;
 
 pub(super) struct Config {
     box_id: BoxId,
@@ -60,6 +63,8 @@ struct Staging {
     decoder: Option<SectionDecoder>,
     /// Why it is given up: what is in use is being read again.
     refused: Option<NackCode>,
+    /// How often that has failed.
+    failed: u8,
     /// The store was asked and has not answered.
     asked: bool,
 }
@@ -340,7 +345,13 @@ impl Config {
             }
             // It is as it was.
             Ok(None) => self.give_up(&staging, NackCode::Flash),
-            // What is in use could not be read again either.
+            // What is in use could not be read again either: once more.
+            Err(_) if staging.refused.is_some() && staging.failed < RESTORES => {
+                staging.failed += 1;
+                (staging.index, staging.step) = (0, Step::Restore(0));
+                self.staging = Some(staging);
+                Change::Nothing
+            }
             Err(code) if staging.refused.is_some() => {
                 *site = Site::EMPTY;
                 self.usable = false;
@@ -432,6 +443,7 @@ impl Staging {
             step: Step::Look,
             decoder: None,
             refused: None,
+            failed: 0,
             asked: false,
         }
     }

@@ -92,6 +92,11 @@ impl Outbox {
         }
     }
 
+    /// Events were refused, and since then there was no room to say so.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.untold > 0
+    }
+
     pub(super) fn refuse(&mut self, counters: &mut Counters) {
         counters.refused = counters.refused.saturating_add(1);
         self.untold = self.untold.saturating_add(1);

@@ -1,6 +1,6 @@
 //! What the box says and hears at the ports of its hub.
 
-use super::office::files::{claim, mac};
+use super::office::files::{claim, mac, p};
 use super::office::*;
 use gateway::hub::PACE;
 use gateway::lldp::UPLINK;
@@ -8,9 +8,10 @@ use gateway::lldp::lldpdu::{Id, Inventory, Lldpdu, Med, MedPower};
 use gateway::office::Subnet;
 use gateway::power::{Class, Feed, Found, PortReading, Reading};
 use gateway::{Input, Network};
+use shared::BoxId;
 use shared::hub::{Link, Mac, PhoneModel, PortPower, Voice};
 use shared::id::{IdKey, IdSet};
-use shared::sync::{HubOrder, HubReport, Message as _, Occupant, Up, Waiting};
+use shared::sync::{AppAck, Down, HubOrder, HubReport, Message as _, Occupant, Topic, Up, Waiting};
 
 const HUB: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
@@ -139,7 +140,7 @@ fn a_telephone_is_told_the_voice_network_of_the_site() {
 
 impl Office {
     /// What the box has told of its ports since the last time.
-    fn reports(&mut self) -> Vec<HubReport> {
+    pub fn reports(&mut self) -> Vec<HubReport> {
         let published = self.published(Up::Hub);
         published
             .iter()
@@ -247,6 +248,13 @@ fn the_cloud_is_told_what_is_at_the_ports() {
     o.hub_order(HubOrder::Report);
     let [report] = &o.reports()[..] else { panic!() };
     assert_eq!(report.ports[0].draw, 29);
+    // The host had no room for it: it is told again, not before its time.
+    o.handle(Input::Uplink(gateway::UplinkInput::Dropped));
+    o.wait(pace - 1);
+    assert_eq!(o.reports(), []);
+    o.wait(1);
+    let [report] = &o.reports()[..] else { panic!() };
+    assert_eq!(report.ports[0].draw, 29);
     // It may have been lost: told again on the next connection.
     o.handle(Input::Uplink(gateway::UplinkInput::Disconnected));
     o.handle(link(0, Link::Down));
@@ -255,6 +263,54 @@ fn the_cloud_is_told_what_is_at_the_ports() {
     o.subscribe();
     let [report] = &o.reports()[..] else { panic!() };
     assert_eq!(report.ports[0].link, Link::Down);
+}
+
+/// Whatever is heard, a report is made at most every few seconds: one that was no news delays the next.
+#[test]
+fn reports_are_made_in_their_time() {
+    let mut o = office(None);
+    let link = |port, link| Input::Link { port, link };
+    o.subscribe();
+    assert_eq!(o.reports().len(), 1);
+    o.wait(60_000);
+    // Nothing is another by this.
+    o.handle(link(0, Link::Down));
+    o.wait(1_000);
+    o.handle(link(0, Link::Mbps100));
+    let pace = PACE.as_millis() as u64;
+    o.wait(pace - 1_001);
+    assert_eq!(o.reports(), []);
+    o.wait(1);
+    let [report] = &o.reports()[..] else { panic!() };
+    assert_eq!(report.ports[0].link, Link::Mbps100);
+}
+
+/// What was lost nobody knows where is told with the next hello; and who went silent is told, though nothing was heard.
+#[test]
+fn what_is_lost_is_told_again() {
+    let mut o = office(None);
+    o.subscribe();
+    o.reports();
+    o.handle(Input::Lldp {
+        port: 0,
+        bytes: &telephone(),
+    });
+    o.wait(50_000);
+    let told = o.reports();
+    assert!(told.last().unwrap().ports[0].neighbour.is_some());
+    // It says 60 s.
+    o.wait(20_000);
+    let [report] = &o.reports()[..] else { panic!() };
+    assert!(report.ports[0].neighbour.is_none());
+    o.until(700_000, |o| {
+        o.published
+            .iter()
+            .any(|(topic, _)| topic.ends_with(&Topic::Up(BoxId(77), Up::Hello).name()[..]))
+    });
+    assert_eq!(o.reports(), []);
+    let unix = 1_800_000_600_000;
+    o.mqtt(Down::AppAck, &AppAck { up_to: None, unix });
+    assert_eq!(o.reports().len(), 1);
 }
 
 /// Whose phone is at a port, and which are nobody's.
@@ -322,6 +378,49 @@ fn phones_are_told_by_their_ids() {
     let report = o.reports().pop().unwrap();
     assert_eq!(report.ports[3].occupant, Occupant::Phone(mac(7), key(2)));
     assert!(report.waiting.is_empty());
+}
+
+/// Sockets and VLANs are those of the start: until the next one, a voice network that the cloud has just named is not told to phones, nor
+/// are they told of an address in it.
+#[test]
+fn another_voice_network_is_not_announced_before_the_box_is_in_it() {
+    let mut site = site(1, 8);
+    claim(&mut site, 0, PhoneModel::Gxp1628, Some(1), 1);
+    let mut o = Office::new(&site);
+    o.handle(Input::Hub { mac: HUB });
+    o.subscribe();
+    let ip = Phone::new(0).address.ip();
+    site.sys.voice = Some(Voice {
+        vlan: 300,
+        address: "10.9.0.1".parse().unwrap(),
+        prefix: 24,
+    });
+    o.configure(&site, 2);
+    let seen = |o: &mut Office| {
+        o.handle(Input::Link {
+            port: 0,
+            link: Link::Mbps100,
+        });
+        o.handle(Input::Lldp {
+            port: 0,
+            bytes: &telephone(),
+        });
+        o.wait(1_000);
+        o.plug(ip, mac(0), Some(1));
+        let (_, said) = o.lldp.pop().unwrap();
+        let policy = Lldpdu::parse(&said)
+            .unwrap()
+            .med
+            .unwrap()
+            .policy(Med::VOICE)
+            .unwrap();
+        let file = o.get(ip, "/cfg000b82000000.xml");
+        (policy.is_tagged, p(&file, 48).unwrap().to_string())
+    };
+    assert_eq!(seen(&mut o), (false, "192.168.1.1:5060".into()));
+    let mut o = o.restart();
+    o.handle(Input::Hub { mac: HUB });
+    assert_eq!(seen(&mut o), (true, "10.9.0.1:5060".into()));
 }
 
 /// A fed device that asks for power by LLDP-MED is told what it is granted; one that is not fed is told nothing of power.

@@ -4,7 +4,7 @@ use core::num::NonZeroU8;
 
 use super::office::*;
 use gateway::Input;
-use gateway::power::{Class, Cut, Feed, Found, PortOrder, PortReading, Reading, SILENT};
+use gateway::power::{Class, Cut, Feed, Found, PortOrder, PortReading, Reading, SILENT, STRANDED};
 use shared::hub::{Mac, PhoneModel, PortPower, PowerFault};
 use shared::sync::{Alarm, EventBody, HubOrder, PowerOrder};
 
@@ -136,4 +136,46 @@ fn a_silent_phone_is_switched_off_and_on() {
         "nobody knows of a phone at the other port"
     );
     assert_eq!(o.events, [EventBody::PortCycled { port: 1 }]);
+}
+
+/// The router gives the box another address: phones look for it at the one before. Who does not find it within the time of a
+/// registration is switched off and on, once.
+#[test]
+fn a_phone_that_does_not_find_the_box_is_switched_off_and_on() {
+    for comes in [false, true] {
+        let mut o = hub();
+        let ports = [FED, FED, EMPTY, EMPTY];
+        let pass = |o: &mut Office, seconds: u64| {
+            for _ in 0..seconds {
+                o.wait(1_000);
+                o.reads(ports);
+            }
+            o.seen.clear();
+            o.orders()
+        };
+        o.renumber("192.168.1.77");
+        assert_eq!(pass(&mut o, STRANDED.as_secs() - 1), []);
+        if comes {
+            o.register(&Phone::new(0));
+        }
+        let orders = pass(&mut o, 2);
+        match comes {
+            true => assert_eq!(orders, []),
+            false => {
+                // Nobody knows of a phone at the other port.
+                assert_eq!(orders, [(0, PortOrder::Off)]);
+                assert!(o.events.contains(&EventBody::PortCycled { port: 1 }));
+                let off = [EMPTY, FED, EMPTY, EMPTY];
+                o.reads(off);
+                o.wait(5_000);
+                let back = PortReading {
+                    found: Found::Device(Class::Two),
+                    ..EMPTY
+                };
+                o.reads([back, FED, EMPTY, EMPTY]);
+                assert_eq!(o.orders(), [(0, PortOrder::On(Class::Two))]);
+            }
+        }
+        assert_eq!(pass(&mut o, 580), []);
+    }
 }

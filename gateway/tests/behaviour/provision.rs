@@ -2,9 +2,11 @@
 
 use super::office::files::{claim, mac, p, setting, with_password};
 use super::office::*;
+use gateway::store::map::SETTINGS;
+use gateway::{Input, UplinkInput};
 use shared::IdKey;
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind, PhoneModel};
-use shared::sync::{Alarm, EventBody, PhoneFetch};
+use shared::sync::{Alarm, EventBody, PhoneFetch, Up};
 use std::net::IpAddr;
 
 use PhoneModel::{Gxp1628, KxHdv230n};
@@ -35,10 +37,8 @@ fn registers(o: &mut Office, phone: &Phone) -> bool {
         panic!("no answer")
     };
     let challenge = o.seen.remove(place).unwrap();
-    println!("{}", challenge.text);
-    if challenge.what() == "403" {
-        return false;
-    }
+    // As anybody, whoever it is.
+    assert_eq!(challenge.what(), "401");
     let line = phone.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
     o.rx(phone.address, &phone.register(2, &line));
     let place = o.seen.iter().position(|seen| seen.peer == phone.address);
@@ -198,11 +198,87 @@ fn a_stolen_password_is_worth_nothing_elsewhere() {
         raised: false,
     };
     assert!(o.events.contains(&over));
+    // The next alarm rests, so that it can be raised and ended no end of times.
+    let count = |o: &Office| {
+        let of = |event: &&EventBody| matches!(event, EventBody::Alarm { .. });
+        o.events.iter().filter(of).count()
+    };
+    for _ in 0..3 {
+        assert_eq!(
+            (registers(&mut o, &thief), registers(&mut o, &phone)),
+            (false, true)
+        );
+        assert_eq!(count(&o), 2);
+    }
+    o.wait(2 * 3_600_000);
+    o.seen.clear();
+    assert!(!registers(&mut o, &thief));
+    assert_eq!(count(&o), 3);
     // It calls as nobody either, even with the phone's address.
     o.plug(ip(0), mac(0), Some(3));
     let dialog = o.dial_only(&phone, "203", "c1");
     o.refused(&dialog, "403");
     o.nothing_left();
+}
+
+/// Who has no password learns nothing, and does nothing.
+#[test]
+fn guesses_tell_nothing() {
+    let mut o = office();
+    let from = address("192.168.1.99:5060");
+    o.plug(from.ip(), mac(77), Some(3));
+    let mut answers = Vec::new();
+    // Claimed phones, one that is set by hand, and nobody; without a password, and with a wrong one.
+    for index in [0, 1, 3, 40] {
+        let mut phone = with_password(index, "wrong");
+        phone.address = from;
+        o.rx(from, &phone.register(1, ""));
+        let challenge = o.expect(from, "401");
+        let line = phone.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+        o.rx(from, &phone.register(2, &line));
+        let text = challenge.text + &o.expect(from, "401").text;
+        let names = text
+            .lines()
+            .filter_map(|line| Some(line.split_once(':')?.0.to_string()));
+        answers.push(names.collect::<Vec<_>>());
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert!(
+        !o.events
+            .iter()
+            .any(|event| matches!(event, EventBody::Alarm { .. }))
+    );
+}
+
+/// With a hub it is known who is where; whoever is not known is not the phone.
+#[test]
+fn at_a_hub_the_unknown_are_not_at_home() {
+    let mut o = office();
+    let phone = Phone::new(0);
+    let home = o.stations[&ip(0)];
+    o.stations.clear();
+    assert!(
+        registers(&mut o, &phone),
+        "without one nothing is known against it"
+    );
+    o.handle(Input::Hub { mac: [2; 6] });
+    assert!(!registers(&mut o, &phone));
+    let dialog = o.dial_only(&phone, "203", "c1");
+    o.refused(&dialog, "403");
+    // Nor do they get a place among those who fetch.
+    assert_eq!(o.read(phone.address, "cfg.xml", ""), Err(2));
+    o.stations.insert(ip(0), home);
+    assert!(o.read(phone.address, "cfg.xml", "").is_ok());
+    assert!(registers(&mut o, &phone));
+    // Nor is the phone of the office's network at home when it is heard at two ports at once.
+    let file = |o: &mut Office| o.request(ip(1), "GET", HDV, "test").unwrap().0;
+    o.plug(ip(1), mac(1), None);
+    let phone = with_password(1, setting(&o.get(ip(1), HDV), "SIP_PASS_1").unwrap());
+    assert!(registers(&mut o, &phone));
+    o.stations.get_mut(&ip(1)).unwrap().port = None;
+    assert_eq!((registers(&mut o, &phone), file(&mut o)), (false, 403));
+    o.plug(ip(1), mac(1), None);
+    assert_eq!((registers(&mut o, &phone), file(&mut o)), (true, 200));
 }
 
 #[test]
@@ -280,13 +356,46 @@ fn an_unknown_phone_waits_until_it_is_claimed() {
 #[test]
 fn more_strangers_than_can_be_listed_are_counted() {
     let mut o = office();
-    for index in 100..100 + 20u16 {
+    let asks = |o: &mut Office, index: u16| {
         let at: IpAddr = format!("192.168.1.{index}").parse().unwrap();
         o.plug(at, mac(index), None);
         o.get(at, &format!("/cfg000b820000{index:02x}.xml"));
+    };
+    let waiting = |o: &Office| {
+        let (waiting, more) = o.gateway.waiting();
+        (waiting.count(), more)
+    };
+    // However often they ask.
+    for index in (100..120).chain(100..120) {
+        asks(&mut o, index);
     }
-    let (waiting, more) = o.gateway.waiting();
-    assert_eq!((waiting.count(), more), (16, 4));
+    assert_eq!(waiting(&o), (16, 4));
+    // The time passes, in the last minute of it with the cloud there.
+    let wait = |o: &mut Office, ms| {
+        o.wait(ms - 60_000);
+        o.handle(Input::Uplink(UplinkInput::Disconnected));
+        o.published(Up::Hello);
+        o.subscribe();
+        o.wait(5_000);
+        o.reports();
+        o.wait(60_000);
+    };
+    // They ask every hour; those that have not done so twice are gone, and the cloud knows.
+    let hour = 3_600_000;
+    o.wait(2 * hour);
+    asks(&mut o, 100);
+    assert_eq!(waiting(&o), (16, 4));
+    wait(&mut o, hour / 2);
+    assert_eq!(waiting(&o), (1, 4));
+    assert_eq!(o.reports().pop().unwrap().waiting.len(), 1);
+    // There is room for one that was only counted.
+    asks(&mut o, 117);
+    assert_eq!(waiting(&o), (2, 3));
+    wait(&mut o, 5 * hour / 2);
+    assert_eq!(waiting(&o), (0, 0));
+    let report = o.reports().pop().unwrap();
+    assert_eq!((report.waiting.len(), report.unlisted), (0, 0));
+    o.nothing_left();
 }
 
 #[test]
@@ -319,12 +428,14 @@ fn the_file_waits_for_the_flash() {
     let (status, file) = o.answered().unwrap();
     assert_eq!((status, p(&file, 34).is_some()), (200, true));
     assert_eq!(o.fetches().1.len(), 1);
+    // What it has now is written down as well.
+    assert!(o.flash());
     // Over TFTP too.
     let peer = address("192.168.1.51:2000");
     o.plug(peer.ip(), mac(1), Some(2));
     let station = Some(o.stations[&peer.ip()]);
     let bytes = b"\0\x01Config000B82000001.cfg\0octet\0";
-    o.handle(gateway::Input::Tftp {
+    o.handle(Input::Tftp {
         peer,
         station,
         is_request: true,
@@ -343,10 +454,49 @@ fn a_flash_that_fails_gives_no_password() {
     assert!(registers(&mut o, &Phone::new(0)), "the old one lives");
     o.broken = false;
     o.wait(2_000);
+    // It has not got its file.
+    o.expect(Phone::new(0).address, "NOTIFY");
     let file = o.get(ip(0), GXP);
     let serials: Vec<_> = o.fetches().1.iter().map(|secret| secret.serial).collect();
     assert_eq!(serials.last(), Some(&2));
     assert!(registers(&mut o, &with_password(0, p(&file, 34).unwrap())));
+}
+
+/// The cloud is the phone's backup proxy: it has to know the password whatever else it does not hear of.
+#[test]
+fn a_secret_that_found_no_room_is_told_again() {
+    let mut o = office();
+    o.full = true;
+    let password = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    assert!(o.fetches().1.is_empty());
+    o.wait(1_000);
+    o.full = false;
+    // There is room as soon as the cloud has taken something.
+    o.acknowledge();
+    let alarms = o.events.iter().filter(|event| {
+        let EventBody::Alarm { alarm, .. } = event else {
+            return false;
+        };
+        matches!(alarm, Alarm::EventsRefused(_))
+    });
+    assert_eq!(alarms.count(), 1);
+    let secrets = o.fetches().1;
+    let [secret] = &secrets[..] else {
+        panic!("{secrets:?}")
+    };
+    let phone = with_password(0, &password);
+    assert_eq!((secret.key, secret.serial), (key(0), 1));
+    assert_eq!(secret.ha1_md5[..], phone.ha1_md5()[..]);
+    // It has come: what is refused later was something else.
+    while o.gateway.queued() > 0 {
+        o.acknowledge();
+    }
+    o.full = true;
+    assert!(registers(&mut o, &phone));
+    o.full = false;
+    o.get(ip(1), "/KX-HDV230N.cfg");
+    o.acknowledge();
+    assert_eq!(o.fetches().1, []);
 }
 
 #[test]
@@ -418,6 +568,34 @@ fn a_phone_is_told_when_its_file_changes() {
 }
 
 #[test]
+fn a_file_that_broke_off_is_not_what_the_phone_has() {
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    assert!(registers(&mut o, &phone));
+    o.wait(1_000);
+    let mut site = o.gateway.site().clone();
+    site.ids[3].label = "Sales".try_into().unwrap();
+    o.configure(&site, 2);
+    o.wait(1_000);
+    o.expect(phone.address, "NOTIFY");
+    // Its first block comes, and nothing more is heard of it.
+    let (peer, station) = (address("192.168.1.50:2000"), o.stations.get(&ip(0)).copied());
+    o.plug(peer.ip(), mac(0), Some(1));
+    o.handle(Input::Tftp {
+        peer,
+        station,
+        is_request: true,
+        bytes: b"\0\x01cfg000b82000000.xml\0octet\0",
+    });
+    o.wait(60_100);
+    assert!(o.tftp.drain(..).all(|(_, packet)| packet[..4] == [0, 3, 0, 1]));
+    o.expect(phone.address, "NOTIFY");
+    o.read(peer, "cfg000b82000000.xml", "").unwrap();
+    o.wait(200_000);
+    o.quiet();
+}
+
+#[test]
 fn never_in_a_call() {
     let mut o = office();
     let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
@@ -482,6 +660,62 @@ fn a_phone_finds_the_box_by_multicast() {
 #[test]
 fn without_an_address_nothing_is_given() {
     let mut o = office();
-    o.handle(gateway::Input::Network(gateway::Network::Down));
+    o.handle(Input::Network(gateway::Network::Down));
     assert_eq!(o.denied(ip(0), GXP), 503);
+}
+
+/// Every file names the box: phones that hear it are told to fetch, and what is being fetched is void.
+#[test]
+fn a_new_address_is_told() {
+    let mut o = office();
+    let password = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    let phone = with_password(0, &password);
+    assert!(registers(&mut o, &phone));
+    o.get(ip(0), GXP);
+    o.wait(1_000);
+    o.quiet();
+    o.renumber("192.168.1.77");
+    o.wait(1_000);
+    let notify = o.expect(phone.address, "NOTIFY");
+    assert_eq!(notify.header("Event"), "check-sync");
+    assert!(notify.header("Via").contains("192.168.1.77"), "{}", notify.text);
+    assert_eq!(p(&o.get(ip(0), GXP), 47), Some(REALM));
+    assert_eq!(p(&o.get(ip(0), GXP), 48), Some("192.168.1.77:5060"));
+    assert!(registers(&mut o, &phone));
+    // The line is cut for a while: it is the same address again, and nothing is news.
+    o.handle(gateway::Input::Network(gateway::Network::Down));
+    o.wait(1_000);
+    o.renumber("192.168.1.77");
+    o.wait(200_000);
+    o.quiet();
+}
+
+/// The box has forgotten what it gave: no password is made twice, and it takes a new claim to get another.
+#[test]
+fn lost_settings_give_no_password_again() {
+    let settings = SETTINGS.start as usize..SETTINGS.end() as usize;
+    for word in [0xFF, 0x5A] {
+        let mut o = office();
+        let first = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+        assert!(registers(&mut o, &with_password(0, &first)));
+        let mut o = o.restart_after(|flash| flash[settings.clone()].fill(word));
+        for _ in 0..2 {
+            o.plug(ip(0), mac(0), Some(1));
+            o.plug(ip(1), mac(1), Some(2));
+            let file = o.get(ip(0), GXP);
+            assert_eq!((p(&file, 34), p(&file, 48)), (None, Some("192.168.1.1:5060")));
+            // Who was given nothing yet cannot be told apart.
+            let (fetches, secrets) = o.fetches();
+            assert_eq!(fetches[0].outcome, FetchOutcome::ServedSpent);
+            assert!(secrets.is_empty());
+            o = o.restart();
+        }
+        o.subscribe();
+        o.plug(ip(0), mac(0), Some(1));
+        let mut site = o.gateway.site().clone();
+        claim(&mut site, 0, Gxp1628, Some(1), 2);
+        o.configure(&site, 2);
+        let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+        assert_ne!(second, first);
+    }
 }

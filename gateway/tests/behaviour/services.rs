@@ -167,6 +167,30 @@ fn addresses_while_nobody_else_gives_any() {
     assert_eq!(sent(&mut o, ADDRESSES), []);
 }
 
+/// The router's server gives the box another address: it is there, and is looked for by the hardware address it knows.
+#[test]
+fn who_gives_the_box_its_address_gives_the_others_theirs() {
+    let mut o = office();
+    let mac = [2, 0, 0, 0, 0, 1];
+    o.handle(Input::Hub { mac });
+    let (interface, address) = (OFFICE, ROUTER);
+    o.handle(Input::DhcpServer { interface, address });
+    let subnet = Subnet {
+        prefix: 24,
+        ..Subnet::host([192, 168, 1, 77].into())
+    };
+    o.handle(Input::Network(Network::Up(subnet)));
+    let nobody = to(OFFICE, [0; 4], 68);
+    for looked in [0, 3] {
+        service(&mut o, ADDRESSES, nobody, &dhcp(1, &[]));
+        o.wait(6_000);
+        let sent = sent(&mut o, ADDRESSES);
+        assert_eq!(sent.len(), looked);
+        assert!(sent.iter().all(|(_, bytes)| bytes[28..34] == mac));
+        o.wait(60_000);
+    }
+}
+
 /// The phones have a network of their own, and the box is its DHCP server by configuration.
 #[test]
 fn a_voice_network() {

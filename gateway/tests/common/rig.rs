@@ -52,12 +52,14 @@ pub struct Desk<'m> {
     /// The configuration in use.
     pub site: Site,
     pub now: Instant,
+    /// The wall clock, as the cloud has told it last.
+    pub wall: Option<u64>,
     /// Operations of the store that were run.
     pub ops: Vec<Op>,
     /// What the next operations give instead of being run.
     pub faults: Vec<Fault>,
-    /// The operation that fails, counted in `ops`.
-    pub fail_at: Option<usize>,
+    /// The operations that fail, counted in `ops`.
+    pub fail_at: core::ops::Range<usize>,
 }
 
 impl<'m> Desk<'m> {
@@ -74,9 +76,10 @@ impl<'m> Desk<'m> {
             store: Some(store),
             site,
             now,
+            wall: None,
             ops: Vec::new(),
             faults: Vec::new(),
-            fail_at: None,
+            fail_at: 0..0,
         }
     }
 
@@ -93,7 +96,7 @@ impl<'m> Desk<'m> {
     /// Polls until nothing is left.
     pub fn poll(&mut self) -> Vec<Did> {
         let mut did = Vec::new();
-        while self.uplink.poll(self.now, None) {
+        while self.uplink.poll(self.now) {
             match self.uplink.output().unwrap() {
                 Output::Reconnect => did.push(Did::Reconnect),
                 Output::Publish { topic, payload } => {
@@ -117,7 +120,7 @@ impl<'m> Desk<'m> {
                     });
                 }
                 Output::Store(op) => {
-                    let fault = self.fail_at.is_some_and(|at| at == self.ops.len());
+                    let fault = self.fail_at.contains(&self.ops.len());
                     let done = match self.faults.pop().or(fault.then_some(Fault::Flash)) {
                         Some(fault) => Done {
                             token: TOKEN,
@@ -150,7 +153,8 @@ impl<'m> Desk<'m> {
 
     pub fn raw(&mut self, leaf: Down, payload: &[u8]) -> Vec<Did> {
         self.uplink
-            .message(self.now, &Topic::Down(BOX, leaf).name(), payload);
+            .message(self.now, self.wall, &Topic::Down(BOX, leaf).name(), payload);
+        self.wall = self.uplink.told_time().or(self.wall);
         self.poll()
     }
 

@@ -128,6 +128,8 @@ type Flash = RamNor<Vec<u8>>;
 /// The box, and everything around it.
 pub struct Office {
     pub now: u64,
+    /// Where the box is.
+    own: SocketAddr,
     pub gateway: Gateway<'static>,
     store: Store<Flash>,
     /// Messages that left the box and that nobody expected yet.
@@ -153,6 +155,8 @@ pub struct Office {
     pub broken: bool,
     /// The store says that it has stored, and forgets.
     pub forgetful: bool,
+    /// The flash has no room for events.
+    pub full: bool,
     /// Operations that reached the store.
     pub stored: usize,
     /// What was published on MQTT.
@@ -213,6 +217,7 @@ impl Office {
         run(gateway.start(Instant(now), &mut store, boot, |_, _| {})).unwrap();
         let mut office = Self {
             now,
+            own: address(BOX),
             gateway,
             store,
             seen: VecDeque::new(),
@@ -228,6 +233,7 @@ impl Office {
             writing: None,
             broken: false,
             forgetful: false,
+            full: false,
             stored: 0,
             published: Vec::new(),
             deaf: false,
@@ -243,8 +249,14 @@ impl Office {
 
     /// The power goes and comes back: nothing but the flash survives.
     pub fn restart(self) -> Self {
+        self.restart_after(|_| {})
+    }
+
+    /// The same, and something happened to the flash meanwhile.
+    pub fn restart_after(self, harm: impl FnOnce(&mut [u8])) -> Self {
         let mut store = self.store;
-        let flash = store.flash().clone();
+        let mut flash = store.flash().clone();
+        harm(flash.bytes_mut());
         Self::start(Store::new(flash))
     }
 
@@ -275,12 +287,12 @@ impl Office {
                     return;
                 }
                 Some(Output::Transmit { flow, bytes }) => {
-                    assert_eq!((flow.transport, flow.local), (Transport::Udp, address(BOX)));
+                    assert_eq!((flow.transport, flow.local), (Transport::Udp, self.own));
                     if !self.deaf {
                         self.seen.push_back(Seen::new(self.now, flow.peer, bytes));
                     }
                 }
-                Some(Output::Tftp { to, bytes }) => self.tftp.push_back((to, bytes.to_vec())),
+                Some(Output::Tftp { to, bytes, .. }) => self.tftp.push_back((to, bytes.to_vec())),
                 Some(Output::Http { connection }) => answer = Some(connection),
                 Some(Output::Trunk(TrunkOutput::Send(bytes))) => trunk = Some(TrunkDid::Sent(bytes.to_vec())),
                 Some(Output::Trunk(TrunkOutput::Connect)) => trunk = Some(TrunkDid::Connect),
@@ -325,10 +337,17 @@ impl Office {
             };
             Done { token, result }
         } else {
-            if let Op::PushEvent(event) = op {
-                self.events.push(Event::decode(event).unwrap().body);
+            match op {
+                Op::PushEvent(_) if self.full => {
+                    let result = Ok(Reply::Full);
+                    Done { token, result }
+                }
+                Op::PushEvent(event) => {
+                    self.events.push(Event::decode(event).unwrap().body);
+                    run(self.store.execute(token, op))
+                }
+                _ => run(self.store.execute(token, op)),
             }
-            run(self.store.execute(token, op))
         };
         brain_handles(&mut self.gateway, self.now, Input::Stored(done));
     }
@@ -364,6 +383,15 @@ impl Office {
         }
     }
 
+    /// The router gives the box another address.
+    pub fn renumber(&mut self, ip: &str) {
+        self.own.set_ip(ip.parse().unwrap());
+        let IpAddr::V4(address) = self.own.ip() else {
+            panic!()
+        };
+        self.handle(Input::Network(Network::Up(Subnet::host(address))));
+    }
+
     /// A phone, or anybody, sends the box a datagram.
     pub fn rx(&mut self, from: SocketAddr, text: &str) {
         self.rx_bytes(from, text.as_bytes());
@@ -371,7 +399,10 @@ impl Office {
 
     pub fn rx_bytes(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.handle(Input::Datagram {
-            flow: flow(from),
+            flow: Flow {
+                local: self.own,
+                ..flow(from)
+            },
             station: self.stations.get(&from.ip()).copied(),
             bytes,
         });

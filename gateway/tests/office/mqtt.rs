@@ -4,8 +4,8 @@ use gateway::{Input, UplinkInput};
 use shared::BoxId;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, Get, HubOrder, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, SignedManifest, Topic,
-    Up,
+    AppAck, BatchReader, Chunk, Down, Get, HubOrder, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message,
+    SignedManifest, Topic, Up,
 };
 
 use super::{Office, common};
@@ -40,6 +40,15 @@ impl Office {
         assert_eq!(self.published(Up::Hello).len(), 1);
         let unix = 1_800_000_000_000;
         self.mqtt(Down::AppAck, &AppAck { up_to: None, unix });
+    }
+
+    /// The cloud takes the events that were published last.
+    pub fn acknowledge(&mut self) {
+        let batches = self.published(Up::Events);
+        let events = BatchReader::new(batches.last().expect("a batch")).unwrap();
+        let up_to = events.last().map(|event| event.unwrap().id);
+        let unix = 1_800_000_000_000;
+        self.mqtt(Down::AppAck, &AppAck { up_to, unix });
     }
 
     /// The box gets this configuration.

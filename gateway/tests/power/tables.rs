@@ -5,7 +5,7 @@ use std::time::Duration;
 use gateway::budget::POWER_SUPPLY;
 use gateway::power::{
     CYCLE, Class, Cut, Feed, Found, HOT, HOT_BACK, InCall, PortOrder, PortReading, Power, REST, REST_MAX,
-    Reading, Refused, SETTLED, SILENT, SUPPLY_MIN_MV, Told,
+    Reading, Refused, SETTLED, SILENT, STRANDED, SUPPLY_MIN_MV, Told,
 };
 use shared::hub::{PortPower, PowerFault};
 use shared::sync::PowerOrder;
@@ -447,6 +447,84 @@ fn a_silent_phone_is_switched_off_and_on_once() {
         (11 * silent, all, &[off(3)]),
         (11 * silent + 1, all, &[off(2)]),
     ]);
+}
+
+#[test]
+fn a_phone_that_does_not_find_the_box_is_switched_off_and_on_once() {
+    let all = [fed(2, 3_000); 4];
+    let again = [device(2), all[1], all[2], all[3]];
+    let mut bench = Bench::with(all);
+    // Port 1: does not come back. 2: does, late. 3: in a call. 4: nobody registered there.
+    for port in [0, 1, 2] {
+        bench.power.registered(Instant(500), port);
+        bench.power.stranded(Instant(1_000), port);
+    }
+    bench.in_call[2] = true;
+    let end = 1_000 + ms(STRANDED);
+    // It speaks LLDP and is heard: that is not what it lacks.
+    bench.power.heard(Instant(end - 10), 0);
+    // Its old registration lasts a while yet, and says the same.
+    bench.power.stranded(Instant(end - 5), 0);
+    bench.power.registered(Instant(end - 2), 1);
+    bench.table(&[(end - 1, all, &[]), (end, all, &[off(0)])]);
+    assert_eq!(bench.power.poll_told(), Some(Told::Cycled { port: 0 }));
+    bench.power.stranded(Instant(end + 1), 0);
+    bench.table(&[
+        (end + ms(CYCLE), again, &[on(0, 2)]),
+        (end + 6_000, all, &[]),
+        (end + ms(SILENT) - 100, all, &[]),
+    ]);
+    bench.power.stranded(Instant(end + 400_000), 0);
+    bench.power.heard(Instant(end + ms(SILENT) - 50), 0);
+    bench.power.heard(Instant(end + ms(SILENT) - 50), 1);
+    bench.table(&[(end + ms(SILENT) + 5_000, all, &[])]);
+    // The call is over.
+    bench.in_call[2] = false;
+    bench.table(&[(end + ms(SILENT) + 6_000, all, &[off(2)])]);
+}
+
+/// Another device at the port of a phone that is gone is not taken for a silent phone.
+#[test]
+fn a_phone_is_forgotten_with_its_port() {
+    let silent = ms(SILENT);
+    let here = [fed(2, 3_000), NONE, NONE, NONE];
+    let found = [device(2), NONE, NONE, NONE];
+    let quiet = [NONE; 4];
+    let disabled = [DISABLED, NONE, NONE, NONE];
+    let unplugged = PortReading {
+        cut: Some(Cut::Unplugged),
+        ..NONE
+    };
+    let ways = [
+        // Pulled out; turned off without a reason, then nothing found; off by order.
+        (None, [unplugged, NONE, NONE, NONE]),
+        (None, quiet),
+        (Some(PowerOrder::Off), disabled),
+    ];
+    for (order, away) in ways {
+        let mut bench = Bench::with(here);
+        bench.power.registered(Instant(1_000), 0);
+        if let Some(order) = order {
+            let _ = bench.power.switch(Instant(2_000), 0, order, false, [false; 4]);
+        }
+        for at in [2_000, 3_000] {
+            bench.at(at, away);
+        }
+        if order.is_some() {
+            let _ = bench
+                .power
+                .switch(Instant(4_000), 0, PowerOrder::On, false, [false; 4]);
+        } else {
+            bench.at(4_000, quiet);
+        }
+        bench.orders();
+        bench.table(&[
+            (5_000, found, &[on(0, 2)]),
+            (6_000, here, &[]),
+            (6_000 + silent, here, &[]),
+            (6_000 + 2 * silent, here, &[]),
+        ]);
+    }
 }
 
 #[test]

@@ -14,23 +14,6 @@ use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// Boots the box and registers phones A and B.
-fn ready(stage: &mut Stage) -> Result<()> {
-    stage.board.on()?;
-    stage.configured(Instant::now(), s(20))?;
-    stage.trunk_up(s(20))?;
-    stage.start_desk_phones()
-}
-
-/// A calls B and hangs up.
-fn a_call(stage: &mut Stage) -> Result<Duration> {
-    let delay = stage.a_calls_b()?;
-    let mark = stage.b()?.mark();
-    stage.a()?.hang_up()?;
-    stage.b()?.wait(mark, "CALL_CLOSED", s(5))?;
-    Ok(delay)
-}
-
 /// The box has started `times` times, by whatever cause.
 fn starts(stage: &Stage, times: usize) -> Result<()> {
     same("starts of the box", stage.board.starts(), times)
@@ -40,7 +23,7 @@ fn starts(stage: &Stage, times: usize) -> Result<()> {
 /// knows the phones.
 pub fn no_dhcp_at_boot(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
-    ready(&mut stage)?;
+    stage.ready()?;
     stage.board.off();
     let registered = stage.office.sniffer.mark();
     stage.office.stop_dhcp();
@@ -57,7 +40,7 @@ pub fn no_dhcp_at_boot(run: &Run) -> Result<()> {
         on.elapsed().as_secs_f64()
     ));
     wait_for("the box to answer", s(10), || probe(&stage, &options(PHONES[2])))?;
-    let delay = a_call(&mut stage)?;
+    let delay = stage.a_call()?;
     stage.nobody_registered(registered)?;
     run.say(format!("A calls B, {delay:?} to ring; no phone registered again"));
     stage.office.start_dhcp()?;
@@ -97,7 +80,7 @@ pub fn no_dhcp_in_operation(run: &Run) -> Result<()> {
 /// Garbage, truncated, oversized and fragmented datagrams, SIP without Content-Length.
 pub fn garbage(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
-    ready(&mut stage)?;
+    stage.ready()?;
     let socket = stage.office.phones[2]
         .0
         .within(|| Ok(UdpSocket::bind((PHONES[2], 5060))?))?;
@@ -151,7 +134,7 @@ pub fn garbage(run: &Run) -> Result<()> {
         Some(answer) => ensure!(answer.starts_with("SIP/2.0 513"), "9,000 bytes: {answer}"),
         None => run.say("9,000 bytes: dropped"),
     }
-    let delay = a_call(&mut stage)?;
+    let delay = stage.a_call()?;
     run.say(format!("A calls B, {delay:?} to ring"));
     starts(&stage, 1)
 }
@@ -159,7 +142,7 @@ pub fn garbage(run: &Run) -> Result<()> {
 /// Somebody claims A's number without its password; calls for A still go to A.
 pub fn claim(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
-    ready(&mut stage)?;
+    stage.ready()?;
     let user = stage.ids[0].user.clone();
     let from = stage.office.sniffer.mark();
     let register = request("REGISTER", &user, PHONES[2]);
@@ -189,7 +172,7 @@ pub fn claim(run: &Run) -> Result<()> {
 /// The cloud is replaced by something that accepts connections and stays silent.
 pub fn silent_cloud(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
-    ready(&mut stage)?;
+    stage.ready()?;
     ensure!(stage.cloud.stop()?, "the cloud did not end well");
     let listen = |port: u16| {
         let listener = stage
@@ -218,7 +201,7 @@ pub fn silent_cloud(run: &Run) -> Result<()> {
     run.say(format!(
         "a silent broker and a silent trunk were given up and tried again: {accepted:?} connections"
     ));
-    let delay = a_call(&mut stage)?;
+    let delay = stage.a_call()?;
     run.say(format!("A calls B meanwhile, {delay:?} to ring"));
     drop((kept, broker, sip));
     let from = stage.office.sniffer.mark();
@@ -261,8 +244,8 @@ pub fn power_cuts(run: &Run) -> Result<()> {
     }
     ensure!(cuts >= 3, "only {cuts} cuts fell inside a flash operation");
     stage.board.order(Fault::PowerCut, 0)?;
-    ready(&mut stage)?;
-    a_call(&mut stage)?;
+    stage.ready()?;
+    stage.a_call()?;
     run.say(format!(
         "{cuts} power cuts inside flash operations; then configured, registered, called"
     ));
@@ -280,7 +263,7 @@ const CUTS: u32 = 8;
 /// it may be.
 pub fn cuts_while_registering(run: &Run) -> Result<()> {
     let mut stage = Stage::build(run)?;
-    ready(&mut stage)?;
+    stage.ready()?;
     stage.board.off();
     // Without the cloud each start does the same.
     stage.office.internet.cut();
@@ -401,7 +384,7 @@ fn settled(stage: &Stage) -> Result<u32> {
 
 /// Orders a fault in the middle of a change of the configuration; what the box says first when it is back.
 fn suffer(stage: &mut Stage, fault: Fault, within: Duration) -> Result<String> {
-    ready(stage)?;
+    stage.ready()?;
     // How many flash operations a start takes.
     stage.board.off();
     stage.board.on()?;
@@ -434,7 +417,7 @@ fn suffer(stage: &mut Stage, fault: Fault, within: Duration) -> Result<String> {
     stage
         .configured(start, s(30))
         .context("the configuration that was on its way")?;
-    a_call(stage)?;
+    stage.a_call()?;
     stage.run.say("it has its new configuration, and A calls B");
     Ok(again)
 }

@@ -3,15 +3,18 @@
 
 use super::stage::{Stage, same, text};
 use crate::desk::{Desk, Feed};
+use crate::office::{BOX, BOX_MAC};
 use crate::run::Run;
 use crate::switch::Direction::Received;
 use crate::tone;
-use crate::wait::{never, s, wait_for};
+use crate::wait::{ms, never, s, wait_for};
 use anyhow::{Context, Result, ensure};
 use deskphones::model::{Discovery, GXP1628, KX_HDV230N, Model};
 use deskphones::rng::Rng;
 use deskphones::{Mac, Phone};
 use serde_json::Value;
+use std::net::Ipv4Addr;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// What a desk phone plays in a call, Hz.
@@ -58,6 +61,7 @@ pub(super) fn show(stage: &mut Stage) -> Result<()> {
     let second = boots(stage, "desk-b", 1, second).context("a KX-HDV230N at port 2")?;
     table(stage, 0, &first).context("the cloud shows port 1")?;
     calls(stage, &first).context("the GXP1628 calls phone C")?;
+    stranger(stage, &first).context("somebody speaks from its address")?;
     thief(stage, &first).context("a stolen secret at port 3")?;
     drop(first);
     impostor(stage).context("a stolen address at port 3")?;
@@ -179,6 +183,65 @@ fn calls(stage: &mut Stage, desk: &Desk) -> Result<()> {
         stage.ids[2].extension
     ));
     Ok(())
+}
+
+/// A computer of the office asks for the first one's file from its IP address, with a MAC address of its own: to the box, and to
+/// everybody. The phone gets nothing that it did not ask for.
+fn stranger(stage: &Stage, owner: &Desk) -> Result<()> {
+    const PORT: u16 = 40_000;
+    let phone = owner.phone();
+    let (address, name) = (
+        phone.address().context("its address")?,
+        format!("cfg{}.xml", phone.mac),
+    );
+    drop(phone);
+    let request = [&[0, 1], name.as_bytes(), b"\0octet\0"].concat();
+    let packet = udp((address, PORT), (BOX.parse()?, 69), &request);
+    let (answers, answered) = mpsc::channel();
+    stage.office.lan.watch(move |seen| {
+        let is_answer = seen.direction == Received && seen.frame.get(36..38) == Some(&PORT.to_be_bytes()[..]);
+        if let (true, Some([0, kind])) = (is_answer && seen.port == "desk-a", seen.frame.get(42..44)) {
+            let _ = answers.send(*kind);
+        }
+    });
+    let (_port, stranger) = stage.office.lan.socket("stranger")?;
+    let mut said = Vec::new();
+    for to in [BOX_MAC, "ff:ff:ff:ff:ff:ff"] {
+        let to = to.split(':').map(|pair| u8::from_str_radix(pair, 16));
+        let to: Vec<u8> = to.collect::<Result<_, _>>()?;
+        let frame = [&to[..], &[2, 0, 0, 0, 0, 0x99, 8, 0], &packet].concat();
+        let kind = wait_for("an answer", s(5), || {
+            stranger.send(&frame).ok()?;
+            answered.recv_timeout(ms(500)).ok()
+        })?;
+        said.push(kind);
+    }
+    // DATA is 3, ERROR 5 (RFC 1350 §5).
+    same("answers to who speaks from its address", said, vec![5, 5])?;
+    ensure!(owner.is_registered(), "the owner lost its registration");
+    stage
+        .run
+        .say("a stranger that asks from the first one's address, by TFTP: refused");
+    Ok(())
+}
+
+/// An IPv4 packet with a datagram, which has no checksum of its own.
+fn udp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), payload: &[u8]) -> Vec<u8> {
+    let length = 8 + payload.len() as u16;
+    let mut packet = vec![0x45, 0];
+    packet.extend((20 + length).to_be_bytes());
+    packet.extend([0, 0, 0, 0, 64, 17, 0, 0]);
+    packet.extend(from.0.octets());
+    packet.extend(to.0.octets());
+    let words = packet
+        .chunks(2)
+        .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]));
+    let sum: u32 = words.sum();
+    let sum = !((sum & 0xFFFF) + (sum >> 16)) as u16;
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    packet.extend([from.1, to.1, length, 0].map(u16::to_be_bytes).concat());
+    packet.extend(payload);
+    packet
 }
 
 /// A phone of the same make at another port, with the first one's settings and secret: it is refused, whatever it knows.

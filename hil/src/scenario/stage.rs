@@ -198,6 +198,14 @@ impl<'r> Stage<'r> {
         }
     }
 
+    /// The box runs with its configuration and its trunk, and phones A and B are registered.
+    pub fn ready(&mut self) -> Result<()> {
+        self.board.on()?;
+        self.configured(Instant::now(), s(20))?;
+        self.trunk_up(s(20))?;
+        self.start_desk_phones()
+    }
+
     /// Starts phones A and B; both are registered when this returns.
     pub fn start_desk_phones(&mut self) -> Result<()> {
         let mut a = Phone::start(&self.office.phones[0].0, &self.account(0), &self.run.folder)?;
@@ -331,6 +339,15 @@ impl<'r> Stage<'r> {
             .wait(mark_a, "CALL_ESTABLISHED", s(5))
             .context("phone A is connected")?;
         self.both_hear()?;
+        Ok(delay)
+    }
+
+    /// [`Self::a_calls_b`], and A hangs up.
+    pub fn a_call(&mut self) -> Result<Duration> {
+        let delay = self.a_calls_b()?;
+        let mark = self.b()?.mark();
+        self.a()?.hang_up()?;
+        self.b()?.wait(mark, "CALL_CLOSED", s(5))?;
         Ok(delay)
     }
 

@@ -161,7 +161,9 @@ fn call(stage: &mut Stage) -> Result<()> {
 fn told(stage: &Stage) -> Result<()> {
     let id = text(&stage.box_row()?, "box")?;
     let mut last = Value::Null;
-    wait_for("the neighbour of port 1", s(20), || {
+    // A neighbour speaks every 30 s (IEEE 802.1AB §9.2.5.7), and this one has been told its VLAN by the box as it was before it
+    // started again: it had no reason to speak sooner to the one that is there now.
+    wait_for("the neighbour of port 1", s(45), || {
         last = stage.cloud.order(&["box", "show", &id]).ok()?;
         let port = &last["ports"][0];
         let named = |field: &str, is: &str| port[field].as_str().is_some_and(|text| text.contains(is));

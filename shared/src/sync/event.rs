@@ -116,7 +116,7 @@ pub enum Alarm {
     CloudUnreachable,
     /// An emergency call could not be routed for this ID.
     EmergencyUnroutable(IdKey),
-    /// Somebody failed to authenticate as this ID.
+    /// Somebody has the credentials of this ID and is not its phone.
     Intruder(IdKey),
     /// The circuit of an analog line has a fault; the number of its port, from 1. Since schema 2.
     Line(u8, LineFault),

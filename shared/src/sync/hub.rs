@@ -24,7 +24,7 @@ pub struct HubReport {
     pub ports: Vec<PortReport, { PORTS as usize }>,
     /// Phones that are claimed for no ID, in the order they were first seen.
     pub waiting: Vec<Waiting, MAX_WAITING>,
-    /// More of them than are listed.
+    /// About how many more of them there are than are listed.
     pub unlisted: u16,
 }
 

@@ -138,20 +138,22 @@ fn a_way_that_is_switched_off_is_not_gone() {
     }
 }
 
+/// What the phone asks for on its way to its registration, when this discovery alone tells it where.
+fn gets(office: &mut Office, phone: &mut Phone, by: Discovery) -> Vec<String> {
+    tell(office, phone, by);
+    phone.power(0, true);
+    office.run(phone, 60_000);
+    assert!(phone.is_registered(60_000));
+    let gets = office.heard.iter().filter(|line| line.starts_with("GET"));
+    gets.cloned().collect()
+}
+
 #[test]
 fn files_in_the_vendors_order_with_their_user_agent() {
     let mut phone = phone(&GXP1628);
     let mut office = ready(&phone);
-    tell(&mut office, &mut phone, Discovery::Pnp);
     let own = office.files.remove("p/cfgc074ad2bd859.xml").expect("its own");
     office.files.insert("p/cfg.xml".into(), own);
-    phone.power(0, true);
-    office.run(&mut phone, 60_000);
-    let gets: Vec<_> = office
-        .heard
-        .iter()
-        .filter(|line| line.starts_with("GET"))
-        .collect();
     let agent = "Grandstream Model HW GXP1628 SW 1.0.4.138 DevId c074ad2bd859";
     let names = [
         "cfgc074ad2bd859",
@@ -160,32 +162,17 @@ fn files_in_the_vendors_order_with_their_user_agent() {
         "cfg.xml",
     ];
     assert_eq!(
-        gets,
-        names
-            .map(|name| format!("GET p/{name} {agent}"))
-            .iter()
-            .collect::<Vec<_>>()
+        gets(&mut office, &mut phone, Discovery::Pnp),
+        names.map(|name| format!("GET p/{name} {agent}"))
     );
-    assert!(phone.is_registered(60_000));
 
     let mut phone = self::phone(&KX_HDV230N);
     let mut office = ready(&phone);
-    tell(&mut office, &mut phone, Discovery::Option160);
-    phone.power(0, true);
-    office.run(&mut phone, 60_000);
-    let gets: Vec<_> = office
-        .heard
-        .iter()
-        .filter(|line| line.starts_with("GET"))
-        .collect();
     let agent = "Panasonic_KX-HDV230N/06.001 (0080f02bd859)";
     let names = ["KX-HDV230N.cfg", "Config0080F02BD859.cfg"];
     assert_eq!(
-        gets,
-        names
-            .map(|name| format!("GET p/{name} {agent}"))
-            .iter()
-            .collect::<Vec<_>>()
+        gets(&mut office, &mut phone, Discovery::Option160),
+        names.map(|name| format!("GET p/{name} {agent}"))
     );
 }
 

@@ -71,7 +71,12 @@ impl Rmii {
             Wire(()),
         );
         // Without the FCS the last octet of a frame is the switch's tail tag (RM0433 §58.11.1, CST).
-        pac::ETH.ethernet_mac().maccr().modify(|w| w.set_cst(true));
+        // A frame of full length is longer by that octet than the MAC takes for one, and would count as faulty (RM0433 §58.11.1,
+        // S2KP; RDES3, GP and ES).
+        pac::ETH.ethernet_mac().maccr().modify(|w| {
+            w.set_cst(true);
+            w.set_s2kp(true);
+        });
         Some(mac)
     }
 }

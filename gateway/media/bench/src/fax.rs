@@ -125,7 +125,7 @@ fn send(page: &Path, received: &Path, between: Between, loss: f64, seed: u64) ->
                 from.iter_mut()
                     .zip(&said[at..])
                     .for_each(|(code, sample)| *code = CODEC.encode(*sample));
-                let length = end.chain.block(&from, &mut to, &mut packet);
+                let length = end.chain.block(Some(&from), &mut to, &mut packet);
                 packets.push(length.map(|length| packet[..length].to_vec()));
                 end.heard.extend(to.map(|code| CODEC.decode(code)));
             }

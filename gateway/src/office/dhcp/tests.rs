@@ -128,7 +128,7 @@ struct Lab {
 impl Lab {
     fn new(policy: Policy) -> Self {
         let mut server = Server::new();
-        server.restart(Instant(0), policy, true);
+        server.restart(Instant(0), true);
         Self {
             server,
             secret: Secret::new(&[3; 32]),
@@ -173,12 +173,12 @@ impl Lab {
                 match to.port() {
                     67 => {
                         assert_eq!((*to.ip(), &room[..3]), (Ipv4Addr::BROADCAST, &[1, 1, 6][..]));
-                        // A hardware address that nobody has, an answer to all, DHCPDISCOVER.
+                        // The box's hardware address or one that nobody has, an answer to all, DHCPDISCOVER.
                         let [a, b, c, d, e, ..] = self.secret.name();
-                        let nobody = [2, a, b, c, d, e];
+                        let asks = self.server.mac.unwrap_or([2, a, b, c, d, e]);
                         assert_eq!(
                             (&room[28..34], room[10], &room[240..243]),
-                            (&nobody[..], 0x80, &[53, 1, 1][..])
+                            (&asks[..], 0x80, &[53, 1, 1][..])
                         );
                         self.looked.push(self.now);
                     }
@@ -237,8 +237,9 @@ fn it_looks_before_it_serves() {
     lab.wait(125_000);
     assert_eq!(lab.looked[3..], [66_000, 126_000]);
 
-    // By itself: when a client asks and nobody answers.
+    // By itself: when a client asks and nobody answers. It has its own hardware address by now.
     let mut lab = Lab::new(Policy::Auto);
+    lab.server.set_mac([2, 0, 0, 0, 0, 1]);
     lab.wait(3_600_000);
     assert!(lab.looked.is_empty());
     let start = lab.now;
@@ -296,6 +297,32 @@ fn never_beside_another() {
 }
 
 /// An offer on the wire, in full.
+/// The server that has just given the box its own address is one; that the network is another by it does not undo that.
+#[test]
+fn who_gave_the_box_its_address_is_another() {
+    for policy in [Policy::Auto, Policy::Always] {
+        for first in [true, false] {
+            let mut lab = Lab::new(policy);
+            if !first {
+                lab = Lab::serving(policy);
+            }
+            lab.looked.clear();
+            lab.server.yield_to(Instant(lab.now));
+            lab.server.restart(Instant(lab.now), true);
+            for _ in 0..59 {
+                assert_eq!(lab.hear(&discover(1)), None);
+                lab.wait(1_000);
+            }
+            assert_eq!((&lab.looked[..], lab.server.serves()), (&[][..], false));
+            // It may be gone since: then it does not answer.
+            lab.wait(1_000);
+            lab.hear(&discover(1));
+            lab.wait(6_000);
+            assert_eq!((lab.looked.len(), lab.server.serves()), (3, true));
+        }
+    }
+}
+
 #[test]
 fn golden_bytes() {
     let mut lab = Lab::serving(Policy::Auto);
@@ -475,6 +502,28 @@ fn an_office_that_is_powered_in_one_go() {
     assert_eq!(lab.hear(&wish).unwrap().kind, 5);
 }
 
+/// A phone that asks for an offer, and then for the address it had, has that one: what was being tried for it is not offered, and does
+/// not make its own free for another.
+#[test]
+fn an_offer_that_comes_late() {
+    let mut lab = Lab::serving(Policy::Always);
+    assert_eq!(lab.hear(&discover(1)), None);
+    let had = Ipv4Addr::new(192, 168, 1, 33);
+    let again = Message::new(3, 1).with(50, &had.octets());
+    assert_eq!(lab.hear(&again).unwrap().kind, 5);
+    assert_eq!(lab.wait(2_000), []);
+    assert_eq!(lab.server.holder(had), Some(mac(1)));
+    let other = Message::new(3, 2).with(50, &had.octets());
+    assert_eq!(lab.hear(&other).unwrap().kind, 6);
+    // Nor is it offered to who waits for it meanwhile.
+    let wanted = Ipv4Addr::new(192, 168, 1, 44);
+    assert_eq!(lab.hear(&discover(3).with(50, &wanted.octets())), None);
+    let had = Message::new(3, 4).with(50, &wanted.octets());
+    assert_eq!(lab.hear(&had).unwrap().kind, 5);
+    assert_eq!(lab.wait(2_000), []);
+    assert_eq!(lab.server.holder(wanted), Some(mac(4)));
+}
+
 /// A network without a router, with room for five.
 #[test]
 fn a_small_network() {
@@ -496,7 +545,7 @@ fn a_small_network() {
     // .8 is the network, .10 the box, .15 the broadcast.
     assert_eq!(given, [9, 11, 12, 13, 14]);
     // Renumbered: what was leased is forgotten.
-    lab.server.restart(Instant(lab.now), Policy::Always, true);
+    lab.server.restart(Instant(lab.now), true);
     assert!((8..16).all(|host| lab.server.holder(Ipv4Addr::new(192, 168, 1, host)).is_none()));
 }
 

@@ -1,11 +1,11 @@
 use super::*;
-use crate::provision::files::Host;
 use std::string::String;
 use std::vec::Vec;
 
 struct Shelf {
     progress: Progress,
     asked: Vec<(String, Agent, bool)>,
+    delivered: usize,
 }
 
 const FILE: &[u8] = b"<?xml version=\"1.0\"?>\n<a/>\n";
@@ -44,12 +44,17 @@ impl Files for Shelf {
         buffer[..n].copy_from_slice(&rest[..n]);
         n
     }
+
+    fn delivered(&mut self, _: &()) {
+        self.delivered += 1;
+    }
 }
 
 fn shelf() -> Shelf {
     Shelf {
         progress: Progress::Ready,
         asked: Vec::new(),
+        delivered: 0,
     }
 }
 
@@ -57,13 +62,13 @@ fn opened() -> Connection<()> {
     let mut connection = Connection::new();
     connection.open(Client {
         ip: [192, 168, 1, 30].into(),
-        host: Host::UNKNOWN,
+        station: None,
     });
     connection
 }
 
 /// All that is sent until the connection is closed, in pieces of `size`; `None`: it is not closed.
-fn answer(connection: &mut Connection<()>, files: &Shelf, size: usize) -> Option<String> {
+fn answer(connection: &mut Connection<()>, files: &mut Shelf, size: usize) -> Option<String> {
     let mut all = Vec::new();
     let mut buffer = std::vec![0; size];
     loop {
@@ -78,7 +83,10 @@ fn answer(connection: &mut Connection<()>, files: &Shelf, size: usize) -> Option
 fn exchange(request: &str) -> Option<String> {
     let (mut connection, mut files) = (opened(), shelf());
     connection.receive(Instant(0), &mut files, request.as_bytes());
-    answer(&mut connection, &files, 100)
+    let answered = answer(&mut connection, &mut files, 100);
+    let has_body = answered.as_ref().is_some_and(|answer| answer.ends_with("<a/>\n"));
+    assert_eq!(files.delivered, usize::from(has_body));
+    answered
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\n\
@@ -100,15 +108,31 @@ fn a_file_comes_in_pieces_of_any_size() {
         }
         assert!(connection.is_news(&files) && !connection.is_news(&files));
         assert_eq!(
-            answer(&mut connection, &files, size).unwrap().as_bytes(),
+            answer(&mut connection, &mut files, size).unwrap().as_bytes(),
             whole,
             "{size}"
         );
+        assert_eq!(files.delivered, 1);
         let [(path, agent, false)] = &files.asked[..] else {
             panic!("{:?}", files.asked)
         };
         assert_eq!(path, "/a.xml");
         assert_eq!(agent.mac, "c074ad2bd859".parse().ok());
+    }
+}
+
+#[test]
+fn a_file_that_breaks_off_is_not_delivered() {
+    let whole = OK.len() + FILE.len();
+    for len in [1, OK.len(), whole - 1, whole] {
+        let (mut connection, mut files) = (opened(), shelf());
+        connection.receive(Instant(0), &mut files, b"GET /a.xml HTTP/1.0\r\n\r\n");
+        assert_eq!(
+            connection.poll(&mut files, &mut std::vec![0; len]),
+            Next::Send(len)
+        );
+        connection.close();
+        assert_eq!(files.delivered, usize::from(len == whole), "{len}");
     }
 }
 
@@ -164,19 +188,19 @@ fn a_file_that_is_not_ready_waits() {
     files.progress = Progress::Wait;
     connection.receive(Instant(0), &mut files, b"GET /a.xml HTTP/1.0\r\n\r\n");
     assert!(!connection.is_news(&files));
-    assert_eq!(answer(&mut connection, &files, 100), None);
+    assert_eq!(answer(&mut connection, &mut files, 100), None);
     files.progress = Progress::Ready;
     assert!(connection.is_news(&files));
     // It becomes another in the middle: the phone sees that something is missing.
     let mut buffer = [0; 150];
-    assert_eq!(connection.poll(&files, &mut buffer), Next::Send(150));
+    assert_eq!(connection.poll(&mut files, &mut buffer), Next::Send(150));
     files.progress = Progress::Gone;
-    assert_eq!(connection.poll(&files, &mut buffer), Next::Close);
+    assert_eq!(connection.poll(&mut files, &mut buffer), Next::Close);
     // Before anything was sent it is busy.
     let mut connection = opened();
     connection.receive(Instant(0), &mut files, b"GET /a.xml HTTP/1.0\r\n\r\n");
     assert!(
-        answer(&mut connection, &files, 100)
+        answer(&mut connection, &mut files, 100)
             .unwrap()
             .starts_with("HTTP/1.1 503 ")
     );
@@ -188,7 +212,7 @@ fn a_closed_connection_is_forgotten() {
     connection.receive(Instant(0), &mut files, b"GET /a.xml HTTP/1.0\r\n\r\n");
     connection.close();
     assert!(!connection.is_news(&files));
-    assert_eq!(answer(&mut connection, &files, 100), None);
+    assert_eq!(answer(&mut connection, &mut files, 100), None);
     connection.receive(Instant(0), &mut files, b"GET /a.xml HTTP/1.0\r\n\r\n");
     assert_eq!(files.asked.len(), 1);
 }

@@ -7,6 +7,7 @@ struct Shelf {
     file: Vec<u8>,
     progress: Progress,
     opened: usize,
+    delivered: usize,
 }
 
 impl Files for Shelf {
@@ -36,6 +37,10 @@ impl Files for Shelf {
         buffer[..n].copy_from_slice(&rest[..n]);
         n
     }
+
+    fn delivered(&mut self, _: &usize) {
+        self.delivered += 1;
+    }
 }
 
 /// A server, its files, and the time.
@@ -43,10 +48,13 @@ struct World {
     server: Server<usize>,
     files: Shelf,
     now: u64,
+    /// Who has sent what is received, where the network tells.
+    station: Option<Station>,
 }
 
+/// Two of them are one host's.
 fn peer(port: u16) -> SocketAddr {
-    SocketAddr::from(([192, 168, 1, 30], port))
+    SocketAddr::from(([192, 168, 1, 30 + port as u8 / 2], port))
 }
 
 impl World {
@@ -57,15 +65,20 @@ impl World {
                 file: (0..length).map(|n| (n % 251) as u8).collect(),
                 progress: Progress::Ready,
                 opened: 0,
+                delivered: 0,
             },
             now: 1_000,
+            station: None,
         }
     }
 
     fn poll(&mut self) -> Vec<(u16, Vec<u8>)> {
         let mut out = Vec::new();
         let mut buffer = [0; PACKET_MAX];
-        while let Some((to, len)) = self.server.poll(Instant(self.now), &self.files, &mut buffer) {
+        while let Some(Packet { to, station, len }) =
+            self.server.poll(Instant(self.now), &self.files, &mut buffer)
+        {
+            assert!(station.is_none() || station == self.station, "somebody else's");
             out.push((to.port(), buffer[..len].to_vec()));
             assert!(out.len() < 100);
         }
@@ -73,9 +86,8 @@ impl World {
     }
 
     fn send(&mut self, port: u16, is_request: bool, bytes: &[u8]) -> Vec<(u16, Vec<u8>)> {
-        let now = Instant(self.now);
-        self.server
-            .receive(now, &mut self.files, Host::UNKNOWN, peer(port), is_request, bytes);
+        let (now, from) = (Instant(self.now), (peer(port), self.station));
+        self.server.receive(now, &mut self.files, from, is_request, bytes);
         self.poll()
     }
 
@@ -111,7 +123,9 @@ fn a_file_is_read() {
     assert_eq!(w.ask(5, "/a.xml\0octet\0"), [(5, w.data(1, 0..512))]);
     assert_eq!(w.ack(5, 1), [(5, w.data(2, 512..1_024))]);
     assert_eq!(w.ack(5, 2), [(5, w.data(3, 1_024..1_100))]);
+    assert_eq!(w.files.delivered, 0);
     assert_eq!(w.ack(5, 3), []);
+    assert_eq!(w.files.delivered, 1);
     assert_eq!(w.server.next_deadline(), None);
     // It is over: whoever goes on is told.
     assert_eq!(w.ack(5, 4), [(5, error(5, "unknown transfer"))]);
@@ -160,8 +174,10 @@ fn options_that_cannot_be_are_not_answered() {
         ("blksize\x0065465\0", None),
         ("blksize\0many\0", None),
         ("timeout\x000\0", None),
-        ("timeout\x00256\0", None),
-        ("timeout\x00255\0", Some("timeout\x00255\0")),
+        ("timeout\x005\0", Some("timeout\x005\0")),
+        // A place is held no longer than 30 s by who is silent.
+        ("timeout\x006\0", None),
+        ("timeout\x00255\0", None),
         ("blksize", None),
         ("", None),
     ] {
@@ -200,7 +216,7 @@ fn what_is_lost_comes_again_and_not_for_ever() {
         assert_eq!(w.wait(1), std::slice::from_ref(&first));
     }
     assert_eq!(w.wait(1_000), []);
-    assert_eq!(w.server.next_deadline(), None);
+    assert_eq!((w.server.next_deadline(), w.files.delivered), (None, 0));
 }
 
 #[test]
@@ -231,6 +247,62 @@ fn clients_do_not_disturb_each_other() {
     assert_eq!(w.send(4, false, b"\0\x05\0\0no\0"), []);
     assert_eq!(w.ack(4, 1), [(4, error(5, "unknown transfer"))]);
     assert_eq!(w.ack(5, 1), [(5, w.data(2, 512..700))]);
+}
+
+#[test]
+fn nobody_takes_all_places() {
+    let busy = error(0, "busy, ask again");
+    let mut w = World::new(700);
+    // Two an address.
+    assert_eq!(w.ask(2, "/a.xml\0octet\0").len(), 1);
+    assert_eq!(w.ask(3, "/a.xml\0octet\0").len(), 1);
+    let third = SocketAddr::new(peer(2).ip(), 4);
+    let request = b"\0\x01/a.xml\0octet\0";
+    w.server
+        .receive(Instant(w.now), &mut w.files, (third, None), true, request);
+    assert_eq!(w.poll(), [(4, busy.clone())]);
+    // Two a station, whatever addresses it takes.
+    let at = |last| Station {
+        mac: [2, 0, 0, 0, 0, last],
+        port: Some(1),
+    };
+    w.station = Some(at(1));
+    assert_eq!(w.ask(10, "/a.xml\0octet\0").len(), 1);
+    assert_eq!(w.ask(20, "/a.xml\0octet\0").len(), 1);
+    assert_eq!(w.ask(30, "/a.xml\0octet\0"), [(30, busy)]);
+    w.station = Some(at(2));
+    assert_eq!(w.ask(30, "/a.xml\0octet\0").len(), 1);
+}
+
+/// What is behind an address is not another's.
+#[test]
+fn a_file_goes_to_who_asked() {
+    let here = Some(Station {
+        mac: [2, 0, 0, 0, 0, 1],
+        port: Some(1),
+    });
+    let other = |mac, port| {
+        Some(Station {
+            mac: [2, 0, 0, 0, 0, mac],
+            port,
+        })
+    };
+    for is_at in [other(2, Some(1)), other(1, Some(2)), other(1, None), None] {
+        let mut w = World::new(1_100);
+        w.station = here;
+        assert_eq!(w.ask(5, "/a.xml\0octet\0"), [(5, w.data(1, 0..512))]);
+        assert_eq!(w.ack(5, 1), [(5, w.data(2, 512..1_024))]);
+        w.station = is_at;
+        assert_eq!(w.ack(5, 2), [(5, error(2, "not for you"))]);
+        assert_eq!(w.server.next_deadline(), None);
+    }
+    // What is sent again says for whom it is.
+    let mut w = World::new(1_100);
+    w.station = here;
+    w.ask(5, "/a.xml\0octet\0");
+    let mut buffer = [0; PACKET_MAX];
+    let again = w.server.poll(Instant(w.now + 1_000), &w.files, &mut buffer);
+    assert_eq!(again.map(|packet| packet.station), Some(here));
 }
 
 #[test]

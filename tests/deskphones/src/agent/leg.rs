@@ -152,16 +152,9 @@ impl Leg {
             extra.push((challenge.answer_in, value));
         }
         let bytes = voice.request(&Ask {
-            method: Method::Invite,
-            uri: &self.target,
-            branch: &branch,
-            from: format!("{};tag={}", self.local, self.local_tag),
-            to: self.remote.clone(),
-            call_id: &self.call_id,
-            cseq: self.cseq,
-            routes: &[],
             extra: &extra,
             sdp: Some(self.media),
+            ..self.ask(Method::Invite, &branch)
         });
         let to = voice.identity.proxy;
         voice.send(to, bytes.clone());
@@ -330,18 +323,7 @@ impl Leg {
         // Without a final answer by then the transaction is given up (RFC 3261 §9.1).
         invite.give_up = now + T64;
         let branch = branch.clone();
-        let bytes = voice.request(&Ask {
-            method: Method::Cancel,
-            uri: &self.target,
-            branch: &branch,
-            from: format!("{};tag={}", self.local, self.local_tag),
-            to: self.remote.clone(),
-            call_id: &self.call_id,
-            cseq: self.cseq,
-            routes: &[],
-            extra: &[],
-            sdp: None,
-        });
+        let bytes = voice.request(&self.ask(Method::Cancel, &branch));
         self.errand(now, voice, Method::Cancel, branch, bytes, None);
     }
 
@@ -381,17 +363,28 @@ impl Leg {
         extra: &[(Name, String)],
     ) -> Vec<u8> {
         voice.request(&Ask {
+            to: format!("{};tag={}", self.remote, self.remote_tag),
+            cseq,
+            routes: &self.routes,
+            extra,
+            ..self.ask(method, branch)
+        })
+    }
+
+    /// A request of this leg's before there is a dialog, without body.
+    fn ask<'a>(&'a self, method: Method<'a>, branch: &'a str) -> Ask<'a> {
+        Ask {
             method,
             uri: &self.target,
             branch,
             from: format!("{};tag={}", self.local, self.local_tag),
-            to: format!("{};tag={}", self.remote, self.remote_tag),
+            to: self.remote.clone(),
             call_id: &self.call_id,
-            cseq,
-            routes: &self.routes,
-            extra,
+            cseq: self.cseq,
+            routes: &[],
+            extra: &[],
             sdp: None,
-        })
+        }
     }
 
     /// A response whose Call-ID is this leg's.
@@ -497,19 +490,8 @@ impl Leg {
             _ => {
                 let branch = branch.clone();
                 let ack = voice.request(&Ask {
-                    method: Method::Ack,
-                    uri: &self.target,
-                    branch: &branch,
-                    from: format!("{};tag={}", self.local, self.local_tag),
-                    to: message
-                        .to()
-                        .map(|_| lossy(message.header(Name::To).unwrap_or_default()))
-                        .unwrap_or_default(),
-                    call_id: &self.call_id,
-                    cseq: self.cseq,
-                    routes: &[],
-                    extra: &[],
-                    sdp: None,
+                    to: lossy(message.header(Name::To).unwrap_or_default()),
+                    ..self.ask(Method::Ack, &branch)
                 });
                 let to = voice.identity.proxy;
                 voice.send(to, ack.clone());

@@ -150,7 +150,11 @@ fn chain(chains: &mut [Chain; 2], talk: Talk) -> (u32, u32) {
             if let Some(length) = arrived {
                 ours.receive(black_box(theirs_packet.get(..length).unwrap_or_default()));
             }
-            let length = ours.block(black_box(&from), black_box(&mut to_line), black_box(&mut packet));
+            let length = ours.block(
+                Some(black_box(&from)),
+                black_box(&mut to_line),
+                black_box(&mut packet),
+            );
             black_box(length);
         });
         worst = worst.max(taken);
@@ -158,7 +162,7 @@ fn chain(chains: &mut [Chain; 2], talk: Talk) -> (u32, u32) {
             sum += taken;
         }
         came = theirs.block(
-            &echo.map(|s| CODEC.encode(s)),
+            Some(&echo.map(|s| CODEC.encode(s))),
             &mut [0; BLOCK],
             &mut theirs_packet,
         );
