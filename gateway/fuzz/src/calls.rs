@@ -217,7 +217,10 @@ impl World {
         if script.below(4) == 0 {
             let calls = [self.key(script), self.key(script)];
             if let [Some(call), Some(other)] = calls {
-                let _ = self.calls.pick_up(self.now, call, other, SDP);
+                let _ = match script.below(2) {
+                    0 => self.calls.pick_up(self.now, call, other, SDP),
+                    _ => self.calls.take(self.now, call, other),
+                };
             }
             return;
         }

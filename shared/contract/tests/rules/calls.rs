@@ -136,6 +136,7 @@ pub fn expect(world: &mut World, words: &[&str]) -> Outcome {
         ["connected"] => same("outside", meaning(world)?),
         ["emergency", number] => same(format!("emergency {number}"), meaning(world)?.to_owned()),
         ["pick-up", "at", who] => same(format!("pick-up at {who}"), meaning(world)?.to_owned()),
+        ["park", slot] => same(format!("park {slot}"), meaning(world)?.to_owned()),
         ["extension", who] => same(format!("extension {who}"), meaning(world)?.to_owned()),
         ["presents", number] => {
             let presented = presented(world)?;
