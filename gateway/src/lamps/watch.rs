@@ -71,7 +71,11 @@ impl Line {
     }
 }
 
-const _: () = assert!(Line::COUNT <= u8::MAX as usize && BINDINGS <= u8::MAX as usize);
+/// Both fit a byte.
+const _: () = {
+    assert!(Line::COUNT <= u8::MAX as usize);
+    assert!(BINDINGS <= u8::MAX as usize);
+};
 
 /// Who watches what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
