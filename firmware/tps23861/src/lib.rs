@@ -14,6 +14,8 @@ pub const ADDRESS: u8 = 0x20;
 
 /// Between a change of mode or a power-off and a change of what is searched for, at least 1.2 ms (data sheet §7.5.10, §7.5.17).
 const PROCESSING_US: u32 = 1_500;
+/// It is tried so often.
+const PROCESSING_LOOKS: usize = 4;
 /// A port's inrush takes at most 60 ms (data sheet §7.5.14, TSTART): until then it must not be turned off.
 const INRUSH_MS: u32 = 10;
 const INRUSH_LOOKS: u8 = 8;
@@ -25,7 +27,7 @@ pub enum Error<E> {
     Bus(E),
     /// Whoever answers is not the chip.
     Foreign,
-    /// The settings are not what was written: it has started anew.
+    /// The settings are not what was written: it has started anew, or does not take them.
     Forgotten,
 }
 
@@ -206,8 +208,7 @@ impl<I: I2c, D: DelayNs> Tps23861<I, D> {
         };
         // Of a port that is off by order only the upper bit is set.
         let searches = !(enabled >> PORTS) | enabled & regs::ALL;
-        self.write(regs::ENABLE, regs::ALL << PORTS | searches & regs::ALL)
-            .await?;
+        self.enable(regs::ALL << PORTS | searches & regs::ALL).await?;
         self.check().await
     }
 
@@ -327,7 +328,19 @@ impl<I: I2c, D: DelayNs> Tps23861<I, D> {
             true => enabled | bit(port),
             false => enabled & !bit(port),
         };
-        self.write(regs::ENABLE, enabled).await
+        self.enable(enabled).await
+    }
+
+    /// What is searched for. The chip does not take it while it is at work on something before.
+    async fn enable(&mut self, enabled: u8) -> Result<(), Error<I::Error>> {
+        for _ in 0..PROCESSING_LOOKS {
+            self.write(regs::ENABLE, enabled).await?;
+            if self.read(regs::ENABLE).await? == enabled {
+                return Ok(());
+            }
+            self.delay.delay_us(PROCESSING_US).await;
+        }
+        Err(Error::Forgotten)
     }
 
     async fn measure(&mut self, register: u8) -> Result<u32, Error<I::Error>> {

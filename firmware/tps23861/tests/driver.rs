@@ -41,7 +41,12 @@ fn a_new_chip_is_set_up() {
             bus.push(write(0x17, 0x80));
         }
         bus.extend([read(0x12, mode), write(0x12, 0xAA)]);
-        bus.extend([write(0x13, 0x0F), write(0x21, 0x55), write(0x14, 0xFF)]);
+        bus.extend([
+            write(0x13, 0x0F),
+            write(0x21, 0x55),
+            write(0x14, 0xFF),
+            read(0x14, 0xFF),
+        ]);
         bus.extend(checked());
         assert_eq!(with(&bus, async |chip| chip.start().await), Ok(()));
     }
@@ -59,7 +64,7 @@ fn a_chip_that_works_is_taken_as_it_is() {
     ] {
         let mut bus = vec![read(0x1B, 0x52), read(0x17, 0x80), read(0x12, 0xAA)];
         bus.extend([write(0x13, 0x0F), write(0x21, 0x55)]);
-        bus.extend([read(0x14, enabled), write(0x14, expected)]);
+        bus.extend([read(0x14, enabled), write(0x14, expected), read(0x14, expected)]);
         bus.extend(checked());
         assert_eq!(
             with(&bus, async |chip| chip.start().await),
@@ -101,6 +106,7 @@ fn a_port_is_turned_off_after_its_inrush() {
         write(0x19, 0x20),
         read(0x14, 0xDD),
         write(0x14, 0xFF),
+        read(0x14, 0xFF),
     ];
     assert_eq!(with(&bus, async |chip| chip.off(1, true).await), Ok(()));
     // Off by order: classified, not detected.
@@ -109,11 +115,24 @@ fn a_port_is_turned_off_after_its_inrush() {
         write(0x19, 0x20),
         read(0x14, 0xDD),
         write(0x14, 0xFD),
+        read(0x14, 0xFD),
     ];
     assert_eq!(with(&bus, async |chip| chip.off(1, false).await), Ok(()));
     assert_eq!(
         with(&[read(0x14, 0xFD)], async |chip| chip.searches().await),
         Ok(0x0D)
+    );
+    // It was at work still, and then for ever.
+    let busy = [write(0x14, 0xFD), read(0x14, 0xDD)];
+    let mut bus = vec![read(0x14, 0xDD)];
+    bus.extend(busy.iter().chain(&busy).cloned());
+    bus.extend([write(0x14, 0xFD), read(0x14, 0xFD)]);
+    assert_eq!(with(&bus, async |chip| chip.search(1, false).await), Ok(()));
+    let mut bus = vec![read(0x14, 0xDD)];
+    bus.extend(busy.iter().cycle().take(8).cloned());
+    assert_eq!(
+        with(&bus, async |chip| chip.search(1, false).await),
+        Err(Error::Forgotten)
     );
 }
 
@@ -251,6 +270,7 @@ fn what_goes_wrong_is_told() {
         write(0x19, 0x00),
         read(0x14, 0xFF),
         write(0x14, 0xFF),
+        read(0x14, 0xFF),
     ];
     assert_eq!(with(&bus, async |chip| chip.off(4, false).await), Ok(()));
 }
