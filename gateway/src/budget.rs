@@ -20,7 +20,7 @@ pub const PARTED: usize = 8;
 pub const SOURCES: usize = 64;
 /// Calls that only emergency calls may use.
 pub const EMERGENCY_CALLS: usize = 2;
-/// Calls at once: 32 and those kept for emergencies, 544 bytes each, 18 KiB, without their texts.
+/// Calls at once: 32 and those kept for emergencies, 552 bytes each, 18 KiB, without their texts.
 pub const CALLS: usize = 32 + EMERGENCY_CALLS;
 /// Phones ringing at once: four groups of 64.
 pub const BRANCHES: usize = 256;
@@ -40,12 +40,12 @@ pub const TRANSACTIONS: usize = BRANCHES + CALLS + 2 * (IDS - 1) + 32;
 pub const LAMPS: usize = 12 * IDS;
 /// Blocks of their texts: one for a Call-ID and a tag of 60 bytes together, which most phones' are, and an eighth more, 53 KiB.
 pub const LAMP_BLOCKS: usize = LAMPS + LAMPS / 8;
-/// Calls that are parked at once, each two of [`CALLS`] and two of [`LEGS`] as any call that was transferred, and nothing of its own:
-/// four, as many as fit on keys beside the lines of an office.
+/// Calls that are parked at once, each two of [`CALLS`] and two of [`LEGS`] as any call that was transferred: eight of 34, and a
+/// player each. A slot has no room of its own but 4 bytes for its lamp.
 pub const PARKED: usize = shared::dial::ParkSlot::COUNT as usize;
 /// Announcements and parked calls at once that are played to.
 pub const PLAYERS: usize = 4;
-/// Analog ports, 1,712 bytes each, 7 KiB. Of each 280 for a dialog, of which it has three (one at the handset, one on hold, one that
+/// Analog ports, 1,720 bytes each, 7 KiB. Of each 280 for a dialog, of which it has three (one at the handset, one on hold, one that
 /// says good-bye), and 690 for what the answer to an INVITE repeats, until somebody lifts the handset: a call to a group rings them
 /// all.
 pub const LINES: usize = shared::analog::PORTS as usize;
