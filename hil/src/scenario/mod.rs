@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod load;
 mod network;
+mod park;
 mod power;
 mod provision;
 mod rig;
@@ -36,6 +37,11 @@ pub const ALL: &[Scenario] = &[
         image: false,
         tell: rig::phones,
     },
+    of_box(
+        "park",
+        "a call is parked and taken back, with the line cut",
+        park::tell,
+    ),
     of_box(
         "analog",
         "telephones and FAX machines at the line sockets: DTMF, pulses, number display, a page",
