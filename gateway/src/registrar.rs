@@ -382,13 +382,15 @@ impl<'s> Registrar<'s> {
             let sibling = |b: &Binding| {
                 (b.call, b.nonce, b.cseq) == (call, nonce, cseq) && b.contact() != address.uri()
             };
-            let same =
-                |b: &Binding| b.key == key && !sibling(b) && b.is_same(address.uri(), device, call, way);
+            let same = |b: &Binding| b.key == key && !sibling(b) && b.is_same(address.uri(), device, call);
             if grant.is_zero() {
                 self.remove(same, Kind::Removed);
                 continue;
             }
-            let at = self.place_for(key, same).ok_or_else(|| {
+            let replaced = |b: &Binding| {
+                same(b) || b.key == key && !sibling(b) && b.is_replaced(address.uri(), device, way)
+            };
+            let at = self.place_for(key, replaced).ok_or_else(|| {
                 self.counters.full = self.counters.full.wrapping_add(1);
                 No::Busy { retry: NO_ROOM }
             })?;

@@ -439,7 +439,7 @@ mod tests {
             // The former one is not gone after all.
             (3_002, Ip(1, 2), None),
         ]);
-        // It knew us already: it is asked for, once while it talks, and its answer counts.
+        // It knew us already: it is asked for, once a frame, and its answer counts.
         let mut table = believes(&[(0, Ip(1, 2), Some((1, 2))), (60_000, Ip(9, 3), None)]);
         assert_eq!(table.next_deadline(), Some(60_000));
         assert_eq!(table.due(60_000), Some(Due::Ask(ip(1))));

@@ -81,14 +81,18 @@ impl Gateway<'_> {
         };
         meta.verdict = (status, Some(cause));
         let emergency = meta.emergency;
-        let player = self.player_for(now, emergency);
-        let (Some(player), Some(address)) = (player, self.address) else {
+        let mut offer = [0; SDP_MAX];
+        let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
+        // Nobody's player is taken for a caller that could not hear it.
+        let listens = Sdp::parse(offer).is_some_and(|offer| offer.listener().is_some());
+        let (Some(address), true) = (self.address, listens) else {
+            return self.calls.refuse(now, call, status, Some(cause));
+        };
+        let Some(player) = self.player_for(now, emergency) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };
         let session = self.random() & 0x7FFF_FFFF;
         let ours = (address, RTP_PORT + 2 * u16::from(player)).into();
-        let mut offer = [0; SDP_MAX];
-        let offer = self.calls.sdp(call, Side::Callee, &mut offer).unwrap_or_default();
         let Some((to, law, sdp)) = answer_of_ours(offer, session, ours, None) else {
             return self.calls.refuse(now, call, status, Some(cause));
         };
@@ -97,7 +101,8 @@ impl Gateway<'_> {
             .progress(now, call, 183, Some(&sdp), Some(cause))
             .is_err()
         {
-            return self.calls.refuse(now, call, status, Some(cause));
+            self.calls.refuse(now, call, status, Some(cause));
+            return self.play_hold_tone_again();
         }
         if let Some(meta) = self.calls.meta_mut(call) {
             meta.player = Some(player);

@@ -61,7 +61,7 @@ impl Gateway<'_> {
         if to.method().is_some() {
             return Err(603);
         }
-        // Nobody is taken away from 110 or 119.
+        // Nobody is taken away from 110 or 119, and a slot goes nowhere.
         let stays = self.calls.opposite(leg).ok_or(481u16)?;
         let own = replaces.map(|replaces| self.own_leg(&replaces, transferor));
         let calls = [Some(leg), Some(stays), own.flatten()]
@@ -69,7 +69,7 @@ impl Gateway<'_> {
         let urgent = |call: Key| {
             self.calls
                 .meta(call)
-                .is_none_or(|meta| meta.emergency || meta.is_call_back())
+                .is_none_or(|meta| meta.emergency || meta.is_call_back() || meta.parked.is_some())
         };
         if calls.into_iter().flatten().any(urgent) {
             return Err(403);

@@ -211,6 +211,10 @@ impl<F> Server<F> {
             return self.refuse(peer, Error::Illegal);
         };
         let known = self.transfers.iter().position(|transfer| transfer.peer == peer);
+        // The address is somebody else's by now, or more than one claim it.
+        let is_another = known
+            .and_then(|at| self.transfers.get(at))
+            .is_some_and(|known| known.station != station);
         match (opcode, is_request) {
             (1, true) => self.on_read(now, files, from, rest),
             (2, true) => self.refuse(peer, Error::Access),
@@ -218,12 +222,7 @@ impl<F> Server<F> {
                 let Some(at) = known else {
                     return self.refuse(peer, Error::UnknownTransfer);
                 };
-                // The address is somebody else's by now, or more than one claim it.
-                if self
-                    .transfers
-                    .get(at)
-                    .is_some_and(|known| known.station != station)
-                {
+                if is_another {
                     self.transfers.swap_remove(at);
                     return self.refuse(peer, Error::Access);
                 }
@@ -233,7 +232,7 @@ impl<F> Server<F> {
             }
             // An error is not answered (RFC 1350 §7).
             (5, _) => {
-                if let Some(at) = known {
+                if let Some(at) = known.filter(|_| !is_another) {
                     self.transfers.swap_remove(at);
                 }
             }

@@ -191,8 +191,8 @@ impl Binding {
     }
 
     /// Whether a contact is this phone again: the same device; or, unless both say which device they are, the same boot
-    /// of a phone, the same contact, or the same program: some phones draw a new user part at every start.
-    pub(super) fn is_same(&self, contact: &[u8], device: Device, call: u64, way: Path) -> bool {
+    /// of a phone or the same contact.
+    pub(super) fn is_same(&self, contact: &[u8], device: Device, call: u64) -> bool {
         if self.device != Device(0) && device != Device(0) {
             return self.device == device;
         }
@@ -201,11 +201,17 @@ impl Binding {
         }
         Uri::parse(self.contact())
             .zip(Uri::parse(contact))
-            .is_some_and(|(ours, other)| {
-                // Behind a proxy all come the same way, but each has a host or port of its own.
-                let same_socket = (self.way, ours.host, ours.port) == (way, other.host, other.port);
-                same_socket || ours.equivalent(&other)
-            })
+            .is_some_and(|(ours, other)| ours.equivalent(&other))
+    }
+
+    /// Whether a phone that registers now comes from where this one is: some draw a new user part at every start. Behind a proxy
+    /// all come the same way, but each has a host or port of its own.
+    pub(super) fn is_replaced(&self, contact: &[u8], device: Device, way: Path) -> bool {
+        (self.device == Device(0) || device == Device(0))
+            && self.way == way
+            && Uri::parse(self.contact())
+                .zip(Uri::parse(contact))
+                .is_some_and(|(ours, other)| (ours.host, ours.port) == (other.host, other.port))
     }
 
     pub(super) fn store<'b>(&self, out: &'b mut [u8; STORED_MAX]) -> Option<&'b [u8]> {

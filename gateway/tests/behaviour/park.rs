@@ -355,6 +355,19 @@ fn what_cannot_be_parked() {
     refer(&mut o, &mut caller, SLOT_1, "");
     o.expect(caller.peer, "403");
     o.quiet();
+
+    // Nor does who is parked take its slot elsewhere, be it another slot.
+    let mut o = Office::with_phones(3);
+    let (mut stays, mut leaves) = talking(&mut o, 0, 1, "c1");
+    parks(&mut o, &mut leaves, &stays, SLOT_1, 0);
+    for to in ["<sip:**02@office.example>", "<sip:203@office.example>"] {
+        refer(&mut o, &mut stays, to, "");
+        o.expect(stays.peer, "403");
+        o.quiet();
+    }
+    let taker = takes(&mut o, 2, "**01", &stays, "p2");
+    o.hang_up(&mut stays, &taker);
+    o.nothing_left();
 }
 
 /// Who is parked holds and comes back: the slot is a phone like any other.
@@ -523,6 +536,14 @@ fn words_go_before_the_tone() {
         "{again:?}"
     );
     assert!(o.media.is_empty());
+    // A call that has not said where it would hear them takes nobody's.
+    let (mut stays, mut leaves) = talking(&mut o, 8, 1, "x2");
+    refer(&mut o, &mut leaves, "<sip:0665550001@office.example>", "");
+    o.expect(leaves.peer, "202");
+    notified(&mut o, &leaves, "100");
+    notified(&mut o, &leaves, "503");
+    assert_eq!(o.media.pop_front(), None);
+    o.hang_up(&mut stays, &leaves);
     for (slot, mut stays) in (1..).zip(calls) {
         let taker = takes(&mut o, 8, &format!("**0{slot}"), &stays, &format!("p{slot}"));
         o.hang_up(&mut stays, &taker);

@@ -293,6 +293,9 @@ fn a_file_goes_to_who_asked() {
         assert_eq!(w.ask(5, "/a.xml\0octet\0"), [(5, w.data(1, 0..512))]);
         assert_eq!(w.ack(5, 1), [(5, w.data(2, 512..1_024))]);
         w.station = is_at;
+        // It cannot end what is the other one's.
+        assert_eq!(w.send(5, false, &error(0, "stop")), []);
+        assert!(w.server.next_deadline().is_some());
         assert_eq!(w.ack(5, 2), [(5, error(2, "not for you"))]);
         assert_eq!(w.server.next_deadline(), None);
     }

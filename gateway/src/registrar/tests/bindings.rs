@@ -160,6 +160,11 @@ fn the_same_phone_replaces_itself_and_another_one_is_beside_it() {
     };
     started("<sip:0312340003-0x55@192.0.2.41:5062>").register(&mut office, at(201));
     assert_eq!(office.changes(at(201)), [(3, Kind::Replaced)]);
+    // What it said to its former name is not said to this one.
+    let mut former = started("<sip:0312340003@192.0.2.41:5062>;expires=0");
+    former.call_id = String::from("an-old-start");
+    former.register(&mut office, at(201));
+    assert_eq!(office.changes(at(201)), []);
     // Another phone behind the same proxy.
     started("<sip:0312340003-0x66@10.0.0.7:5062>").register(&mut office, at(202));
     assert_eq!(office.changes(at(202)), [(3, Kind::Replaced)]);
