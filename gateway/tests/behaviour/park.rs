@@ -33,7 +33,7 @@ fn is_offered_a_slot(o: &mut Office, stays: &Dialog, player: u8) -> Seen {
 
 /// A side of a call parks the other one.
 #[track_caller]
-fn parks(o: &mut Office, leaves: &mut Dialog, stays: &Dialog, slot: &str, player: u8) {
+fn parks(o: &mut Office, leaves: &mut Dialog, stays: &Dialog, slot: &str, player: u8) -> Seen {
     refer(o, leaves, slot, "");
     o.expect(leaves.peer, "202");
     notified(o, leaves, "100");
@@ -51,6 +51,7 @@ fn parks(o: &mut Office, leaves: &mut Dialog, stays: &Dialog, slot: &str, player
     );
     notified(o, leaves, "200");
     replaced(o, leaves);
+    invite
 }
 
 /// A phone takes who is parked.
@@ -292,7 +293,7 @@ fn a_race() {
 fn it_waits_on() {
     let mut o = Office::with_phones(4);
     let (stays, mut leaves) = talking(&mut o, 0, 1, "c1");
-    parks(&mut o, &mut leaves, &stays, SLOT_1, 0);
+    let tone = parks(&mut o, &mut leaves, &stays, SLOT_1, 0);
     // Who dials has no codec that who is parked knows.
     let taker = o.dial_only(&phone(2), "**01", "p1");
     let invite = o.expect(stays.peer, "INVITE");
@@ -305,6 +306,11 @@ fn it_waits_on() {
     o.send(&taker, "CANCEL", "2");
     o.expect(taker.peer, "200");
     o.refused(&taker, "487");
+    o.answer(&invite, 200);
+    o.expect(stays.peer, "ACK");
+    // Who is parked has taken the offer all the same: it gets its tone back.
+    let invite = o.expect(stays.peer, "INVITE");
+    assert_eq!(invite.body(), tone.body());
     o.answer(&invite, 200);
     o.expect(stays.peer, "ACK");
     // It offers nothing.

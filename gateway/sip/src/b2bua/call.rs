@@ -226,6 +226,8 @@ pub struct Call<M> {
     /// What each side sees of the other's session description.
     pub(super) to_callee: Text,
     pub(super) to_caller: Text,
+    /// What a side saw before an offer that it has not answered yet: which side, and what.
+    pub(super) former: Option<(Side, Text)>,
     /// Last provisional status sent to the caller.
     pub(super) progress: u16,
     /// The caller has a branch's session description already.
@@ -387,6 +389,8 @@ pub struct Leg {
     pub(super) offerless: bool,
     /// Our last INVITE was to refresh the session.
     pub(super) refreshing: bool,
+    /// It has taken an offer that nobody stands by any more: what it had before has to be offered again.
+    pub(super) astray: bool,
     pub(super) invite_cseq: u32,
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,

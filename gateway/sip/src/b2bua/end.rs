@@ -249,6 +249,9 @@ impl<M> Calls<'_, M> {
         self.texts.free(&mut call.shown);
         self.texts.free(&mut call.to_callee);
         self.texts.free(&mut call.to_caller);
+        if let Some((_, mut former)) = call.former {
+            self.texts.free(&mut former);
+        }
     }
 
     /// A branch for whose CANCEL there was no room: there is now, or the branch is not waited for any more. Its INVITE, once

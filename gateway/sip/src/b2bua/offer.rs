@@ -60,7 +60,7 @@ impl<M> Calls<'_, M> {
         }
         if !refresh
             && !body.is_empty()
-            && let Err(refusal) = self.relay_leg(media, key, Role::Offer, body)
+            && let Err(refusal) = self.relay_offer(media, key, peer_key, body)
         {
             return refuse(self, refusal.status());
         }
@@ -114,13 +114,79 @@ impl<M> Calls<'_, M> {
         if let Some(tx) = call.asked.take() {
             let _ = self.tx.respond(now, tx, status);
         }
-        // What is kept for the other side is the refused offer: no refresh can be answered from it.
         let asked = call.asked.leg;
-        for leg in [Some(asked), self.peer(asked)].into_iter().flatten() {
-            if let Some(leg) = self.legs.get_mut(leg) {
-                leg.sdp = 0;
-            }
+        // The other side does not have what was offered last: no refresh can be answered from it.
+        if let Some(leg) = self.legs.get_mut(asked) {
+            leg.sdp = 0;
         }
+        if let Some((of, _)) = self.peer(asked).and_then(|peer| self.place(peer)) {
+            self.put_back(of);
+        }
+    }
+
+    /// An offer of one leg to another. What that one has is kept until it has answered: [`Calls::taken`], [`Calls::put_back`].
+    pub(super) fn relay_offer<R: Media>(
+        &mut self,
+        media: &mut R,
+        from: Key,
+        to: Key,
+        sdp: &[u8],
+    ) -> Result<(), Refusal> {
+        let (from, to) = self.place(from).zip(self.place(to)).ok_or(Refusal::Gone)?;
+        self.set_aside(to);
+        let relayed = self.relay_to(media, from, to, Role::Offer, sdp);
+        if relayed.is_err() {
+            self.put_back(to.0);
+        }
+        relayed
+    }
+
+    /// Keeps what a side has, which is about to be offered something else.
+    pub(super) fn set_aside(&mut self, (call, side): (Key, Side)) {
+        if let Some(call) = self.calls.get_mut(call).filter(|call| call.former.is_none()) {
+            let text = core::mem::replace(call.sdp_mut(side), Text::EMPTY);
+            call.former = Some((side, text));
+        }
+    }
+
+    /// An offer was taken: what was before does not count any more.
+    pub(super) fn taken(&mut self, call: Key) {
+        let former = self.calls.get_mut(call).and_then(|call| call.former.take());
+        if let Some((_, mut text)) = former {
+            self.texts.free(&mut text);
+        }
+    }
+
+    /// An offer was not taken, or nobody stands by it any more: what was before counts.
+    pub(super) fn put_back(&mut self, call: Key) {
+        let Some(call) = self.calls.get_mut(call) else {
+            return;
+        };
+        if let Some((side, text)) = call.former.take() {
+            let mut offer = core::mem::replace(call.sdp_mut(side), text);
+            self.texts.free(&mut offer);
+        }
+    }
+
+    /// A leg has taken an offer that nobody stands by any more.
+    pub(super) fn goes_astray(&mut self, now: Instant, key: Key) {
+        self.legs.time(key, |leg| {
+            if leg.state == State::Up {
+                leg.astray = true;
+                leg.timer = now;
+            }
+        });
+    }
+
+    /// Offers a leg what it had before, if it is astray. False: it is not.
+    pub(super) fn call_back(&mut self, now: Instant, key: Key) -> bool {
+        if self.legs.get(key).is_none_or(|leg| !leg.astray) {
+            return false;
+        }
+        if !self.refresh_by_invite(now, key) {
+            self.legs.time(key, |leg| leg.timer = now + session::LATER);
+        }
+        true
     }
 
     /// A 2xx within a dialog: the answer to a re-INVITE, or a repetition because our ACK was lost.
@@ -155,13 +221,23 @@ impl<M> Calls<'_, M> {
         if first && refreshing {
             return self.on_refreshed(key, message, media);
         }
-        let Some(asker) = asker else { return };
+        let Some(asker) = asker else {
+            // Whoever offered this has gone, or goes another way.
+            if first && !delayed_offer {
+                self.goes_astray(now, key);
+            }
+            return;
+        };
         if let Some(leg) = self.legs.get_mut(key) {
             leg.sdp = fingerprint(message.body());
+            leg.astray = false;
         }
         self.learn_target(key, message);
         let role = if delayed_offer { Role::Offer } else { Role::Answer };
         if self.relay_leg(media, key, role, message.body()).is_ok() {
+            if let Some((call, _)) = self.place(key) {
+                self.taken(call);
+            }
             return self.answer_asked(now, asker);
         }
         // One side has changed its session, and the other does not follow.
@@ -176,6 +252,7 @@ impl<M> Calls<'_, M> {
         self.learn_target(key, message);
         let body = message.body();
         let Some(leg) = self.legs.get_mut(key) else { return };
+        leg.astray = false;
         if !body.is_empty() && core::mem::replace(&mut leg.sdp, fingerprint(body)) != fingerprint(body) {
             let _ = self.relay_leg(media, key, Role::Answer, body);
         }

@@ -144,10 +144,11 @@ impl<M> Calls<'_, M> {
 
     fn on_gone(&mut self, tx: TxId, key: Key) {
         let Some(leg) = self.legs.get_mut(key) else { return };
+        let mut withdrawn = None;
         if let Some(call) = self.calls.get_mut(leg.call) {
             // Nobody asks for this answer any more.
             if call.update.tx == tx {
-                call.update.open = false;
+                withdrawn = core::mem::take(&mut call.update.open).then_some(call.update.to);
                 self.texts.free(&mut call.update.head);
             }
             if call.passed.tx == tx {
@@ -158,6 +159,10 @@ impl<M> Calls<'_, M> {
         if leg.invite == Some(tx) {
             leg.invite = None;
         }
+        if let Some((call, _)) = withdrawn.and_then(|to| self.place(to)) {
+            self.put_back(call);
+        }
+        let Some(leg) = self.legs.get(key) else { return };
         // An INVITE before its last one may end first.
         if leg.state == State::Over && leg.invite.is_none() {
             self.remove_leg(key);
@@ -219,7 +224,7 @@ impl<M> Calls<'_, M> {
         match state {
             State::Up if inviting => self.stop_reinvite(now, key),
             State::Up if self.joins_again(key) => self.join_again(now, key),
-            State::Up if self.on_session(now, key) => {}
+            State::Up if self.call_back(now, key) || self.on_session(now, key) => {}
             State::Up if silent => self.probe(now, key),
             // It is just asked something else, whose answer says as much.
             State::Up => self.rest(now, key),

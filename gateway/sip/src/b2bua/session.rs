@@ -11,7 +11,7 @@ pub(super) const MIN_SE: u16 = 90;
 /// What those are asked for whom we call, seconds.
 const USUAL: u16 = 1_800;
 /// A refresh that could not be sent, or found no ear, is tried again after this.
-const LATER: Duration = Duration::from_secs(5);
+pub(super) const LATER: Duration = Duration::from_secs(5);
 
 /// Who keeps a session alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +212,14 @@ impl<M> Calls<'_, M> {
         if leg.features.has(Features::UPDATE) {
             return self.ask(now, key, Asking::Refresh, Priority::Reserved);
         }
+        self.refresh_by_invite(now, key)
+    }
+
+    /// Offers a leg what it has. False: not now.
+    pub(super) fn refresh_by_invite(&mut self, now: Instant, key: Key) -> bool {
+        let Some(leg) = self.legs.get(key) else {
+            return false;
+        };
         let call = self.calls.get(leg.call);
         let has_sdp = call.is_some_and(|call| !call.sdp(leg.side).is_empty());
         let quiet = self.is_quiet(key) && self.peer(key).is_none_or(|peer| self.is_quiet(peer));
@@ -235,6 +243,11 @@ impl<M> Calls<'_, M> {
     ) {
         let glare = self.glare(key);
         let Some(leg) = self.legs.get_mut(key) else { return };
+        if leg.astray && !matches!(status, 408 | 481 | 491 | 500) {
+            // It does not want back what it had: once is enough.
+            leg.astray = false;
+            return self.rest(now, key);
+        }
         let again = match status {
             // RFC 3261 §12.2.1.2: these end the dialog.
             408 | 481 => return self.dialog_lost(now, key),

@@ -207,10 +207,16 @@ impl<M> Calls<'_, M> {
         let Some([sdp]) = self.texts.read(call.sdp(of.other()), self.paper.blank()) else {
             return false;
         };
+        let Ok(offer) = self.texts.store([sdp]) else {
+            return false;
+        };
+        self.set_aside((to, towards));
         let Some(call) = self.calls.get_mut(to) else {
             return false;
         };
-        self.texts.replace(call.sdp_mut(towards), [sdp]).is_ok()
+        let mut before = core::mem::replace(call.sdp_mut(towards), offer);
+        self.texts.free(&mut before);
+        true
     }
 
     /// A re-INVITE of ours, with what is kept for the leg or without an offer. False: there is no room.
@@ -269,14 +275,18 @@ impl<M> Calls<'_, M> {
             leg.inviting = false;
             leg.timer = leg.rest(now, probe);
             leg.sdp = fingerprint(message.body());
+            leg.astray = false;
             leg.ack = if offers { Ack::WaitsForPeer } else { Ack::Due };
         });
         self.learn_target(key, message);
         let place = self.place(other);
         let taken = place.is_some_and(|to| {
-            let role = if offers { Role::Offer } else { Role::Answer };
-            self.relay_to(media, (call, side), to, role, message.body())
-                .is_ok()
+            let body = message.body();
+            let relayed = match offers {
+                true => self.relay_offer(media, key, other, body),
+                false => self.relay_to(media, (call, side), to, Role::Answer, body),
+            };
+            relayed.is_ok()
         });
         let (stays, new) = if offers { (with, call) } else { (call, with) };
         if !taken || offers && !self.reinvite(now, other, false) {
@@ -285,6 +295,7 @@ impl<M> Calls<'_, M> {
         if offers {
             return;
         }
+        self.taken(call);
         // The new side gets its answer: to its offer in a 2xx, or to its INVITE.
         let waits = |call: &&mut Call<M>| call.stage == Stage::Waiting;
         if let Some(waiting) = self.calls.get_mut(new).filter(waits) {
@@ -386,13 +397,14 @@ impl<M> Calls<'_, M> {
         };
         let with = core::mem::replace(&mut link.with, Key::NONE);
         let stays = link.leg;
-        // A refused offer is kept for it: no refresh can be answered from that.
+        self.put_back(call);
         if let Some(leg) = self.legs.get_mut(stays) {
             leg.sdp = 0;
         }
         let Some(other) = self.calls.get_mut(with).and_then(|call| call.moving.take()) else {
             return;
         };
+        self.put_back(with);
         self.legs.time(other.leg, |leg| {
             leg.sdp = 0;
             if leg.ack == Ack::WaitsForPeer {

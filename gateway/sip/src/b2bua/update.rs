@@ -103,12 +103,10 @@ impl<M> Calls<'_, M> {
         if !quiet {
             return Err(491);
         }
-        let (from, towards) = self.place(key).zip(self.place(to)).ok_or(481u16)?;
         self.keep_update(call_key, message, flow)
             .map_err(Refusal::status)?;
         if !fits {
-            let relayed = self.relay_to(media, from, towards, Role::Offer, body);
-            relayed.map_err(Refusal::status)?;
+            self.relay_offer(media, key, to, body).map_err(Refusal::status)?;
         }
         if let Some(call) = self.calls.get_mut(call_key) {
             (call.update.leg, call.update.to, call.update.tx, call.update.open) = (key, to, tx, true);
@@ -128,6 +126,9 @@ impl<M> Calls<'_, M> {
             false => up && self.reinvite(now, to, false),
         };
         if !asked {
+            if let Some((of, _)) = self.place(to) {
+                self.put_back(of);
+            }
             self.answer_update(now, call_key, 500);
         } else if let Some(leg) = self.legs.get_mut(key) {
             leg.sdp = fingerprint(body);
@@ -184,7 +185,12 @@ impl<M> Calls<'_, M> {
         message: Option<&Message<'_>>,
         media: &mut R,
     ) {
-        let Some(updater) = self.updater(key) else { return };
+        let Some(updater) = self.updater(key) else {
+            if status < 300 && message.is_some() {
+                self.goes_astray(now, key);
+            }
+            return;
+        };
         let asker = self.calls.get(updater).map_or(Key::NONE, |call| call.update.leg);
         let answer = message.filter(|_| status < 300);
         let relayed = answer.is_some_and(|message| {
@@ -192,9 +198,15 @@ impl<M> Calls<'_, M> {
             let places = self.place(key).zip(self.place(asker));
             places.is_some_and(|(from, to)| self.relay_to(media, from, to, Role::Answer, body).is_ok())
         });
+        if let Some((call, _)) = self.place(key) {
+            match relayed {
+                true => self.taken(call),
+                false => self.put_back(call),
+            }
+        }
         for key in [key, asker] {
             if let Some(leg) = self.legs.get_mut(key).filter(|_| !relayed) {
-                // What is kept for the other side is the refused offer: no refresh can be answered from it.
+                // The other side does not have what was offered last: no refresh can be answered from it.
                 leg.sdp = 0;
             }
         }

@@ -150,7 +150,8 @@ fn offers_and_answers_are_told_apart(kind: Kind) {
     assert!(!b.calls.negotiates(call.key));
     hear(&mut b, ALICE, &alice(2).request("ACK", "i2", ""));
     b.seen.clear();
-    hear(&mut b, BOB, &call.bob_sends("INVITE", 1, ANSWER));
+    let held = format!("{ANSWER}a=sendonly\r\n");
+    hear(&mut b, BOB, &call.bob_sends("INVITE", 1, &held));
     let invite = b.expect(ALICE, "INVITE");
     hear(&mut b, ALICE, &answer(&invite, 200, "", OFFER));
     assert!(!b.calls.negotiates(call.key));

@@ -263,6 +263,10 @@ fn in_nobodys_place(kind: Kind) {
         if gives_up {
             b.rx(ALICE, &answer(&invite, 200, "alice", OFFER));
             b.expect(ALICE, "ACK");
+            let invite = b.expect(ALICE, "INVITE");
+            assert_eq!(invite.body(), ANSWER, "what Bob has said");
+            b.rx(ALICE, &answer(&invite, 200, "alice", OFFER));
+            b.expect(ALICE, "ACK");
         } else {
             b.expect(CAROL, "488");
         }

@@ -4,6 +4,7 @@
 //! than the last INVITE), `bob UPDATE sdp`, nothing (time goes by). What follows a `+` is a header line more. Out: to whom, what,
 //! and after a `+` what is to be found in it, after a `-` what is not. `lost`: what would go out at this time is not looked at.
 
+mod former;
 mod offers;
 mod races;
 mod reliable;

@@ -16,6 +16,7 @@ suite! {
     attended_and_refused
     attended_and_the_transferor_hangs_up_first
     attended_and_the_new_side_hangs_up_meanwhile
+    the_new_side_hangs_up_and_the_answer_comes_all_the_same
     a_reinvite_meets_one
     reinvites_and_transfers
     twice
@@ -401,6 +402,9 @@ fn the_transferee_refuses(kind: Kind) {
     b.drain();
     notified(&mut b, BOB, "488");
     b.quiet();
+    // What she has is what she had, and not what she refused.
+    let mut sdp = [0; SDP_MAX];
+    assert_eq!(b.calls.sdp(call, Side::Caller, &mut sdp), Some(ANSWER.as_bytes()));
     b.rx(BOB, &t.bob_sends("BYE", 2, ""));
     b.expect(ALICE, "BYE");
     b.nothing_left();
@@ -623,6 +627,40 @@ fn attended_and_the_new_side_hangs_up_meanwhile(kind: Kind) {
     b.drain();
     notified(&mut b, BOB, "480");
     b.rx(BOB, &t.bob_sends("BYE", 2, ""));
+    b.expect(ALICE, "BYE");
+    b.nothing_left();
+}
+
+/// Who stays has taken the offer of somebody who is not there any more: she is offered again what she had.
+fn the_new_side_hangs_up_and_the_answer_comes_all_the_same(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let t = b.talking();
+    let call = refer(&mut b, BOB, &t.bob_sends("REFER", 1, ""), None, true);
+    notified(&mut b, BOB, "100");
+    let (new, invite) = call_to(&mut b, CAROL);
+    b.rx(CAROL, &answer(&invite, 200, "carol", CAROLS));
+    let leg = answered(&mut b, new);
+    b.calls.join(b.now, call, leg).unwrap();
+    b.drain();
+    let moved = b.expect(ALICE, "INVITE");
+    assert_eq!(moved.body(), CAROLS);
+    b.rx(CAROL, &from_callee(&invite, "carol", "BYE", 1, ""));
+    b.expect(CAROL, "200");
+    assert!(b.told().contains(&Event::Parted { call, status: 480 }));
+    assert!(b.calls.stay(call));
+    b.calls.report(b.now, call, 480, true);
+    b.drain();
+    notified(&mut b, BOB, "480");
+    b.quiet();
+    b.rx(ALICE, &answer(&moved, 200, "alice", AGAIN));
+    b.expect(ALICE, "ACK");
+    let back = b.expect(ALICE, "INVITE");
+    assert_eq!(back.body(), ANSWER);
+    b.rx(ALICE, &answer(&back, 200, "alice", AGAIN));
+    b.expect(ALICE, "ACK");
+    b.quiet();
+    b.rx(BOB, &t.bob_sends("BYE", 2, ""));
+    b.expect(BOB, "200");
     b.expect(ALICE, "BYE");
     b.nothing_left();
 }
