@@ -1,13 +1,15 @@
 //! Park (パーク保留, R29): a call waits in a slot of the box until a phone takes it.
 //!
 //! A slot is a terminal within the box: it answers every call at once and plays a tone. To park is a blind transfer to it, to take
-//! a parked call is a transfer from it to who dials, and who parked is called back by one as well.
+//! a parked call is a transfer from it to who dials, and who parked is called back by one as well: at first its phone, and later
+//! all that ring with it.
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use shared::dial::ParkSlot;
 use shared::id::IdKey;
+use shared::ring::To;
 use sip::b2bua::{Cause, Side, Target};
 use sip::pool::Key;
 use sip::sdp::Sdp;
@@ -39,6 +41,8 @@ pub(crate) struct Parked {
     pub slot: ParkSlot,
     /// The ID whose terminal parked it.
     by: IdKey,
+    /// It was forgotten before.
+    again: bool,
 }
 
 /// The slot that a flow belongs to.
@@ -91,7 +95,11 @@ impl Gateway<'_> {
         }
         let shown = address("", slot, &self.site.sys.realm);
         let mut meta = self.meta(now, Kind::Inside, start, Some(phone));
-        meta.parked = Some(Parked { slot, by: phone });
+        meta.parked = Some(Parked {
+            slot,
+            by: phone,
+            again: false,
+        });
         // Nobody is called by it.
         meta.written = [true; 2];
         let call = self.open(now, start, meta)?;
@@ -159,11 +167,24 @@ impl Gateway<'_> {
             // It rings already, or somebody is taking the call.
             return true;
         }
-        match self.recall(now, of, parked.by) {
+        let to = match parked.again {
+            true => self.group_of(parked.by),
+            false => None,
+        };
+        if let Some(parked) = self.calls.meta_mut(call).and_then(|meta| meta.parked.as_mut()) {
+            parked.again = true;
+        }
+        match self.recall(now, of, to.unwrap_or(To::Extension(parked.by))) {
             Ok(recall) => self.calls.set_deadline(recall, Some(now + RINGS)),
             Err(No(status, _)) => self.transfer_failed(now, of, status),
         }
         true
+    }
+
+    /// The first number that this ID's terminals ring for together with others.
+    fn group_of(&self, id: IdKey) -> Option<To> {
+        let rep = self.site.reps.iter().find(|rep| rep.ring.contains(id))?;
+        Some(To::Number(rep.number))
     }
 
     /// Is who stays in this call parked?

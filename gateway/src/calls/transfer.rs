@@ -4,6 +4,7 @@
 //! (R15), while the called side is shown who it will talk with. What is refused after the REFER was taken is told by NOTIFY: a
 //! refusal of the REFER itself could end the transferor's dialog (RFC 5057 §5.1).
 
+use core::fmt::Write as _;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
@@ -252,20 +253,25 @@ impl Gateway<'_> {
         let called = meta
             .departs
             .filter(|_| !again)
-            .and_then(|key| self.recall(now, call, key).ok());
+            .and_then(|key| self.recall(now, call, To::Extension(key)).ok());
         if called.is_none() {
             self.calls.release(now, call, Some(Cause::NO_ANSWER));
         }
     }
 
-    /// Rings the transferor's phones for who was to be transferred.
-    pub(super) fn recall(&mut self, now: Instant, of: Key, transferor: IdKey) -> Result<Key, No> {
+    /// Rings the transferor, or whoever else is wanted, for who was to be transferred.
+    pub(super) fn recall(&mut self, now: Instant, of: Key, to: To) -> Result<Key, No> {
         let from = self.staying_party(of);
         let from = from.as_str();
-        let id = self.site.id(transferor).ok_or(No(404, None))?;
         let mut dialled = Party::new();
-        // An extension is shorter.
-        let _ = core::fmt::Write::write_fmt(&mut dialled, format_args!("{}", id.extension));
+        // Extensions and numbers are shorter.
+        let _ = match to {
+            To::Extension(key) => {
+                let id = self.site.id(key).ok_or(No(404, None))?;
+                write!(dialled, "{}", id.extension)
+            }
+            To::Number(number) => write!(dialled, "{}", number.digits()),
+        };
         let start = Start::Transfer {
             of,
             from,
@@ -280,9 +286,17 @@ impl Gateway<'_> {
         let call = self.open(now, start, meta)?;
         let realm = &self.site.sys.realm;
         let shown = address(self.label(from), from, realm);
-        let to = address("", &dialled, realm);
-        if self.present(now, call, &shown, &to, "") {
-            self.ring(now, call, Call::new(To::Extension(transferor)));
+        let called = address("", &dialled, realm);
+        if self.present(now, call, &shown, &called, "") {
+            let waits = self.calls.staying(of).and_then(|leg| self.terminal_of(leg));
+            self.ring(
+                now,
+                call,
+                Call {
+                    from: waits,
+                    ..Call::new(to)
+                },
+            );
         }
         Ok(call)
     }

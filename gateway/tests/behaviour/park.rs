@@ -447,12 +447,16 @@ fn forgotten() {
     wait_awake(&mut o, 30);
     stops(&mut o, &invite, "cause=19");
     o.quiet();
-    // Two minutes after it began to ring it rings again; somebody else takes the call.
+    // Two minutes after it began to ring it rings again, and so do the others of its group; one of them, which is busy with
+    // something, takes the call.
     wait_awake(&mut o, 89);
     o.quiet();
     wait_awake(&mut o, 1);
-    let invite = o.expect(phone(1).address, "INVITE");
+    let [invite, other] = [1, 2].map(|n| o.expect(phone(n).address, "INVITE"));
     o.answer(&invite, 180);
+    o.answer(&other, 486);
+    o.expect(other.peer, "ACK");
+    o.quiet();
     let taker = takes(&mut o, 2, "**01", &stays, "p1");
     stops(&mut o, &invite, "cause=200");
     stopped(&mut o, 0);
