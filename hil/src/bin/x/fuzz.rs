@@ -118,7 +118,9 @@ fn clean(program: &Path, sources: &Path, folder: &Path, name: &str, seconds: u64
         .rfind(|line| line.starts_with("Done "))
         .unwrap_or("FAILED");
     println!("{name:<14} {last}");
-    if !passed {
+    if passed {
+        println!("figure fuzz.{name}.hours {:.3} h", seconds as f64 / 3_600.0);
+    } else {
         said.lines()
             .filter(|line| {
                 line.contains("panicked") || line.contains("ERROR") || line.contains("unit written")
