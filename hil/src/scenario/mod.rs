@@ -25,6 +25,8 @@ pub struct Scenario {
     pub about: &'static str,
     /// Does it need the firmware image?
     pub image: bool,
+    /// It waits most of the time, for other people's timers: it is told beside others of the kind.
+    pub waits: bool,
     /// Tells it.
     pub tell: fn(&Run) -> Result<()>,
 }
@@ -35,6 +37,7 @@ pub const ALL: &[Scenario] = &[
         name: "rig-phones",
         about: "the rig's phones and the carrier hear one another, without a box",
         image: false,
+        waits: false,
         tell: rig::phones,
     },
     of_box(
@@ -83,26 +86,6 @@ pub const ALL: &[Scenario] = &[
         faults::no_dhcp_at_boot,
     ),
     of_box(
-        "dhcp-gone-in-operation",
-        "the address is kept beyond the lease",
-        faults::no_dhcp_in_operation,
-    ),
-    of_box(
-        "router-vanishes",
-        "names, time, addresses and calls go on without the router",
-        network::router_vanishes,
-    ),
-    of_box(
-        "two-dhcp-servers",
-        "the box gives addresses while nobody else does, and falls silent when the router is back",
-        network::two_dhcp_servers,
-    ),
-    of_box(
-        "renumbering",
-        "the office gets another network: the box and the phones find each other again",
-        network::renumbering,
-    ),
-    of_box(
         "silent-cloud",
         "a broker and a trunk that accept and stay silent",
         faults::silent_cloud,
@@ -132,6 +115,26 @@ pub const ALL: &[Scenario] = &[
         "loss, duplicates, jitter and reordering around the box",
         faults::bad_network,
     ),
+    waiting(
+        "dhcp-gone-in-operation",
+        "the address is kept beyond the lease",
+        faults::no_dhcp_in_operation,
+    ),
+    waiting(
+        "router-vanishes",
+        "names, time, addresses and calls go on without the router",
+        network::router_vanishes,
+    ),
+    waiting(
+        "two-dhcp-servers",
+        "the box gives addresses while nobody else does, and falls silent when the router is back",
+        network::two_dhcp_servers,
+    ),
+    waiting(
+        "renumbering",
+        "the office gets another network: the box and the phones find each other again",
+        network::renumbering,
+    ),
 ];
 
 const fn of_box(name: &'static str, about: &'static str, tell: fn(&Run) -> Result<()>) -> Scenario {
@@ -139,7 +142,15 @@ const fn of_box(name: &'static str, about: &'static str, tell: fn(&Run) -> Resul
         name,
         about,
         image: true,
+        waits: false,
         tell,
+    }
+}
+
+const fn waiting(name: &'static str, about: &'static str, tell: fn(&Run) -> Result<()>) -> Scenario {
+    Scenario {
+        waits: true,
+        ..of_box(name, about, tell)
     }
 }
 
@@ -148,6 +159,7 @@ pub const DEMO: Scenario = Scenario {
     name: "demo",
     about: "an office with a box: calls with the cloud alive and with the cloud dead",
     image: true,
+    waits: false,
     tell: demo::tell,
 };
 
@@ -156,5 +168,6 @@ pub const BENCH: Scenario = Scenario {
     name: "bench-firmware",
     about: "how fast the image starts and how many instructions a request takes",
     image: true,
+    waits: false,
     tell: bench::tell,
 };

@@ -1,11 +1,12 @@
-//! `cargo x hil`: every scenario in namespaces of its own, one after the other.
+//! `cargo x hil`: every scenario in namespaces of its own, one after the other, and those that only wait at once.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use hil::run::Run;
 use hil::scenario::{ALL, Scenario};
 use hil::world;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 #[derive(Default, clap::Args)]
 pub struct Arguments {
@@ -45,18 +46,36 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.no_build && chosen.iter().any(|scenario| scenario.image) {
         crate::build::rig()?;
     }
+    let (waiting, others): (Vec<&Scenario>, Vec<_>) = chosen.iter().partition(|scenario| scenario.waits);
     let mut failed = Vec::new();
-    for scenario in &chosen {
+    for scenario in others {
         println!("{}: {}", scenario.name, scenario.about);
         let start = Instant::now();
         let passed = world::enter(&["hil", scenario.name])? == ExitCode::SUCCESS;
-        let verdict = if passed { "ok" } else { "FAILED" };
-        println!(
-            "{}: {verdict} in {:.1} s\n",
-            scenario.name,
-            start.elapsed().as_secs_f64()
-        );
-        if !passed {
+        if !verdict(scenario, passed, start.elapsed()) {
+            failed.push(scenario.name);
+        }
+    }
+    // What each of them says comes when all are over.
+    let together = thread::scope(|scope| {
+        let told: Vec<_> = waiting
+            .iter()
+            .map(|scenario| {
+                scope.spawn(|| -> Result<_> {
+                    let start = Instant::now();
+                    let output = world::command(&["hil", scenario.name])?.output()?;
+                    Ok((output, start.elapsed()))
+                })
+            })
+            .collect();
+        told.into_iter().map(|told| told.join()).collect::<Vec<_>>()
+    });
+    for (scenario, told) in waiting.iter().zip(together) {
+        let (output, took) = told.map_err(|_| anyhow!("{} panicked", scenario.name))??;
+        println!("{}: {}", scenario.name, scenario.about);
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        if !verdict(scenario, output.status.success(), took) {
             failed.push(scenario.name);
         }
     }
@@ -71,6 +90,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn verdict(scenario: &Scenario, passed: bool, took: Duration) -> bool {
+    let verdict = if passed { "ok" } else { "FAILED" };
+    println!("{}: {verdict} in {:.1} s\n", scenario.name, took.as_secs_f64());
+    passed
 }
 
 /// Tells one scenario, inside.
