@@ -9,9 +9,10 @@ use contract::derive::SiteError;
 use media::g711::Law;
 use media::prompt::Prompt;
 use media::relay::{Remote, Side};
-use shared::id::{BoxId, ContractId};
+use shared::id::{ContractId, IdKey};
 use shared::record::{CallLeg, Stamp};
 use shared::sync::{Event, EventBody, EventId};
+use sip::digest::Ha1;
 use sip::{Instant, Transport};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -43,7 +44,7 @@ pub enum EdgeEvent {
 #[derive(Debug)]
 enum Write {
     Record(ContractId, Box<Event>),
-    Trunk(BoxId, Option<String>),
+    Registration(String, Option<String>),
 }
 
 /// The relays of all calls.
@@ -247,9 +248,9 @@ impl Edge {
                     // The writer ends after this.
                     let _ = self.writes.send(Write::Record(contract, Box::new(event)));
                 }
-                Output::Trunk { id, contact } => {
-                    info!(%id, contact, "trunk");
-                    let _ = self.writes.send(Write::Trunk(id, contact));
+                Output::Registration { peer, user, contact } => {
+                    info!(?peer, user, contact, "registration");
+                    let _ = self.writes.send(Write::Registration(user, contact));
                 }
             }
         }
@@ -298,17 +299,24 @@ pub async fn directory(db: &Db) -> Result<Directory> {
         id: account.id,
         contract: account.contract,
         site: account.site,
-        realm: account.realm,
-        ha1: sip::digest::Ha1 {
+        ha1: Ha1 {
             md5: account.ha1_md5,
             sha256: account.ha1_sha256,
         },
     });
     let (realm, stored) = (db.realm().await?, db.stored().await?);
+    let mut secrets: HashMap<ContractId, HashMap<IdKey, Ha1>> = HashMap::new();
+    for (contract, of) in db.credentials().await? {
+        let (md5, sha256) = (of.ha1_md5, of.ha1_sha256);
+        secrets.entry(contract).or_default().insert(of.key, Ha1 { md5, sha256 });
+    }
     let offices = stored
         .iter()
         .filter_map(|stored| match office(&stored.contract, &realm) {
-            Ok(office) => Some(office),
+            Ok(office) => Some(Office {
+                secrets: secrets.remove(&stored.contract.id).unwrap_or_default(),
+                ..office
+            }),
             // A contract begins so.
             Err(SiteError::NoIds | SiteError::NoSite) => None,
             Err(error) => {
@@ -319,7 +327,7 @@ pub async fn directory(db: &Db) -> Result<Directory> {
     Ok(Directory::new(&realm, offices, accounts))
 }
 
-/// A contract as its calls need it. One without site or ID has no calls yet; whatever else keeps it from them is a fault.
+/// A contract as its calls need it, without passwords. One without site or ID has no calls yet; whatever else keeps it from them is a fault.
 pub fn office(contract: &Contract, realm: &str) -> Result<Office, SiteError> {
     let first = contract.sites.first().ok_or(SiteError::NoSite)?;
     let line = |(number, _)| {
@@ -331,6 +339,7 @@ pub fn office(contract: &Contract, realm: &str) -> Result<Office, SiteError> {
         lines: contract.numbers().map(line).collect(),
         schedules: contract.schedules.clone(),
         blocks: contract.blocks.clone(),
+        ..Office::default()
     })
 }
 
@@ -371,13 +380,13 @@ async fn write(db: Db, mut queue: mpsc::UnboundedReceiver<Write>) {
     }
 }
 
-/// Writes what is first: all records up to the next change of a trunk in one transaction, or that change.
+/// Writes what is first: all records up to the next registration in one transaction, or that registration.
 async fn write_first(db: &Db, waiting: &VecDeque<Write>) -> Result<usize> {
     let records: Vec<_> = waiting
         .iter()
         .map_while(|write| match write {
             Write::Record(contract, event) => Some((*contract, Event::clone(event))),
-            Write::Trunk(..) => None,
+            Write::Registration(..) => None,
         })
         .take(256)
         .collect();
@@ -386,8 +395,8 @@ async fn write_first(db: &Db, waiting: &VecDeque<Write>) -> Result<usize> {
         debug!(records = records.len(), "stored");
         return Ok(records.len());
     }
-    if let Some(Write::Trunk(id, contact)) = waiting.front() {
-        db.set_trunk(*id, contact.as_deref()).await?;
+    if let Some(Write::Registration(user, contact)) = waiting.front() {
+        db.set_registration(user, contact.as_deref()).await?;
     }
     Ok(1)
 }

@@ -1,8 +1,9 @@
-//! The cloud's call engine without I/O: boxes register their trunks, calls go between them and the carrier.
+//! The cloud's call engine without I/O: boxes register their trunks, phones themselves while their box is away, and calls go
+//! between them and the carrier.
 //!
 //! ```text
 //! handle(now, Input)     a message, a closed connection, another directory
-//! poll(now, buffer)      until None: what to send, records to keep, trunks that came and went
+//! poll(now, buffer)      until None: what to send, records to keep, who came and went
 //! next_deadline()        when to poll again at the latest
 //! ```
 //!
@@ -13,10 +14,10 @@ mod bridge;
 mod directory;
 mod limit;
 mod record;
+mod registrar;
 mod route;
 #[cfg(test)]
 mod tests;
-mod trunk;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use shared::channels::{self, Use};
 use shared::guard::Guard;
 use shared::record::{CallLeg, Stamp};
-use shared::{BoxId, ContractId, IdKey, Number, SessionId};
+use shared::{BoxId, ContractId, IdKey, Number, SessionId, dial};
 use sip::b2bua::{self, Calls, Cause, Receive};
 use sip::digest::{Nonces, Used};
 use sip::pool::Key;
@@ -35,10 +36,10 @@ use sip::{Fault, Flow, Instant, Message, Method, Name, Rejected, Transport, Writ
 use bridge::Bridge;
 use limit::Limiter;
 use record::{Meta, Rings};
-use trunk::{Stream, Trunk};
+use registrar::{Registration, Stream};
 
 pub use bridge::Relays;
-pub use directory::{Account, Directory, Office};
+pub use directory::{Account, Directory, Line, Office, Peer};
 pub use record::Kind;
 pub(crate) use route::caller;
 
@@ -150,10 +151,12 @@ pub enum Output<'b> {
         /// What is known of it.
         leg: CallLeg,
     },
-    /// A box's trunk came, or went.
-    Trunk {
-        /// The box.
-        id: BoxId,
+    /// A box's trunk or a phone came, or went.
+    Registration {
+        /// Who.
+        peer: Peer,
+        /// Its user name.
+        user: String,
         /// Where it is registered now.
         contact: Option<String>,
     },
@@ -203,17 +206,34 @@ pub struct Registered {
     pub expires: Instant,
 }
 
+/// A phone that is registered here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sheltered {
+    /// The ID it has.
+    pub line: Line,
+    /// The way it is heard and called by.
+    pub flow: Flow,
+    /// The URI of its Contact.
+    pub contact: String,
+    /// When it registered by this way.
+    pub since: Instant,
+    /// When the registration ends unless refreshed.
+    pub expires: Instant,
+}
+
 /// Counted oddities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Datagrams from neither the carrier nor anyone else known.
+    /// Datagrams of nobody known that register nothing.
     pub foreign: u64,
     /// What could not be read as SIP.
     pub malformed: u64,
     /// Requests on a connection that had to register first.
     pub unregistered: u64,
-    /// Wrong passwords and unknown boxes.
+    /// Wrong passwords and unknown boxes and phones.
     pub refused: u64,
+    /// Phones that wanted to register while their box is there.
+    pub sent_home: u64,
     /// Requests of an address that asked too often.
     pub limited: u64,
     /// Calls refused for want of a channel (R15).
@@ -230,7 +250,7 @@ enum Queued {
     Send { flow: Flow, bytes: Vec<u8> },
     Close(Flow),
     Record(ContractId, Box<CallLeg>),
-    Trunk(BoxId, Option<String>),
+    Registration(Peer, String, Option<String>),
 }
 
 /// The engine. `R` runs the media relays.
@@ -241,12 +261,14 @@ pub struct Pbx<R> {
     directory: Box<Directory>,
     nonces: Nonces<Vec<Used>>,
     streams: HashMap<Flow, Stream>,
-    trunks: HashMap<BoxId, Trunk>,
+    registrations: HashMap<Peer, Registration>,
+    /// Who is registered by which way.
+    ways: HashMap<Flow, Vec<Peer>>,
     limiter: Limiter,
     /// Who called 110, 118 or 119 a short while ago.
     guards: HashMap<ContractId, Guard>,
     out: VecDeque<Queued>,
-    /// Nothing of a connection or trunk is due earlier.
+    /// Nothing of a connection or registration is due earlier.
     earliest: Instant,
     random: u64,
     wall: Option<(Instant, u64)>,
@@ -269,7 +291,7 @@ impl<R: Relays> Pbx<R> {
             agent: AGENT,
             probe: Duration::from_secs(60),
             timers: Timers::default(),
-            // The boxes' phones have their transfers from the boxes, and carriers none: 405.
+            // Phones have their transfers from their boxes, and carriers none: 405.
             transfers: false,
         };
         let mut calls = Calls::new(storage, [a, b], settings);
@@ -279,10 +301,11 @@ impl<R: Relays> Pbx<R> {
             calls,
             media: Bridge::new(relays),
             directory: Box::default(),
-            // A box challenges itself anew with every refresh: few nonces live at once.
+            // Whoever refreshes is challenged anew: few nonces live at once.
             nonces: Nonces::new(vec![Used::NONE; 16_384], [c, d], Duration::from_secs(120)),
             streams: HashMap::new(),
-            trunks: HashMap::new(),
+            registrations: HashMap::new(),
+            ways: HashMap::new(),
             limiter: Limiter::default(),
             guards: HashMap::new(),
             out: VecDeque::new(),
@@ -312,8 +335,8 @@ impl<R: Relays> Pbx<R> {
             Input::Pong { flow } => _ = self.hears(now, flow),
             Input::StreamClosed { flow } => self.on_closed(now, flow),
             Input::Directory(directory) => {
-                self.directory = directory;
-                self.on_directory(now);
+                let before = std::mem::replace(&mut self.directory, directory);
+                self.on_directory(now, &before);
             }
             Input::Played { call } => self.on_played(now, Key::from_bits(call)),
             Input::WallClock { unix_ms } => self.wall = Some((now, unix_ms)),
@@ -327,7 +350,9 @@ impl<R: Relays> Pbx<R> {
                 match queued {
                     Queued::Close(flow) => return Some(Output::CloseStream { flow }),
                     Queued::Record(contract, leg) => return Some(Output::Record { contract, leg: *leg }),
-                    Queued::Trunk(id, contact) => return Some(Output::Trunk { id, contact }),
+                    Queued::Registration(peer, user, contact) => {
+                        return Some(Output::Registration { peer, user, contact });
+                    }
                     Queued::Send { flow, bytes } => match buffer.get_mut(..bytes.len()) {
                         Some(room) if self.reaches(&flow) => {
                             room.copy_from_slice(&bytes);
@@ -386,15 +411,36 @@ impl<R: Relays> Pbx<R> {
 
     /// The trunks that can be called.
     pub fn trunks(&self) -> impl Iterator<Item = Registered> {
-        let online = self.trunks.iter().filter(|(_, trunk)| trunk.is_there());
-        online.map(|(id, trunk)| Registered {
-            id: *id,
-            peer: trunk.flow.peer,
-            contact: trunk.contact.clone(),
-            boot: trunk.boot,
-            since: trunk.since,
-            expires: trunk.expires,
+        self.registered().filter_map(|(peer, way)| match peer {
+            Peer::Box(id) => Some(Registered {
+                id,
+                peer: way.flow.peer,
+                contact: way.contact.clone(),
+                boot: way.boot(),
+                since: way.since,
+                expires: way.expires,
+            }),
+            Peer::Phone(_) => None,
         })
+    }
+
+    /// The phones that are registered here.
+    pub fn phones(&self) -> impl Iterator<Item = Sheltered> {
+        self.registered().filter_map(|(peer, way)| match peer {
+            Peer::Phone(line) => Some(Sheltered {
+                line,
+                flow: way.flow,
+                contact: way.contact.clone(),
+                since: way.since,
+                expires: way.expires,
+            }),
+            Peer::Box(_) => None,
+        })
+    }
+
+    fn registered(&self) -> impl Iterator<Item = (Peer, &Registration)> {
+        let there = self.registrations.iter().filter(|(_, way)| way.is_there());
+        there.map(|(peer, way)| (*peer, way))
     }
 
     /// Calls with the outside that a contract has now (R15).
@@ -428,18 +474,10 @@ impl<R: Relays> Pbx<R> {
     }
 
     fn on_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        if flow.peer.ip() != self.config.carrier.ip() {
-            self.counters.foreign += 1;
-            return;
-        }
-        let message = match Message::parse_datagram(bytes) {
-            Ok(message) => message,
-            Err(rejected) => return self.on_rejected(flow, &rejected),
-        };
-        match self.receive(now, flow, &message) {
-            Receive::Invite { tx } => self.carrier_calls(now, tx, flow, &message),
-            Receive::Request { tx } => self.on_request(now, tx, flow, &message),
-            Receive::Refer { .. } | Receive::Done => {}
+        match Message::parse_datagram(bytes) {
+            Ok(message) => self.on_sip(now, flow, &message),
+            Err(rejected) if rejected.fault == Fault::KeepAlive => {}
+            Err(rejected) => self.on_unread(now, flow, &rejected),
         }
     }
 
@@ -453,35 +491,64 @@ impl<R: Relays> Pbx<R> {
             }
             parsed => parsed,
         };
-        let message = match parsed {
-            Ok(message) => message,
-            Err(rejected) => {
-                if self.box_on(&flow).is_none() && !self.admit(now, flow) {
-                    self.counters.malformed += 1;
-                    return;
-                }
-                return self.on_rejected(flow, &rejected);
-            }
-        };
-        if message.is_request() && message.method() == Method::Register {
-            return self.on_register(now, flow, &message);
+        match parsed {
+            Ok(message) => self.on_sip(now, flow, &message),
+            Err(rejected) => self.on_unread(now, flow, &rejected),
         }
-        let Some(id) = self.box_on(&flow) else {
-            self.counters.unregistered += 1;
-            if self.admit(now, flow) && message.is_request() && message.method() != Method::Ack {
-                let status = if message.method() == Method::Options {
-                    200
-                } else {
-                    403
-                };
-                self.answer(flow, &message, status, |_| {});
+    }
+
+    fn on_unread(&mut self, now: Instant, flow: Flow, rejected: &Rejected<'_>) {
+        let is_known = self.is_carrier(&flow) || self.peers_on(&flow).next().is_some();
+        if is_known || self.admit(now, flow) {
+            self.on_rejected(flow, rejected);
+        } else {
+            self.counters.malformed += 1;
+        }
+    }
+
+    fn is_carrier(&self, flow: &Flow) -> bool {
+        flow.transport == Transport::Udp && flow.peer.ip() == self.config.carrier.ip()
+    }
+
+    fn on_sip(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
+        let is_carrier = self.is_carrier(&flow);
+        if !is_carrier && message.is_request() && message.method() == Method::Register {
+            return self.on_register(now, flow, message);
+        }
+        let a_box = self.box_on(&flow);
+        if !is_carrier && a_box.is_none() {
+            // Phones: those that are registered, and those in a call that have gone home meanwhile.
+            let is_phone = self.peers_on(&flow).next().is_some() || self.calls.carries(&flow);
+            if !is_phone && !self.calls.knows(&flow, message) {
+                return self.on_stranger(now, flow, message);
             }
-            return;
-        };
-        match self.receive(now, flow, &message) {
-            Receive::Invite { tx } => self.box_calls(now, tx, flow, id, &message),
-            Receive::Request { tx } => self.on_request(now, tx, flow, &message),
+            if let Some(status) = answered_at_once(message) {
+                return self.answer(flow, message, status, |_| {});
+            }
+        }
+        match self.receive(now, flow, message) {
+            Receive::Invite { tx } if is_carrier => self.carrier_calls(now, tx, flow, message),
+            Receive::Invite { tx } => match a_box {
+                Some(id) => self.box_calls(now, tx, flow, id, message),
+                None => self.phone_calls(now, tx, flow, message),
+            },
+            Receive::Request { tx } => self.on_request(now, tx, flow, message),
             Receive::Refer { .. } | Receive::Done => {}
+        }
+    }
+
+    /// Who is not registered may ask whether we are there, and nothing more; nothing is remembered of it.
+    fn on_stranger(&mut self, now: Instant, flow: Flow, message: &Message<'_>) {
+        match flow.is_reliable() {
+            true => self.counters.unregistered += 1,
+            false => self.counters.foreign += 1,
+        }
+        if self.admit(now, flow) && message.is_request() && message.method() != Method::Ack {
+            let status = match message.method() {
+                Method::Options => 200,
+                _ => 403,
+            };
+            self.answer(flow, message, status, |_| {});
         }
     }
 
@@ -498,27 +565,38 @@ impl<R: Relays> Pbx<R> {
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Receive {
         self.media.hear(flow.peer.ip());
         self.media.settle(|call| self.calls.negotiates(call));
-        if route::is_emergency(message) {
+        if self.is_emergency(flow, message) {
             self.calls.receive_reserved(now, flow, message, &mut self.media)
         } else {
             self.calls.receive(now, flow, message, &mut self.media)
         }
     }
 
+    /// Is it the INVITE of a call to 110, 118 or 119, by whatever digits?
+    fn is_emergency(&self, flow: Flow, message: &Message<'_>) -> bool {
+        if !message.is_request() || message.method() != Method::Invite {
+            return false;
+        }
+        let dials = |peer| match peer {
+            Peer::Phone(line) => {
+                let user = route::dialled(message);
+                let meaning = self.directory.line(line).zip(user);
+                meaning.is_some_and(|((office, _), user)| {
+                    matches!(dial(&office.site, &user, None), Ok(shared::Dialled::Emergency(_)))
+                })
+            }
+            Peer::Box(_) => false,
+        };
+        route::is_emergency(message) || self.peers_on(&flow).any(dials)
+    }
+
     /// A request outside any call, of somebody known.
     fn on_request(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) {
-        let status = match message.method() {
-            Method::Options => 200,
-            Method::Extension(_) => 501,
-            _ => 405,
-        };
+        let status = outside_calls(message.method());
         self.calls.reply(now, tx, flow, message, status, |_| {});
     }
 
     fn on_rejected(&mut self, flow: Flow, rejected: &Rejected<'_>) {
-        if rejected.fault == Fault::KeepAlive {
-            return;
-        }
         self.counters.malformed += 1;
         if let (Some(request), Some(status)) = (rejected.request(), rejected.status()) {
             let reason = rejected.fault.reason();
@@ -542,6 +620,7 @@ impl<R: Relays> Pbx<R> {
         match w.finish_empty() {
             Ok(len) => {
                 bytes.truncate(len);
+                let flow = flow.answering(request);
                 self.out.push_back(Queued::Send { flow, bytes });
             }
             Err(_) => self.counters.undelivered += 1,
@@ -561,7 +640,7 @@ impl<R: Relays> Pbx<R> {
 
     /// The carrier may send from other ports than it listens on: requests go to its trunk address all the same.
     fn towards(&self, flow: Flow, message: &[u8]) -> Flow {
-        if flow.transport == Transport::Udp && !message.starts_with(b"SIP/2.0 ") {
+        if self.is_carrier(&flow) && !message.starts_with(b"SIP/2.0 ") {
             Flow {
                 peer: self.config.carrier,
                 ..flow
@@ -602,5 +681,25 @@ impl<R: Relays> Pbx<R> {
             peer: self.config.carrier,
             local: self.config.sip,
         }
+    }
+}
+
+/// The answer to a request outside of calls.
+fn outside_calls(method: Method<'_>) -> u16 {
+    match method {
+        Method::Options => 200,
+        Method::Extension(_) => 501,
+        // No lamps, no messages, no transfer by REFER out of the blue.
+        _ => 405,
+    }
+}
+
+/// What a phone asks for that is no call is answered from itself alone: its address may be forged.
+fn answered_at_once(message: &Message<'_>) -> Option<u16> {
+    let within = message.to().is_some_and(|to| to.tag().is_some());
+    match message.method() {
+        _ if !message.is_request() || within => None,
+        Method::Invite | Method::Ack | Method::Cancel => None,
+        method => Some(outside_calls(method)),
     }
 }

@@ -163,6 +163,29 @@ pub(super) async fn desired(connection: &mut SqliteConnection, of: BoxId) -> Res
     }))
 }
 
+impl Db {
+    /// What verifies the passwords of all IDs.
+    pub async fn credentials(&self) -> Result<Vec<(ContractId, Credential)>> {
+        let rows: Vec<(u32, u16, Vec<u8>, Vec<u8>)> =
+            sqlx::query_as("SELECT contract, key, ha1_md5, ha1_sha256 FROM credential")
+                .fetch_all(&self.pool)
+                .await?;
+        let credential = |(contract, key, md5, sha256)| {
+            Some((ContractId(contract), credential((key, md5, sha256))?))
+        };
+        Ok(rows.into_iter().filter_map(credential).collect())
+    }
+}
+
+/// Keys and lengths are checked when they are written.
+fn credential((key, md5, sha256): (u16, Vec<u8>, Vec<u8>)) -> Option<Credential> {
+    Some(Credential {
+        key: IdKey::new(key)?,
+        ha1_md5: md5.try_into().ok()?,
+        ha1_sha256: sha256.try_into().ok()?,
+    })
+}
+
 /// A site as the contract has it, with the credentials of the IDs there.
 async fn derive(connection: &mut SqliteConnection, contract: &Contract, id: SiteId) -> Result<Site> {
     let realm = realm(connection).await?;
@@ -171,14 +194,6 @@ async fn derive(connection: &mut SqliteConnection, contract: &Contract, id: Site
             .bind(contract.id.0)
             .fetch_all(connection)
             .await?;
-    let credential = |(key, md5, sha256): (u16, Vec<u8>, Vec<u8>)| {
-        Some(Credential {
-            key: IdKey::new(key)?,
-            ha1_md5: md5.try_into().ok()?,
-            ha1_sha256: sha256.try_into().ok()?,
-        })
-    };
-    // Keys and lengths are checked when they are written.
     let credentials: Vec<_> = rows.into_iter().filter_map(credential).collect();
     let site = contract.configuration(id, &realm, &credentials);
     Ok(site.with_context(|| format!("site {} of contract {}", id.0, contract.id.0))?)

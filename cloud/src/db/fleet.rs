@@ -19,8 +19,6 @@ pub struct BoxAccount {
     pub site: SiteId,
     /// Its contract.
     pub contract: ContractId,
-    /// Digest realm of its trunk.
-    pub realm: String,
     /// HA1 for MD5.
     pub ha1_md5: [u8; 16],
     /// HA1 for SHA-256.
@@ -31,7 +29,7 @@ impl Db {
     /// All boxes, for the SIP edge.
     pub async fn accounts(&self) -> Result<Vec<BoxAccount>> {
         let rows = sqlx::query(
-            "SELECT box.id, box.site, site.contract, box.realm, box.ha1_md5, box.ha1_sha256
+            "SELECT box.id, box.site, site.contract, box.ha1_md5, box.ha1_sha256
                FROM box JOIN site ON site.id = box.site ORDER BY box.id",
         )
         .fetch_all(&self.pool)
@@ -50,7 +48,6 @@ impl Db {
                     id,
                     site: SiteId(row.try_get("site")?),
                     contract: ContractId(row.try_get("contract")?),
-                    realm: row.try_get("realm")?,
                     ha1_md5,
                     ha1_sha256,
                 });
@@ -84,11 +81,11 @@ impl Db {
         Ok(change.commit().await?)
     }
 
-    /// A box's trunk is registered at `contact`, or gone.
-    pub async fn set_trunk(&self, id: BoxId, contact: Option<&str>) -> Result<()> {
+    /// A box's trunk or a phone is registered at the cloud with `contact`, or gone.
+    pub async fn set_registration(&self, user: &str, contact: Option<&str>) -> Result<()> {
         let mut change = self.change().await?;
         let state = contact.map(|contact| (contact, unix_ms()));
-        events::registration(&mut change.tx, events::CLOUD, &id.to_string(), state).await?;
+        events::registration(&mut change.tx, events::CLOUD, user, state).await?;
         Ok(change.commit().await?)
     }
 }

@@ -4,8 +4,27 @@ use std::collections::{BTreeMap, HashMap};
 
 use shared::route::{BlockRule, NumberRules, NumberState};
 use shared::schedule::Schedule;
-use shared::{BoxId, Called, ContractId, Number, Site, SiteId};
+use shared::site::{Credential, Id};
+use shared::{BoxId, Called, ContractId, IdKey, Number, Site, SiteId, TerminalKind};
 use sip::digest::Ha1;
+
+/// An ID of a contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Line {
+    /// The contract.
+    pub contract: ContractId,
+    /// The ID within it.
+    pub key: IdKey,
+}
+
+/// Who registers here, is called here and calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peer {
+    /// A box, for all phones of its site.
+    Box(BoxId),
+    /// The phone of this ID, for as long as the box of its site is away.
+    Phone(Line),
+}
 
 /// The account of a box.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +35,6 @@ pub struct Account {
     pub contract: ContractId,
     /// Its site.
     pub site: SiteId,
-    /// Digest realm of its trunk.
-    pub realm: String,
     /// Hashes of its secret.
     pub ha1: Ha1,
 }
@@ -27,6 +44,8 @@ pub struct Account {
 pub struct Office {
     /// Its IDs, representative numbers and channels, as any of its sites has them.
     pub site: Site,
+    /// Hashes of the passwords of its IDs at all sites; those of [`Office::site`] are one site's.
+    pub secrets: HashMap<IdKey, Ha1>,
     /// State and rules of its numbers, those to come included; one that is not here is in use and has no rules.
     pub lines: HashMap<Number, (NumberState, NumberRules)>,
     /// Schedules that its numbers share.
@@ -36,9 +55,14 @@ pub struct Office {
 }
 
 impl From<Site> for Office {
-    /// A contract whose numbers are all in use, at all hours and for everybody.
+    /// A contract whose numbers are all in use, at all hours and for everybody, with the passwords that the site has.
     fn from(site: Site) -> Self {
+        let secret = |of: &Credential| {
+            let (md5, sha256) = (of.ha1_md5, of.ha1_sha256);
+            (of.key, Ha1 { md5, sha256 })
+        };
         Self {
+            secrets: site.credentials.iter().map(secret).collect(),
             site,
             ..Self::default()
         }
@@ -143,4 +167,50 @@ impl Directory {
     pub fn office_with(&self, number: Number) -> Option<&Office> {
         self.office(*self.numbers.get(&number)?)
     }
+    /// Who has this user name (R10): the identity of a box, or the digits of the direct number of an ID whose terminal may
+    /// register, as at a box.
+    pub fn peer(&self, user: &[u8]) -> Option<Peer> {
+        let user = core::str::from_utf8(user).ok()?;
+        if let Some(account) = user.parse().ok().and_then(|id| self.account(id)) {
+            return Some(Peer::Box(account.id));
+        }
+        let number = Number::parse(user).ok()?;
+        let office = self.office_with(number)?;
+        let id = office.site.ids.iter().find(|id| id.direct == number)?;
+        let line = Line {
+            contract: office.contract(),
+            key: id.key,
+        };
+        (may_register(id) && id.direct.digits().to_string() == user).then_some(Peer::Phone(line))
+    }
+
+    /// What verifies somebody's password.
+    pub fn secret(&self, peer: Peer) -> Option<&Ha1> {
+        match peer {
+            Peer::Box(id) => self.account(id).map(|account| &account.ha1),
+            Peer::Phone(line) => {
+                let (office, id) = self.line(line)?;
+                office.secrets.get(&line.key).filter(|_| may_register(id))
+            }
+        }
+    }
+
+    /// A contract and an ID of it.
+    pub fn line(&self, line: Line) -> Option<(&Office, &Id)> {
+        let office = self.office(line.contract)?;
+        Some((office, office.site.id(line.key)?))
+    }
+
+    /// The box at whose site somebody is: itself, or the one a phone belongs to.
+    pub fn home(&self, peer: Peer) -> Option<BoxId> {
+        match peer {
+            Peer::Box(id) => Some(id),
+            Peer::Phone(line) => self.box_at(self.line(line)?.1.site),
+        }
+    }
+}
+
+/// A telephone at a port of a box has no password, and apps do not register.
+fn may_register(id: &Id) -> bool {
+    id.kind != TerminalKind::App && id.port.is_none()
 }

@@ -4,20 +4,21 @@ use shared::channels::Use;
 use shared::record::{CallLeg, Direction, FinalState, Party, Side as Writer, Stamp};
 use shared::ring::Call;
 use shared::route::Treatment;
-use shared::{BoxId, ContractId, IdKey, Number, SessionId};
+use shared::{ContractId, IdKey, Number, SessionId};
 use sip::b2bua::{Cause, End, Side};
 use sip::pool::Key;
 
+use super::Peer;
 use super::route::Sent;
 
 /// Between whom a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// From the carrier to a box.
+    /// From the carrier to boxes and phones.
     Incoming,
-    /// From a box to the carrier.
+    /// From a box or phone to the carrier.
     Outgoing,
-    /// From box to box of one contract; takes no channel (R15, A20).
+    /// From one to others of one contract; takes no channel (R15, A20).
     Internal,
 }
 
@@ -28,8 +29,8 @@ pub(super) struct Rings {
     pub call: Call,
     /// What was dialled, if it is no number.
     pub user: String,
-    /// Boxes that know of it: the one that calls, and those that were asked; none is asked twice.
-    pub told: Vec<BoxId>,
+    /// Who knows of it: the box that calls, and those that were asked; none is asked twice.
+    pub told: Vec<Peer>,
     /// The caller as the phones see it.
     pub from: String,
     /// If nobody answers.
@@ -62,8 +63,10 @@ pub(super) struct Meta {
     pub verdict: Option<(u16, Cause)>,
     /// Whose terminals it rings, if any.
     pub rings: Option<Rings>,
-    /// The boxes it rings, and their branches.
-    pub branches: Vec<(BoxId, Key)>,
+    /// Whom it rings, and their branches.
+    pub branches: Vec<(Peer, Key)>,
+    /// The ID whose phone has answered; which one it was at a box, that box tells.
+    pub answered_by: Option<IdKey>,
 }
 
 impl Meta {
@@ -89,7 +92,7 @@ impl Meta {
         let callee = self.answered.map(|_| CallLeg {
             leg: 1,
             direction: Direction::Out,
-            terminal: None,
+            terminal: self.answered_by,
             started: self.dialled.unwrap_or(self.started),
             ..caller.clone()
         });

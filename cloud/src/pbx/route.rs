@@ -1,4 +1,4 @@
-//! Where calls go: from the carrier to boxes, from a box to the carrier or to the contract's other boxes.
+//! Where calls go: from the carrier to boxes and phones, from one of those to the carrier or to others of its contract.
 //!
 //! Who may call, what becomes of a call, which terminals ring, what is presented and how many calls there may be is decided
 //! in `shared`; here it is carried out.
@@ -19,12 +19,14 @@ use sip::pool::Key;
 use sip::transaction::TxId;
 use sip::{Flow, Instant, Message, Method, Name};
 
-use super::{Kind, Meta, Pbx, Relays};
+use super::registrar::Challenged;
+use super::{Kind, Meta, Pbx, Peer, Relays};
 pub(super) use parties::Sent;
 pub(crate) use parties::caller;
+pub(super) use parties::dialled;
 use parties::{number, party};
 
-/// A box or carrier that says nothing of a call for so long, not even 100, is not there.
+/// A box, phone or carrier that says nothing of a call for so long, not even 100, is not there.
 const FIRST_ANSWER: Duration = Duration::from_secs(4);
 /// How long a call may ring.
 const RING_MAX: Duration = Duration::from_secs(180);
@@ -69,6 +71,12 @@ const BARRED: Cause = Cause {
     cause: 21,
     text: "Call barred",
 };
+/// Q.850 cause 69.
+const AT_THE_BOX: Cause = Cause {
+    protocol: Protocol::Q850,
+    cause: 69,
+    text: "Not while the box is away",
+};
 
 /// Why a call is not taken.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +90,31 @@ impl<R: Relays> Pbx<R> {
     }
 
     pub(super) fn box_calls(&mut self, now: Instant, tx: TxId, flow: Flow, id: BoxId, message: &Message<'_>) {
-        if let Err(No(status, cause)) = self.outgoing(now, tx, flow, id, message) {
+        self.peer_calls(now, tx, flow, Peer::Box(id), message);
+    }
+
+    /// A phone proves with each call whose it is, and calls from where it is registered.
+    pub(super) fn phone_calls(&mut self, now: Instant, tx: TxId, flow: Flow, message: &Message<'_>) {
+        let proof = match self.authenticate(now, flow, message, Challenged::CALL) {
+            Some(proof) if proof.replayed => {
+                self.challenge(now, flow, message, Challenged::CALL, true);
+                None
+            }
+            Some(proof) if self.peers_on(&flow).all(|peer| peer != proof.peer) => {
+                self.answer(flow, message, 403, |_| {});
+                None
+            }
+            proof => proof,
+        };
+        match proof {
+            Some(proof) => self.peer_calls(now, tx, flow, proof.peer, message),
+            // Answered without a transaction: a repetition is answered again.
+            None => self.calls.forget(tx),
+        }
+    }
+
+    fn peer_calls(&mut self, now: Instant, tx: TxId, flow: Flow, by: Peer, message: &Message<'_>) {
+        if let Err(No(status, cause)) = self.outgoing(now, tx, flow, by, message) {
             self.refuse_unopened(now, tx, flow, message, status, cause);
         }
     }
@@ -188,6 +220,7 @@ impl<R: Relays> Pbx<R> {
             verdict: None,
             rings: None,
             branches: Vec::new(),
+            answered_by: None,
         }
     }
 }

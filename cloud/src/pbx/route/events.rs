@@ -1,13 +1,12 @@
 //! What happens to calls on their way.
 
-use shared::BoxId;
 use shared::record::Stamp;
 use sip::Instant;
 use sip::b2bua::{Cause, Event};
 use sip::pool::Key;
 
 use super::{ABSENT, BUSY, Pbx, Relays};
-use crate::pbx::{Kind, Queued};
+use crate::pbx::{Kind, Peer, Queued};
 
 impl<R: Relays> Pbx<R> {
     pub(in crate::pbx) fn on_event(&mut self, now: Instant, event: Event) {
@@ -20,11 +19,15 @@ impl<R: Relays> Pbx<R> {
                 }
             }
             Event::Exhausted { call, status } => self.on_exhausted(now, call, status),
-            Event::Answered { call, .. } => {
+            Event::Answered { call, leg } => {
                 self.calls.set_deadline(call, None);
                 if let Some(meta) = self.calls.meta_mut(call) {
                     meta.answered = Some(stamp);
-                    meta.branches.clear();
+                    let branches = std::mem::take(&mut meta.branches);
+                    meta.answered_by = branches.iter().find_map(|(peer, branch)| match peer {
+                        Peer::Phone(line) if *branch == leg => Some(line.key),
+                        _ => None,
+                    });
                 }
             }
             // The cloud transfers nobody.
@@ -34,7 +37,7 @@ impl<R: Relays> Pbx<R> {
                 let Some(meta) = self.calls.meta(call) else { return };
                 let (status, cause) = match meta.kind {
                     _ if meta.progressed => (480, Cause::NO_ANSWER),
-                    // No way out: the box can say so to the caller.
+                    // No way out: a box can say so to the caller.
                     Kind::Outgoing => (503, Cause::OUT_OF_ORDER),
                     Kind::Incoming | Kind::Internal => (480, ABSENT),
                 };
@@ -83,12 +86,12 @@ impl<R: Relays> Pbx<R> {
         self.nobody_answers(now, call, status, cause);
     }
 
-    /// A box is away: what only it rings is over at once, elsewhere it goes on ringing.
-    pub(in crate::pbx) fn stop_ringing(&mut self, now: Instant, id: BoxId) {
+    /// Somebody is away: what rings only there is over at once, elsewhere it goes on ringing.
+    pub(in crate::pbx) fn stop_ringing(&mut self, now: Instant, peer: Peer) {
         let calls: Vec<Key> = self
             .calls
             .iter()
-            .filter(|(_, meta, _)| meta.branches.iter().any(|(at, _)| *at == id))
+            .filter(|(_, meta, _)| meta.branches.iter().any(|(at, _)| *at == peer))
             .map(|(call, ..)| call)
             .collect();
         for call in calls {
@@ -96,7 +99,7 @@ impl<R: Relays> Pbx<R> {
                 continue;
             };
             let branches = std::mem::take(&mut meta.branches);
-            let (lost, left): (Vec<_>, Vec<_>) = branches.into_iter().partition(|(at, _)| *at == id);
+            let (lost, left): (Vec<_>, Vec<_>) = branches.into_iter().partition(|(at, _)| *at == peer);
             let alone = left.is_empty();
             meta.branches = left;
             for (_, leg) in lost {

@@ -84,7 +84,7 @@ impl<R: Relays> Pbx<R> {
         };
         let call = self.open(now, tx, flow, message, meta)?;
         match route {
-            Route::Ring { .. } => self.ring_boxes(now, call),
+            Route::Ring { .. } => self.ring_terminals(now, call),
             Route::Refuse(Why::NotInUse) => {
                 self.announce(now, call, Prompt::NumberNotInUse, 404, UNALLOCATED)
             }

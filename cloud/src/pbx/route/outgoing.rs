@@ -1,24 +1,48 @@
-//! Calls of boxes: to the outside, or to the contract's other boxes.
+//! Calls of boxes and of phones: to the outside, or to others of the contract.
+//!
+//! A box says what its phone wants in headers, a phone dials digits: both come to what is [`Asked`], and from there on it is
+//! the same call.
 
 use media::prompt::Prompt;
 use shared::caller_id::{self, Presented};
 use shared::channels::Use;
-use shared::dial::{self, Privacy};
+use shared::dial::{self, Dialled, Privacy, dial};
 use shared::ring::{Call, To};
 use shared::route::{NumberState, Treatment};
 use shared::site::Id;
-use shared::{BoxId, Date, Extension, Number};
+use shared::{Date, Extension, Number};
 use sip::b2bua::{Cause, Target};
 use sip::pool::Key;
 use sip::transaction::{Priority, TxId};
 use sip::{Flow, Instant, Message, Name, NameAddr};
 
-use super::parties::{ANONYMOUS, number, quoted, user_of};
-use super::{BARRED, FIRST_ANSWER, NOT_YOURS, No, Pbx, Relays, UNALLOCATED};
+use super::parties::{ANONYMOUS, dialled, number, quoted, user_of};
+use super::{AT_THE_BOX, BARRED, FIRST_ANSWER, NOT_YOURS, No, Pbx, Relays, UNALLOCATED};
 use crate::pbx::directory::Office;
-use crate::pbx::{Kind, Meta, Rings};
+use crate::pbx::{Kind, Meta, Peer, Rings};
 
-/// What a request of a box asks for.
+/// What somebody wants.
+struct Asked<'o> {
+    /// The ID whose terminal calls, if it is one there.
+    caller: Option<&'o Id>,
+    called: Called,
+    /// The number to present; the usual one if none.
+    present: Option<Number>,
+    privacy: Privacy,
+}
+
+/// What is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Called {
+    /// With the user part as it was dialled.
+    Inside(To, String),
+    Emergency(Number),
+    Outside(Number),
+    /// Nobody has the number any more, or ever had it.
+    NotInUse(Cause),
+}
+
+/// What becomes of it.
 enum Wish {
     /// Terminals of the contract ring (A20, R30).
     Inside(Rings),
@@ -30,6 +54,8 @@ enum Wish {
     },
     /// It is not the caller's to make, or nobody has the number.
     Refused(u16, Cause),
+    /// The same, said with words.
+    NotInUse(Cause),
 }
 
 impl<R: Relays> Pbx<R> {
@@ -38,19 +64,31 @@ impl<R: Relays> Pbx<R> {
         now: Instant,
         tx: TxId,
         flow: Flow,
-        id: BoxId,
+        by: Peer,
         message: &Message<'_>,
     ) -> Result<(), No> {
         self.screened(message)?;
-        let account = self.directory.account(id).ok_or(No(403, None))?;
-        let office = self.directory.office(account.contract).ok_or(No(403, None))?;
-        let here = |one: &&Id| one.site == account.site;
-        let caller = caller(office, message).filter(here);
-        let wish = match called(office, message).ok_or(No(404, Some(UNALLOCATED)))? {
-            Called::Inside(to) => self.inside(id, caller, to, message),
+        let today = self.local(now).map(|at| at.date);
+        let (office, site, asked) = match by {
+            Peer::Box(id) => {
+                let account = self.directory.account(id).ok_or(No(403, None))?;
+                let office = self.directory.office(account.contract).ok_or(No(403, None))?;
+                let mut asked = of_box(office, message).ok_or(No(404, Some(UNALLOCATED)))?;
+                asked.caller = asked.caller.filter(|one| one.site == account.site);
+                (office, account.site, asked)
+            }
+            Peer::Phone(line) => {
+                let (office, id) = self.directory.line(line).ok_or(No(403, None))?;
+                (office, id.site, of_phone(office, id, message, today)?)
+            }
+        };
+        let contract = office.contract();
+        let caller = asked.caller;
+        let wish = match asked.called {
+            Called::Inside(to, ref user) => self.inside(by, caller, to, user),
             Called::Emergency(called) => {
                 // Never refused: of a caller that is not known, the authority sees a number of the site all the same.
-                let one = caller.or_else(|| office.site.ids.iter().find(here));
+                let one = caller.or_else(|| office.site.ids.iter().find(|one| one.site == site));
                 let number = one.map(|one| caller_id::emergency(&office.site, one));
                 number.map_or(Wish::Refused(403, NOT_YOURS), |number| Wish::Outside {
                     called,
@@ -61,19 +99,16 @@ impl<R: Relays> Pbx<R> {
                     uses: Use::Emergency(number),
                 })
             }
-            Called::Outside(called) => {
-                let today = self.local(now).map(|at| at.date);
-                outside(office, caller, called, message, today)
-            }
+            Called::Outside(called) => outside(office, &asked, called, today),
+            Called::NotInUse(cause) => Wish::NotInUse(cause),
         };
-        let contract = account.contract;
         let (kind, presented, wanted) = match &wish {
             Wish::Inside(_) => (Kind::Internal, None, Use::Inside),
             Wish::Outside { presented, uses, .. } => {
                 let shown = Some(presented.number).filter(|_| !presented.withheld);
                 (Kind::Outgoing, shown, *uses)
             }
-            Wish::Refused(..) => (Kind::Outgoing, None, Use::Inside),
+            Wish::Refused(..) | Wish::NotInUse(_) => (Kind::Outgoing, None, Use::Inside),
         };
         let limited = self.has_channel(contract, wanted).is_err();
         let meta = Meta {
@@ -86,6 +121,7 @@ impl<R: Relays> Pbx<R> {
         let call = self.open(now, tx, flow, message, meta)?;
         match wish {
             Wish::Refused(status, cause) => self.calls.refuse(now, call, status, Some(cause)),
+            Wish::NotInUse(cause) => self.announce(now, call, Prompt::NumberNotInUse, 404, cause),
             Wish::Outside { .. } if limited => {
                 self.counters.channels += 1;
                 self.announce(now, call, Prompt::ChannelsBusy, 486, Cause::NO_CHANNEL);
@@ -100,13 +136,13 @@ impl<R: Relays> Pbx<R> {
                 if let Some(meta) = self.calls.meta_mut(call) {
                     meta.rings = Some(rings);
                 }
-                self.ring_boxes(now, call);
+                self.ring_terminals(now, call);
             }
         }
         Ok(())
     }
 
-    fn inside(&self, id: BoxId, caller: Option<&Id>, to: To, message: &Message<'_>) -> Wish {
+    fn inside(&self, by: Peer, caller: Option<&Id>, to: To, user: &str) -> Wish {
         let Some(one) = caller else {
             return Wish::Refused(403, NOT_YOURS);
         };
@@ -117,9 +153,9 @@ impl<R: Relays> Pbx<R> {
                 from: Some(one.key),
                 ..Call::new(to)
             },
-            user: message.parsed_request_uri().and_then(user_of).unwrap_or_default(),
-            // Its phones it rings itself.
-            told: vec![id],
+            user: user.to_string(),
+            // Its phones a box rings itself.
+            told: Vec::from_iter(Some(by).filter(|by| matches!(by, Peer::Box(_)))),
             from: format!("{name}<sip:{}@{realm}>", one.extension),
             unanswered: Treatment::End,
             sent: None,
@@ -186,26 +222,110 @@ impl<R: Relays> Pbx<R> {
     }
 }
 
-/// What is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Called {
-    Inside(To),
-    Emergency(Number),
-    Outside(Number),
+/// What a box says of a call of one of its phones.
+fn of_box<'o>(office: &'o Office, message: &Message<'_>) -> Option<Asked<'o>> {
+    let uri = message.parsed_request_uri()?;
+    let called = match number(uri) {
+        Some(number) => match office.site.by_number(number) {
+            _ if number.is_emergency() => Called::Emergency(number),
+            Some(_) => Called::Inside(To::Number(number), String::new()),
+            None => Called::Outside(number),
+        },
+        None => {
+            let user = user_of(uri)?;
+            let extension: Extension = user.parse().ok()?;
+            let id = office.site.by_extension(extension)?;
+            Called::Inside(To::Extension(id.key), user)
+        }
+    };
+    let (caller, present) = (caller(office, message), asked(message));
+    Some(Asked {
+        // Outside nobody calls without saying as whom.
+        caller: caller.filter(|_| present.is_some() || !matches!(called, Called::Outside(_))),
+        called,
+        present,
+        privacy: match message.privacy().hides_caller() {
+            true => Privacy::Withhold,
+            false => Privacy::Default,
+        },
+    })
 }
 
-fn called(office: &Office, message: &Message<'_>) -> Option<Called> {
-    let uri = message.parsed_request_uri()?;
-    if let Some(number) = number(uri) {
-        return Some(match office.site.by_number(number) {
-            _ if number.is_emergency() => Called::Emergency(number),
-            Some(_) => Called::Inside(To::Number(number)),
-            None => Called::Outside(number),
-        });
+/// What the phone of an ID has dialled. Calls are picked up and parked at the box, which is not there.
+fn of_phone<'o>(
+    office: &Office,
+    id: &'o Id,
+    message: &Message<'_>,
+    today: Option<Date>,
+) -> Result<Asked<'o>, No> {
+    let site = &office.site;
+    let because = |why: dial::Refusal| Cause {
+        cause: why.q850().into(),
+        text: why.short(),
+        ..UNALLOCATED
+    };
+    let user = dialled(message).ok_or(No(484, Some(UNALLOCATED)))?;
+    let (mut present, mut privacy) = (None, Privacy::Default);
+    let called = match dial(site, &user, today) {
+        Ok(Dialled::Emergency(number)) => Called::Emergency(number),
+        Ok(Dialled::Extension(key)) => {
+            let one = site.id(key).ok_or(No(404, Some(UNALLOCATED)))?;
+            // Its direct number may be off for calls in (R25), its extension is not; `#` says that it was all.
+            match user.trim_end_matches('#').parse::<Extension>() {
+                Ok(extension) => Called::Inside(To::Extension(key), extension.to_string()),
+                Err(_) => Called::Inside(To::Number(one.direct), String::new()),
+            }
+        }
+        Ok(Dialled::Rep(index)) => {
+            let rep = site.reps.get(index).ok_or(No(404, Some(UNALLOCATED)))?;
+            Called::Inside(To::Number(rep.number), String::new())
+        }
+        Ok(Dialled::Outside {
+            number,
+            privacy: prefix,
+            present: wish,
+        }) => {
+            present = match wish.number(site, id) {
+                Ok(wish) => wish.or_else(|| preferred(message)),
+                Err(why) => return Err(No(403, Some(because(why)))),
+            };
+            privacy = said(prefix, message);
+            Called::Outside(number)
+        }
+        Ok(Dialled::PickUp(_) | Dialled::Park(_)) => return Err(No(404, Some(AT_THE_BOX))),
+        Err(why @ (dial::Refusal::Ended | dial::Refusal::Unassigned)) => Called::NotInUse(because(why)),
+        Err(why) => {
+            let status = match why.q850() {
+                1 => 404,
+                28 => 484,
+                _ => 403,
+            };
+            return Err(No(status, Some(because(why))));
+        }
+    };
+    Ok(Asked {
+        caller: Some(id),
+        called,
+        present,
+        privacy,
+    })
+}
+
+/// The number that a phone says it would like to present (RFC 3325 §9.2).
+fn preferred(message: &Message<'_>) -> Option<Number> {
+    message
+        .addresses(Name::PPreferredIdentity)
+        .find_map(|address| number(address.parsed_uri()?))
+}
+
+/// What 184 or 186 says; without them, what the phone itself says (RFC 3323 §4.2), which may have a key for it.
+fn said(dialled: Privacy, message: &Message<'_>) -> Privacy {
+    let phone = message.privacy();
+    match dialled {
+        Privacy::Default if phone.hides_caller() => Privacy::Withhold,
+        Privacy::Default if phone.none => Privacy::Show,
+        said => said,
     }
-    let extension: Extension = user_of(uri)?.parse().ok()?;
-    let id = office.site.by_extension(extension)?;
-    Some(Called::Inside(To::Extension(id.key)))
 }
 
 /// Whose phone calls: P-Served-User names it (RFC 5502); without it, the one whose direct number is presented.
@@ -235,21 +355,11 @@ fn address(value: &[u8]) -> Option<Number> {
 }
 
 /// A call to the carrier, if the caller may make it and present what it asks for (R9, R22).
-fn outside(
-    office: &Office,
-    caller: Option<&Id>,
-    called: Number,
-    message: &Message<'_>,
-    today: Option<Date>,
-) -> Wish {
-    let privacy = match message.privacy().hides_caller() {
-        true => Privacy::Withhold,
-        false => Privacy::Default,
-    };
-    let Some((one, number)) = caller.zip(asked(message)) else {
+fn outside(office: &Office, asked: &Asked<'_>, called: Number, today: Option<Date>) -> Wish {
+    let Some(one) = asked.caller else {
         return Wish::Refused(403, NOT_YOURS);
     };
-    let presented = match caller_id::present(&office.site, one, Some(number), privacy) {
+    let presented = match caller_id::present(&office.site, one, asked.present, asked.privacy) {
         Ok(presented) => presented,
         Err(why) => {
             let text = why.english();

@@ -6,7 +6,7 @@ use shared::Number;
 use shared::record::Party;
 use shared::route::Caller;
 use sip::identity::{Diverted, Why};
-use sip::{NameAddr, Scheme, Uri, fields, uri};
+use sip::{Message, NameAddr, Scheme, Uri, fields, uri};
 
 /// Longest user part of a URI that is looked at, in bytes.
 const USER_MAX: usize = 64;
@@ -32,6 +32,11 @@ pub(super) fn user_of(uri: Uri<'_>) -> Option<String> {
     let plain = uri::unescape(uri.user?, &mut buffer)?;
     let user = plain.split(|byte| *byte == b';').next()?;
     core::str::from_utf8(user).ok().map(str::to_string)
+}
+
+/// What a phone has dialled.
+pub(in crate::pbx) fn dialled(message: &Message<'_>) -> Option<String> {
+    user_of(message.parsed_request_uri()?)
 }
 
 /// The user part of a URI for the records, shortened if need be.

@@ -1,11 +1,12 @@
-//! Which boxes a call rings, and what comes next if nobody answers.
+//! Which boxes and phones a call rings, and what comes next if nobody answers.
 
 use std::time::Duration;
 
 use shared::guard::ALONE_MS;
 use shared::ring::{Facts, To, ring};
 use shared::route::Treatment;
-use shared::{BoxId, IdSet};
+use shared::site::Id;
+use shared::IdSet;
 use sip::Instant;
 use sip::b2bua::{Cause, Refusal, Target};
 use sip::identity::Why;
@@ -14,25 +15,25 @@ use sip::transaction::Priority;
 
 use super::parties::Sent;
 use super::{ABSENT, FIRST_ANSWER, Pbx, RING_BEFORE_FORWARD, RING_MAX, Relays};
-use crate::pbx::{Meta, Rings};
+use crate::pbx::{Line, Meta, Peer, Rings};
 
 impl<R: Relays> Pbx<R> {
-    /// Rings the boxes of those terminals that ring; if there are none, what is next.
-    pub(super) fn ring_boxes(&mut self, now: Instant, call: Key) {
+    /// Rings those terminals that ring, at their boxes or where they are; if there are none, what is next.
+    pub(super) fn ring_terminals(&mut self, now: Instant, call: Key) {
         match self.ring_more(now, call) {
             Ok(()) => {}
             Err(Some(refusal)) => self.nobody_answers(now, call, refusal.status(), None),
-            // The desk phones of a site without its box are absent.
+            // Desk phones that are neither at their box nor here are absent.
             Err(None) => self.nobody_answers(now, call, 480, Some(ABSENT)),
         }
     }
 
-    /// Asks the boxes of those terminals that ring and were not asked yet. An error: no box rings, for this reason.
+    /// Asks those terminals that ring and were not asked yet. An error: nobody rings, for this reason.
     fn ring_more(&mut self, now: Instant, call: Key) -> Result<(), Option<Refusal>> {
-        let Some((rings, boxes)) = self.calls.meta(call).and_then(|meta| {
+        let Some((rings, peers)) = self.calls.meta(call).and_then(|meta| {
             let rings = meta.rings.clone()?;
-            let boxes = self.boxes(meta, &rings);
-            Some((rings, boxes))
+            let peers = self.peers(meta, &rings);
+            Some((rings, peers))
         }) else {
             return Err(None);
         };
@@ -54,21 +55,24 @@ impl<R: Relays> Pbx<R> {
             .calls
             .present(call, rings.from.as_bytes(), to.as_bytes(), extra.as_bytes());
         let (mut branches, mut refused) = (Vec::new(), None);
-        for id in boxes {
-            let Some(trunk) = self.trunks.get(&id).filter(|trunk| trunk.is_there()) else {
+        for peer in peers {
+            let Some(way) = self.registrations.get(&peer) else {
                 continue;
             };
-            let transport = trunk.flow.transport.param();
-            let uri = format!("sip:{user}@{};transport={transport}", trunk.contact);
+            let transport = way.flow.transport.param();
+            let uri = match peer {
+                Peer::Box(_) => format!("sip:{user}@{};transport={transport}", way.contact),
+                Peer::Phone(_) => way.contact.clone(),
+            };
             let target = Target {
-                flow: trunk.flow,
+                flow: way.flow,
                 uri: uri.as_bytes(),
                 route: b"",
                 priority: Priority::Normal,
                 user: 0,
             };
             match presented.and_then(|()| self.calls.dial(now, call, target)) {
-                Ok(leg) => branches.push((id, leg)),
+                Ok(leg) => branches.push((peer, leg)),
                 Err(why) => refused = Some(why),
             }
         }
@@ -79,7 +83,7 @@ impl<R: Relays> Pbx<R> {
         let mut wait = Self::patience(meta);
         if !branches.is_empty() {
             if let Some(rings) = &mut meta.rings {
-                rings.told.extend(branches.iter().map(|(id, _)| *id));
+                rings.told.extend(branches.iter().map(|(peer, _)| *peer));
             }
             meta.branches.extend(branches);
             meta.dialled = meta.dialled.or(Some(dialled));
@@ -94,29 +98,36 @@ impl<R: Relays> Pbx<R> {
         Ok(())
     }
 
-    /// The boxes that are to ring and were not asked yet.
-    fn boxes(&self, meta: &Meta, rings: &Rings) -> Vec<BoxId> {
+    /// Who is to ring and was not asked yet. A site's phones are its box's alone while it is there; without it those that
+    /// are registered here are rung one by one.
+    fn peers(&self, meta: &Meta, rings: &Rings) -> Vec<Peer> {
         let Some(office) = self.directory.office(meta.contract) else {
             return Vec::new();
         };
-        let online = |id: BoxId| self.trunks.get(&id).is_some_and(|trunk| trunk.is_there());
-        // Which of its terminals are registered and busy the box knows; there are no apps elsewhere.
-        let at_boxes = office
-            .site
-            .ids
-            .iter()
-            .filter(|id| self.directory.box_at(id.site).is_some_and(online));
-        let registered = at_boxes.map(|id| id.key).collect();
-        let facts = Facts::of(registered, IdSet::EMPTY, IdSet::EMPTY);
+        let place = |id: &Id| {
+            let contract = meta.contract;
+            let at_box = self.directory.box_at(id.site).map(Peer::Box);
+            let here = Peer::Phone(Line { contract, key: id.key });
+            let places = at_box.into_iter().chain([here]);
+            places.into_iter().find(|peer| self.is_there(*peer))
+        };
+        // Which of its terminals are registered and busy a box knows; there are no apps elsewhere.
+        let present = office.site.ids.iter().filter(|id| place(id).is_some());
+        let facts = Facts::of(present.map(|id| id.key).collect(), IdSet::EMPTY, IdSet::EMPTY);
         let offer = ring(&office.site, rings.call, &facts).offer;
-        let mut boxes: Vec<BoxId> = offer
+        let is_told = |peer: &Peer| {
+            // A box that has come back would ring a phone that rings here already.
+            let home = |told: &Peer| matches!(peer, Peer::Box(id) if self.directory.home(*told) == Some(*id));
+            rings.told.iter().any(|told| told == peer || home(told))
+        };
+        let mut peers: Vec<Peer> = offer
             .iter()
-            .filter_map(|key| self.directory.box_at(office.site.id(key)?.site))
-            .filter(|id| !rings.told.contains(id))
+            .filter_map(|key| place(office.site.id(key)?))
+            .filter(|peer| !is_told(peer))
             .collect();
-        boxes.sort_unstable();
-        boxes.dedup();
-        boxes
+        peers.sort_unstable();
+        peers.dedup();
+        peers
     }
 
     /// How long a call that somebody said something of may ring.
@@ -157,7 +168,7 @@ impl<R: Relays> Pbx<R> {
             rings.told.clear();
         }
         let before = std::mem::take(&mut meta.branches);
-        self.ring_boxes(now, call);
+        self.ring_terminals(now, call);
         for (_, leg) in before {
             self.calls.cancel(now, leg, cause);
         }

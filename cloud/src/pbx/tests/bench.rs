@@ -90,7 +90,20 @@ fn office(contract: u32, channels: u8, sites: &[(u32, &[&str])], rep: (&str, Opt
         sub_cap: rep.1,
     };
     site.reps.push(rep).unwrap();
-    site.into()
+    let secret = |id: &Id| (id.key, phone_secret(&id.direct.digits().to_string()));
+    Office {
+        secrets: site.ids.iter().map(secret).collect(),
+        ..site.into()
+    }
+}
+
+/// What verifies the password of the phone with this direct number.
+pub fn phone_secret(user: &str) -> Ha1 {
+    Ha1::from_password(user.as_bytes(), REALM.as_bytes(), phone_password(user).as_bytes())
+}
+
+pub fn phone_password(user: &str) -> String {
+    format!("password of {user}")
 }
 
 fn account(id: BoxId, at: u32) -> Account {
@@ -98,7 +111,6 @@ fn account(id: BoxId, at: u32) -> Account {
         id,
         contract: ContractId(if at == 3 { 2 } else { 1 }),
         site: SiteId(at),
-        realm: REALM.into(),
         ha1: Ha1::from_password(id.text().as_bytes(), REALM.as_bytes(), password(id).as_bytes()),
     }
 }
@@ -220,6 +232,22 @@ fn with_body(mut text: String, body: &str) -> String {
         text += "Content-Type: application/sdp\r\n";
     }
     text + &format!("Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// The header line that answers a challenge.
+pub fn credentials(challenge: &Seen, method: Method<'_>, uri: &str, user: &str, password: &str) -> String {
+    let message = Message::parse_datagram(challenge.text.as_bytes()).unwrap();
+    let (challenge, name) = Challenge::choose(&message).unwrap();
+    let ha1 = Ha1::from_password(user.as_bytes(), challenge.realm, password.as_bytes());
+    let protected = Protected {
+        method,
+        uri: uri.as_bytes(),
+        body: b"",
+    };
+    let mut buffer = [0; 1024];
+    let mut w = Writer::new(&mut buffer);
+    challenge.answer(&mut w, name, user.as_bytes(), &ha1, protected, 99, 1);
+    String::from_utf8(w.written().to_vec()).unwrap()
 }
 
 /// What a peer answers a request of ours with.
@@ -350,6 +378,8 @@ pub struct Bench {
     pub seen: Vec<Seen>,
     pub records: Vec<(ContractId, CallLeg)>,
     pub trunks: Vec<(BoxId, Option<String>)>,
+    /// User names of phones that came, and went.
+    pub phones: Vec<(String, bool)>,
     pub closed: Vec<Flow>,
     registers: u32,
 }
@@ -372,6 +402,7 @@ impl Bench {
             seen: Vec::new(),
             records: Vec::new(),
             trunks: Vec::new(),
+            phones: Vec::new(),
             closed: Vec::new(),
             registers: 0,
         };
@@ -412,7 +443,10 @@ impl Bench {
                 }
                 Some(Output::CloseStream { flow }) => self.closed.push(flow),
                 Some(Output::Record { contract, leg }) => self.records.push((contract, leg)),
-                Some(Output::Trunk { id, contact }) => self.trunks.push((id, contact)),
+                Some(Output::Registration { peer, user, contact }) => match peer {
+                    Peer::Box(id) => self.trunks.push((id, contact)),
+                    Peer::Phone(_) => self.phones.push((user, contact.is_some())),
+                },
             }
         }
         panic!("poll never ends");
@@ -496,22 +530,9 @@ impl Bench {
     ) -> String {
         self.registers += 1;
         let uri = format!("sip:{REALM}");
-        let mut line = String::new();
-        if let Some((challenge, password)) = challenge {
-            let message = Message::parse_datagram(challenge.text.as_bytes()).unwrap();
-            let (challenge, name) = Challenge::choose(&message).unwrap();
-            let user = id.text();
-            let ha1 = Ha1::from_password(user.as_bytes(), challenge.realm, password.as_bytes());
-            let protected = Protected {
-                method: Method::Register,
-                uri: uri.as_bytes(),
-                body: b"",
-            };
-            let mut buffer = [0; 1024];
-            let mut w = Writer::new(&mut buffer);
-            challenge.answer(&mut w, name, user.as_bytes(), &ha1, protected, 99, 1);
-            line = String::from_utf8(w.written().to_vec()).unwrap();
-        }
+        let line = challenge.map_or(String::new(), |(challenge, password)| {
+            credentials(challenge, Method::Register, &uri, &id.text(), password)
+        });
         with_body(
             format!(
                 "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/TCP {};branch=z9hG4bKreg{}\r\nMax-Forwards: 70\r\n\

@@ -105,6 +105,14 @@ impl<M> Calls<'_, M> {
         }
     }
 
+    /// Does a call go this way?
+    pub fn carries(&self, flow: &Flow) -> bool {
+        let path = Path::new(flow);
+        let mut legs = self.legs.at(flow.peer.ip());
+        core::iter::from_fn(|| self.legs.next(&mut legs))
+            .any(|key| self.legs.get(key).is_some_and(|leg| leg.path == path))
+    }
+
     /// Nobody is at this address: branches to it fail at once.
     pub fn unreachable(&mut self, now: Instant, address: core::net::IpAddr) {
         let mut legs = self.legs.at(address);

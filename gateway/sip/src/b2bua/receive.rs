@@ -80,6 +80,11 @@ impl<M> Calls<'_, M> {
         self.received(now, flow, message, received, media)
     }
 
+    /// Whether a request is part of a call, by whatever address it came: its sender knows the dialog's names.
+    pub fn knows(&self, flow: &Flow, message: &Message<'_>) -> bool {
+        self.dialog(flow, message).is_some()
+    }
+
     /// The leg that a request within a dialog belongs to: our tag names it, the other side's must fit (RFC 3261 §12.2.2).
     /// A dialog on a connection is not taken over by a datagram, nor by another network.
     fn dialog(&self, flow: &Flow, message: &Message<'_>) -> Option<Key> {
