@@ -314,7 +314,7 @@ fn a_call_moves_with_its_phone() {
 fn nobody_rings_twice() {
     let mut yamada = yamada();
     let one = &mut yamada.site.ids[0];
-    one.direct = number("05012340001");
+    (one.direct, one.outgoing) = (number("05012340001"), number("05012340001"));
     yamada.secrets.insert(one.key, phone_secret("05012340001"));
     let mut b = Bench::new();
     b.give(Input::Directory(Box::new(with(yamada))));
