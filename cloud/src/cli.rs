@@ -233,7 +233,7 @@ enum What {
     Contracts,
     /// Boxes, their links and configurations.
     Boxes,
-    /// Phones registered at boxes, trunks registered at the cloud.
+    /// Phones registered at boxes; trunks, and phones whose box is away, registered at the cloud.
     Registrations,
     /// Live calls; asks the running server.
     Calls,

@@ -25,6 +25,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite, SqliteConnection, Transaction};
+use tokio::sync::Notify;
 
 pub use self::contract::{Ask, Done, LogRow, Login, Stored};
 pub use areas::Taken;
@@ -48,6 +49,8 @@ pub struct Db {
     dir: Arc<Path>,
     /// Missing only where boxes lost what signs for them; then nothing but their removal is possible.
     keys: Option<Arc<Keys>>,
+    /// A box gave a phone a password.
+    secrets: Arc<Notify>,
     /// Commits that are to fail, for tests of everything that relies on them.
     failing: Arc<AtomicU32>,
 }
@@ -117,8 +120,14 @@ impl Db {
             pool,
             dir: dir.into(),
             keys: keys.map(Arc::new),
+            secrets: Arc::default(),
             failing: Arc::default(),
         })
+    }
+
+    /// Waits until boxes gave phones other passwords than calls know of.
+    pub async fn secrets_changed(&self) {
+        self.secrets.notified().await;
     }
 
     /// The data directory.

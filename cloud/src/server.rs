@@ -121,6 +121,7 @@ impl Server {
             tokio::select! {
                 () = &mut stop => break,
                 () = &mut control_task => anyhow::bail!("the control socket ended"),
+                () = db.secrets_changed() => refresh(&db, &edge_sender).await,
                 question = questions.recv() => {
                     if let Some(question) = question {
                         answer(&db, question, &fleet_sender, &edge_sender).await;
@@ -143,6 +144,16 @@ impl Server {
     }
 }
 
+/// Gives calls the contracts as they are now.
+async fn refresh(db: &Db, edge: &mpsc::Sender<EdgeEvent>) {
+    match directory(db).await {
+        Ok(directory) => {
+            let _ = edge.send(EdgeEvent::Directory(Box::new(directory))).await;
+        }
+        Err(error) => warn!(%error, "the change is not seen by calls yet"),
+    }
+}
+
 async fn answer(
     db: &Db,
     (ask, back): Question,
@@ -151,12 +162,7 @@ async fn answer(
 ) {
     let answer = match ask {
         Ask::Changed => {
-            match directory(db).await {
-                Ok(directory) => {
-                    let _ = edge.send(EdgeEvent::Directory(Box::new(directory))).await;
-                }
-                Err(error) => warn!(%error, "the change is not seen by calls yet"),
-            }
+            refresh(db, edge).await;
             let _ = fleet.send(FleetEvent::Changed).await;
             Answer::Done
         }

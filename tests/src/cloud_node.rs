@@ -302,7 +302,16 @@ impl CloudNode {
     }
 
     fn directory(&self) -> Directory {
-        let sites = self.sites.iter().map(|(_, site)| site.clone());
+        // Any site's configuration has the whole contract, and the passwords of its own phones.
+        let secrets: HashMap<_, _> = self
+            .sites
+            .iter()
+            .flat_map(|(_, site)| pbx::Office::from(site.clone()).secrets)
+            .collect();
+        let offices = self.sites.iter().map(|(_, site)| pbx::Office {
+            secrets: secrets.clone(),
+            ..site.clone().into()
+        });
         let accounts = self.sites.iter().map(|(factory, site)| {
             let id = factory.box_id.text();
             let ha1 = Ha1::from_password(id.as_bytes(), REALM.as_bytes(), factory.password().as_bytes());
@@ -310,11 +319,10 @@ impl CloudNode {
                 id: factory.box_id,
                 contract: site.sys.contract,
                 site: site.sys.site,
-                realm: REALM.into(),
                 ha1,
             }
         });
-        Directory::new(REALM, sites, accounts.collect::<Vec<_>>())
+        Directory::new(REALM, offices, accounts.collect::<Vec<_>>())
     }
 
     fn publish(&mut self, outgoing: Vec<Outgoing>) {
@@ -472,7 +480,7 @@ impl CloudNode {
                     }
                 }
                 pbx::Output::Record { contract, leg } => self.records.push((contract, leg)),
-                pbx::Output::Trunk { .. } => {}
+                pbx::Output::Registration { .. } => {}
             }
         }
     }

@@ -151,8 +151,18 @@ fn port(row: &PortRow) -> Vec<String> {
             phone
         },
         every(|id| format!("{} ({})", id.number, id.extension)),
-        every(|id| if id.registered { "yes" } else { "no" }.into()),
+        every(|id| at(id.registered, id.sheltered)),
     ]
+}
+
+/// Where a phone is registered.
+fn at(registered: bool, sheltered: bool) -> String {
+    match (registered, sheltered) {
+        (_, true) => "at the cloud",
+        (true, false) => "yes",
+        (false, false) => "no",
+    }
+    .into()
 }
 
 /// `phone list`
@@ -170,7 +180,7 @@ pub fn phones(rows: &[PhoneRow]) -> String {
                 row.port.map_or_else(|| "-".into(), |port| port.to_string()),
                 row.claim.to_string(),
                 if row.passwords > 0 { "yes" } else { "no" }.into(),
-                if row.registered { "yes" } else { "no" }.into(),
+                at(row.registered, row.sheltered),
             ]
         })
         .collect();

@@ -37,6 +37,9 @@ impl Db {
             change.issue(&stored.contract).await?;
         }
         change.commit().await?;
+        if changed.is_some() {
+            self.secrets.notify_one();
+        }
         Ok(fresh)
     }
 

@@ -8,6 +8,7 @@ use shared::sync::{HubReport, Message as _, Occupant, PhoneSecret, PortReport};
 use sqlx::FromRow;
 
 use super::contract::{load, load_all};
+use super::events::CLOUD;
 use super::{Change, Db};
 use crate::refusal::{Refusal, Result};
 
@@ -74,6 +75,8 @@ pub struct PortId {
     pub extension: String,
     /// Its phone is registered at the box.
     pub registered: bool,
+    /// Its phone is registered at the cloud, as the box is away.
+    pub sheltered: bool,
 }
 
 /// A phone that waits to be claimed.
@@ -112,6 +115,8 @@ pub struct PhoneRow {
     pub passwords: u32,
     /// It is registered at the box.
     pub registered: bool,
+    /// It is registered at the cloud, as its box is away.
+    pub sheltered: bool,
 }
 
 #[derive(FromRow)]
@@ -141,6 +146,7 @@ impl Db {
         let report = report.unwrap_or_default();
         let contract = self.contract(ContractId(stored.contract)).await?.contract;
         let here = self.registered(&id.to_string()).await?;
+        let sheltered = self.registered(CLOUD).await?;
         let watts = |tenths: u16| f64::from(tenths) / 10.0;
         let port = |(index, port): (usize, &PortReport)| {
             let (mac, ids, quarantined) = match port.occupant {
@@ -163,7 +169,7 @@ impl Db {
                 quarantined,
                 ids: ids
                     .iter()
-                    .filter_map(|key| port_id(&contract, key, &here))
+                    .filter_map(|key| port_id(&contract, key, &here, &sheltered))
                     .collect(),
             }
         };
@@ -210,12 +216,15 @@ impl Db {
                 .bind(id.claim)
                 .fetch_optional(&mut *connection)
                 .await?;
-                let registered: i64 = sqlx::query_scalar(
-                    "SELECT count(*) FROM registration JOIN box ON box.id = registration.source
-                      WHERE box.site = $1 AND user = $2",
+                // What a box told last may be long ago.
+                let (registered, sheltered): (bool, bool) = sqlx::query_as(
+                    "SELECT EXISTS (SELECT 1 FROM registration JOIN box ON box.id = registration.source
+                                     WHERE box.site = $1 AND user = $2),
+                            EXISTS (SELECT 1 FROM registration WHERE source = $3 AND user = $2)",
                 )
                 .bind(id.site.0)
                 .bind(&number)
+                .bind(CLOUD)
                 .fetch_one(&mut *connection)
                 .await?;
                 rows.push(PhoneRow {
@@ -229,7 +238,8 @@ impl Db {
                     port: phone.port.map(Into::into),
                     claim: id.claim,
                     passwords: serial.unwrap_or(0),
-                    registered: registered > 0,
+                    registered: registered && !sheltered,
+                    sheltered,
                 });
             }
         }
@@ -323,11 +333,13 @@ impl Change<'_> {
     }
 }
 
-fn port_id(contract: &Contract, key: IdKey, registered: &[String]) -> Option<PortId> {
+fn port_id(contract: &Contract, key: IdKey, at_box: &[String], at_cloud: &[String]) -> Option<PortId> {
     let id = contract.id(key)?;
     let user = id.direct.number.digits().to_string();
+    let sheltered = at_cloud.contains(&user);
     Some(PortId {
-        registered: registered.contains(&user),
+        registered: at_box.contains(&user) && !sheltered,
+        sheltered,
         number: user,
         extension: id.extension.to_string(),
     })

@@ -187,7 +187,7 @@ impl Db {
         .await?)
     }
 
-    /// Phones registered at boxes, and trunks of boxes registered at the cloud.
+    /// Phones registered at boxes; trunks of boxes, and phones whose box is away, registered at the cloud.
     pub async fn registrations(&self) -> Result<Vec<RegistrationRow>> {
         Ok(
             sqlx::query_as("SELECT source, user, contact, since FROM registration ORDER BY source, user")

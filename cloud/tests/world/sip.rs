@@ -28,6 +28,13 @@ impl Wire {
         }
     }
 
+    fn transport(&self) -> &'static str {
+        match self {
+            Self::Tcp(..) => "TCP",
+            Self::Udp(..) => "UDP",
+        }
+    }
+
     pub async fn send(&mut self, text: &str) {
         match self {
             Self::Tcp(stream, _) => stream.write_all(text.as_bytes()).await.unwrap(),
@@ -159,49 +166,71 @@ pub async fn register(server: SocketAddr, factory: &Factory, password: &str) -> 
 }
 
 pub async fn register_on(wire: &mut Wire, factory: &Factory, password: &str) -> Response {
-    let (id, realm, local) = (
-        factory.box_id.to_string(),
-        factory.realm().to_string(),
-        wire.local(),
+    let (id, local) = (factory.box_id.to_string(), wire.local());
+    let wants = format!(
+        "Contact: <sip:{local};transport=tcp;bnc>;boot=1;expires=300\r\nRequire: gin\r\nSupported: gin, path\r\n"
     );
+    register_as(wire, &id, factory.realm(), password, &wants).await
+}
+
+/// Registers as a phone, by whatever it has.
+pub async fn register_phone(wire: &mut Wire, user: &str, realm: &str, password: &str) -> Response {
+    let wants = format!("Contact: <sip:{user}@{}>\r\nExpires: 3600\r\n", wire.local());
+    register_as(wire, user, realm, password, &wants).await
+}
+
+/// Registers with these header lines, challenge and all.
+async fn register_as(wire: &mut Wire, user: &str, realm: &str, password: &str, wants: &str) -> Response {
+    let (local, transport) = (wire.local(), wire.transport());
     let register = |cseq: u32, authorization: &str| {
         format!(
-            "REGISTER sip:{realm} SIP/2.0\r\nVia: SIP/2.0/TCP {local};branch=z9hG4bKreg{cseq};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:{id}@{realm}>;tag=r\r\nTo: <sip:{id}@{realm}>\r\nCall-ID: reg-{local}\r\n\
-             CSeq: {cseq} REGISTER\r\nContact: <sip:{local};transport=tcp;bnc>;boot=1;expires=300\r\n\
-             Require: gin\r\nSupported: gin, path\r\n{authorization}Content-Length: 0\r\n\r\n"
+            "REGISTER sip:{realm} SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch=z9hG4bKreg{cseq};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{user}@{realm}>;tag=r\r\nTo: <sip:{user}@{realm}>\r\nCall-ID: reg-{local}\r\n\
+             CSeq: {cseq} REGISTER\r\n{wants}{authorization}Content-Length: 0\r\n\r\n"
         )
     };
     wire.send(&register(1, "")).await;
     let challenge = wire.response(Method::Register).await;
     assert_eq!(challenge.status_code.code(), 401);
-    let challenge = challenge
-        .headers
-        .iter()
-        .filter_map(|header| match header {
-            rsip::Header::WwwAuthenticate(challenge) => challenge.typed().ok(),
-            _ => None,
-        })
+    let authorization = proof(&challenge, "Authorization", Method::Register, realm, user, password);
+    wire.send(&register(2, &authorization)).await;
+    wire.response(Method::Register).await
+}
+
+/// The header line that answers a challenge, by MD5; `target` is the URI without its scheme.
+pub fn proof(
+    challenge: &Response,
+    header: &str,
+    method: Method,
+    target: &str,
+    user: &str,
+    password: &str,
+) -> String {
+    let challenges = challenge.headers.iter().filter_map(|header| match header {
+        rsip::Header::WwwAuthenticate(challenge) => challenge.typed().ok(),
+        rsip::Header::ProxyAuthenticate(challenge) => challenge.typed().ok().map(|challenge| challenge.0),
+        _ => None,
+    });
+    let challenge = challenges
+        .into_iter()
         .find(|challenge| matches!(challenge.algorithm, None | Some(Algorithm::Md5)))
         .expect("MD5 is offered");
-    let uri = rsip::Uri::try_from(format!("sip:{realm}").as_str()).unwrap();
+    let uri = rsip::Uri::try_from(format!("sip:{target}").as_str()).unwrap();
     let digest = DigestGenerator {
-        username: &id,
+        username: user,
         password,
         nonce: &challenge.nonce,
         uri: &uri,
         realm: &challenge.realm,
-        method: &Method::Register,
+        method: &method,
         qop: None,
         algorithm: Algorithm::Md5,
     };
-    let authorization = format!(
-        "Authorization: Digest username=\"{id}\", realm=\"{}\", nonce=\"{}\", uri=\"{uri}\", response=\"{}\", \
+    format!(
+        "{header}: Digest username=\"{user}\", realm=\"{}\", nonce=\"{}\", uri=\"{uri}\", response=\"{}\", \
          algorithm=MD5\r\n",
         challenge.realm,
         challenge.nonce,
         digest.compute()
-    );
-    wire.send(&register(2, &authorization)).await;
-    wire.response(Method::Register).await
+    )
 }

@@ -4,6 +4,7 @@ use crate::run::Run;
 use anyhow::Result;
 
 mod analog;
+mod backup;
 mod bench;
 mod demo;
 mod faults;
@@ -114,6 +115,11 @@ pub const ALL: &[Scenario] = &[
         "bad-network",
         "loss, duplicates, jitter and reordering around the box",
         faults::bad_network,
+    ),
+    waiting(
+        "backup",
+        "the box dies, its phones go to the cloud, call each other and outside through it, and come home to the box",
+        backup::tell,
     ),
     waiting(
         "dhcp-gone-in-operation",

@@ -18,14 +18,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// What a desk phone plays in a call, Hz.
-const TONE: f64 = 1477.0;
+pub(super) const TONE: f64 = 1477.0;
 /// How long a phone boots here; what is assumed of the models is for the virtual clock.
 const BOOT: u64 = 2_000;
 /// From power to a registration: boot, LLDP, DHCP, PnP, files, the time to take settings into use.
 const REGISTERED: Duration = s(40);
 
 /// A phone as it comes, with the last digits of its address.
-fn phone(model: &'static Model, last: u8) -> Phone {
+pub(super) fn phone(model: &'static Model, last: u8) -> Phone {
     let [a, b, c] = model.oui;
     let mut phone = Phone::new(model, Mac([a, b, c, 0, 0, last]), Rng::new(last.into()));
     phone.boot = BOOT;
@@ -57,8 +57,8 @@ pub(super) fn show(stage: &mut Stage) -> Result<()> {
     stage.board.on()?;
     stage.board.logs(mark, "switch: set up", s(20))?;
     stage.configured(Instant::now(), s(20))?;
-    let first = boots(stage, "desk-a", 0, first).context("a GXP1628 at port 1")?;
-    let second = boots(stage, "desk-b", 1, second).context("a KX-HDV230N at port 2")?;
+    let first = boots(stage, "desk-a", 0, first, TONE).context("a GXP1628 at port 1")?;
+    let second = boots(stage, "desk-b", 1, second, TONE).context("a KX-HDV230N at port 2")?;
     table(stage, 0, &first).context("the cloud shows port 1")?;
     calls(stage, &first).context("the GXP1628 calls phone C")?;
     stranger(stage, &first).context("somebody speaks from its address")?;
@@ -70,17 +70,17 @@ pub(super) fn show(stage: &mut Stage) -> Result<()> {
 }
 
 /// Makes it the phone of an ID.
-fn claim(stage: &Stage, id: usize, phone: &Phone, model: &str) -> Result<()> {
+pub(super) fn claim(stage: &Stage, id: usize, phone: &Phone, model: &str) -> Result<()> {
     let (user, mac) = (&stage.ids[id].user, label(phone));
     let order = ["phone", "claim", user, "--mac", &mac, "--model", model];
     stage.cloud.order(&order).map(drop)
 }
 
 /// Plugs it in and waits until it is registered: fed within its class, found by PnP, every file as its maker's phones take it.
-fn boots(stage: &Stage, name: &str, at: usize, phone: Phone) -> Result<Desk> {
+pub(super) fn boots(stage: &Stage, name: &str, at: usize, phone: Phone, tone: f64) -> Result<Desk> {
     let (model, mark) = (phone.model, stage.office.sniffer.mark());
     let feed = Feed::ports(stage.board.lines()?);
-    let desk = Desk::plug(&stage.office.lan, name, at, feed, phone, TONE)?;
+    let desk = Desk::plug(&stage.office.lan, name, at, feed, phone, tone)?;
     let start = Instant::now();
     wait_for("the port feeds it", s(10), || {
         stage.board.lines().ok()?.card().hub.fed(at)
