@@ -308,7 +308,10 @@ pub async fn directory(db: &Db) -> Result<Directory> {
     let mut secrets: HashMap<ContractId, HashMap<IdKey, Ha1>> = HashMap::new();
     for (contract, of) in db.credentials().await? {
         let (md5, sha256) = (of.ha1_md5, of.ha1_sha256);
-        secrets.entry(contract).or_default().insert(of.key, Ha1 { md5, sha256 });
+        secrets
+            .entry(contract)
+            .or_default()
+            .insert(of.key, Ha1 { md5, sha256 });
     }
     let offices = stored
         .iter()

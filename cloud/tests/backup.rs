@@ -5,6 +5,7 @@ mod wire;
 mod world;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use contract::Command;
 use contract::device::Phone;
@@ -18,7 +19,7 @@ use sip::digest::Ha1;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 use wire::{Wire, audio, proof, register_phone, sdp, with_body};
-use world::{PATIENCE, ScriptedBox, World, direct, order, until};
+use world::{ScriptedBox, World, direct, order, until};
 
 async fn udp() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -36,7 +37,13 @@ async fn phones_call_each_other_through_the_cloud() {
     let (one, two) = (direct(1), direct(2));
     let mut a = Wire::Udp(udp().await.0, server.sip);
     let mut b = Wire::Tcp(TcpStream::connect(server.sip).await.unwrap(), Vec::new());
-    assert_eq!(register_phone(&mut a, &one, &realm, "guess").await.status_code.code(), 403);
+    assert_eq!(
+        register_phone(&mut a, &one, &realm, "guess")
+            .await
+            .status_code
+            .code(),
+        403
+    );
     for (wire, user, password) in [(&mut a, &one, "password1"), (&mut b, &two, "password2")] {
         let answer = register_phone(wire, user, &realm, password).await;
         assert_eq!(answer.status_code.code(), 200);
@@ -73,7 +80,10 @@ async fn phones_call_each_other_through_the_cloud() {
     );
     a.send(&invite(2, &line)).await;
     let offered = b.request(Method::Invite).await;
-    assert_eq!(offered.from_header().unwrap().typed().unwrap().uri.user(), Some("201"));
+    assert_eq!(
+        offered.from_header().unwrap().typed().unwrap().uri.user(),
+        Some("201")
+    );
     let contact = format!("Contact: <sip:{two}@{}>\r\n", b.local());
     b.answer(&offered, "200 OK", &contact, &sdp(nowhere)).await;
     let answered = a.response(Method::Invite).await;
@@ -82,15 +92,18 @@ async fn phones_call_each_other_through_the_cloud() {
 
     let (to_a, to_b) = (audio(answered.body()), audio(offered.body()));
     let rtp = |from: u8| [&[0x80, 0, 0, from, 0, 0, 0, 0, 1, 2, 3, from][..], &[0xd5; 160]].concat();
-    // The first packets show where each of them is.
-    for (ear, to, other, from) in [(&ear_a, to_a, &ear_b, 1), (&ear_b, to_b, &ear_a, 2), (&ear_a, to_a, &ear_b, 3)] {
-        ear.send_to(&rtp(from), to).await.unwrap();
-        if from > 1 {
-            let mut buffer = [0; 1_500];
-            let heard = timeout(PATIENCE, other.recv_from(&mut buffer)).await.expect("RTP").unwrap();
-            assert_eq!(&buffer[..heard.0], rtp(from));
-        }
-    }
+    // Their packets show where they are; until then what is for them goes nowhere.
+    let hears = async |ear: &UdpSocket, from: u8| {
+        let mut buffer = [0; 1_500];
+        let heard = timeout(Duration::from_millis(20), ear.recv_from(&mut buffer)).await;
+        heard.is_ok_and(|heard| buffer[..heard.unwrap().0] == rtp(from))
+    };
+    until("both hear each other", async || {
+        ear_a.send_to(&rtp(1), to_a).await.unwrap();
+        ear_b.send_to(&rtp(2), to_b).await.unwrap();
+        hears(&ear_a, 2).await && hears(&ear_b, 1).await
+    })
+    .await;
     drop(b);
     until("the record", async || {
         let records = world.db.records(10).await.unwrap();
@@ -112,7 +125,9 @@ async fn a_password_that_a_box_made_counts_at_once() {
         port: None,
     };
     let key = IdKey::new(0).unwrap();
-    order(&world.db, world.contract, Command::Claim(key, phone)).await.unwrap();
+    order(&world.db, world.contract, Command::Claim(key, phone))
+        .await
+        .unwrap();
     let server = world.serve(None).await;
     let (realm, user) = (world.factory.realm().to_string(), direct(1));
     // Each try comes from another address: guesses are slowed down.
@@ -143,7 +158,12 @@ async fn a_password_that_a_box_made_counts_at_once() {
             let socket = UdpSocket::bind(format!("127.0.1.{tries}:0")).await.unwrap();
             let mut wire = Wire::Udp(socket, server.sip);
             let is_there = rows.iter().any(|row| row.user == user);
-            !is_there && register_phone(&mut wire, &user, &realm, password).await.status_code.code() == 200
+            !is_there
+                && register_phone(&mut wire, &user, &realm, password)
+                    .await
+                    .status_code
+                    .code()
+                    == 200
         })
         .await;
         until("it is shown", async || {

@@ -2,7 +2,7 @@
 //!
 //! It depends on the configuration of the contract and a snapshot of facts, nothing else: with the same facts box and
 //! cloud decide the same. What a side does not know counts as absent: a box knows nothing of apps and of other sites'
-//! phones, a cloud without the box knows of no desk phones.
+//! phones, a cloud without the box knows of those desk phones alone that have registered there meanwhile.
 //!
 //! While a call rings and a fact changes, it is asked again and the terminals that are new are added (R21): [`Ringing`].
 

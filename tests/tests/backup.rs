@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
+use deskphones::Phone;
 use deskphones::agent::{CallLog, Direction, Incoming};
 use deskphones::model::{GXP1628, HT801, KX_HDV230N, Model};
 use deskphones::rng::Rng;
-use deskphones::Phone;
 use shared::record::{FinalState, Side};
 use system_tests::desks::{self, BOX, Desks, UPLINK};
 use system_tests::network::{Millis, NodeId, Place};
@@ -47,7 +47,9 @@ impl Scene {
         };
         let manner = Manner::Always(Incoming::Answer(1_000, 300_000));
         let carrier = Actor::Phone(Agent::new(identity, manner, desks.chance()));
-        let carrier = desks.world.add("carrier", Place::Carrier, &[address.ip()], carrier);
+        let carrier = desks
+            .world
+            .add("carrier", Place::Carrier, &[address.ip()], carrier);
         desks.world.run(5_000);
         let mut index = 0;
         let phones = MODELS.map(|model| {
@@ -127,7 +129,11 @@ impl Scene {
         assert!(self.carrier().problems().is_empty());
         assert!(self.desks.cloud().problems.is_empty());
         let ports = self.desks.cloud().ports().expect("it runs");
-        assert!(ports.problems.is_empty() && ports.in_use() == 0, "{:?}", ports.problems);
+        assert!(
+            ports.problems.is_empty() && ports.in_use() == 0,
+            "{:?}",
+            ports.problems
+        );
     }
 
     /// The box loses its power; gives the time until all its phones are at the cloud.
@@ -136,7 +142,11 @@ impl Scene {
         self.desks.world.plan(start, Fault::Off(BOX));
         while self.here() < 3 {
             self.run(1_000);
-            assert!(self.desks.world.now() < start + GOES, "{} phones came", self.here());
+            assert!(
+                self.desks.world.now() < start + GOES,
+                "{} phones came",
+                self.here()
+            );
         }
         self.desks.world.now() - start
     }
@@ -149,7 +159,11 @@ impl Scene {
         while self.here() > 0 || !self.are_registered() {
             self.run(1_000);
             back = self.desks.world.now();
-            assert!(back < start + GOES, "{} phones are still at the cloud", self.here());
+            assert!(
+                back < start + GOES,
+                "{} phones are still at the cloud",
+                self.here()
+            );
         }
         back - start
     }
@@ -165,13 +179,19 @@ fn the_cloud_takes_phones_while_their_box_is_dead() {
 
         // A call from outside rings all of them, and the second one takes it.
         let second = scene.phones[1];
-        scene.desks.phone(second).set_manner(Incoming::Answer(2_000, 60_000));
+        scene
+            .desks
+            .phone(second)
+            .set_manner(Incoming::Answer(2_000, 60_000));
         scene.call_in(office::REP);
         scene.run(20_000);
         assert_eq!(scene.rung(), [1; 3]);
         let taken = scene.log(1).pop().expect("a call");
         assert_eq!((taken.peer.as_str(), taken.answered.is_some()), (OUTSIDE, true));
-        assert_eq!(taken.media.map(|at| at.ip().to_string()).as_deref(), Some("203.0.113.1"));
+        assert_eq!(
+            taken.media.map(|at| at.ip().to_string()).as_deref(),
+            Some("203.0.113.1")
+        );
         assert!(scene.carrier().log()[0].answered.is_some());
         let records = scene.desks.cloud().records.clone();
         let terminals: Vec<_> = records.iter().map(|(_, leg)| (leg.terminal, leg.state)).collect();
@@ -189,7 +209,10 @@ fn the_cloud_takes_phones_while_their_box_is_dead() {
         assert_eq!((out.direction, out.answered.is_some()), (Direction::In, true));
         assert_eq!(out.peer, "+81312340000", "{out:?}");
         let now = scene.desks.world.now();
-        scene.desks.phone(first).call(now, &office::extension(1), 20_000, 3_000);
+        scene
+            .desks
+            .phone(first)
+            .call(now, &office::extension(1), 20_000, 3_000);
         scene.run(15_000);
         assert_eq!(scene.rung(), [1, 2, 1]);
         assert_eq!(scene.log(1)[1].peer, office::extension(0));
@@ -207,8 +230,14 @@ fn the_cloud_takes_phones_while_their_box_is_dead() {
         assert!(scene.log(1)[2].answered.is_some());
         scene.check();
     }
-    println!("figure backup.box_dead_to_phones_at_cloud.s {:.0} s", goes as f64 / 1e3);
-    println!("figure backup.box_back_to_phones_home.s {:.0} s", comes as f64 / 1e3);
+    println!(
+        "figure backup.box_dead_to_phones_at_cloud.s {:.0} s",
+        goes as f64 / 1e3
+    );
+    println!(
+        "figure backup.box_back_to_phones_home.s {:.0} s",
+        comes as f64 / 1e3
+    );
 }
 
 /// The box is back and calls come in, second after second: no phone ever rings twice for one, wherever it is just then.
@@ -232,7 +261,11 @@ fn nobody_rings_twice_while_phones_go_home() {
             sessions.sort_unstable();
             let all = sessions.len();
             sessions.dedup();
-            assert_eq!(sessions.len(), all, "seed {seed}: phone {index} rang twice for one call");
+            assert_eq!(
+                sessions.len(),
+                all,
+                "seed {seed}: phone {index} rang twice for one call"
+            );
         }
         assert!(scene.are_registered());
         assert_eq!(scene.here(), 0);
@@ -253,6 +286,9 @@ fn a_call_outlives_the_return_of_the_box() {
     assert_eq!(scene.desks.cloud().pbx().map(|pbx| pbx.live().count()), Some(1));
     scene.run(120_000);
     let call = scene.log(0)[0].clone();
-    assert!(call.ended.expect("over") - call.answered.expect("answered") >= 200_000, "{call:?}");
+    assert!(
+        call.ended.expect("over") - call.answered.expect("answered") >= 200_000,
+        "{call:?}"
+    );
     scene.check();
 }

@@ -170,9 +170,8 @@ impl Db {
             sqlx::query_as("SELECT contract, key, ha1_md5, ha1_sha256 FROM credential")
                 .fetch_all(&self.pool)
                 .await?;
-        let credential = |(contract, key, md5, sha256)| {
-            Some((ContractId(contract), credential((key, md5, sha256))?))
-        };
+        let credential =
+            |(contract, key, md5, sha256)| Some((ContractId(contract), credential((key, md5, sha256))?));
         Ok(rows.into_iter().filter_map(credential).collect())
     }
 }

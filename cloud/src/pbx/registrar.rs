@@ -153,7 +153,9 @@ impl<R: Relays> Pbx<R> {
             self.counters.limited += 1;
             // A datagram may be anybody's, and whoever means it repeats it.
             if flow.is_reliable() {
-                self.answer(flow, message, 503, |w| _ = w.header(Name::RetryAfter, RETRY_AFTER));
+                self.answer(flow, message, 503, |w| {
+                    _ = w.header(Name::RetryAfter, RETRY_AFTER)
+                });
             }
             return;
         }

@@ -192,7 +192,14 @@ async fn register_as(wire: &mut Wire, user: &str, realm: &str, password: &str, w
     wire.send(&register(1, "")).await;
     let challenge = wire.response(Method::Register).await;
     assert_eq!(challenge.status_code.code(), 401);
-    let authorization = proof(&challenge, "Authorization", Method::Register, realm, user, password);
+    let authorization = proof(
+        &challenge,
+        "Authorization",
+        Method::Register,
+        realm,
+        user,
+        password,
+    );
     wire.send(&register(2, &authorization)).await;
     wire.response(Method::Register).await
 }

@@ -47,7 +47,8 @@ pub fn tell(run: &Run) -> Result<()> {
     outside(&mut stage, &a).context("a phone calls outside")?;
     called(&mut stage, &b, ["lan/desk-a", "lan/desk-b"]).context("somebody outside calls the group")?;
     returns(&mut stage, [&a, &b]).context("there is a box again")?;
-    called(&mut stage, &b, ["lan/desk-a", "lan/desk-b"]).context("somebody outside calls the group at the box")?;
+    called(&mut stage, &b, ["lan/desk-a", "lan/desk-b"])
+        .context("somebody outside calls the group at the box")?;
     run.say("every step was verified");
     Ok(())
 }
@@ -55,7 +56,12 @@ pub fn tell(run: &Run) -> Result<()> {
 /// Phones that are registered at the cloud.
 fn sheltered(stage: &Stage) -> Option<usize> {
     let rows = stage.cloud.order(&["phone", "list"]).ok()?;
-    Some(rows.as_array()?.iter().filter(|row| row["sheltered"] == true).count())
+    Some(
+        rows.as_array()?
+            .iter()
+            .filter(|row| row["sheltered"] == true)
+            .count(),
+    )
 }
 
 /// The processor is off; the phones notice when they renew.
@@ -66,7 +72,11 @@ fn dies(stage: &mut Stage) -> Result<()> {
         (sheltered(stage)? == 2).then_some(())
     })?;
     let took = start.elapsed().as_secs_f64();
-    figure("hil.backup.box_dead_to_phones_at_cloud.s", format!("{took:.0}"), "s");
+    figure(
+        "hil.backup.box_dead_to_phones_at_cloud.s",
+        format!("{took:.0}"),
+        "s",
+    );
     stage.run.say(format!(
         "the box is off, its ports go on feeding; {took:.0} s later both phones are at the cloud, which shows them there"
     ));
@@ -167,14 +177,21 @@ fn returns(stage: &mut Stage, desks: [&Desk; 2]) -> Result<()> {
     stage.trunk_up(s(30))?;
     for (port, desk) in ["lan/desk-a", "lan/desk-b"].into_iter().zip(desks) {
         let at_box = format!("{}:5060", crate::office::BOX);
-        stage.wait("a REGISTER that the box accepts", COMES, from, port, Received, |sip| {
-            sip.answers("REGISTER", 200) && sip.source.to_string() == at_box
-        })?;
+        stage.wait(
+            "a REGISTER that the box accepts",
+            COMES,
+            from,
+            port,
+            Received,
+            |sip| sip.answers("REGISTER", 200) && sip.source.to_string() == at_box,
+        )?;
         ensure!(desk.is_registered(), "{port} is not registered");
     }
     let took = start.elapsed().as_secs_f64();
     figure("hil.backup.box_back_to_phones_home.s", format!("{took:.0}"), "s");
-    wait_for("no phone at the cloud", s(130), || (sheltered(stage)? == 0).then_some(()))?;
+    wait_for("no phone at the cloud", s(130), || {
+        (sheltered(stage)? == 0).then_some(())
+    })?;
     stage.run.say(format!(
         "the box is on again: {took:.0} s later both phones are registered there, and then none is at the cloud"
     ));

@@ -104,7 +104,9 @@ impl<R: Relays> Pbx<R> {
             }
             Wish::Bind { .. } if self.is_home(peer) => {
                 self.counters.sent_home += 1;
-                self.answer(flow, message, 503, |w| _ = w.header(Name::RetryAfter, RETRY_AFTER));
+                self.answer(flow, message, 503, |w| {
+                    _ = w.header(Name::RetryAfter, RETRY_AFTER)
+                });
             }
             Wish::Bind { expires, .. } if expires < *EXPIRES.start() => {
                 self.answer(flow, message, 423, |w| {

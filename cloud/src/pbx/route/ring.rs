@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use shared::IdSet;
 use shared::guard::ALONE_MS;
 use shared::ring::{Facts, To, ring};
 use shared::route::Treatment;
 use shared::site::Id;
-use shared::IdSet;
 use sip::Instant;
 use sip::b2bua::{Cause, Refusal, Target};
 use sip::identity::Why;
@@ -107,7 +107,10 @@ impl<R: Relays> Pbx<R> {
         let place = |id: &Id| {
             let contract = meta.contract;
             let at_box = self.directory.box_at(id.site).map(Peer::Box);
-            let here = Peer::Phone(Line { contract, key: id.key });
+            let here = Peer::Phone(Line {
+                contract,
+                key: id.key,
+            });
             let places = at_box.into_iter().chain([here]);
             places.into_iter().find(|peer| self.is_there(*peer))
         };

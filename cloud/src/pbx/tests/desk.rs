@@ -1,5 +1,7 @@
 //! A desk phone as the cloud sees it.
 
+use sip::Method;
+
 use super::*;
 
 /// A phone and its way.

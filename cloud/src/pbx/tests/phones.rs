@@ -25,14 +25,25 @@ fn a_phone_registers_by_whatever_transport_and_digest() {
         let granted = format!("{};expires=90", desk.contact());
         assert_eq!(ok.header("Contact"), Some(granted.as_str()));
         let via = ok.header("Via").unwrap();
-        assert!(via.contains("received=198.51.100.20") && via.contains("rport=30001"), "{via}");
+        assert!(
+            via.contains("received=198.51.100.20") && via.contains("rport=30001"),
+            "{via}"
+        );
         assert_eq!(b.phones, [(ONE.into(), true)]);
         let phone = b.pbx.phones().next().unwrap();
-        assert_eq!((phone.flow, phone.expires), (flow, b.now + Duration::from_secs(90)));
+        assert_eq!(
+            (phone.flow, phone.expires),
+            (flow, b.now + Duration::from_secs(90))
+        );
         // Its answer was lost: the same again, which changes nothing.
         b.wait(2_000);
         b.rx(flow, &text);
-        assert!(b.expect(flow, "200").header("Contact").unwrap().ends_with("expires=88"));
+        assert!(
+            b.expect(flow, "200")
+                .header("Contact")
+                .unwrap()
+                .ends_with("expires=88")
+        );
         // What somebody has read on the way is of no use elsewhere, nor later.
         let thief = Flow {
             peer: "192.0.2.66:5060".parse().unwrap(),
@@ -116,7 +127,11 @@ fn guessing_is_slowed_down_and_an_office_is_not() {
     let text = desk.register(contact, None);
     b.rx(desk.flow, &text);
     b.quiet();
-    assert_eq!(b.pbx.counters().limited, 1, "a datagram is dropped without a word");
+    assert_eq!(
+        b.pbx.counters().limited,
+        1,
+        "a datagram is dropped without a word"
+    );
     // Sixty phones behind one address come at once, and each says everything twice.
     let mut b = Bench::new();
     for n in 0..64 {
@@ -171,7 +186,10 @@ fn what_a_phone_may_ask_for() {
             assert_eq!(answer.header("Min-Expires"), Some("60"));
         }
         if there {
-            assert_eq!(b.pbx.phones().next().unwrap().contact, home.trim_matches(['<', '>']));
+            assert_eq!(
+                b.pbx.phones().next().unwrap().contact,
+                home.trim_matches(['<', '>'])
+            );
         }
         b.wait(1_000);
     }
@@ -186,7 +204,10 @@ fn what_a_phone_may_ask_for() {
     late.cseq -= 1;
     b.rx(nat(1), &first);
     b.expect(nat(1), "200");
-    let overtaken = late.register("Contact: *\r\nExpires: 0\r\n", Some((challenge, &phone_password(ONE))));
+    let overtaken = late.register(
+        "Contact: *\r\nExpires: 0\r\n",
+        Some((challenge, &phone_password(ONE))),
+    );
     b.rx(nat(1), &overtaken.replace("nc=00000001", "nc=00000002"));
     assert_ne!(b.seen.remove(0).what(), "200");
     assert_eq!(b.pbx.phones().count(), 1);
@@ -248,7 +269,10 @@ fn a_box_that_is_there_has_its_phones() {
     b.wait(6_000);
     // It is back: what is registered here still does not ring.
     b.register(TOKYO, connection(70), 2);
-    b.rx(CARRIER, &Caller::carrier("c1", "0312340000").request("INVITE", "i"));
+    b.rx(
+        CARRIER,
+        &Caller::carrier("c1", "0312340000").request("INVITE", "i"),
+    );
     b.expect(CARRIER, "100");
     b.expect(connection(70), "INVITE");
     b.expect(osaka.flow, "INVITE");
@@ -326,7 +350,10 @@ fn the_contract_changes() {
         b.give(Input::Directory(Box::new(with(office))));
         let mut users: Vec<_> = b.pbx.phones().map(|phone| phone.contact).collect();
         users.sort();
-        let left: Vec<_> = left.iter().map(|user| format!("sip:{user}@192.168.1.20:5060")).collect();
+        let left: Vec<_> = left
+            .iter()
+            .map(|user| format!("sip:{user}@192.168.1.20:5060"))
+            .collect();
         assert_eq!(users, left);
     }
     let mut b = Bench::new();
@@ -370,4 +397,59 @@ fn strangers_cost_nothing() {
     assert_eq!(b.pbx.usage(), Default::default());
     assert_eq!(b.pbx.next_deadline(), None);
     assert_eq!((b.pbx.streams.len(), b.pbx.ways.len()), (0, 0));
+}
+
+/// Messages broken in every way, from a phone's own way and from a stranger's: nothing of them stays, and the phone does.
+#[test]
+fn what_is_broken_leaves_nothing() {
+    let mut b = Bench::new();
+    let mut desk = b.desk(1, ONE);
+    let contact = format!("Contact: {}\r\n", desk.contact());
+    let register = desk.register(&contact, None);
+    b.rx(desk.flow, &register);
+    let challenge = b.expect(desk.flow, "401");
+    let call = desk.call("c1", "299", Some(challenge.clone()));
+    let texts = [
+        register,
+        desk.register(&contact, Some((challenge, &phone_password(ONE)))),
+        call.request("INVITE", "i"),
+        call.request("BYE", "b"),
+        call.request("OPTIONS", "o"),
+    ];
+    let mut buffer = vec![0; MESSAGE_MAX];
+    let mut dice = 7u64;
+    let mut roll = |sides: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (dice >> 33) as usize % sides
+    };
+    for n in 0..20_000u32 {
+        let mut bytes = texts[roll(texts.len())].clone().into_bytes();
+        for _ in 0..=roll(4) {
+            let at = roll(bytes.len());
+            match roll(4) {
+                0 => bytes.truncate(at.max(1)),
+                1 => bytes[at] = roll(128) as u8,
+                2 => drop(bytes.drain(at..(at + roll(40)).min(bytes.len()))),
+                _ => {
+                    let piece = bytes[at..(at + roll(40)).min(bytes.len())].to_vec();
+                    bytes.splice(at..at, piece);
+                }
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        let flow = match roll(2) {
+            0 => desk.flow,
+            _ => nat(100 + n as u16 % 100),
+        };
+        b.pbx.handle(b.now, Input::Datagram { flow, bytes: &bytes });
+        // An answer repeats what it is an answer to, broken or not.
+        while b.pbx.poll(b.now, &mut buffer).is_some() {}
+    }
+    assert!(b.pbx.ways.len() <= 1 && b.pbx.streams.is_empty());
+    b.wait(200_000);
+    assert_eq!(b.pbx.usage(), Default::default());
+    b.seen.clear();
+    b.shelter(&mut desk);
 }

@@ -18,8 +18,17 @@ fn a_call_from_outside_is_answered() {
     for (invite, user) in invites.iter().zip([ONE, TWO]) {
         assert_eq!(invite.uri(), format!("sip:{user}@192.168.1.20:5060"));
         assert_eq!(invite.header("To"), Some("<sip:0312340000@pbx.example>"));
-        assert!(invite.header("From").unwrap().contains("sip:0335550001@pbx.example"));
-        assert!(invite.body().contains("203.0.113.1"), "media by our relay: {}", invite.body());
+        assert!(
+            invite
+                .header("From")
+                .unwrap()
+                .contains("sip:0335550001@pbx.example")
+        );
+        assert!(
+            invite.body().contains("203.0.113.1"),
+            "media by our relay: {}",
+            invite.body()
+        );
     }
     b.rx(one.flow, &answer(&invites[0], 180, ""));
     b.expect(CARRIER, "180");
@@ -63,7 +72,10 @@ fn calls_outside_present_what_they_may() {
         let invite = b.expect(CARRIER, "INVITE");
         assert_eq!(invite.uri(), "sip:+81335550001@203.0.113.9:5060", "{dialled}");
         let e164 = number(presented).e164().to_string();
-        assert!(invite.header("P-Asserted-Identity").unwrap().contains(&e164), "{dialled}");
+        assert!(
+            invite.header("P-Asserted-Identity").unwrap().contains(&e164),
+            "{dialled}"
+        );
         assert_eq!(invite.header("From").unwrap().contains(&e164), shown, "{dialled}");
         assert_eq!(invite.header("Privacy").is_none(), shown);
         b.rx(CARRIER, &answer(&invite, 200, CARRIER_SDP));
@@ -163,8 +175,14 @@ fn calls_inside() {
         let mut caller = b.dials(&one, &format!("c{n}"), &dialled.replace('#', "%23"));
         b.expect(one.flow, "100");
         let invite = b.expect(flow, "INVITE");
-        assert_eq!(invite.header("From").unwrap().split(';').next(), Some("\"desk\" <sip:210@pbx.example>"));
-        assert_eq!(invite.header("To"), Some(format!("<sip:{seen}@pbx.example>").as_str()));
+        assert_eq!(
+            invite.header("From").unwrap().split(';').next(),
+            Some("\"desk\" <sip:210@pbx.example>")
+        );
+        assert_eq!(
+            invite.header("To"),
+            Some(format!("<sip:{seen}@pbx.example>").as_str())
+        );
         b.rx(flow, &answer(&invite, 200, PHONE_SDP));
         b.expect(flow, "ACK");
         caller.to_tag = b.expect(one.flow, "200").tag("To");
@@ -173,9 +191,17 @@ fn calls_inside() {
         let caller = Caller { cseq: 3, ..caller };
         // A transfer is refused, and changes nothing.
         let refer = caller.request("REFER", "r");
-        let refer = refer.replace("Content-Length", "Refer-To: <sip:220@pbx.example>\r\nContent-Length");
+        let refer = refer.replace(
+            "Content-Length",
+            "Refer-To: <sip:220@pbx.example>\r\nContent-Length",
+        );
         b.rx(one.flow, &refer);
-        assert!(!b.expect(one.flow, "405").header("Allow").unwrap().contains("REFER"));
+        assert!(
+            !b.expect(one.flow, "405")
+                .header("Allow")
+                .unwrap()
+                .contains("REFER")
+        );
         let caller = Caller { cseq: 4, ..caller };
         b.rx(one.flow, &caller.request("BYE", "b"));
         b.expect(one.flow, "200");
@@ -229,7 +255,14 @@ fn each_call_is_proved() {
     b.rx(one.flow, &first.request("INVITE", "i"));
     let challenge = b.expect(one.flow, "407");
     let wrong = challenge.text.replace("qop=\"auth\"", "qop=\"auth\", x=y");
-    let mut caller = one.call("c2", "0335550001", Some(Seen { text: wrong, ..challenge }));
+    let mut caller = one.call(
+        "c2",
+        "0335550001",
+        Some(Seen {
+            text: wrong,
+            ..challenge
+        }),
+    );
     caller.extra = caller.extra.replace("response=\"", "response=\"0");
     b.rx(one.flow, &caller.request("INVITE", "j"));
     b.expect(one.flow, "403");
@@ -250,7 +283,13 @@ fn each_call_is_proved() {
     b.rx(one.flow, &again.request("INVITE", "k"));
     assert!(b.expect(one.flow, "407").text.contains("stale=true"));
     // Lamps and messages there are not, and nothing is remembered of it.
-    for (method, status) in [("SUBSCRIBE", "405"), ("PUBLISH", "405"), ("MESSAGE", "405"), ("WONDER", "501"), ("OPTIONS", "200")] {
+    for (method, status) in [
+        ("SUBSCRIBE", "405"),
+        ("PUBLISH", "405"),
+        ("MESSAGE", "405"),
+        ("WONDER", "501"),
+        ("OPTIONS", "200"),
+    ] {
         let before = b.pbx.usage();
         b.rx(one.flow, &one.call("s", "211", None).request(method, method));
         assert!(b.expect(one.flow, status).header("Allow").is_some(), "{method}");
@@ -331,7 +370,10 @@ fn nobody_rings_twice() {
     b.expect(CARRIER, "200");
     let bye = b.expect(one.flow, "BYE");
     b.rx(one.flow, &answer(&bye, 200, ""));
-    b.rx(CARRIER, &Caller::carrier("c2", "0312340000").request("INVITE", "k"));
+    b.rx(
+        CARRIER,
+        &Caller::carrier("c2", "0312340000").request("INVITE", "k"),
+    );
     b.expect(CARRIER, "100");
     let ringing = b.expect(one.flow, "INVITE");
     b.rx(one.flow, &answer(&ringing, 180, ""));
