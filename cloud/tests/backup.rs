@@ -19,7 +19,7 @@ use sip::digest::Ha1;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 use wire::{Wire, audio, proof, register_phone, sdp, with_body};
-use world::{ScriptedBox, World, direct, order, until};
+use world::{PATIENCE, ScriptedBox, World, direct, order, until};
 
 async fn udp() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

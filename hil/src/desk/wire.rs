@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// Room of a socket, bytes each way.
 const ROOM: usize = 16_384;
+/// What waits for a hardware address that nobody tells is thrown away after so long, ms: three questions a second apart (RFC 1122
+/// §2.3.2.2).
+const UNFOUND: u64 = 3_000;
 /// IEEE 802.1Q §9.6.
 const TAG: [u8; 2] = [0x81, 0x00];
 /// Voice: the priority that the box asks for.
@@ -29,7 +32,8 @@ pub struct Wire {
     device: Queue,
     interface: Interface,
     sockets: SocketSet<'static>,
-    udp: BTreeMap<u16, SocketHandle>,
+    /// By port, and by whom is sent to: who cannot be found keeps nobody else waiting.
+    udp: BTreeMap<(u16, Ipv4Addr), Datagrams>,
     tcp: BTreeMap<u32, Conn>,
     next_port: u16,
     /// Sockets of connections that the phone has forgotten, until the other end has heard so.
@@ -41,6 +45,12 @@ pub struct Wire {
 enum Early {
     Frame(Vec<u8>),
     Dhcp(SocketAddrV4, SocketAddrV4, Vec<u8>),
+}
+
+struct Datagrams {
+    handle: SocketHandle,
+    /// Something waits since then for the hardware address of its next hop.
+    waits: Option<u64>,
 }
 
 struct Conn {
@@ -134,6 +144,14 @@ impl Wire {
         }
         self.interface
             .poll(instant(now), &mut self.device, &mut self.sockets);
+        for (&(port, _), held) in &mut self.udp {
+            let socket = self.sockets.get_mut::<udp::Socket>(held.handle);
+            held.waits = (socket.send_queue() > 0).then(|| held.waits.unwrap_or(now));
+            if held.waits.is_some_and(|since| now - since > UNFOUND) {
+                socket.close();
+                let _ = socket.bind(IpListenEndpoint { addr: None, port });
+            }
+        }
         let sockets = &mut self.sockets;
         self.parting.retain(|handle| {
             let over = sockets.get::<tcp::Socket>(*handle).state() == tcp::State::Closed;
@@ -154,8 +172,8 @@ impl Wire {
             }
         }
         let own = phone.address().unwrap_or(Ipv4Addr::UNSPECIFIED);
-        for (&port, &handle) in &self.udp {
-            let socket = self.sockets.get_mut::<udp::Socket>(handle);
+        for (&(port, _), held) in &self.udp {
+            let socket = self.sockets.get_mut::<udp::Socket>(held.handle);
             while let Ok((bytes, meta)) = socket.recv() {
                 let IpAddress::Ipv4(from) = meta.endpoint.addr;
                 let from = SocketAddrV4::new(from, meta.endpoint.port);
@@ -237,14 +255,17 @@ impl Wire {
     /// Sends a datagram from a port of the phone.
     pub fn send(&mut self, port: u16, to: SocketAddrV4, bytes: &[u8]) {
         let sockets = &mut self.sockets;
-        let handle = *self.udp.entry(port).or_insert_with(|| {
+        let held = self.udp.entry((port, *to.ip())).or_insert_with(|| {
             let room = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 64], vec![0; ROOM]);
             let mut socket = udp::Socket::new(room(), room());
             // A port that is not 0 can be bound once.
             let _ = socket.bind(IpListenEndpoint { addr: None, port });
-            sockets.add(socket)
+            Datagrams {
+                handle: sockets.add(socket),
+                waits: None,
+            }
         });
-        let socket = self.sockets.get_mut::<udp::Socket>(handle);
+        let socket = self.sockets.get_mut::<udp::Socket>(held.handle);
         let to = IpEndpoint::new(IpAddress::Ipv4(*to.ip()), to.port());
         // A full queue loses it, as a network does.
         let _ = socket.send_slice(bytes, to);
