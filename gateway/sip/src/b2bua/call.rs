@@ -439,6 +439,11 @@ impl Leg {
         self.timer = now + t1;
     }
 
+    /// A request of ours that must not be lost has no answer yet.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asking.is_some_and(|(_, asking)| asking != Asking::Probe)
+    }
+
     /// Whether a 2xx, or a reliable provisional answer, of ours waits to be acknowledged.
     pub(super) fn is_unacked(&self) -> bool {
         self.unacked != Instant::NEVER

@@ -52,8 +52,7 @@ impl<M> Calls<'_, M> {
         let to = self.opposite(key).ok_or(481u16)?;
         let (call, _) = self.place(key).ok_or(481u16)?;
         let call = self.calls.get_mut(call).ok_or(481u16)?;
-        let busy = |leg: &Leg| leg.asking.is_some_and(|(_, asking)| asking != Asking::Probe);
-        if call.passed.open || self.legs.get(to).is_none_or(busy) {
+        if call.passed.open || self.legs.get(to).is_none_or(Leg::is_asked) {
             return Err(500);
         }
         let paper = self.paper.blank();

@@ -113,14 +113,18 @@ impl<M> Calls<'_, M> {
         }
     }
 
-    /// A provisional answer of a branch. False: it is not to be looked at, since one before it is missing, or it came before.
+    /// A provisional answer of a branch. False: it is not to be looked at, since one before it is missing, or it came before, or
+    /// an UPDATE is to be answered first. It comes again.
     pub(super) fn acknowledge(&mut self, now: Instant, branch: Key, message: &Message<'_>) -> bool {
         let rseq = message.number(Name::RSeq).filter(|_| is_required(message));
         let Some(rseq) = rseq else { return true };
         let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
         let early = self.early(branch, tag);
-        let last = early.and_then(|key| self.legs.get(key)).map(|leg| leg.rseq);
-        if last.is_some_and(|last| rseq != last.wrapping_add(1)) {
+        let other = |leg: &Leg| {
+            let updates = matches!(leg.asking, Some((_, Asking::Update)));
+            updates || rseq != leg.rseq.wrapping_add(1)
+        };
+        if early.and_then(|key| self.legs.get(key)).is_some_and(other) {
             return false;
         }
         let early = match early {

@@ -103,6 +103,11 @@ impl<M> Calls<'_, M> {
         if !quiet {
             return Err(491);
         }
+        let asked = self.legs.get(to).ok_or(481u16)?;
+        let by_update = asked.features.has(Features::UPDATE);
+        if by_update && !fits && asked.is_asked() {
+            return Err(500);
+        }
         self.keep_update(call_key, message, flow)
             .map_err(Refusal::status)?;
         if !fits {
@@ -117,10 +122,6 @@ impl<M> Calls<'_, M> {
             self.answer_update(now, call_key, 200);
             return Ok(());
         }
-        let by_update = self
-            .legs
-            .get(to)
-            .is_some_and(|leg| leg.features.has(Features::UPDATE));
         let asked = match by_update {
             true => self.ask(now, to, Asking::Update, Priority::Reserved),
             false => up && self.reinvite(now, to, false),

@@ -1,7 +1,7 @@
 //! Reliable provisional answers, and what sides that have agreed early may change (RFC 3262, RFC 3311).
 
 use super::super::*;
-use super::run;
+use super::{Row, World, run};
 
 suite! {
     the_called_side_speaks_reliably
@@ -13,6 +13,7 @@ suite! {
     a_cancel_while_the_answer_waits
     only_demanded_what_is_demanded
     updates_before_the_answer
+    one_thing_at_a_time
 }
 
 fn the_called_side_speaks_reliably(kind: Kind) {
@@ -302,6 +303,54 @@ fn updates_before_the_answer(kind: Kind) {
             (200, "alice ACK", &[]),
             (210, "alice BYE", &["alice 200", "bob BYE"]),
             (220, "bob 200 BYE", &[]),
+        ],
+    );
+    w.b.nothing_left();
+}
+
+/// Both have agreed, and their descriptions stand in reliable answers.
+const AGREED: [Row; 3] = [
+    (0, DEMANDS, &["alice 100", "bob INVITE"]),
+    (
+        50,
+        "bob 183 sdp +Require: 100rel +RSeq: 1 +Allow: UPDATE",
+        &["bob PRACK", "alice 183 +ANSWER"],
+    ),
+    (60, "alice PRACK +RAck: ?", &["alice 200"]),
+];
+
+fn agreed(kind: Kind, rows: &[Row]) -> World {
+    let rows: Vec<Row> = AGREED.iter().chain(rows).copied().collect();
+    run(kind, &["bob"], &rows)
+}
+
+/// A PRACK, an UPDATE or an INFO is not put in the place of another that has no answer.
+fn one_thing_at_a_time(kind: Kind) {
+    let mut w = agreed(
+        kind,
+        &[
+            (70, "alice UPDATE other", &["alice 500 +Retry-After: "]),
+            // It was lost.
+            (550, "", &["bob PRACK +RAck: 1 1 INVITE"]),
+            (560, "bob 200 PRACK", &[]),
+            (600, "alice UPDATE other", &["bob UPDATE"]),
+            // It comes again.
+            (610, "bob 180 +Require: 100rel +RSeq: 2", &[]),
+            (620, "bob 200 UPDATE other", &["alice 200 +sendonly"]),
+            (
+                1_110,
+                "bob 180 +Require: 100rel +RSeq: 2",
+                &["bob PRACK +RAck: 2 1 INVITE", "alice 180"],
+            ),
+            (1_120, "bob 200 PRACK", &[]),
+            (1_130, "alice PRACK +RAck: ?", &["alice 200"]),
+            (1_200, "bob 200", &["bob ACK", "alice 200"]),
+            (1_210, "alice ACK", &[]),
+            (1_300, "alice INFO", &["bob INFO"]),
+            (1_310, "alice UPDATE sdp", &["alice 500 +Retry-After: "]),
+            (1_320, "bob 200 INFO", &["alice 200 +INFO"]),
+            (1_400, "alice BYE", &["alice 200", "bob BYE"]),
+            (1_410, "bob 200 BYE", &[]),
         ],
     );
     w.b.nothing_left();
