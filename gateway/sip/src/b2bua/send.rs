@@ -126,7 +126,7 @@ impl<M> Calls<'_, M> {
             }
         } else if leg.invite == Some(tx) {
             match leg.state {
-                State::Calling | State::Cancelling => self.branch_failed(key, status, None),
+                State::Calling | State::Cancelling => self.branch_failed(now, key, status, None),
                 // RFC 3261 §14.1: a re-INVITE without any answer ends the dialog.
                 State::Up if leg.inviting => {
                     leg.inviting = false;

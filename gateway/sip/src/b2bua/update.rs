@@ -252,6 +252,24 @@ impl<M> Calls<'_, M> {
         }
     }
 
+    /// Of this branch a dialog is gone: so is the UPDATE that was under way in it.
+    pub(super) fn end_update(&mut self, now: Instant, branch: Key) {
+        let Some((key, _)) = self.place(branch) else {
+            return;
+        };
+        let Some(update) = self.calls.get(key).map(|call| &call.update) else {
+            return;
+        };
+        let there = |leg: &Key| {
+            let leg = self.legs.get(*leg);
+            leg.is_some_and(|leg| !matches!(leg.state, State::Closing | State::Over))
+        };
+        if update.open && ![update.leg, update.to].iter().all(there) {
+            self.put_back(key);
+            self.answer_update(now, key, 504);
+        }
+    }
+
     /// Has a leg an offer under way, of its own or to it?
     pub(super) fn is_offering(&self, key: Key) -> bool {
         let Some(leg) = self.legs.get(key) else {
