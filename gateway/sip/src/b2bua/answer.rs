@@ -277,12 +277,14 @@ impl<M> Calls<'_, M> {
         let Some((_, asking)) = leg.asking.take() else {
             return;
         };
-        let (inviting, ends) = (leg.inviting, matches!(status, 408 | 481));
+        let ends = matches!(status, 408 | 481);
         match asking {
             Asking::Bye => return self.remove_leg(key),
             Asking::Refresh if status < 300 => {
                 self.agree(now, key, message);
-                self.rest(now, key);
+                if self.is_idle(key) {
+                    self.rest(now, key);
+                }
             }
             Asking::Refresh => self.on_refresh_refused(now, key, status, message, true),
             Asking::Update => {
@@ -297,7 +299,7 @@ impl<M> Calls<'_, M> {
         match asking {
             // RFC 3261 §12.2.1.2: these end the dialog.
             Asking::Probe | Asking::Update | Asking::Info if ends => self.leg_lost(now, key),
-            Asking::Probe if !inviting => self.rest(now, key),
+            Asking::Probe if self.is_idle(key) => self.rest(now, key),
             _ => {}
         }
         self.on_reported(now, key);

@@ -183,6 +183,12 @@ impl<M> Calls<'_, M> {
         self.legs.time(key, |leg| leg.timer = leg.rest(now, probe));
     }
 
+    /// Is nothing under way in a dialog that has its own time: an INVITE, or an answer that waits for its ACK?
+    pub(super) fn is_idle(&self, key: Key) -> bool {
+        let idle = |leg: &Leg| leg.state == State::Up && !leg.is_unacked() && !leg.inviting && !leg.astray;
+        self.legs.get(key).is_some_and(idle) && !self.joins_again(key)
+    }
+
     /// The session of a leg is due. False: it is not.
     pub(super) fn on_session(&mut self, now: Instant, key: Key) -> bool {
         let Some(leg) = self.legs.get(key) else {
@@ -243,11 +249,12 @@ impl<M> Calls<'_, M> {
     ) {
         let glare = self.glare(key);
         let Some(leg) = self.legs.get_mut(key) else { return };
-        if leg.astray && !matches!(status, 408 | 481 | 491 | 500) {
+        if leg.astray && !by_update && !matches!(status, 408 | 481 | 491 | 500) {
             // It does not want back what it had: once is enough.
             leg.astray = false;
             return self.rest(now, key);
         }
+        let expires = leg.session.expires;
         let again = match status {
             // RFC 3261 §12.2.1.2: these end the dialog.
             408 | 481 => return self.dialog_lost(now, key),
@@ -263,8 +270,11 @@ impl<M> Calls<'_, M> {
                 None => LATER,
             },
         };
+        if by_update && !self.is_idle(key) {
+            return;
+        }
         // Not later than its end.
-        let at = (now + again).min(leg.session.expires);
+        let at = (now + again).min(expires);
         self.legs.time(key, |leg| leg.timer = at);
     }
 

@@ -53,13 +53,11 @@ impl<M> Calls<'_, M> {
     }
 
     fn on_update_refresh(&mut self, now: Instant, tx: TxId, key: Key, flow: Flow, message: &Message<'_>) {
-        let probe = self.config.probe;
         let Some(leg) = self.legs.get_mut(key) else { return };
         leg.session.begin(now);
-        let (session, knows, up) = (leg.session, message.supports("timer"), leg.state == State::Up);
-        // What is going on there has its own time.
-        if up && !leg.is_unacked() && !leg.inviting {
-            self.legs.time(key, |leg| leg.timer = leg.rest(now, probe));
+        let (session, knows) = (leg.session, message.supports("timer"));
+        if self.is_idle(key) {
+            self.rest(now, key);
         }
         self.reply(now, tx, flow, message, 200, |w| {
             w.header(Name::Contact, Contact(&flow));
@@ -241,13 +239,12 @@ impl<M> Calls<'_, M> {
         }
         let key = call.update.leg;
         let _ = self.tx.respond(now, call.update.tx, status);
-        let idle = |leg: &&mut Leg| leg.state == State::Up && !leg.is_unacked() && !leg.inviting;
         if status < 300
             && let Some(leg) = self.legs.get_mut(key)
         {
             leg.session.begin(now);
         }
-        if self.legs.get_mut(key).filter(idle).is_some() {
+        if self.is_idle(key) {
             self.rest(now, key);
         }
     }
