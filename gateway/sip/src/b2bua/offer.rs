@@ -22,7 +22,7 @@ impl<M> Calls<'_, M> {
             return refuse(self, 481);
         };
         // Somebody is about to be put in the other side's place, who may have gone.
-        if call.moving.is_some() {
+        if self.is_moving(key) {
             return refuse(self, 491);
         }
         let peer = self.peer(key).and_then(|key| Some((key, self.legs.get(key)?)));
@@ -30,11 +30,9 @@ impl<M> Calls<'_, M> {
             return refuse(self, 481);
         };
         // RFC 3261 §14.2: one offer at a time.
-        let asked = self
-            .calls
-            .get(peer.call)
-            .is_some_and(|call| call.asked.open || call.moving.is_some());
+        let asked = self.calls.get(peer.call).is_some_and(|call| call.asked.open);
         let busy = asked
+            || self.is_moving(peer_key)
             || call.asked.open
             || peer.is_unacked()
             || peer.ack != Ack::Idle

@@ -134,6 +134,12 @@ impl<M> Calls<'_, M> {
         Ok(call)
     }
 
+    /// Is a side of this leg's call about to be replaced?
+    pub(super) fn is_moving(&self, key: Key) -> bool {
+        let call = self.legs.get(key).and_then(|leg| self.calls.get(leg.call));
+        call.is_some_and(|call| call.moving.is_some())
+    }
+
     /// Has a leg nothing under way that a re-INVITE would meet?
     pub(super) fn is_quiet(&self, key: Key) -> bool {
         let Some(leg) = self.legs.get(key).filter(|leg| leg.state == State::Up) else {

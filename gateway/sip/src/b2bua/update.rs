@@ -78,7 +78,7 @@ impl<M> Calls<'_, M> {
         let leg = self.legs.get(key).ok_or(481u16)?;
         let call_key = leg.call;
         let call = self.calls.get(call_key).ok_or(481u16)?;
-        if call.moving.is_some() {
+        if self.is_moving(key) {
             return Err(491);
         }
         let (body, up) = (
@@ -90,7 +90,7 @@ impl<M> Calls<'_, M> {
             false => self.early_peer(key)?,
         };
         let (quiet, fits) = (
-            !self.is_offering(key) && !self.is_offering(to),
+            !self.is_offering(key) && !self.is_offering(to) && !self.is_moving(to),
             fingerprint(body) == leg.sdp,
         );
         let own = call.asked.open && call.asked.leg == key || call.update.open && call.update.leg == key;

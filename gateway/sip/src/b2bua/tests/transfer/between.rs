@@ -4,9 +4,10 @@ use super::*;
 
 suite! {
     a_refresh_while_a_reinvite_waits
+    an_update_while_the_new_side_is_asked
 }
 
-/// Alice and Bob talk; Carol, who has answered, takes Bob's place, which Alice is asked for. The call, Carol's, and both INVITEs.
+/// Alice and Bob talk; Carol, who has answered, is to take Bob's place, which Alice is asked for. Carol's call, and both INVITEs.
 #[track_caller]
 fn asked(b: &mut Bench) -> (Talking, Key, Seen, Seen) {
     let t = b.talking();
@@ -43,5 +44,30 @@ fn a_refresh_while_a_reinvite_waits(kind: Kind) {
         b.wait(10);
     }
     taken(&mut b, ALICE, CAROL);
+    end(b, t.key);
+}
+
+/// Who was put in Bob's place wants to be replaced itself, and changes something as if it were to stay.
+fn an_update_while_the_new_side_is_asked(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let (t, _, carol) = moved(&mut b);
+    let refers = from_callee(&carol, "carol", "REFER", 1, "");
+    let call = refer(&mut b, CAROL, &refers, None, true);
+    notified(&mut b, CAROL, "100");
+    let (new, dave) = call_to(&mut b, DAVE);
+    b.rx(DAVE, &answer(&dave, 200, "dave", CAROLS));
+    let leg = answered(&mut b, new);
+    b.rx(CAROL, &from_callee(&carol, "carol", "UPDATE", 2, OFFER));
+    b.expect(CAROL, "491");
+    b.quiet();
+    b.calls.join(b.now, call, leg).unwrap();
+    b.drain();
+    b.rx(CAROL, &from_callee(&carol, "carol", "UPDATE", 3, OFFER));
+    b.expect(CAROL, "491");
+    taken(&mut b, ALICE, DAVE);
+    b.calls.report(b.now, call, 200, true);
+    b.drain();
+    notified(&mut b, CAROL, "200");
+    b.expect(CAROL, "BYE");
     end(b, t.key);
 }
