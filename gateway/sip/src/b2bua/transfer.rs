@@ -36,7 +36,11 @@ impl<M> Calls<'_, M> {
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         match call.link {
-            Some(link) if link.leg == key => self.calls.get(link.with)?.link.map(|other| other.leg),
+            Some(link) if link.leg == key => {
+                // That one may have another partner by now.
+                let back = self.calls.get(link.with)?.link;
+                back.filter(|back| back.with == leg.call).map(|back| back.leg)
+            }
             Some(_) => None,
             None => call.peer_of(leg.side),
         }
@@ -453,8 +457,7 @@ impl<M> Calls<'_, M> {
         let Some(of) = self.calls.get_mut(call) else {
             return;
         };
-        let (link, moving) = (of.link.take(), of.moving);
-        of.report = None;
+        let (link, moving, report) = (of.link.take(), of.moving, of.report.take());
         if moving.is_some_and(|link| link.with != Key::NONE) {
             let with = moving.map_or(Key::NONE, |link| link.with);
             let stays = self.calls.get(with).is_some_and(|call| call.report.is_some());
@@ -467,16 +470,22 @@ impl<M> Calls<'_, M> {
             return;
         };
         of.moving = None;
-        let Some(link) = link else { return };
-        let Some(other) = self.calls.get_mut(link.with) else {
-            return;
-        };
+        let with = link.map_or(Key::NONE, |link| link.with);
         // It may have another partner by now, or be about to.
-        if other.link.is_some_and(|back| back.with == call) {
+        if let Some(other) = self.calls.get_mut(with)
+            && other.link.is_some_and(|back| back.with == call)
+        {
             other.link = None;
             if other.moving.is_none() {
-                self.end(now, link.with, End::Released, cause);
+                self.end(now, with, End::Released, cause);
             }
+        }
+        // Who was replaced and has not been told yet waits for nothing any more.
+        if let Some(report) = report
+            && let Some((with, _)) = self.place(report.leg)
+            && self.linked(with).is_some_and(|(back, _)| back == call)
+        {
+            self.leave(now, report.leg);
         }
     }
 }

@@ -5,6 +5,8 @@ use super::*;
 suite! {
     a_refresh_while_a_reinvite_waits
     an_update_while_the_new_side_is_asked
+    who_was_replaced_asks
+    who_was_replaced_is_told_too_late
 }
 
 /// Alice and Bob talk; Carol, who has answered, is to take Bob's place, which Alice is asked for. Carol's call, and both INVITEs.
@@ -70,4 +72,46 @@ fn an_update_while_the_new_side_is_asked(kind: Kind) {
     notified(&mut b, CAROL, "200");
     b.expect(CAROL, "BYE");
     end(b, t.key);
+}
+
+/// Who was replaced is told so, and has nobody to change anything with any more.
+fn who_was_replaced_asks(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let (t, carol) = replaced(&mut b);
+    for (method, cseq) in [("INVITE", 2), ("UPDATE", 3), ("INFO", 4)] {
+        b.rx(CAROL, &from_callee(&carol, "carol", method, cseq, OFFER));
+        b.expect(CAROL, "481");
+    }
+    b.quiet();
+    end(b, t.key);
+}
+
+/// The call that it was about ends before it has said that it was told.
+fn who_was_replaced_is_told_too_late(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let (t, carol) = replaced(&mut b);
+    b.rx(ALICE, &Caller { cseq: 2, ..t.alice }.request("BYE", "bye", ""));
+    let bye = b.expect(CAROL, "BYE");
+    assert_eq!(bye.header("Call-ID"), carol.header("Call-ID"));
+    b.nothing_left();
+}
+
+/// Carol, who was put in Bob's place, has put Dave in hers. Her INVITE.
+#[track_caller]
+fn replaced(b: &mut Bench) -> (Talking, Seen) {
+    let (t, _, carol) = moved(b);
+    let refers = from_callee(&carol, "carol", "REFER", 1, "");
+    let call = refer(b, CAROL, &refers, None, true);
+    notified(b, CAROL, "100");
+    let (new, dave) = call_to(b, DAVE);
+    b.rx(DAVE, &answer(&dave, 200, "dave", CAROLS));
+    let leg = answered(b, new);
+    b.calls.join(b.now, call, leg).unwrap();
+    b.drain();
+    taken(b, ALICE, DAVE);
+    b.calls.report(b.now, call, 200, true);
+    b.drain();
+    b.expect(CAROL, "NOTIFY");
+    b.quiet();
+    (t, carol)
 }
