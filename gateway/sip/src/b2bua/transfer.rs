@@ -121,14 +121,11 @@ impl<M> Calls<'_, M> {
     pub fn depart(&mut self, leg: Key, other: Option<Key>, wanted: bool) -> Result<Key, u16> {
         let stays = self.opposite(leg).ok_or(481u16)?;
         let (call, _) = self.place(stays).ok_or(481u16)?;
-        if !self.is_quiet(stays) || !self.is_quiet(leg) {
+        let is_free = |leg| self.is_quiet(leg) && !self.is_moving(leg);
+        if !is_free(stays) || !is_free(leg) {
             return Err(491);
         }
-        let call_mut = self
-            .calls
-            .get_mut(call)
-            .filter(|call| call.moving.is_none())
-            .ok_or(491u16)?;
+        let call_mut = self.calls.get_mut(call).ok_or(481u16)?;
         call_mut.moving = Some(Link {
             leg: stays,
             with: Key::NONE,

@@ -5,6 +5,7 @@ use super::*;
 suite! {
     a_refresh_while_a_reinvite_waits
     an_update_while_the_new_side_is_asked
+    both_want_to_be_replaced
     who_was_replaced_asks
     who_was_replaced_is_told_too_late
 }
@@ -114,4 +115,22 @@ fn replaced(b: &mut Bench) -> (Talking, Seen) {
     b.expect(CAROL, "NOTIFY");
     b.quiet();
     (t, carol)
+}
+
+/// One at a time, in a linked call too.
+fn both_want_to_be_replaced(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let (t, _, carol) = moved(&mut b);
+    let refers = from_callee(&carol, "carol", "REFER", 1, "");
+    let call = refer(&mut b, CAROL, &refers, None, true);
+    notified(&mut b, CAROL, "100");
+    let refers = Caller { cseq: 2, ..t.alice }.request("REFER", "refer", "");
+    let Receive::Refer { leg, .. } = b.hand_in(ALICE, &refers) else {
+        panic!("no REFER");
+    };
+    assert_eq!(b.calls.depart(leg, None, true), Err(491));
+    assert!(b.calls.stay(call));
+    let other = b.calls.depart(leg, None, true).unwrap();
+    assert!(b.calls.stay(other));
+    end(b, call);
 }
