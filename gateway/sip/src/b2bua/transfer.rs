@@ -141,13 +141,14 @@ impl<M> Calls<'_, M> {
         call.is_some_and(|call| call.moving.is_some())
     }
 
-    /// Has a leg nothing under way that a re-INVITE would meet?
+    /// Has a leg nothing under way, or before it, that a re-INVITE would meet?
     pub(super) fn is_quiet(&self, key: Key) -> bool {
         let Some(leg) = self.legs.get(key).filter(|leg| leg.state == State::Up) else {
             return false;
         };
         let open = self.calls.get(leg.call).is_none_or(|call| call.asked.open);
-        !open && !self.is_offering(key) && !leg.inviting && !leg.is_unacked() && leg.ack == Ack::Idle
+        let acked = !leg.is_unacked() && leg.ack == Ack::Idle;
+        !open && acked && !leg.inviting && !self.is_offering(key) && self.joining(key).is_none()
     }
 
     /// A call without a caller: [`Calls::present`], [`Calls::dial`]. Its INVITEs carry no offer. [`Calls::join`] gives the

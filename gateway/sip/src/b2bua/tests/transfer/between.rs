@@ -4,6 +4,7 @@ use super::*;
 
 suite! {
     a_refresh_while_a_reinvite_waits
+    a_refresh_while_the_new_side_is_asked
     an_update_while_the_new_side_is_asked
     both_want_to_be_replaced
     who_was_replaced_asks
@@ -132,5 +133,49 @@ fn both_want_to_be_replaced(kind: Kind) {
     assert!(b.calls.stay(call));
     let other = b.calls.depart(leg, None, true).unwrap();
     assert!(b.calls.stay(other));
+    end(b, call);
+}
+
+/// Alice's session is due while Carol, who is to take Bob's place, is asked for an offer: it can wait.
+fn a_refresh_while_the_new_side_is_asked(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let t = b.talking();
+    let update = Caller {
+        cseq: 2,
+        ..t.alice.clone()
+    }
+    .request("UPDATE", "refresh", "");
+    let session = "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\nContent-Length";
+    b.rx(ALICE, &update.replacen("Content-Length", session, 1));
+    b.expect(ALICE, "200");
+    let call = refer(&mut b, BOB, &t.bob_sends("REFER", 1, ""), None, true);
+    notified(&mut b, BOB, "100");
+    let (new, carol) = call_to(&mut b, CAROL);
+    let carols = Caller::new(CAROL, "c2");
+    b.rx(CAROL, &answer(&carol, 486, "carol", ""));
+    b.calls.release(b.now, new, None);
+    // She talks with Dave, who wants to get rid of her as well.
+    let with = b.call(&carols, CAROLS, &[DAVE]);
+    let invite = b.expect(DAVE, "INVITE");
+    b.rx(DAVE, &answer(&invite, 200, "dave", OFFER));
+    let to_tag = b
+        .seen
+        .iter()
+        .find(|seen| seen.flow == CAROL && seen.what() == "200");
+    let to_tag = to_tag.unwrap().tag("To").to_string();
+    b.rx(CAROL, &Caller { to_tag, ..carols }.request("ACK", "ack", ""));
+    b.wait(44_000);
+    b.told();
+    b.seen.clear();
+    let new = b.calls.leg(with, Side::Caller).unwrap();
+    b.calls.join(b.now, call, new).unwrap();
+    b.drain();
+    let invite = b.expect(CAROL, "INVITE");
+    b.rx(CAROL, &answer(&invite, 100, "carol", ""));
+    b.wait(2_000);
+    b.quiet();
+    b.rx(CAROL, &answer(&invite, 200, "carol", CAROLS));
+    taken(&mut b, ALICE, CAROL);
+    assert_eq!(b.told(), [Event::Joined { call, with }]);
     end(b, call);
 }
