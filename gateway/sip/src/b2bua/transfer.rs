@@ -298,7 +298,11 @@ impl<M> Calls<'_, M> {
         });
         let (stays, new) = if offers { (with, call) } else { (call, with) };
         if !taken || offers && !self.reinvite(now, other, false) {
-            return self.join_failed(now, stays, 488);
+            self.join_failed(now, stays, 488);
+            if !offers {
+                self.goes_astray(now, key);
+            }
+            return;
         }
         if offers {
             return;

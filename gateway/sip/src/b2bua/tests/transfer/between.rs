@@ -7,6 +7,7 @@ suite! {
     a_refresh_while_the_new_side_is_asked
     an_update_while_the_new_side_is_asked
     both_want_to_be_replaced
+    an_answer_that_is_none
     who_was_replaced_asks
     who_was_replaced_is_told_too_late
 }
@@ -178,4 +179,29 @@ fn a_refresh_while_the_new_side_is_asked(kind: Kind) {
     taken(&mut b, ALICE, CAROL);
     assert_eq!(b.told(), [Event::Joined { call, with }]);
     end(b, call);
+}
+
+/// Alice has taken Carol's offer and what she says to it is no answer: she is offered again what she had.
+fn an_answer_that_is_none(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let (t, new, carol, invite) = asked(&mut b);
+    b.rx(ALICE, &answer(&invite, 200, "alice", ""));
+    b.expect(ALICE, "ACK");
+    b.expect(CAROL, "ACK");
+    let bye = b.expect(CAROL, "BYE");
+    assert_eq!(bye.header("Call-ID"), carol.header("Call-ID"));
+    let told = b.told();
+    let status = 488;
+    assert!(told.contains(&Event::Parted { call: t.key, status }), "{told:?}");
+    assert!(
+        told.iter()
+            .any(|event| matches!(event, Event::Ended { call, .. } if *call == new))
+    );
+    assert!(b.calls.stay(t.key));
+    let back = b.expect(ALICE, "INVITE");
+    assert_eq!(back.body(), ANSWER);
+    b.rx(ALICE, &answer(&back, 200, "alice", AGAIN));
+    b.expect(ALICE, "ACK");
+    b.quiet();
+    end(b, t.key);
 }
