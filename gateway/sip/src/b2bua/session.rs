@@ -28,6 +28,9 @@ pub(super) struct Session {
     /// What the other side has said is its shortest.
     min: u16,
     refresher: Refresher,
+    /// What its last request asks for, which holds when that is granted.
+    wanted: u16,
+    wanted_of: Refresher,
     /// When it is over unless refreshed.
     expires: Instant,
 }
@@ -67,38 +70,38 @@ impl Session {
         interval: 0,
         min: 0,
         refresher: Refresher::Us,
+        wanted: 0,
+        wanted_of: Refresher::Us,
         expires: Instant::NEVER,
     };
 
     /// What a leg's request asks for, by the table of §9. One that knows of timers and says nothing keeps what there is.
     pub fn asked(&mut self, message: &Message<'_>) {
         let knows = message.supports("timer");
-        match Said::by(message) {
-            Some(said) if said.interval() >= MIN_SE => {
-                self.interval = said.interval();
-                self.refresher = match said.uac {
-                    Some(true) if knows => Refresher::Them,
-                    _ => Refresher::Us,
-                };
-            }
-            None if knows => {}
-            _ => self.interval = 0,
-        }
+        (self.wanted, self.wanted_of) = match Said::by(message) {
+            Some(said) if said.interval() >= MIN_SE => match said.uac {
+                Some(true) if knows => (said.interval(), Refresher::Them),
+                _ => (said.interval(), Refresher::Us),
+            },
+            None if knows => (self.interval, self.refresher),
+            _ => (0, Refresher::Us),
+        };
     }
 
     /// What a leg agrees to in its 2xx (§7.2).
     pub fn agreed(&mut self, now: Instant, message: &Message<'_>) {
         let said = Said::by(message).filter(|said| said.interval() > 0);
-        self.interval = said.as_ref().map_or(0, Said::interval);
-        self.refresher = match said.and_then(|said| said.uac) {
+        self.wanted = said.as_ref().map_or(0, Said::interval);
+        self.wanted_of = match said.and_then(|said| said.uac) {
             Some(false) => Refresher::Them,
             _ => Refresher::Us,
         };
         self.begin(now);
     }
 
-    /// It begins anew.
+    /// It begins anew, as it is wanted.
     pub fn begin(&mut self, now: Instant) {
+        (self.interval, self.refresher) = (self.wanted, self.wanted_of);
         self.expires = match self.interval {
             0 => Instant::NEVER,
             seconds => now + Duration::from_secs(u64::from(seconds)),
