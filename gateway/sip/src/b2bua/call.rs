@@ -389,8 +389,8 @@ pub struct Leg {
     pub(super) offerless: bool,
     /// Our last INVITE was to refresh the session.
     pub(super) refreshing: bool,
-    /// It has taken an offer that nobody stands by any more: what it had before has to be offered again.
-    pub(super) astray: bool,
+    /// It has taken an offer that nobody stands by any more: how often it may still be offered what it had before.
+    pub(super) astray: u8,
     pub(super) invite_cseq: u32,
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,

@@ -3,6 +3,9 @@
 use super::call::TARGET;
 use super::*;
 
+/// A leg is offered so often what it had: it may be about to change something itself.
+const OFFERS: u8 = 5;
+
 impl<M> Calls<'_, M> {
     pub(super) fn on_reinvite<R: Media>(
         &mut self,
@@ -170,7 +173,7 @@ impl<M> Calls<'_, M> {
     pub(super) fn goes_astray(&mut self, now: Instant, key: Key) {
         self.legs.time(key, |leg| {
             if leg.state == State::Up {
-                leg.astray = true;
+                leg.astray = OFFERS;
                 leg.timer = now;
             }
         });
@@ -178,7 +181,7 @@ impl<M> Calls<'_, M> {
 
     /// Offers a leg what it had before, if it is astray. False: it is not.
     pub(super) fn call_back(&mut self, now: Instant, key: Key) -> bool {
-        if self.legs.get(key).is_none_or(|leg| !leg.astray) {
+        if self.legs.get(key).is_none_or(|leg| leg.astray == 0) {
             return false;
         }
         if !self.refresh_by_invite(now, key) {
@@ -228,7 +231,7 @@ impl<M> Calls<'_, M> {
         };
         if let Some(leg) = self.legs.get_mut(key) {
             leg.sdp = fingerprint(message.body());
-            leg.astray = false;
+            leg.astray = 0;
         }
         self.learn_target(key, message);
         let role = if delayed_offer { Role::Offer } else { Role::Answer };
@@ -250,7 +253,7 @@ impl<M> Calls<'_, M> {
         self.learn_target(key, message);
         let body = message.body();
         let Some(leg) = self.legs.get_mut(key) else { return };
-        leg.astray = false;
+        leg.astray = 0;
         if !body.is_empty() && core::mem::replace(&mut leg.sdp, fingerprint(body)) != fingerprint(body) {
             let _ = self.relay_leg(media, key, Role::Answer, body);
         }

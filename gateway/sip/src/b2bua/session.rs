@@ -188,7 +188,8 @@ impl<M> Calls<'_, M> {
 
     /// Is nothing under way in a dialog that has its own time: an INVITE, or an answer that waits for its ACK?
     pub(super) fn is_idle(&self, key: Key) -> bool {
-        let idle = |leg: &Leg| leg.state == State::Up && !leg.is_unacked() && !leg.inviting && !leg.astray;
+        let idle =
+            |leg: &Leg| leg.state == State::Up && !leg.is_unacked() && !leg.inviting && leg.astray == 0;
         self.legs.get(key).is_some_and(idle) && !self.joins_again(key)
     }
 
@@ -252,10 +253,15 @@ impl<M> Calls<'_, M> {
     ) {
         let glare = self.glare(key);
         let Some(leg) = self.legs.get_mut(key) else { return };
-        if leg.astray && !by_update && !matches!(status, 408 | 481 | 491 | 500) {
-            // It does not want back what it had: once is enough.
-            leg.astray = false;
-            return self.rest(now, key);
+        if leg.astray > 0 && !by_update && !matches!(status, 408 | 481) {
+            leg.astray = match status {
+                491 | 500 => leg.astray - 1,
+                // It does not want back what it had: once is enough.
+                _ => 0,
+            };
+            if leg.astray == 0 {
+                return self.rest(now, key);
+            }
         }
         let expires = leg.session.expires;
         let again = match status {

@@ -283,7 +283,7 @@ impl<M> Calls<'_, M> {
             leg.inviting = false;
             leg.timer = leg.rest(now, probe);
             leg.sdp = fingerprint(message.body());
-            leg.astray = false;
+            leg.astray = 0;
             leg.ack = if offers { Ack::WaitsForPeer } else { Ack::Due };
         });
         self.learn_target(key, message);
