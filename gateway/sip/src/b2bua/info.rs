@@ -6,7 +6,7 @@ use super::*;
 #[derive(Debug)]
 pub(super) struct Passed {
     /// The leg that it came from, and the one that it goes to.
-    from: Key,
+    pub from: Key,
     to: Key,
     pub tx: TxId,
     /// It has no final answer yet.
