@@ -36,6 +36,7 @@ impl<M> Calls<'_, M> {
         let asked = self.calls.get(peer.call).is_some_and(|call| call.asked.open);
         let busy = asked
             || self.is_moving(peer_key)
+            || call.asked.leg != key && self.tx.waits_for_ack(call.asked.tx)
             || call.asked.open
             || peer.is_unacked()
             || peer.ack != Ack::Idle
@@ -63,6 +64,9 @@ impl<M> Calls<'_, M> {
             && !body.is_empty()
             && let Err(refusal) = self.relay_offer(media, key, peer_key, body)
         {
+            if let Some(call) = self.calls.get_mut(call_key) {
+                self.texts.free(&mut call.asked.head);
+            }
             return refuse(self, refusal.status());
         }
         let Some(call) = self.calls.get_mut(call_key) else {
