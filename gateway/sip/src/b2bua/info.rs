@@ -87,10 +87,17 @@ impl<M> Calls<'_, M> {
 
     /// The call whose INFO goes to this leg.
     pub(super) fn passer(&self, key: Key) -> Option<Key> {
-        let peer = self.peer(key)?;
-        let key_of = self.legs.get(peer)?.call;
-        let call = self.calls.get(key_of)?;
-        (call.passed.open && call.passed.to == key).then_some(key_of)
+        let own = self.place(key);
+        let other = self.peer(key).and_then(|peer| self.place(peer));
+        let waits = |call: &Key| {
+            let call = self.calls.get(*call);
+            call.is_some_and(|call| call.passed.open && call.passed.to == key)
+        };
+        [own, other]
+            .into_iter()
+            .flatten()
+            .map(|(call, _)| call)
+            .find(waits)
     }
 
     /// The call is over: so is what is on its way in it.

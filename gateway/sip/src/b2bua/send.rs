@@ -252,8 +252,11 @@ impl<M> Calls<'_, M> {
         };
         leg.local_cseq += 1;
         leg.asking_cseq = leg.local_cseq;
-        if let Some((before, _)) = leg.asking.replace((tx, asking)) {
+        if let Some((before, asked)) = leg.asking.replace((tx, asking)) {
             self.tx.forget(before);
+            if asked == Asking::Info {
+                self.passed(now, key, 487);
+            }
         }
         true
     }

@@ -8,6 +8,7 @@ suite! {
     an_update_while_the_new_side_is_asked
     both_want_to_be_replaced
     an_answer_that_is_none
+    a_key_while_somebody_leaves
     who_was_replaced_asks
     who_was_replaced_is_told_too_late
 }
@@ -204,4 +205,40 @@ fn an_answer_that_is_none(kind: Kind) {
     b.expect(ALICE, "ACK");
     b.quiet();
     end(b, t.key);
+}
+
+/// A key that Alice presses goes to Bob, who is replaced or hangs up before he has said that he has it.
+fn a_key_while_somebody_leaves(kind: Kind) {
+    for hangs_up in [false, true] {
+        let mut b = Bench::new(kind);
+        let t = b.talking();
+        let call = refer(&mut b, BOB, &t.bob_sends("REFER", 1, ""), None, false);
+        let (new, carol) = call_to(&mut b, CAROL);
+        b.rx(CAROL, &answer(&carol, 200, "carol", CAROLS));
+        let leg = answered(&mut b, new);
+        let info = |cseq| {
+            let alice = t.alice.clone();
+            Caller { cseq, ..alice }.request("INFO", &format!("info{cseq}"), "")
+        };
+        b.rx(ALICE, &info(2));
+        b.expect(BOB, "INFO");
+        if hangs_up {
+            b.rx(BOB, &t.bob_sends("BYE", 2, ""));
+            b.expect(BOB, "200");
+            b.expect(ALICE, "487");
+        }
+        b.calls.join(b.now, call, leg).unwrap();
+        b.drain();
+        taken(&mut b, ALICE, CAROL);
+        if !hangs_up {
+            b.expect(ALICE, "487");
+            b.expect(BOB, "BYE");
+        }
+        // The next one finds Carol.
+        b.rx(ALICE, &info(3));
+        let info = b.expect(CAROL, "INFO");
+        b.rx(CAROL, &answer(&info, 200, "carol", ""));
+        b.expect(ALICE, "200");
+        end(b, call);
+    }
 }
