@@ -145,6 +145,8 @@ impl<S: SyncStore> Engine<S> {
         match kind {
             Up::Hello => self.hello(now, from, Hello::decode(payload)?).await,
             Up::Get => self.get(from, Get::decode(payload)?).await,
+            // The cloud has no file yet.
+            Up::FileGet => Ok(Vec::new()),
             Up::Ack => {
                 let ack = Ack::decode(payload)?;
                 // An acknowledgement of an older configuration does not take back the offer of a newer one.

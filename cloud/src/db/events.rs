@@ -118,7 +118,8 @@ impl Change<'_> {
             | EventBody::LineTest { .. }
             | EventBody::PhoneFetch(_)
             | EventBody::PhoneSecret(_)
-            | EventBody::PortCycled { .. } => {}
+            | EventBody::PortCycled { .. }
+            | EventBody::PhoneFirmware { .. } => {}
         }
         Ok(true)
     }
@@ -262,6 +263,7 @@ fn kind(body: &EventBody) -> &'static str {
         EventBody::PhoneFetch(_) => "phone_fetch",
         EventBody::PhoneSecret(_) => "phone_secret",
         EventBody::PortCycled { .. } => "port_cycled",
+        EventBody::PhoneFirmware { .. } => "phone_firmware",
     }
 }
 

@@ -318,6 +318,7 @@ fn told(body: &EventBody) -> String {
             format!("ID {key}: password {serial} of claim {claim}")
         }
         EventBody::PortCycled { port } => format!("port {port}: its phone was silent"),
+        EventBody::PhoneFirmware { model, .. } => format!("firmware of {} is in the box", model.name()),
     }
 }
 
