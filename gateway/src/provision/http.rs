@@ -332,7 +332,7 @@ impl<F: Copy> Connection<F> {
                 },
             };
         }
-        if let (Some(file), false) = (&*file, *bare) {
+        if let (Some(file), None, false) = (&*file, place, *bare) {
             let room = buffer.get_mut(len..).unwrap_or_default();
             len += files.read(file, offset.saturating_sub(head), room);
         }
