@@ -275,6 +275,8 @@ impl<'s> Uplink<'s> {
                 Ok(chunk) => self.config.chunk(&chunk, &mut self.memory.chunk),
                 Err(_) => false,
             },
+            // None is asked for yet.
+            Down::FileChunk => false,
             Down::TestLine => {
                 order = TestLine::decode(payload).ok().map(Order::TestLine);
                 order.is_some()

@@ -169,7 +169,7 @@ async fn derive(connection: &mut SqliteConnection, contract: &Contract, id: Site
     let rows: Vec<(u16, Vec<u8>, Vec<u8>)> =
         sqlx::query_as("SELECT key, ha1_md5, ha1_sha256 FROM credential WHERE contract = $1")
             .bind(contract.id.0)
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await?;
     let credential = |(key, md5, sha256): (u16, Vec<u8>, Vec<u8>)| {
         Some(Credential {

@@ -383,12 +383,14 @@ fn described(model: PhoneModel, version: &str, name: &str, bytes: &[u8]) -> Resu
         size,
         hash: Sha256::digest(bytes).into(),
     });
-    firmware.filter(PhoneFirmware::is_usable).ok_or_else(|| {
+    // `none` as a version stands for no firmware.
+    let usable = firmware.filter(|firmware| firmware.is_usable() && version != "none");
+    usable.ok_or_else(|| {
         Refusal::new(
             "firmware",
             format!("phones cannot ask for a file {name:?} of version {version:?}"),
             "A name has at most 32 letters, digits, `.`, `-` and `_` and is none of a configuration (cfg..., ....cfg); \
-             a version has at most 16 of them.",
+             a version has at most 16 of them, and is not `none`.",
         )
         .into()
     })
