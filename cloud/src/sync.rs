@@ -17,9 +17,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use shared::BoxId;
 use shared::site::{Invalid, MAX_SECTION, Section, SectionKind, Site, root_hash};
 use shared::sync::{
-    Ack, AppAck, BatchReader, Chunk, Down, EventBody, EventId, FileChunk, FileGet, Get, Hello, HubOrder, HubReport, MAX_CHUNK,
-    MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, MessageError, Nack, NackCode, SignedManifest, TestLine,
-    Topic, Up,
+    Ack, AppAck, BatchReader, Chunk, Down, EventBody, EventId, FileChunk, FileGet, Get, Hello, HubOrder,
+    HubReport, MAX_CHUNK, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, MessageError, Nack, NackCode,
+    SignedManifest, TestLine, Topic, Up,
 };
 
 pub use memory::{Failed, Fault, MemoryStore, When};

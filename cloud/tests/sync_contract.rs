@@ -109,7 +109,11 @@ async fn files<S: SyncStore>(store: &S, of: BoxId, other: BoxId, bytes: &[u8], n
     ] {
         let end = bytes.len().min(offset + len);
         let expected = Some(&bytes[offset..end]).filter(|bytes| !bytes.is_empty());
-        assert_eq!(get(offset as u32, len).await.as_deref(), expected, "{offset} {len}");
+        assert_eq!(
+            get(offset as u32, len).await.as_deref(),
+            expected,
+            "{offset} {len}"
+        );
     }
     let end = bytes.len() as u32;
     for offset in [end, end + 1, end + 1_024, u32::MAX] {
@@ -157,7 +161,10 @@ async fn files_on_sqlite() {
         let world = World::new().await;
         let (_, other) = office(&world.db, 100).await;
         let model = PhoneModel::Ht801;
-        let added = world.db.add_firmware(model, "1.0.57.4", "ht801fw.bin", &bytes).await;
+        let added = world
+            .db
+            .add_firmware(model, "1.0.57.4", "ht801fw.bin", &bytes)
+            .await;
         let hash = added.unwrap().hash;
         world
             .db

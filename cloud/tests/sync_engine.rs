@@ -272,7 +272,11 @@ fn a_file_is_given_piece_by_piece_as_long_as_it_is_wanted() {
         (2_499, 1, 2_500),
     ] {
         let expected = &bytes[offset as usize..end];
-        assert_eq!(ask(hash, offset, len).as_deref(), Some(expected), "{offset} {len}");
+        assert_eq!(
+            ask(hash, offset, len).as_deref(),
+            Some(expected),
+            "{offset} {len}"
+        );
     }
     for (hash, offset, len) in [
         (hash, 2_500, 1),
@@ -283,8 +287,15 @@ fn a_file_is_given_piece_by_piece_as_long_as_it_is_wanted() {
         assert_eq!(ask(hash, offset, len), None, "{offset} {len}");
     }
     engine.store().set_fault(Some(Box::new(|_| Some(When::Before))));
-    let get = FileGet { hash, offset: 0, len: 1 };
-    assert!(matches!(say(&engine, NOW, Up::FileGet, &get), Err(SyncError::Store(_))));
+    let get = FileGet {
+        hash,
+        offset: 0,
+        len: 1,
+    };
+    assert!(matches!(
+        say(&engine, NOW, Up::FileGet, &get),
+        Err(SyncError::Store(_))
+    ));
     engine.store().set_fault(None);
     run(engine.configure(NOW, BOX, &site(3))).unwrap();
     assert_eq!(ask(hash, 0, 100), None, "no longer wanted");
@@ -504,7 +515,15 @@ fn what_no_box_says_is_refused_and_changes_nothing() {
         &good[..good.len() - 1],
         &[1, 0xFF, 0xFF],
     ] {
-        for leaf in [Up::Hello, Up::Get, Up::FileGet, Up::Ack, Up::Nack, Up::Hub, Up::Events] {
+        for leaf in [
+            Up::Hello,
+            Up::Get,
+            Up::FileGet,
+            Up::Ack,
+            Up::Nack,
+            Up::Hub,
+            Up::Events,
+        ] {
             assert!(
                 matches!(raw(&engine, NOW, leaf, payload), Err(SyncError::Message(_))),
                 "{leaf:?} {payload:?}"

@@ -135,7 +135,10 @@ fn wanted(hub: &HubRow) -> String {
         .collect();
     match cells.is_empty() {
         true => String::new(),
-        false => table(&["firmware for", "version", "file", "bytes", "in the box"], &cells),
+        false => table(
+            &["firmware for", "version", "file", "bytes", "in the box"],
+            &cells,
+        ),
     }
 }
 

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use shared::hub::{FIRMWARE_ROOM, PhoneFirmware, PhoneModel, firmware_files};
 use shared::id::{BoxId, ContractId, SiteId};
 use shared::site::Hash;
 use shared::sync::MAX_CHUNK;
-use sha2::{Digest as _, Sha256};
 use sqlx::{FromRow, SqliteConnection};
 
 use super::contract::load;
@@ -260,7 +260,11 @@ impl Db {
                 .and_then(|(_, told)| told.clone())
                 .unwrap_or_else(|| "awaited".into()),
         };
-        Ok(wanted(&mut connection, site).await?.into_iter().map(row).collect())
+        Ok(wanted(&mut connection, site)
+            .await?
+            .into_iter()
+            .map(row)
+            .collect())
     }
 
     /// At most `len` bytes from `offset` of the file of this hash, if the site of the box wants it; none are behind its end.
@@ -359,7 +363,9 @@ fn place(all: &[PhoneFirmware], of: &PhoneFirmware) -> Option<u32> {
 
 /// A file as a configuration names it.
 fn described(model: PhoneModel, version: &str, name: &str, bytes: &[u8]) -> Result<PhoneFirmware> {
-    let size = u32::try_from(bytes.len()).ok().filter(|size| *size <= FIRMWARE_ROOM);
+    let size = u32::try_from(bytes.len())
+        .ok()
+        .filter(|size| *size <= FIRMWARE_ROOM);
     let size = size.ok_or_else(|| {
         Refusal::new(
             "firmware",
@@ -422,7 +428,10 @@ fn fit(site: SiteId, all: &[PhoneFirmware]) -> Result<(), Refusal> {
     if end > FIRMWARE_ROOM {
         return Err(Refusal::new(
             "firmware",
-            format!("the firmware of site {} would take {end} bytes, and its box has {FIRMWARE_ROOM}", site.0),
+            format!(
+                "the firmware of site {} would take {end} bytes, and its box has {FIRMWARE_ROOM}",
+                site.0
+            ),
             "Take that of another model away first (`phone firmware set SITE MODEL none`).",
         ));
     }

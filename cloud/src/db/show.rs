@@ -311,8 +311,14 @@ fn told(body: &EventBody) -> String {
         EventBody::Registration { terminal, .. } => format!("ID {terminal} is gone"),
         EventBody::Alarm {
             alarm: Alarm::PhoneFirmware(model),
-            raised: true,
-        } => format!("what was fetched as firmware of {} has another digest", model.name()),
+            raised,
+        } => match raised {
+            true => format!(
+                "what was fetched as firmware of {} has another digest",
+                model.name()
+            ),
+            false => format!("firmware of {} has the right digest again", model.name()),
+        },
         EventBody::Alarm { alarm, raised: true } => format!("{alarm:?}"),
         EventBody::Alarm { alarm, .. } => format!("{alarm:?} is over"),
         EventBody::Panic(note) => format!("after {} ms: {}", note.uptime, note.message),
@@ -325,7 +331,11 @@ fn told(body: &EventBody) -> String {
         }
         EventBody::PortCycled { port } => format!("port {port}: its phone was silent"),
         EventBody::PhoneFirmware { model, hash } => {
-            format!("firmware of {} is in the box, SHA-256 {}", model.name(), hex(hash))
+            format!(
+                "firmware of {} is in the box, SHA-256 {}",
+                model.name(),
+                hex(hash)
+            )
         }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sha2::{Digest as _, Sha256};
 use shared::BoxId;
 use shared::site::{Hash, SectionDecoder, SectionKind, Site};
 use shared::sync::EventId;
-use sha2::{Digest as _, Sha256};
 
 use super::{Desired, Encoded, Received, Report, SyncStore};
 
