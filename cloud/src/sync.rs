@@ -17,9 +17,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use shared::BoxId;
 use shared::site::{Invalid, MAX_SECTION, Section, SectionKind, Site, root_hash};
 use shared::sync::{
-    Ack, AppAck, BatchReader, Chunk, Down, EventBody, EventId, Get, Hello, HubOrder, HubReport, MAX_CHUNK,
-    MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, MessageError, Nack, NackCode, SignedManifest, TestLine,
-    Topic, Up,
+    Ack, AppAck, BatchReader, Chunk, Down, EventBody, EventId, FileChunk, FileGet, Get, Hello, HubOrder,
+    HubReport, MAX_CHUNK, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, MessageError, Nack, NackCode,
+    SignedManifest, TestLine, Topic, Up,
 };
 
 pub use memory::{Failed, Fault, MemoryStore, When};
@@ -145,8 +145,7 @@ impl<S: SyncStore> Engine<S> {
         match kind {
             Up::Hello => self.hello(now, from, Hello::decode(payload)?).await,
             Up::Get => self.get(from, Get::decode(payload)?).await,
-            // The cloud has no file yet.
-            Up::FileGet => Ok(Vec::new()),
+            Up::FileGet => self.file_get(from, FileGet::decode(payload)?).await,
             Up::Ack => {
                 let ack = Ack::decode(payload)?;
                 // An acknowledgement of an older configuration does not take back the offer of a newer one.
@@ -319,6 +318,21 @@ impl<S: SyncStore> Engine<S> {
             data,
         };
         Ok(vec![outgoing(from, Down::Chunk, &chunk)?])
+    }
+
+    async fn file_get(&self, from: BoxId, get: FileGet) -> Result<Vec<Outgoing>, SyncError<S::Error>> {
+        let len = usize::from(get.len).min(MAX_CHUNK);
+        let file = self.store.file(from, &get.hash, get.offset, len).await;
+        // Asked for what is no longer wanted: the manifest of what is wanted is on its way.
+        let Some(data) = file.map_err(SyncError::Store)? else {
+            return Ok(Vec::new());
+        };
+        let chunk = FileChunk {
+            hash: get.hash,
+            offset: get.offset,
+            data: &data,
+        };
+        Ok(vec![outgoing(from, Down::FileChunk, &chunk)?])
     }
 
     async fn nack(&self, now: u64, from: BoxId, nack: Nack) -> Result<Vec<Outgoing>, SyncError<S::Error>> {

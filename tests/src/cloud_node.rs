@@ -97,6 +97,9 @@ impl SyncStore for Database {
     async fn section(&self, of: BoxId, kind: SectionKind, hash: &Hash) -> Result<Option<Vec<u8>>, Down> {
         self.run(self.store.section(of, kind, hash)).await
     }
+    async fn file(&self, of: BoxId, hash: &Hash, offset: u32, len: usize) -> Result<Option<Vec<u8>>, Down> {
+        self.run(self.store.file(of, hash, offset, len)).await
+    }
     async fn issue(
         &self,
         to: BoxId,

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use shared::id::{BoxId, ContractId, IdKey};
 use shared::record::{CallLeg, Direction, FinalState, Side};
-use shared::sync::{Event, EventBody, EventId, MAX_EVENT, Message, PhoneSecret};
+use shared::sync::{Alarm, Event, EventBody, EventId, MAX_EVENT, Message, PhoneSecret};
 use sqlx::SqliteConnection;
 
 use super::contract::load;
@@ -113,13 +113,17 @@ impl Change<'_> {
                     .execute(&mut *self.tx)
                     .await?;
             }
+            EventBody::PhoneFirmware { hash, .. } => self.firmware_verified(origin, hash).await?,
+            EventBody::Alarm {
+                alarm: Alarm::PhoneFirmware(model),
+                raised,
+            } => self.firmware_damaged(origin, *model, *raised).await?,
             EventBody::Alarm { .. }
             | EventBody::Panic(_)
             | EventBody::LineTest { .. }
             | EventBody::PhoneFetch(_)
             | EventBody::PhoneSecret(_)
-            | EventBody::PortCycled { .. }
-            | EventBody::PhoneFirmware { .. } => {}
+            | EventBody::PortCycled { .. } => {}
         }
         Ok(true)
     }

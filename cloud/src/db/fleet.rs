@@ -114,6 +114,10 @@ impl SyncStore for Db {
             .await?)
     }
 
+    async fn file(&self, of: BoxId, hash: &Hash, offset: u32, len: usize) -> Result<Option<Vec<u8>>> {
+        self.firmware_bytes(of, hash, offset, len).await
+    }
+
     async fn issue(&self, to: BoxId, sections: &[Encoded; 4], issued: u64, above: u64) -> Result<Desired> {
         let mut change = self.change().await?;
         let desired = change.issue_for(to, sections, issued, above).await?;

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sha2::{Digest as _, Sha256};
 use shared::BoxId;
-use shared::site::{Hash, SectionKind};
+use shared::site::{Hash, SectionDecoder, SectionKind, Site};
 use shared::sync::EventId;
 
 use super::{Desired, Encoded, Received, Report, SyncStore};
@@ -45,6 +46,7 @@ pub enum When {
 #[derive(Default)]
 struct Inner {
     boxes: HashMap<BoxId, Row>,
+    files: HashMap<Hash, Arc<[u8]>>,
     operations: u64,
     fault: Option<Fault>,
 }
@@ -63,6 +65,12 @@ impl MemoryStore {
     /// From now on operations fail as this says.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.inner().fault = fault;
+    }
+
+    /// Keeps a file, for boxes whose configuration names it.
+    pub fn keep_file(&self, bytes: &[u8]) {
+        let hash = Sha256::digest(bytes).into();
+        self.inner().files.insert(hash, bytes.into());
     }
 
     /// The events stored from a box, in the order of arrival.
@@ -122,6 +130,17 @@ impl SyncStore for MemoryStore {
         })
     }
 
+    async fn file(&self, of: BoxId, hash: &Hash, offset: u32, len: usize) -> Result<Option<Vec<u8>>, Failed> {
+        let file = self.inner().files.get(hash).cloned();
+        self.run(of, |row| {
+            let (_, [sys, ..]) = row.desired.as_ref()?;
+            let file = file.filter(|_| names(sys, hash))?;
+            let rest = file.get(offset as usize..)?;
+            let bytes = rest.get(..len).unwrap_or(rest);
+            (!bytes.is_empty()).then(|| bytes.to_vec())
+        })
+    }
+
     async fn issue(
         &self,
         to: BoxId,
@@ -158,4 +177,12 @@ impl SyncStore for MemoryStore {
     async fn report(&self, from: BoxId, report: &Report) -> Result<(), Failed> {
         self.run(from, |row| row.reports.push(report.clone()))
     }
+}
+
+/// Does a configuration name this file?
+fn names(sys: &Encoded, hash: &Hash) -> bool {
+    let mut site = Site::default();
+    SectionDecoder::new(&mut site, SectionKind::Sys, sys.section.schema)
+        .and_then(|mut decoder| decoder.push(&mut site, &sys.bytes))
+        .is_ok_and(|()| site.sys.firmware.iter().any(|file| file.hash == *hash))
 }

@@ -1,0 +1,29 @@
+-- Firmware of phones, as their makers publish it.
+CREATE TABLE phone_firmware (
+    model   TEXT    NOT NULL,
+    version TEXT    NOT NULL,
+    name    TEXT    NOT NULL, -- of the file, as phones ask for it
+    size    INTEGER NOT NULL CHECK (size > 0),
+    hash    BLOB    NOT NULL CHECK (length(hash) = 32), -- SHA-256 of the file
+    PRIMARY KEY (model, version)
+) STRICT, WITHOUT ROWID;
+
+-- The files by hash, in pieces: what a box asks for at a time is in two of them at most. Models may share a file.
+CREATE TABLE phone_firmware_piece (
+    hash  BLOB    NOT NULL,
+    place INTEGER NOT NULL, -- from 0; all pieces but the last are of 1,024 bytes
+    bytes BLOB    NOT NULL,
+    PRIMARY KEY (hash, place)
+) STRICT;
+
+-- What phones of a model shall run at a site.
+CREATE TABLE site_phone_firmware (
+    site    INTEGER NOT NULL REFERENCES site (id) ON DELETE CASCADE,
+    model   TEXT    NOT NULL,
+    version TEXT    NOT NULL,
+    told    TEXT    CHECK (told IN ('verified', 'damaged')), -- by its box: it is there whole, or had another digest
+    PRIMARY KEY (site, model),
+    FOREIGN KEY (model, version) REFERENCES phone_firmware (model, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX site_phone_firmware_use ON site_phone_firmware (model, version);
