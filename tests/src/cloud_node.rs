@@ -58,6 +58,11 @@ impl Database {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).1 = permille;
     }
 
+    /// Keeps a maker's file.
+    pub fn keep_file(&self, bytes: &[u8]) {
+        self.store.keep_file(bytes);
+    }
+
     /// The events stored from a box, in the order of arrival.
     pub fn events(&self, from: BoxId) -> Vec<Received> {
         self.store.events(from)
