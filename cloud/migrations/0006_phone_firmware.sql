@@ -40,7 +40,8 @@ CREATE TABLE box_phone_firmware (
 
 -- Whether the box of a site has what its phones shall run.
 CREATE VIEW site_phone_firmware_state AS
-SELECT wanted.site, wanted.model, wanted.version, coalesce(told.told, 'awaited') AS state
+SELECT wanted.site, wanted.model, wanted.version, phone_firmware.name, phone_firmware.size,
+       coalesce(told.told, 'awaited') AS state
   FROM site_phone_firmware wanted
   JOIN phone_firmware USING (model, version)
   LEFT JOIN box ON box.site = wanted.site

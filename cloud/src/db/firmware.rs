@@ -72,9 +72,7 @@ impl Stored {
     /// Names and lengths are checked when they are written.
     fn read(self) -> Option<PhoneFirmware> {
         Some(PhoneFirmware {
-            model: PhoneModel::ALL
-                .into_iter()
-                .find(|model| word(*model) == self.model)?,
+            model: model(&self.model)?,
             name: self.name.as_str().try_into().ok()?,
             version: self.version.as_str().try_into().ok()?,
             size: self.size,
@@ -245,23 +243,23 @@ impl Db {
 
     /// The firmware that the phones of a site shall run, and whether its box has it.
     pub(super) async fn wanted_firmware(&self, site: SiteId) -> Result<Vec<WantedRow>> {
-        let states: Vec<(String, String)> =
-            sqlx::query_as("SELECT model, state FROM site_phone_firmware_state WHERE site = $1")
-                .bind(site.0)
-                .fetch_all(&self.pool)
-                .await?;
-        let state = |model| states.iter().find(|(other, _)| *other == word(model));
-        let row = |firmware: PhoneFirmware| WantedRow {
-            model: firmware.model.name(),
-            version: firmware.version.as_str().into(),
-            file: firmware.name.as_str().into(),
-            size: firmware.size,
-            state: state(firmware.model)
-                .map(|(_, state)| state.clone())
-                .unwrap_or_default(),
+        type Stored = (String, String, String, u32, String);
+        let stored: Vec<Stored> = sqlx::query_as(
+            "SELECT model, version, name, size, state FROM site_phone_firmware_state WHERE site = $1 ORDER BY model",
+        )
+        .bind(site.0)
+        .fetch_all(&self.pool)
+        .await?;
+        let row = |(word, version, file, size, state): Stored| {
+            Some(WantedRow {
+                model: model(&word)?.name(),
+                version,
+                file,
+                size,
+                state,
+            })
         };
-        let wanted = wanted(&mut *self.pool.acquire().await?, site).await?;
-        Ok(wanted.into_iter().map(row).collect())
+        Ok(stored.into_iter().filter_map(row).collect())
     }
 
     /// At most `len` bytes from `offset` of the file of this hash, if the site of the box wants it; none are behind its end.
@@ -513,6 +511,11 @@ const fn word(model: PhoneModel) -> &'static str {
         PhoneModel::Ht801 => "ht801",
         PhoneModel::Ht802 => "ht802",
     }
+}
+
+/// And back.
+fn model(text: &str) -> Option<PhoneModel> {
+    PhoneModel::ALL.into_iter().find(|model| word(*model) == text)
 }
 
 /// In hexadecimal, as `sha256sum` writes it.
