@@ -15,7 +15,8 @@ use std::sync::Mutex;
 
 use ed25519_dalek::{Signer, SigningKey};
 use shared::BoxId;
-use shared::site::{Invalid, MAX_SECTION, Section, SectionKind, Site, root_hash};
+use shared::hub::PhoneFirmware;
+use shared::site::{Invalid, MAX_SECTION, Section, SectionDecoder, SectionKind, Site, root_hash};
 use shared::sync::{
     Ack, AppAck, BatchReader, Chunk, Down, EventBody, EventId, FileChunk, FileGet, Get, Hello, HubOrder,
     HubReport, MAX_CHUNK, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, MessageError, Nack, NackCode,
@@ -453,4 +454,15 @@ pub fn encode<E>(site: &Site) -> Result<[Encoded; 4], SyncError<E>> {
     };
     let [sys, ids, credentials, reps] = SectionKind::ALL;
     Ok([one(sys)?, one(ids)?, one(credentials)?, one(reps)?])
+}
+
+/// The firmware that a section `sys` names; none if it cannot be read.
+pub(crate) fn firmware(schema: u16, sys: &[u8]) -> Vec<PhoneFirmware> {
+    let mut site = Site::default();
+    let read = SectionDecoder::new(&mut site, SectionKind::Sys, schema)
+        .and_then(|mut decoder| decoder.push(&mut site, sys));
+    match read {
+        Ok(()) => site.sys.firmware.into_iter().collect(),
+        Err(_) => Vec::new(),
+    }
 }

@@ -108,7 +108,7 @@ async fn files<S: SyncStore>(store: &S, of: BoxId, other: BoxId, bytes: &[u8], n
         (2_048, 1_024),
     ] {
         let end = bytes.len().min(offset + len);
-        let expected = Some(&bytes[offset..end]).filter(|bytes| !bytes.is_empty());
+        let expected = bytes.get(offset..end).filter(|bytes| !bytes.is_empty());
         assert_eq!(
             get(offset as u32, len).await.as_deref(),
             expected,

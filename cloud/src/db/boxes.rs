@@ -159,10 +159,10 @@ impl Db {
         let mut change = self.change().await?;
         for sql in [
             "DELETE FROM hub WHERE box = $1",
+            "DELETE FROM box_phone_firmware WHERE box = $1",
             "DELETE FROM manifest_section WHERE box = $1",
             "DELETE FROM manifest WHERE box = $1",
             "DELETE FROM registration WHERE source = $1 OR (source = 'cloud' AND user = $1)",
-            "UPDATE site_phone_firmware SET told = NULL WHERE site = (SELECT site FROM box WHERE id = $1)",
         ] {
             sqlx::query(sql).bind(&id).execute(&mut *change.tx).await?;
         }

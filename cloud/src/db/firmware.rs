@@ -6,13 +6,14 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use shared::hub::{FIRMWARE_ROOM, PhoneFirmware, PhoneModel, firmware_files};
 use shared::id::{BoxId, ContractId, SiteId};
-use shared::site::Hash;
+use shared::site::{Hash, SectionKind};
 use shared::sync::MAX_CHUNK;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::contract::load;
 use super::{Change, Db};
 use crate::refusal::{Refusal, Result};
+use crate::sync::firmware;
 
 /// Bytes of a stored piece of a file.
 const PIECE: usize = MAX_CHUNK;
@@ -71,9 +72,7 @@ impl Stored {
     /// Names and lengths are checked when they are written.
     fn read(self) -> Option<PhoneFirmware> {
         Some(PhoneFirmware {
-            model: PhoneModel::ALL
-                .into_iter()
-                .find(|model| word(*model) == self.model)?,
+            model: model(&self.model)?,
             name: self.name.as_str().try_into().ok()?,
             version: self.version.as_str().try_into().ok()?,
             size: self.size,
@@ -149,17 +148,19 @@ impl Db {
             )
             .into());
         }
-        let gone = sqlx::query("DELETE FROM phone_firmware WHERE model = $1 AND version = $2")
-            .bind(word(model))
-            .bind(version)
-            .execute(&mut *change.tx)
-            .await?;
-        if gone.rows_affected() == 0 {
-            return Err(unknown(model, version).into());
-        }
-        sqlx::query("DELETE FROM phone_firmware_piece WHERE hash NOT IN (SELECT hash FROM phone_firmware)")
-            .execute(&mut *change.tx)
-            .await?;
+        let gone: Option<Vec<u8>> =
+            sqlx::query_scalar("DELETE FROM phone_firmware WHERE model = $1 AND version = $2 RETURNING hash")
+                .bind(word(model))
+                .bind(version)
+                .fetch_optional(&mut *change.tx)
+                .await?;
+        sqlx::query(
+            "DELETE FROM phone_firmware_piece
+              WHERE hash = $1 AND NOT EXISTS (SELECT 1 FROM phone_firmware WHERE hash = $1)",
+        )
+        .bind(gone.ok_or_else(|| unknown(model, version))?)
+        .execute(&mut *change.tx)
+        .await?;
         Ok(change.commit().await?)
     }
 
@@ -176,8 +177,6 @@ impl Db {
         if let Some(day) = stored.contract.ended {
             return Err(contract::Refusal::Ended(day).into());
         }
-        let before = wanted(&mut change.tx, site).await?;
-        let states = states(&mut change.tx, site).await?;
         sqlx::query("DELETE FROM site_phone_firmware WHERE site = $1 AND model = $2")
             .bind(site.0)
             .bind(word(model))
@@ -199,19 +198,16 @@ impl Db {
         }
         let after = wanted(&mut change.tx, site).await?;
         fit(site, &after)?;
-        // What stays where it was in the flash is not fetched anew: of it the box tells nothing again.
-        for firmware in &after {
-            let place = place(&after, firmware);
-            let same = before
-                .iter()
-                .find(|old| old.hash == firmware.hash && self::place(&before, old) == place);
-            let told = same.and_then(|old| states.iter().find(|(model, _)| *model == word(old.model)));
-            sqlx::query("UPDATE site_phone_firmware SET told = $3 WHERE site = $1 AND model = $2")
-                .bind(site.0)
-                .bind(word(firmware.model))
-                .bind(told.and_then(|(_, told)| told.as_deref()))
-                .execute(&mut *change.tx)
-                .await?;
+        for (place, file) in firmware_files(&after) {
+            let sharing = after.iter().filter(|other| other.hash == file.hash);
+            for model in sharing.map(|other| word(other.model)) {
+                sqlx::query("UPDATE site_phone_firmware SET place = $3 WHERE site = $1 AND model = $2")
+                    .bind(site.0)
+                    .bind(model)
+                    .bind(place)
+                    .execute(&mut *change.tx)
+                    .await?;
+            }
         }
         change.issue(&stored.contract).await?;
         Ok(change.commit().await?)
@@ -227,8 +223,7 @@ impl Db {
         let mut rows = Vec::with_capacity(stored.len());
         for firmware in stored.into_iter().filter_map(Stored::read) {
             let sites = sqlx::query_as(
-                "SELECT site, coalesce(told, 'awaited') AS state FROM site_phone_firmware
-                  WHERE model = $1 AND version = $2 ORDER BY site",
+                "SELECT site, state FROM site_phone_firmware_state WHERE model = $1 AND version = $2 ORDER BY site",
             )
             .bind(word(firmware.model))
             .bind(firmware.version.as_str())
@@ -248,23 +243,23 @@ impl Db {
 
     /// The firmware that the phones of a site shall run, and whether its box has it.
     pub(super) async fn wanted_firmware(&self, site: SiteId) -> Result<Vec<WantedRow>> {
-        let mut connection = self.pool.acquire().await?;
-        let states = states(&mut connection, site).await?;
-        let state = |model| states.iter().find(|(other, _)| *other == word(model));
-        let row = |firmware: PhoneFirmware| WantedRow {
-            model: firmware.model.name(),
-            version: firmware.version.as_str().into(),
-            file: firmware.name.as_str().into(),
-            size: firmware.size,
-            state: state(firmware.model)
-                .and_then(|(_, told)| told.clone())
-                .unwrap_or_else(|| "awaited".into()),
+        type Stored = (String, String, String, u32, String);
+        let stored: Vec<Stored> = sqlx::query_as(
+            "SELECT model, version, name, size, state FROM site_phone_firmware_state WHERE site = $1 ORDER BY model",
+        )
+        .bind(site.0)
+        .fetch_all(&self.pool)
+        .await?;
+        let row = |(word, version, file, size, state): Stored| {
+            Some(WantedRow {
+                model: model(&word)?.name(),
+                version,
+                file,
+                size,
+                state,
+            })
         };
-        Ok(wanted(&mut connection, site)
-            .await?
-            .into_iter()
-            .map(row)
-            .collect())
+        Ok(stored.into_iter().filter_map(row).collect())
     }
 
     /// At most `len` bytes from `offset` of the file of this hash, if the site of the box wants it; none are behind its end.
@@ -299,17 +294,13 @@ impl Db {
 }
 
 impl Change<'_> {
-    /// A box has the firmware of a model, whole and as its hash says.
+    /// A box has a file, whole and as its hash says.
     pub(super) async fn firmware_verified(&mut self, origin: &str, hash: &Hash) -> Result<()> {
-        sqlx::query(
-            "UPDATE site_phone_firmware SET told = 'verified'
-              WHERE site = (SELECT site FROM box WHERE id = $1)
-                AND (model, version) IN (SELECT model, version FROM phone_firmware WHERE hash = $2)",
-        )
-        .bind(origin)
-        .bind(&hash[..])
-        .execute(&mut *self.tx)
-        .await?;
+        for used in self.configured(origin).await? {
+            if let Some(place) = place(&used, hash) {
+                return self.firmware_told(origin, hash, place, "verified").await;
+            }
+        }
         Ok(())
     }
 
@@ -320,16 +311,92 @@ impl Change<'_> {
         model: PhoneModel,
         damaged: bool,
     ) -> Result<()> {
+        for used in self.configured(origin).await? {
+            let Some(file) = used.iter().find(|firmware| firmware.model == model) else {
+                continue;
+            };
+            if let (true, Some(place)) = (damaged, place(&used, &file.hash)) {
+                return self.firmware_told(origin, &file.hash, place, "damaged").await;
+            }
+            sqlx::query("DELETE FROM box_phone_firmware WHERE box = $1 AND hash = $2 AND told = 'damaged'")
+                .bind(origin)
+                .bind(&file.hash[..])
+                .execute(&mut *self.tx)
+                .await?;
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    async fn firmware_told(&mut self, origin: &str, hash: &Hash, place: u32, told: &str) -> Result<()> {
         sqlx::query(
-            "UPDATE site_phone_firmware SET told = $3
-              WHERE site = (SELECT site FROM box WHERE id = $1) AND model = $2 AND ($3 IS NOT NULL OR told = 'damaged')",
+            "INSERT INTO box_phone_firmware (box, hash, place, told) SELECT id, $2, $3, $4 FROM box WHERE id = $1
+             ON CONFLICT (box, hash) DO UPDATE SET place = $3, told = $4",
         )
         .bind(origin)
-        .bind(word(model))
-        .bind(damaged.then_some("damaged"))
+        .bind(&hash[..])
+        .bind(place)
+        .bind(told)
         .execute(&mut *self.tx)
         .await?;
         Ok(())
+    }
+
+    /// A box uses the configuration of this epoch: what that has no more, or elsewhere, it has no more.
+    pub(super) async fn firmware_used(&mut self, of: &str, epoch: u64) -> Result<()> {
+        let told: Vec<(Vec<u8>, u32)> =
+            sqlx::query_as("SELECT hash, place FROM box_phone_firmware WHERE box = $1")
+                .bind(of)
+                .fetch_all(&mut *self.tx)
+                .await?;
+        if told.is_empty() {
+            return Ok(());
+        }
+        let stored: Option<(u16, Vec<u8>)> = sqlx::query_as(
+            "SELECT section.schema, section.bytes
+               FROM manifest_section JOIN section ON section.hash = manifest_section.hash
+              WHERE manifest_section.box = $1 AND manifest_section.kind = $2 AND manifest_section.epoch = $3",
+        )
+        .bind(of)
+        .bind(SectionKind::Sys as u8)
+        .bind(epoch as i64)
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        let used = match stored {
+            Some((schema, bytes)) => firmware(schema, &bytes),
+            None if epoch == 0 => Vec::new(),
+            // One that this database, restored from a copy, does not know.
+            None => return Ok(()),
+        };
+        for (hash, at) in told {
+            let same = firmware_files(&used).any(|(place, file)| place == at && file.hash[..] == hash);
+            if !same {
+                sqlx::query("DELETE FROM box_phone_firmware WHERE box = $1 AND hash = $2")
+                    .bind(of)
+                    .bind(hash)
+                    .execute(&mut *self.tx)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The firmware in the configuration that a box uses as far as is known, and in the one that it was issued last.
+    async fn configured(&mut self, of: &str) -> Result<Vec<Vec<PhoneFirmware>>> {
+        let stored: Vec<(u16, Vec<u8>)> = sqlx::query_as(
+            "SELECT section.schema, section.bytes
+               FROM box JOIN manifest_section ON manifest_section.box = box.id
+               JOIN section ON section.hash = manifest_section.hash
+              WHERE box.id = $1 AND manifest_section.kind = $2
+                AND manifest_section.epoch IN (box.epoch, (SELECT max(epoch) FROM manifest WHERE box = $1))
+              ORDER BY manifest_section.epoch",
+        )
+        .bind(of)
+        .bind(SectionKind::Sys as u8)
+        .fetch_all(&mut *self.tx)
+        .await?;
+        let read = |(schema, bytes): (u16, Vec<u8>)| firmware(schema, &bytes);
+        Ok(stored.into_iter().map(read).collect())
     }
 }
 
@@ -346,19 +413,9 @@ pub(super) async fn wanted(connection: &mut SqliteConnection, site: SiteId) -> R
     Ok(stored.into_iter().filter_map(Stored::read).collect())
 }
 
-/// What the box of a site told of the firmware of each model.
-async fn states(connection: &mut SqliteConnection, site: SiteId) -> Result<Vec<(String, Option<String>)>> {
-    Ok(
-        sqlx::query_as("SELECT model, told FROM site_phone_firmware WHERE site = $1")
-            .bind(site.0)
-            .fetch_all(connection)
-            .await?,
-    )
-}
-
 /// Where a file lies in the flash of the box.
-fn place(all: &[PhoneFirmware], of: &PhoneFirmware) -> Option<u32> {
-    firmware_files(all).find_map(|(place, file)| (file.hash == of.hash).then_some(place))
+fn place(all: &[PhoneFirmware], hash: &Hash) -> Option<u32> {
+    firmware_files(all).find_map(|(place, file)| (file.hash == *hash).then_some(place))
 }
 
 /// A file as a configuration names it.
@@ -454,6 +511,11 @@ const fn word(model: PhoneModel) -> &'static str {
         PhoneModel::Ht801 => "ht801",
         PhoneModel::Ht802 => "ht802",
     }
+}
+
+/// And back.
+fn model(text: &str) -> Option<PhoneModel> {
+    PhoneModel::ALL.into_iter().find(|model| word(*model) == text)
 }
 
 /// In hexadecimal, as `sha256sum` writes it.

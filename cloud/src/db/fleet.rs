@@ -167,6 +167,11 @@ impl SyncStore for Db {
         };
         let mut change = self.change().await?;
         query.execute(&mut *change.tx).await?;
+        match report {
+            Report::Online(hello) => change.firmware_used(&id, hello.epoch).await?,
+            Report::Applied(ack) => change.firmware_used(&id, ack.epoch).await?,
+            Report::Hub(_) | Report::Offline | Report::Refused(_) => {}
+        }
         change.commit().await?;
         if let Report::Online(hello) = report {
             info!(%id, firmware = hello.firmware.as_str(), epoch = hello.epoch, "box online");

@@ -317,7 +317,7 @@ fn told(body: &EventBody) -> String {
                 "what was fetched as firmware of {} has another digest",
                 model.name()
             ),
-            false => format!("firmware of {} has the right digest again", model.name()),
+            false => format!("firmware of {} with another digest is over", model.name()),
         },
         EventBody::Alarm { alarm, raised: true } => format!("{alarm:?}"),
         EventBody::Alarm { alarm, .. } => format!("{alarm:?} is over"),

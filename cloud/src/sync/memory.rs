@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use shared::BoxId;
-use shared::site::{Hash, SectionDecoder, SectionKind, Site};
+use shared::site::{Hash, SectionKind};
 use shared::sync::EventId;
 
-use super::{Desired, Encoded, Received, Report, SyncStore};
+use super::{Desired, Encoded, Received, Report, SyncStore, firmware};
 
 /// The failure a test asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,8 @@ impl SyncStore for MemoryStore {
         let file = self.inner().files.get(hash).cloned();
         self.run(of, |row| {
             let (_, [sys, ..]) = row.desired.as_ref()?;
-            let file = file.filter(|_| names(sys, hash))?;
+            let mut named = firmware(sys.section.schema, &sys.bytes).into_iter();
+            let file = file.filter(|_| named.any(|firmware| firmware.hash == *hash))?;
             let rest = file.get(offset as usize..)?;
             let bytes = rest.get(..len).unwrap_or(rest);
             (!bytes.is_empty()).then(|| bytes.to_vec())
@@ -177,12 +178,4 @@ impl SyncStore for MemoryStore {
     async fn report(&self, from: BoxId, report: &Report) -> Result<(), Failed> {
         self.run(from, |row| row.reports.push(report.clone()))
     }
-}
-
-/// Does a configuration name this file?
-fn names(sys: &Encoded, hash: &Hash) -> bool {
-    let mut site = Site::default();
-    SectionDecoder::new(&mut site, SectionKind::Sys, sys.section.schema)
-        .and_then(|mut decoder| decoder.push(&mut site, &sys.bytes))
-        .is_ok_and(|()| site.sys.firmware.iter().any(|file| file.hash == *hash))
 }
