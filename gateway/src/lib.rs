@@ -306,7 +306,10 @@ impl<'s> Gateway<'s> {
                 self.on_trunk(now, change);
             }
             Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
-            Input::Uplink(UplinkInput::Dropped) => self.hub.dropped(now),
+            Input::Uplink(UplinkInput::Dropped) => {
+                self.hub.dropped(now);
+                self.uplink.dropped(now);
+            }
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 let wall = self.office.clock().unix_ms(now);

@@ -275,6 +275,11 @@ impl<'s> Uplink<'s> {
         }
     }
 
+    /// The host had no room for what was to be published last.
+    pub fn dropped(&mut self, now: Instant) {
+        self.firmware.dropped(now);
+    }
+
     /// A message came. One that is not for the uplink itself is returned. `wall` is the wall clock in milliseconds since 1970, where
     /// it is known.
     pub fn message(&mut self, now: Instant, wall: Option<u64>, topic: &str, payload: &[u8]) -> Option<Order> {

@@ -256,6 +256,11 @@ fn what_was_not_asked_for_is_ignored_and_what_is_lost_is_asked_for_again() {
         }
     }
     assert_eq!(waits[..5], [5_000, 10_000, 20_000, 40_000, 60_000]);
+    // The host had no room for the asking: soon again. Nobody waits longer for it, however often.
+    for _ in 0..9 {
+        it.uplink.dropped(it.now);
+        assert_eq!(it.wait(), Some((200, vec![get(&phone, 0)])));
+    }
     // It came twice.
     assert_eq!(it.message(Down::FileChunk, &good), [get(&phone, 512)]);
     assert_eq!(it.message(Down::FileChunk, &good), []);

@@ -34,6 +34,8 @@ const TRIES: u32 = 6;
 /// First and longest pause after a file came wrong.
 const PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+/// When a piece is asked for again whose asking found no room on its way out.
+const DROPPED: Duration = Duration::from_millis(200);
 /// First wait after the store failed; doubled every time.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 
@@ -296,6 +298,14 @@ impl Firmware {
 
     pub(super) fn connected(&mut self, now: Instant) {
         self.get = Repeat::new(now);
+    }
+
+    /// What was published last found no room, and that may have been asking for a piece.
+    pub(super) fn dropped(&mut self, now: Instant) {
+        if self.get.tries > 0 && self.step == Step::Fetch {
+            self.get.tries -= 1;
+            self.get.at = self.get.at.min(now + DROPPED);
+        }
     }
 
     fn record(&self) -> Option<&Record> {

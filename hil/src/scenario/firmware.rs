@@ -97,10 +97,10 @@ fn fetch(stage: &mut Stage, bytes: &[u8]) -> Result<()> {
         SIZE / 1024
     ));
     stage.board.on()?;
+    comes(stage, bytes, "the rest", SIZE)?;
     let id = super::stage::text(&stage.box_row()?, "box")?;
     let mut last = serde_json::Value::Null;
-    wait_for("the box to say that it has it", FETCHED, || {
-        // It is never less than what was there when the power went.
+    wait_for("the box to say that it has it", s(60), || {
         last = stage.cloud.order(&["box", "show", &id]).ok()?;
         let row = &last["phone_firmware"][0];
         (row["state"] == "verified" && row["version"] == VERSION).then_some(())
