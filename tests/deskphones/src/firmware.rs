@@ -54,7 +54,10 @@ mod tests {
     fn a_file_is_a_model_s_and_whole() {
         let mut bytes = file(&HT801, "1.0.63.3", 1_000, &mut Rng::new(1));
         assert_eq!(bytes.len(), 1_000);
-        assert_eq!((version(&HT801, &bytes), version(&GXP1628, &bytes)), (Some("1.0.63.3"), None));
+        assert_eq!(
+            (version(&HT801, &bytes), version(&GXP1628, &bytes)),
+            (Some("1.0.63.3"), None)
+        );
         assert!(is_whole(&bytes) && !is_whole(&bytes[..999]));
         assert_eq!(version(&HT801, &bytes[..10]), None);
         bytes[500] ^= 1;
