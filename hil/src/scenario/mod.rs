@@ -7,6 +7,7 @@ mod analog;
 mod bench;
 mod demo;
 mod faults;
+mod firmware;
 mod load;
 mod network;
 mod park;
@@ -69,6 +70,11 @@ pub const ALL: &[Scenario] = &[
         "provision",
         "a port powers a phone, which finds the box, configures itself and calls; a thief is refused",
         provision::tell,
+    ),
+    of_box(
+        "firmware",
+        "a maker's file comes to the box through cuts of line and power, and a phone takes it while the line is away",
+        firmware::tell,
     ),
     of_box(
         "garbage",

@@ -25,7 +25,7 @@ const BOOT: u64 = 2_000;
 const REGISTERED: Duration = s(40);
 
 /// A phone as it comes, with the last digits of its address.
-fn phone(model: &'static Model, last: u8) -> Phone {
+pub(super) fn phone(model: &'static Model, last: u8) -> Phone {
     let [a, b, c] = model.oui;
     let mut phone = Phone::new(model, Mac([a, b, c, 0, 0, last]), Rng::new(last.into()));
     phone.boot = BOOT;
@@ -70,14 +70,14 @@ pub(super) fn show(stage: &mut Stage) -> Result<()> {
 }
 
 /// Makes it the phone of an ID.
-fn claim(stage: &Stage, id: usize, phone: &Phone, model: &str) -> Result<()> {
+pub(super) fn claim(stage: &Stage, id: usize, phone: &Phone, model: &str) -> Result<()> {
     let (user, mac) = (&stage.ids[id].user, label(phone));
     let order = ["phone", "claim", user, "--mac", &mac, "--model", model];
     stage.cloud.order(&order).map(drop)
 }
 
 /// Plugs it in and waits until it is registered: fed within its class, found by PnP, every file as its maker's phones take it.
-fn boots(stage: &Stage, name: &str, at: usize, phone: Phone) -> Result<Desk> {
+pub(super) fn boots(stage: &Stage, name: &str, at: usize, phone: Phone) -> Result<Desk> {
     let (model, mark) = (phone.model, stage.office.sniffer.mark());
     let feed = Feed::ports(stage.board.lines()?);
     let desk = Desk::plug(&stage.office.lan, name, at, feed, phone, TONE)?;
