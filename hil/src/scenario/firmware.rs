@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 const NAME: &str = "gxp1600fw.bin";
 const VERSION: &str = "1.0.7.76";
-const SIZE: usize = 1024 * 1024;
+const SIZE: usize = 512 * 1024;
 /// So much of it is in the box when the line is cut, and when the power is.
 const CUTS: [usize; 2] = [SIZE / 5, SIZE / 2];
 /// A fetch of the whole, at most.

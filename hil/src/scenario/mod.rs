@@ -72,11 +72,6 @@ pub const ALL: &[Scenario] = &[
         provision::tell,
     ),
     of_box(
-        "firmware",
-        "a maker's file comes to the box through cuts of line and power, and a phone takes it while the line is away",
-        firmware::tell,
-    ),
-    of_box(
         "garbage",
         "broken, oversized and fragmented datagrams, SIP without Content-Length",
         faults::garbage,
@@ -120,6 +115,11 @@ pub const ALL: &[Scenario] = &[
         "bad-network",
         "loss, duplicates, jitter and reordering around the box",
         faults::bad_network,
+    ),
+    waiting(
+        "firmware",
+        "a maker's file comes to the box through cuts of line and power, and a phone takes it while the line is away",
+        firmware::tell,
     ),
     waiting(
         "dhcp-gone-in-operation",
