@@ -15,11 +15,12 @@ use std::sync::Mutex;
 
 use ed25519_dalek::{Signer, SigningKey};
 use shared::BoxId;
-use shared::site::{Invalid, MAX_SECTION, Section, SectionKind, Site, root_hash};
+use shared::hub::PhoneFirmware;
+use shared::site::{Invalid, MAX_SECTION, Section, SectionDecoder, SectionKind, Site, root_hash};
 use shared::sync::{
-    Ack, AppAck, BatchReader, Chunk, Down, EventBody, EventId, Get, Hello, HubOrder, HubReport, MAX_CHUNK,
-    MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, MessageError, Nack, NackCode, SignedManifest, TestLine,
-    Topic, Up,
+    Ack, AppAck, BatchReader, Chunk, Down, EventBody, EventId, FileChunk, FileGet, Get, Hello, HubOrder,
+    HubReport, MAX_CHUNK, MAX_MANIFEST, MAX_MESSAGE, Manifest, Message, MessageError, Nack, NackCode,
+    SignedManifest, TestLine, Topic, Up,
 };
 
 pub use memory::{Failed, Fault, MemoryStore, When};
@@ -145,6 +146,7 @@ impl<S: SyncStore> Engine<S> {
         match kind {
             Up::Hello => self.hello(now, from, Hello::decode(payload)?).await,
             Up::Get => self.get(from, Get::decode(payload)?).await,
+            Up::FileGet => self.file_get(from, FileGet::decode(payload)?).await,
             Up::Ack => {
                 let ack = Ack::decode(payload)?;
                 // An acknowledgement of an older configuration does not take back the offer of a newer one.
@@ -319,6 +321,21 @@ impl<S: SyncStore> Engine<S> {
         Ok(vec![outgoing(from, Down::Chunk, &chunk)?])
     }
 
+    async fn file_get(&self, from: BoxId, get: FileGet) -> Result<Vec<Outgoing>, SyncError<S::Error>> {
+        let len = usize::from(get.len).min(MAX_CHUNK);
+        let file = self.store.file(from, &get.hash, get.offset, len).await;
+        // Asked for what is no longer wanted: the manifest of what is wanted is on its way.
+        let Some(data) = file.map_err(SyncError::Store)? else {
+            return Ok(Vec::new());
+        };
+        let chunk = FileChunk {
+            hash: get.hash,
+            offset: get.offset,
+            data: &data,
+        };
+        Ok(vec![outgoing(from, Down::FileChunk, &chunk)?])
+    }
+
     async fn nack(&self, now: u64, from: BoxId, nack: Nack) -> Result<Vec<Outgoing>, SyncError<S::Error>> {
         self.report(from, Report::Refused(nack)).await?;
         match self.store.desired(from).await.map_err(SyncError::Store)? {
@@ -437,4 +454,15 @@ pub fn encode<E>(site: &Site) -> Result<[Encoded; 4], SyncError<E>> {
     };
     let [sys, ids, credentials, reps] = SectionKind::ALL;
     Ok([one(sys)?, one(ids)?, one(credentials)?, one(reps)?])
+}
+
+/// The firmware that a section `sys` names; none if it cannot be read.
+pub(crate) fn firmware(schema: u16, sys: &[u8]) -> Vec<PhoneFirmware> {
+    let mut site = Site::default();
+    let read = SectionDecoder::new(&mut site, SectionKind::Sys, schema)
+        .and_then(|mut decoder| decoder.push(&mut site, sys));
+    match read {
+        Ok(()) => site.sys.firmware.into_iter().collect(),
+        Err(_) => Vec::new(),
+    }
 }

@@ -7,7 +7,7 @@ use cloud::control;
 use cloud::db::{Db, HubRow};
 use contract::Command;
 use contract::device::Phone;
-use operator::{PROGRAM, command, json, refused};
+use operator::{columns, command, json, program, refused};
 use serde_json::Value;
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind, Link, Mac, PhoneModel, PortPower, PowerFault};
 use shared::id::{IdKey, IdSet, SiteId};
@@ -100,33 +100,6 @@ fn report() -> HubReport {
         waiting: [waiting].into_iter().collect(),
         unlisted: 2,
     }
-}
-
-/// Runs the program against a server in this process.
-async fn program(db: &Db, args: &[&str]) -> (bool, String) {
-    let output = tokio::process::Command::new(PROGRAM)
-        .arg("--data")
-        .arg(db.dir())
-        .args(args)
-        .env("RUST_LOG", "warn")
-        .env("LANG", "C")
-        .output()
-        .await
-        .unwrap();
-    let text = String::from_utf8(if output.status.success() {
-        output.stdout
-    } else {
-        output.stderr
-    });
-    (output.status.success(), text.unwrap())
-}
-
-/// Columns by what stands between two spaces or more.
-fn columns(line: &str) -> Vec<&str> {
-    line.split("  ")
-        .map(str::trim)
-        .filter(|cell| !cell.is_empty())
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,11 @@
 
 mod world;
 
-use cloud::sync::{Encoded, MemoryStore, Received, SyncStore, When, encode};
-use shared::id::BoxId;
-use shared::site::{SectionKind, Site, root_hash};
+use cloud::sync::{Encoded, Failed, MemoryStore, Received, SyncStore, When, encode};
+use sha2::{Digest as _, Sha256};
+use shared::hub::{PhoneFirmware, PhoneModel};
+use shared::id::{BoxId, SiteId};
+use shared::site::{Hash, SectionKind, Site, root_hash};
 use shared::sync::EventId;
 use world::{World, office, received};
 
@@ -89,6 +91,88 @@ async fn configurations<S: SyncStore>(store: &S, of: BoxId, other: BoxId, fail_n
         Some(above.epoch)
     );
     assert_eq!(store.desired(BoxId(5)).await.unwrap(), None);
+}
+
+/// Files: every place of what the box's configuration names, and nothing else, for nobody else. `named` is its hash.
+async fn files<S: SyncStore>(store: &S, of: BoxId, other: BoxId, bytes: &[u8], named: &Hash) {
+    let get = async |offset, len| store.file(of, named, offset, len).await.unwrap();
+    for (offset, len) in [
+        (0, 1_024),
+        (1_024, 1_024),
+        (1_023, 1_024),
+        (1, 1),
+        (1_020, 4),
+        (1_020, 5),
+        (3_000, 1_024),
+        (3_071, 1),
+        (2_048, 1_024),
+    ] {
+        let end = bytes.len().min(offset + len);
+        let expected = bytes.get(offset..end).filter(|bytes| !bytes.is_empty());
+        assert_eq!(
+            get(offset as u32, len).await.as_deref(),
+            expected,
+            "{offset} {len}"
+        );
+    }
+    let end = bytes.len() as u32;
+    for offset in [end, end + 1, end + 1_024, u32::MAX] {
+        assert_eq!(get(offset, 1_024).await, None, "{offset}");
+    }
+    assert_eq!(get(0, 0).await, None);
+    assert_eq!(store.file(of, &[7; 32], 0, 1_024).await.unwrap(), None);
+    assert_eq!(store.file(other, named, 0, 1_024).await.unwrap(), None);
+    assert_eq!(store.file(BoxId(5), named, 0, 1_024).await.unwrap(), None);
+}
+
+/// Files that end with a piece, and within one.
+fn lengths() -> [Vec<u8>; 2] {
+    [3_072_usize, 3_050].map(|len| (0..len).map(|index| (index * index / 11) as u8).collect())
+}
+
+#[tokio::test]
+async fn files_in_memory() {
+    for bytes in lengths() {
+        let store = MemoryStore::default();
+        store.keep_file(&bytes);
+        let firmware = PhoneFirmware {
+            model: PhoneModel::Ht801,
+            name: "ht801fw.bin".try_into().unwrap(),
+            version: "1.0.57.4".try_into().unwrap(),
+            size: bytes.len() as u32,
+            hash: Sha256::digest(&bytes).into(),
+        };
+        let mut site = Site::EMPTY;
+        site.sys.channels = 1;
+        site.sys.realm = "office.example".try_into().unwrap();
+        let hash = firmware.hash;
+        let plain = encode::<Failed>(&site).unwrap();
+        store.issue(BoxId(2), &plain, 0, 0).await.unwrap();
+        site.sys.firmware.push(firmware).unwrap();
+        let naming = encode::<Failed>(&site).unwrap();
+        store.issue(BoxId(1), &naming, 0, 0).await.unwrap();
+        files(&store, BoxId(1), BoxId(2), &bytes, &hash).await;
+    }
+}
+
+#[tokio::test]
+async fn files_on_sqlite() {
+    for bytes in lengths() {
+        let world = World::new().await;
+        let (_, other) = office(&world.db, 100).await;
+        let model = PhoneModel::Ht801;
+        let added = world
+            .db
+            .add_firmware(model, "1.0.57.4", "ht801fw.bin", &bytes)
+            .await;
+        let hash = added.unwrap().hash;
+        world
+            .db
+            .set_firmware(SiteId(1), model, Some("1.0.57.4"))
+            .await
+            .unwrap();
+        files(&world.db, world.factory.box_id, other.box_id, &bytes, &hash).await;
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use cloud::sync::{Engine, MemoryStore, Outgoing, Report, SyncError, SyncStore as _, When};
 use ed25519_dalek::{Signature, SigningKey, Verifier};
+use sha2::{Digest as _, Sha256};
+use shared::hub::{PhoneFirmware, PhoneModel};
 use shared::site::{Id, SectionKind, Site, Sys, section_hash};
 use shared::sync::*;
 use shared::{BoxId, IdKey, Number, TerminalKind};
@@ -236,6 +238,69 @@ fn a_section_is_given_piece_by_piece_by_its_hash() {
     assert!(Chunk::decode(&out[0].payload).unwrap().data.is_empty());
 }
 
+/// Of a file every place is given, and no more than a message holds; of what the configuration does not name nothing.
+#[test]
+fn a_file_is_given_piece_by_piece_as_long_as_it_is_wanted() {
+    let engine = engine();
+    let bytes: Vec<u8> = (0..2_500_u32).map(|index| (index / 7) as u8).collect();
+    let hash = Sha256::digest(&bytes).into();
+    let ask = |hash, offset, len| {
+        let out = say(&engine, NOW, Up::FileGet, &FileGet { hash, offset, len }).unwrap();
+        let out = out.into_iter().next()?;
+        assert_eq!(out.topic, Topic::Down(BOX, Down::FileChunk));
+        let chunk = FileChunk::decode(&out.payload).unwrap();
+        assert_eq!((chunk.hash, chunk.offset), (hash, offset));
+        Some(chunk.data.to_vec())
+    };
+    engine.store().keep_file(&bytes);
+    assert_eq!(ask(hash, 0, 100), None, "no configuration");
+    let mut wanting = site(3);
+    let firmware = PhoneFirmware {
+        model: PhoneModel::Gxp1628,
+        name: "gxp1600fw.bin".try_into().unwrap(),
+        version: "1.0.7.64".try_into().unwrap(),
+        size: 2_500,
+        hash,
+    };
+    wanting.sys.firmware.push(firmware).unwrap();
+    run(engine.configure(NOW, BOX, &wanting)).unwrap();
+    for (offset, len, end) in [
+        (0, 1_024, 1_024),
+        (1_000, 1_024, 2_024),
+        (0, u16::MAX, 1_024),
+        (2_400, 1_024, 2_500),
+        (2_499, 1, 2_500),
+    ] {
+        let expected = &bytes[offset as usize..end];
+        assert_eq!(
+            ask(hash, offset, len).as_deref(),
+            Some(expected),
+            "{offset} {len}"
+        );
+    }
+    for (hash, offset, len) in [
+        (hash, 2_500, 1),
+        (hash, u32::MAX, 1_024),
+        (hash, 0, 0),
+        ([1; 32], 0, 1),
+    ] {
+        assert_eq!(ask(hash, offset, len), None, "{offset} {len}");
+    }
+    engine.store().set_fault(Some(Box::new(|_| Some(When::Before))));
+    let get = FileGet {
+        hash,
+        offset: 0,
+        len: 1,
+    };
+    assert!(matches!(
+        say(&engine, NOW, Up::FileGet, &get),
+        Err(SyncError::Store(_))
+    ));
+    engine.store().set_fault(None);
+    run(engine.configure(NOW, BOX, &site(3))).unwrap();
+    assert_eq!(ask(hash, 0, 100), None, "no longer wanted");
+}
+
 #[test]
 fn a_manifest_is_offered_until_it_is_taken() {
     let engine = engine();
@@ -450,7 +515,15 @@ fn what_no_box_says_is_refused_and_changes_nothing() {
         &good[..good.len() - 1],
         &[1, 0xFF, 0xFF],
     ] {
-        for leaf in [Up::Hello, Up::Get, Up::Ack, Up::Nack, Up::Hub, Up::Events] {
+        for leaf in [
+            Up::Hello,
+            Up::Get,
+            Up::FileGet,
+            Up::Ack,
+            Up::Nack,
+            Up::Hub,
+            Up::Events,
+        ] {
             assert!(
                 matches!(raw(&engine, NOW, leaf, payload), Err(SyncError::Message(_))),
                 "{leaf:?} {payload:?}"

@@ -8,20 +8,24 @@ use embassy_net::tcp::TcpSocket;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
-use embassy_time::{Duration, with_timeout};
+use embassy_time::{Duration, Instant, with_deadline, with_timeout};
 use gateway::budget::{HTTP_CONNECTIONS, HTTP_PORT, TFTP_PORT};
 use gateway::provision::HttpEvent;
 use gateway::provision::http::Next;
 use gateway::provision::tftp::{PACKET_MAX, TRANSFERS};
+use gateway::store::MAX_PIECE;
 use gateway::{Input, Station};
 use netshim::Net;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::brain::Brain;
 use crate::net::{Phones, Shared, address_of, station};
+use crate::work;
 
 /// A phone that says nothing for so long, or takes nothing, has its connection closed: others wait for it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Of firmware a phone takes at least so many bytes in so much time: it may be at its own flash.
+const PACE: (usize, Duration) = (64 * 1_024, Duration::from_secs(30));
 /// Longest packet of TFTP that is looked at: a request with a name of 128 bytes, and all options.
 const REQUEST_MAX: usize = 256;
 
@@ -137,8 +141,7 @@ pub async fn http(
             let who = || station(shared, phones.net, peer);
             let sender = who();
             let is_there = || sender.is_none() || sender == who();
-            let served = serve(&mut socket, brain, connection, (peer, sender), is_there);
-            let _ = with_timeout(2 * PATIENCE, served).await;
+            let _ = serve(&mut socket, brain, connection, (peer, sender), is_there).await;
             if !is_there() {
                 // What is not sent yet is for whoever it was.
                 socket.abort();
@@ -155,13 +158,61 @@ pub async fn http(
     }
 }
 
-/// Takes the request of this station and sends the answer, as long as it is there: nobody else is to have its file.
+/// Takes the request of this station and sends the answer, as long as it is there: nobody else is to have its file. `None`: it was not
+/// sent to its end.
 async fn serve(
     socket: &mut TcpSocket<'_>,
     brain: &Brain,
     connection: u8,
     (peer, station): (SocketAddr, Option<Station>),
     is_there: impl Fn() -> bool,
+) -> Option<()> {
+    let mut end = Instant::now() + 2 * PATIENCE;
+    with_deadline(end, ask(socket, brain, connection, (peer, station)))
+        .await
+        .ok()?;
+    // Bytes of firmware since the last time that there were enough.
+    let mut taken = None;
+    loop {
+        with_deadline(end, socket.wait_write_ready()).await.ok()?;
+        let turn = brain.turn().await;
+        if !is_there() {
+            return None;
+        }
+        let next = socket.write_with(|room| {
+            let len = room.len().min(MAX_PIECE);
+            let next = turn.answer(connection, room.get_mut(..len).unwrap_or_default());
+            let len = if let Next::Send(len) = next { len } else { 0 };
+            (len, next)
+        });
+        let next = next.await.ok()?;
+        drop(turn);
+        let Next::Read { place, len } = next else {
+            match next {
+                Next::Send(_) => continue,
+                _ => return Some(()),
+            }
+        };
+        if taken.is_none_or(|taken| taken >= PACE.0) {
+            taken = Some(0);
+            end = Instant::now() + PACE.1;
+        }
+        taken = taken.map(|taken| taken + len);
+        let piece = work::read(place, len).await?;
+        let mut rest = piece.get(..len)?;
+        while !rest.is_empty() {
+            let written = with_deadline(end, socket.write(rest)).await.ok()?.ok()?;
+            rest = rest.get(written..)?;
+        }
+    }
+}
+
+/// Takes the request of this station, until there is an answer.
+async fn ask(
+    socket: &mut TcpSocket<'_>,
+    brain: &Brain,
+    connection: u8,
+    (peer, station): (SocketAddr, Option<Station>),
 ) {
     let Some(answer) = ANSWERS.get(usize::from(connection)) else {
         return;
@@ -198,21 +249,5 @@ async fn serve(
         Either::First(()) => {}
         // The phone has said all that it says, or is gone; there may be an answer yet.
         Either::Second(()) => answer.wait().await,
-    }
-    loop {
-        socket.wait_write_ready().await;
-        let turn = brain.turn().await;
-        if !is_there() {
-            return;
-        }
-        let next = socket.write_with(|room| {
-            let next = turn.answer(connection, room);
-            let len = if let Next::Send(len) = next { len } else { 0 };
-            (len, next)
-        });
-        match next.await {
-            Ok(Next::Send(_)) => {}
-            Ok(Next::Wait | Next::Close) | Err(_) => return,
-        }
     }
 }

@@ -91,6 +91,8 @@ pub const TFTP_PORT: u16 = 69;
 pub const HTTP_PORT: u16 = 80;
 /// Phones that fetch files by HTTP at once; the others' connections wait. A file is there in some milliseconds.
 pub const HTTP_CONNECTIONS: usize = 2;
+/// Of them those that may fetch firmware, which takes a minute: the rest is left to the other files.
+pub const DOWNLOADS: usize = HTTP_CONNECTIONS - 1;
 /// The longest a phone may ring before the call is given up.
 pub const RING_MS: u64 = 180_000;
 
@@ -101,5 +103,5 @@ const _: () = assert!(PLAYERS <= 8 && PARKED <= PLAYERS && RTP_PORT.is_multiple_
 /// where the feature `std` of `sip` makes room for IPv6 and any number of entries, it is more.
 pub const STORAGE_MAX: usize = 302 * 1_024;
 /// Most bytes of the brain's own state: the configuration, of which there is one (15 KiB), the answers that are being written, and of phones'
-/// files what each was given (1 KiB), who waits, who fetches (5 KiB).
-pub const BRAIN_MAX: usize = 38 * 1_024;
+/// files what each was given (1 KiB), who waits, who fetches (5 KiB), and which firmware there is and how far it is (1 KiB).
+pub const BRAIN_MAX: usize = 39 * 1_024;

@@ -230,6 +230,7 @@ impl<'s> Gateway<'s> {
             site,
             registrar,
             provision,
+            uplink,
             ..
         } = self;
         let loaded = store
@@ -239,6 +240,7 @@ impl<'s> Gateway<'s> {
                         registrar.restore(now, place, bytes, |_| true);
                     }
                     (None, Some(id)) => provision.phones.restore(id, bytes),
+                    (None, None) if uplink.restore(key, bytes) => {}
                     (None, None) => other(key, bytes),
                 }
             })
@@ -250,7 +252,7 @@ impl<'s> Gateway<'s> {
         self.told = self.reachable();
         self.trunk.set_boot(loaded.boot);
         let at = self.stamp(now);
-        self.uplink.start(now, at, &loaded);
+        self.uplink.start(now, at, &loaded, &self.site);
         let mut firmware = heapless::String::new();
         // Shorter than 32 characters.
         let _ = firmware.push_str(env!("CARGO_PKG_VERSION"));
@@ -304,7 +306,10 @@ impl<'s> Gateway<'s> {
                 self.on_trunk(now, change);
             }
             Input::Uplink(UplinkInput::Connected) => self.uplink.connected(now),
-            Input::Uplink(UplinkInput::Dropped) => self.hub.dropped(now),
+            Input::Uplink(UplinkInput::Dropped) => {
+                self.hub.dropped(now);
+                self.uplink.dropped(now);
+            }
             Input::Uplink(UplinkInput::Disconnected) => self.uplink.disconnected(now),
             Input::Uplink(UplinkInput::Message { topic, payload }) => {
                 let wall = self.office.clock().unix_ms(now);
@@ -361,8 +366,10 @@ impl<'s> Gateway<'s> {
             if self.uplink.is_about_to_read() {
                 self.lamps.remember(&self.site);
             }
-            if self.uplink.stored(now, done, &mut self.site) != Change::Replaced {
-                return;
+            match self.uplink.stored(now, done, &mut self.site) {
+                Change::Nothing | Change::Committed => return,
+                Change::Firmware => return self.renew_files(now),
+                Change::Replaced => {}
             }
             if self.uplink.is_lost() {
                 let alarm = Alarm::ConfigUnreadable;

@@ -183,7 +183,12 @@ impl Gateway<'_> {
             if let Some((flow, len)) = self.poll_provision(now, buffer) {
                 return Some(Ready::Sent { flow, len });
             }
-            if self.forget_strangers(now) || self.poll_fetches(now) || self.retell_secret(now) {
+            if self.tell_firmware(now)
+                || self.call_back(now)
+                || self.forget_strangers(now)
+                || self.poll_fetches(now)
+                || self.retell_secret(now)
+            {
                 continue;
             }
             if self.uplink.poll(now) || self.poll_hub(now, buffer) {
@@ -219,6 +224,7 @@ impl Gateway<'_> {
             Some(self.analog.next_deadline()),
             Some(self.office.next_deadline()),
             self.provision.next_deadline(self.keeper.is_storing()),
+            self.next_download(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }

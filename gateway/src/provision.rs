@@ -20,22 +20,27 @@ pub mod tftp;
 pub mod window;
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use heapless::Vec;
 use shared::factory::Factory;
+use shared::hub::FetchRefusal;
 use shared::id::{IdKey, IdSet};
 use shared::site::{Credential, Site};
 use shared::sync::{Alarm, EventBody, PhoneSecret, Waiting};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Name};
 
-use crate::budget::HTTP_CONNECTIONS;
+use crate::budget::{DOWNLOADS, HTTP_CONNECTIONS};
 use crate::store::Token;
 use crate::{Gateway, Station};
 use files::Client;
 use intruders::Intruders;
 use phones::{File, Here, Phones, Shelf};
 use sync::Sync;
+
+/// A phone that is told to ask for its firmware again has so long until the next one is told.
+const DOWNLOAD_PACE: Duration = Duration::from_secs(5);
 
 /// Token of the operations that keep what phones were given.
 pub(crate) const TOKEN: Token = Token(2);
@@ -57,6 +62,8 @@ pub(crate) struct Provision {
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
     intruders: Intruders,
+    /// Not before this moment is a phone told that was turned away.
+    next_download: Instant,
     /// Whose secrets the cloud was told and may not have: the queue to it was never empty since.
     told: IdSet,
     /// Those that are told again, because there was no room in it.
@@ -75,6 +82,7 @@ impl Provision {
             notify: Vec::new(),
             notify_to: None,
             intruders: Intruders::new(),
+            next_download: Instant::ZERO,
             told: IdSet::EMPTY,
             tell_again: IdSet::EMPTY,
             refused: 0,
@@ -92,11 +100,14 @@ impl Provision {
         &'a mut tftp::Server<File>,
         &'a mut [http::Connection<File>],
     ) {
+        let files = self.http.iter().filter_map(http::Connection::file);
+        let downloads = files.filter(|file| file.is_firmware()).count();
         let shelf = Shelf {
             phones: &mut self.phones,
             site,
             factory,
             here,
+            no_downloads: (downloads >= DOWNLOADS).then_some(FetchRefusal::Busy),
         };
         (shelf, &mut self.tftp, &mut self.http)
     }
@@ -135,6 +146,7 @@ impl Gateway<'_> {
         Here {
             address: self.office.phones_address(),
             has_hub: self.hub.is_there(),
+            firmware: self.uplink.firmware(),
         }
     }
 
@@ -147,6 +159,8 @@ impl Gateway<'_> {
     ) {
         let here = self.here();
         let (mut shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, here);
+        // Its blocks are read where they are written.
+        shelf.no_downloads = Some(FetchRefusal::NotFound);
         tftp.receive(now, &mut shelf, from, is_request, bytes);
     }
 
@@ -187,6 +201,40 @@ impl Gateway<'_> {
         let here = self.here();
         let (shelf, tftp, _) = self.provision.parts(&self.site, &self.factory, here);
         tftp.poll(now, &shelf, buffer)
+    }
+
+    /// Tells the cloud what became of the phones' firmware. False: nothing.
+    pub(crate) fn tell_firmware(&mut self, now: Instant) -> bool {
+        match self.uplink.firmware_news() {
+            Some(body) => self.tell(now, body),
+            None => return false,
+        }
+        true
+    }
+
+    /// When the next phone is told that was turned away from its firmware, as soon as there is a connection for it.
+    pub(crate) fn next_download(&self) -> Option<Instant> {
+        let files = self.provision.http.iter().filter_map(http::Connection::file);
+        let is_free = files.filter(|file| file.is_firmware()).count() < DOWNLOADS;
+        (is_free && !self.provision.phones.turned_away.is_empty()).then_some(self.provision.next_download)
+    }
+
+    /// Tells a phone that was turned away from its firmware to ask again. False: none, or not yet.
+    pub(crate) fn call_back(&mut self, now: Instant) -> bool {
+        let is_time = self.next_download().is_some_and(|at| at <= now);
+        let Provision {
+            phones,
+            sync,
+            next_download,
+            ..
+        } = &mut self.provision;
+        let Some(key) = phones.turned_away.iter().next().filter(|_| is_time) else {
+            return false;
+        };
+        phones.turned_away.remove(key);
+        *next_download = now + DOWNLOAD_PACE;
+        sync.order(IdSet::one(key));
+        true
     }
 
     /// Tells the cloud of one fetch. False: there was none.

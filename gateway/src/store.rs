@@ -8,8 +8,10 @@
 //!   commit record, written to the older of two pages, makes it the active one. That record is the only atomic point.
 //! - **Events**: a queue. An event is kept until the cloud has it; a full queue refuses new ones.
 //! - **Settings** (registrations, last lease): a map of small values, written on change.
+//! - **Files**: the firmware of the phones, one behind the other as the configuration names it; no directory but that.
 
 mod config;
+mod files;
 pub mod map;
 mod ops;
 pub mod ram;
@@ -191,6 +193,8 @@ impl<F: MultiwriteNorFlash> Store<F> {
                 offset,
                 len,
             } => self.read(*staged, *kind, *offset, *len).await,
+            Op::WriteFile { place, data } => self.write_file(*place, data).await,
+            Op::ReadFile { place, len } => self.read_piece(*place, *len).await,
             Op::Commit(committed) => self.commit(committed).await,
         };
         Done { token, result }

@@ -1,16 +1,18 @@
 //! The box's side of the synchronisation with the cloud.
 //!
 //! Without I/O: the brain tells it what the MQTT connection and the store say, and polls it for what to publish and what
-//! to store. The two halves know nothing of each other:
+//! to store. Its parts know nothing of each other:
 //!
 //! - `config`: takes a signed manifest, pulls the sections it lacks into the inactive bank, checks, commits once.
 //! - `outbox`: writes every event to the flash queue, sends the oldest batch until the cloud has it in its database,
 //!   then takes it off the queue.
+//! - `firmware`: pulls the files that the configuration names for the phones.
 //!
 //! Nothing is trusted to the broker. What is not answered is repeated with growing intervals; a connection on which
 //! `hello` stays unanswered is given up.
 
 mod config;
+mod firmware;
 mod outbox;
 
 use core::time::Duration;
@@ -21,15 +23,17 @@ use shared::factory::Factory;
 use shared::record::Stamp;
 use shared::site::Site;
 use shared::sync::{
-    AppAck, Chunk, Down, EventBody, Hello, HubOrder, HubReport, MAX_MANIFEST, Message, PROTOCOL, TestLine,
-    Topic, Up,
+    AppAck, Chunk, Down, EventBody, FileChunk, Hello, HubOrder, HubReport, MAX_MANIFEST, Message, PROTOCOL,
+    TestLine, Topic, Up,
 };
 use sip::Instant;
 use sip::pool::Room;
 
-use crate::store::{Batch, Committed, Done, Loaded, MAX_BATCH, MAX_PIECE, Op, Token};
+use crate::store::{Batch, Committed, Done, Key, Loaded, MAX_BATCH, MAX_PIECE, Op, Token};
 
 use config::Config;
+use firmware::Firmware;
+pub use firmware::Models;
 use outbox::{Outbox, Waiting};
 
 /// Token of every operation the uplink asks of the store; the brain uses others for its own.
@@ -58,7 +62,7 @@ const HELLOS: u32 = 4;
 
 /// Memory of an [`Uplink`], lent to it for its life.
 pub struct Memory {
-    /// A part of a section on its way into the flash.
+    /// A part of a section, or of a file, on its way into the flash.
     chunk: Vec<u8, MAX_PIECE>,
     /// Events on their way into the flash.
     waiting: Waiting,
@@ -122,6 +126,8 @@ pub enum Change {
     Replaced,
     /// It is committed.
     Committed,
+    /// The firmware of phones is there that was not.
+    Firmware,
 }
 
 /// What [`Uplink::output`] will give.
@@ -154,8 +160,9 @@ pub struct Uplink<'s> {
     started: bool,
     config: Config,
     outbox: Outbox,
+    firmware: Firmware,
     link: Option<Link>,
-    /// Which half asked for the operation under way.
+    /// Which part asked for the operation under way.
     asked: Option<Asked>,
     /// The time as the cloud has just told it.
     told: Option<u64>,
@@ -174,6 +181,7 @@ struct Link {
 enum Asked {
     Config,
     Outbox,
+    Firmware,
 }
 
 /// When to send something again.
@@ -210,6 +218,7 @@ impl<'s> Uplink<'s> {
             started: false,
             config: Config::new(factory.box_id, factory.config_key),
             outbox: Outbox::new(),
+            firmware: Firmware::new(),
             link: None,
             asked: None,
             told: None,
@@ -218,12 +227,23 @@ impl<'s> Uplink<'s> {
         }
     }
 
-    /// The store was read. What it found wrong becomes an event each.
-    pub fn start(&mut self, now: Instant, at: Stamp, loaded: &Loaded) {
+    /// A setting was read from the store, before [`Self::start`]. False: it is another's.
+    pub fn restore(&mut self, key: Key, bytes: &[u8]) -> bool {
+        let file = key.as_file();
+        if let Some(at) = file {
+            self.firmware.restore(at, bytes);
+        }
+        file.is_some()
+    }
+
+    /// The store was read, and the site with it. What it found wrong becomes an event each.
+    pub fn start(&mut self, now: Instant, at: Stamp, loaded: &Loaded, site: &Site) {
         self.boot = loaded.boot;
         self.started = true;
         self.config.start(loaded.committed.clone(), loaded.usable);
         self.outbox.start(now, loaded.boot, loaded.queued);
+        self.find_firmware(now, site);
+        self.firmware.start();
         for alarm in &loaded.alarms {
             self.event(
                 now,
@@ -244,6 +264,7 @@ impl<'s> Uplink<'s> {
         });
         self.config.connected(now);
         self.outbox.connected(now);
+        self.firmware.connected(now);
     }
 
     /// The MQTT connection is closed.
@@ -252,6 +273,11 @@ impl<'s> Uplink<'s> {
         if matches!(self.next, Some(Next::Publish(_) | Next::Reconnect)) {
             self.next = None;
         }
+    }
+
+    /// The host had no room for what was to be published last.
+    pub fn dropped(&mut self, now: Instant) {
+        self.firmware.dropped(now);
     }
 
     /// A message came. One that is not for the uplink itself is returned. `wall` is the wall clock in milliseconds since 1970, where
@@ -272,8 +298,15 @@ impl<'s> Uplink<'s> {
                 true
             }
             Down::Chunk => match Chunk::decode(payload) {
-                Ok(chunk) => self.config.chunk(&chunk, &mut self.memory.chunk),
+                Ok(chunk) => {
+                    self.firmware.give_way(now);
+                    self.config.chunk(&chunk, &mut self.memory.chunk)
+                }
                 Err(_) => false,
+            },
+            Down::FileChunk => match FileChunk::decode(payload) {
+                Ok(chunk) if self.config.is_idle() => self.firmware.chunk(&chunk, &mut self.memory.chunk),
+                _ => false,
             },
             Down::TestLine => {
                 order = TestLine::decode(payload).ok().map(Order::TestLine);
@@ -330,8 +363,39 @@ impl<'s> Uplink<'s> {
                     .stored(now, done.result, self.memory, &mut self.counters);
                 Change::Nothing
             }
-            Some(Asked::Config) => self.config.stored(now, done.result, site),
+            Some(Asked::Firmware) => {
+                let before = self.firmware.here();
+                self.firmware.stored(now, done.result);
+                match self.firmware.here() == before {
+                    true => Change::Nothing,
+                    false => Change::Firmware,
+                }
+            }
+            Some(Asked::Config) => {
+                let change = self.config.stored(now, done.result, site);
+                if change != Change::Nothing {
+                    self.find_firmware(now, site);
+                }
+                change
+            }
         }
+    }
+
+    /// Looks up the firmware of a site in use. Of one that cannot be read nothing is known: what is there stays.
+    fn find_firmware(&mut self, now: Instant, site: &Site) {
+        let is_settled = self.config.is_settled() && !self.config.is_lost();
+        self.firmware.configure(now, &site.sys.firmware, is_settled);
+    }
+
+    /// The models whose firmware is there for their phones.
+    pub fn firmware(&self) -> Models {
+        self.firmware.here()
+    }
+
+    /// What is to be told of the phones' firmware, if there is room to.
+    pub fn firmware_news(&mut self) -> Option<EventBody> {
+        let may_tell = self.started && self.has_room() && self.config.is_settled();
+        if may_tell { self.firmware.news() } else { None }
     }
 
     /// The site is what is committed: not one that is on its way, and may be refused yet.
@@ -391,8 +455,12 @@ impl<'s> Uplink<'s> {
         };
         let (asked, op) = if let Some(op) = events {
             (Asked::Outbox, op)
+        } else if let Some(op) = self.config.op(self.memory) {
+            (Asked::Config, op)
+        } else if self.config.is_idle() {
+            (Asked::Firmware, self.firmware.op(now, self.memory)?)
         } else {
-            (Asked::Config, self.config.op(self.memory)?)
+            return None;
         };
         self.asked = Some(asked);
         Some(Next::Store(op))
@@ -421,6 +489,11 @@ impl<'s> Uplink<'s> {
         }
         if self.outbox.publish(now, self.memory) {
             return Some(Next::Publish(Up::Events));
+        }
+        if self.config.is_idle()
+            && let Some(leaf) = self.firmware.publish(now, &mut self.memory.payload)
+        {
+            return Some(Next::Publish(leaf));
         }
         if self.config.take_lost() | self.outbox.take_lost() {
             // The cloud answers nothing any more: ask whether it is there at all.
@@ -475,9 +548,11 @@ impl<'s> Uplink<'s> {
             if link.welcomed {
                 consider(self.config.next_deadline());
                 consider(self.outbox.next_publish(self.memory.batch.as_ref().is_some()));
+                consider(self.firmware.next_publish().filter(|_| self.config.is_idle()));
             }
         }
         if self.asked.is_none() {
+            consider(self.firmware.next_op().filter(|_| self.config.is_idle()));
             consider(self.outbox.next_op(!self.memory.waiting.is_empty()));
         }
         earliest.filter(|_| self.started)

@@ -8,7 +8,8 @@ use std::path::Path;
 use gateway::provision::file::{Content, Facts, Line};
 use gateway::provision::name::Maker;
 use gateway::provision::window::Window;
-use shared::hub::{Mac, Phone, PhoneModel};
+use gateway::uplink::Models;
+use shared::hub::{Mac, Phone, PhoneFirmware, PhoneModel};
 use shared::site::{Id, Site, Sys};
 use shared::{ContractId, IdKey, Number, SiteId, TerminalKind};
 
@@ -53,6 +54,7 @@ fn facts(site: &Site) -> Facts<'_> {
         site,
         address: [192, 168, 1, 1].into(),
         cloud: ("cloud.example", 5060),
+        firmware: Models::NONE,
     }
 }
 
@@ -350,4 +352,68 @@ fn files_are_short() {
         let text = written(&facts(&site), &Content::Phone(model, MAC, &line));
         assert!(text.len() < 6_000, "{model:?}: {}", text.len());
     }
+}
+
+/// Firmware is looked for when the box has it, and by the model alone whose it is.
+#[test]
+fn phones_look_for_the_firmware_that_is_there() {
+    let mut site = site();
+    for (model, name, version) in [
+        (PhoneModel::Gxp1628, "gxp1600fw.bin", "1.0.7.76"),
+        (PhoneModel::KxHdv230n, "HDV230-07.002.fw", "07.002"),
+    ] {
+        let firmware = PhoneFirmware {
+            model,
+            name: name.try_into().unwrap(),
+            version: version.try_into().unwrap(),
+            size: 1,
+            hash: [model as u8; 32],
+        };
+        site.sys.firmware.push(firmware).unwrap();
+    }
+    let text = |here: &[PhoneModel], model| {
+        let mut facts = facts(&site);
+        here.iter().for_each(|model| facts.firmware.set(*model, true));
+        let line = [Line {
+            number: 1,
+            id: &site.ids[0],
+            password: None,
+        }];
+        written(&facts, &Content::Phone(model, MAC, &line))
+    };
+    let all = PhoneModel::ALL;
+    for (here, model, looks) in [
+        (&all[..], PhoneModel::Gxp1628, true),
+        (&[PhoneModel::Gxp1628], PhoneModel::Gxp1628, true),
+        (&[PhoneModel::KxHdv230n], PhoneModel::Gxp1628, false),
+        (&[], PhoneModel::Gxp1628, false),
+        // There is none for it.
+        (&all, PhoneModel::Ht801, false),
+    ] {
+        let text = text(here, model);
+        let is = |line: &str| text.lines().filter(|other| *other == line).count();
+        assert_eq!(
+            [is("<P238>0</P238>"), is("<P238>2</P238>")],
+            [looks.into(), (!looks).into()],
+            "{model:?}"
+        );
+        assert_eq!([is("<P192>192.168.1.1</P192>"), is("<P6767>1</P6767>")], [1, 1]);
+    }
+    let lines = |text: &str| -> Vec<String> {
+        let firm = text.lines().filter(|line| line.starts_with("FIRM"));
+        firm.map(str::to_owned).collect()
+    };
+    assert_eq!(
+        lines(&text(&all, PhoneModel::KxHdv230n)),
+        [
+            "FIRM_UPGRADE_ENABLE=\"Y\"",
+            "FIRM_UPGRADE_AUTO=\"Y\"",
+            "FIRM_VERSION=\"07.002\"",
+            "FIRM_FILE_PATH=\"http://192.168.1.1/HDV230-07.002.fw\"",
+        ]
+    );
+    assert_eq!(
+        lines(&text(&[PhoneModel::Gxp1628], PhoneModel::KxHdv230n)),
+        ["FIRM_UPGRADE_ENABLE=\"N\""]
+    );
 }

@@ -4,9 +4,10 @@ use core::fmt;
 use core::num::NonZeroU8;
 use core::str::FromStr;
 
+use heapless::String;
 use serde::{Deserialize, Serialize};
 
-use crate::site::TerminalKind;
+use crate::site::{Hash, TerminalKind};
 
 /// Ports with power, numbered from 1.
 pub const PORTS: u8 = 4;
@@ -140,6 +141,69 @@ pub struct Phone {
     pub port: Option<NonZeroU8>,
     /// Counts the claims of the ID: a higher one entitles to a password anew, and those before are void.
     pub claim: u16,
+}
+
+/// Bytes of the box's flash for the firmware of phones: 10 MiB less a sector.
+pub const FIRMWARE_ROOM: u32 = 10 * 1024 * 1024 - FIRMWARE_SECTOR;
+
+/// Every file begins at a multiple of these bytes, which the flash erases at once.
+pub const FIRMWARE_SECTOR: u32 = 4_096;
+
+/// The firmware that a site's phones of a model shall run: a file of the maker's, which the box keeps for them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PhoneFirmware {
+    /// Whose.
+    pub model: PhoneModel,
+    /// The file's name, by which the phones ask for it.
+    pub name: String<32>,
+    /// Its version, as the maker writes it.
+    pub version: String<16>,
+    /// Bytes.
+    pub size: u32,
+    /// SHA-256 of its bytes.
+    pub hash: Hash,
+}
+
+impl PhoneFirmware {
+    /// Can it be kept and asked for? The name has letters, digits, `.`, `-` and `_`, begins with a letter or digit, and is
+    /// none that a configuration has (`cfg...`, `....cfg`); the version has the same characters.
+    pub fn is_usable(&self) -> bool {
+        let plain = |text: &str| {
+            text.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+        };
+        let has =
+            |part: Option<&str>, config: &str| part.is_some_and(|part| part.eq_ignore_ascii_case(config));
+        let name = self.name.as_str();
+        let config =
+            has(name.get(..3), "cfg") || has(name.len().checked_sub(4).and_then(|at| name.get(at..)), ".cfg");
+        plain(name) && !config && plain(&self.version) && self.size > 0
+    }
+
+    /// Bytes of flash that it takes.
+    pub const fn room(&self) -> u32 {
+        match self.size.checked_next_multiple_of(FIRMWARE_SECTOR) {
+            Some(room) => room,
+            None => u32::MAX,
+        }
+    }
+}
+
+/// The different files among these, each with its place in the box's flash: one behind the other, in this order. Models may
+/// share a file.
+pub fn firmware_files(firmware: &[PhoneFirmware]) -> impl Iterator<Item = (u32, &PhoneFirmware)> {
+    let mut end = 0_u32;
+    firmware.iter().enumerate().filter_map(move |(index, file)| {
+        let mut before = firmware.iter().take(index);
+        if before.any(|other| other.hash == file.hash) {
+            return None;
+        }
+        let place = end;
+        end = end.saturating_add(file.room());
+        Some((place, file))
+    })
 }
 
 /// The voice network of a site: phones apart from the office's other devices.

@@ -13,7 +13,7 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::analog::Port;
-use crate::hub::{Dhcp, Phone, Voice};
+use crate::hub::{Dhcp, Phone, PhoneFirmware, PhoneModel, Voice};
 use crate::id::{ContractId, Extension, IdKey, IdSet, SiteId};
 use crate::number::{Digits, Number};
 
@@ -62,6 +62,8 @@ pub struct Sys {
     pub voice: Option<Voice>,
     /// When the box serves DHCP.
     pub dhcp: Dhcp,
+    /// The firmware its phones shall run, one per model; in this order the files lie in the box's flash.
+    pub firmware: Vec<PhoneFirmware, { PhoneModel::ALL.len() }>,
 }
 
 /// What kind of terminal uses an ID.
@@ -173,6 +175,7 @@ impl Site {
             busy_frees_apps: false,
             voice: None,
             dhcp: Dhcp::Auto,
+            firmware: Vec::new(),
         },
         ids: Vec::new(),
         credentials: Vec::new(),

@@ -7,6 +7,7 @@
 //! | `c/<box>/m` | [`SignedManifest`] | the box's configuration differs |
 //! | `b/<box>/get`, `c/<box>/s` | [`Get`], [`Chunk`] | the box pulls the sections it lacks |
 //! | `b/<box>/ack`, `b/<box>/nack` | [`Ack`], [`Nack`] | the result |
+//! | `b/<box>/fget`, `c/<box>/f` | [`FileGet`], [`FileChunk`] | the box pulls the firmware of its phones |
 //! | `c/<box>/t` | [`TestLine`] | an analog line is to be tested; lost if the box is away |
 //! | `c/<box>/p` | [`HubOrder`] | a port with power or a phone is to do something; lost if the box is away |
 //! | `b/<box>/hub` | [`HubReport`] | what is at the ports; the latest counts |
@@ -39,7 +40,7 @@ pub use topic::{Down, MAX_TOPIC, Topic, Up};
 /// Most bytes of any message.
 pub const MAX_MESSAGE: usize = 4_096;
 
-/// Most bytes of a section in one [`Chunk`].
+/// Most bytes of a section in one [`Chunk`], and of a file in one [`FileChunk`].
 pub const MAX_CHUNK: usize = 1_024;
 
 /// Version of the whole protocol, in [`Hello`].
@@ -168,6 +169,29 @@ pub struct Chunk<'a> {
     pub data: &'a [u8],
 }
 
+/// Box to cloud: send me a part of a file, which the configuration in use names by its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileGet {
+    /// SHA-256 of the file.
+    pub hash: Hash,
+    /// First byte wanted.
+    pub offset: u32,
+    /// Most bytes wanted, at most [`MAX_CHUNK`].
+    pub len: u16,
+}
+
+/// Cloud to box: a part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChunk<'a> {
+    /// SHA-256 of the file.
+    pub hash: Hash,
+    /// Place of the first byte.
+    pub offset: u32,
+    /// The bytes; fewer than asked for only at the end.
+    #[serde(borrow)]
+    pub data: &'a [u8],
+}
+
 /// Box to cloud: this configuration is committed and in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
@@ -223,6 +247,8 @@ impl Message<'_> for Hello {}
 impl Message<'_> for AppAck {}
 impl Message<'_> for Get {}
 impl<'a> Message<'a> for Chunk<'a> {}
+impl Message<'_> for FileGet {}
+impl<'a> Message<'a> for FileChunk<'a> {}
 impl Message<'_> for Ack {}
 impl Message<'_> for Nack {}
 impl<'a> Message<'a> for SignedManifest<'a> {}
@@ -230,8 +256,9 @@ impl Message<'_> for TestLine {}
 impl Message<'_> for HubReport {}
 impl Message<'_> for HubOrder {}
 
-/// 2: a line's test and faults are told. 3: and phones and ports with power. Nothing that was before has changed.
+/// 2: a line's test and faults are told. 3: and phones and ports with power. 4: and the firmware of phones. Nothing that was
+/// before has changed.
 impl Message<'_> for Event {
-    const SCHEMA: u8 = 3;
+    const SCHEMA: u8 = 4;
     const SINCE: u8 = 1;
 }

@@ -7,19 +7,21 @@ use sha2::{Digest, Sha256};
 use std::num::NonZeroU8;
 
 use shared::analog::Port;
-use shared::hub::{Dhcp, Mac, Phone, PhoneModel, Voice};
+use shared::hub::{
+    Dhcp, FIRMWARE_ROOM, FIRMWARE_SECTOR, Mac, Phone, PhoneFirmware, PhoneModel, Voice, firmware_files,
+};
 use shared::id::{IdKey, IdSet};
 use shared::site::{
     Called, Credential, Id, MAX_IDS, MAX_ITEM, MAX_SECTION, Rep, Rule, SectionDecoder, SectionError,
     SectionKind, Site, root_hash,
 };
-use shared::{SiteId, TerminalKind};
+use shared::{ContractId, SiteId, TerminalKind};
 
 #[test]
 fn every_rule_is_broken_by_its_breach_and_named_with_its_place() {
     use SectionKind::{Credentials, Ids, Reps, Sys};
     type Breach = fn(&mut Site);
-    let breaches: [(Breach, SectionKind, u16, Rule); 25] = [
+    let breaches: [(Breach, SectionKind, u16, Rule); 28] = [
         (|s| s.sys.channels = 0, Sys, 0, Rule::Channels),
         (|s| s.sys.channels = 2, Sys, 0, Rule::Channels),
         (|s| s.sys.realm.clear(), Sys, 0, Rule::Realm),
@@ -33,6 +35,35 @@ fn every_rule_is_broken_by_its_breach_and_named_with_its_place() {
             Sys,
             0,
             Rule::Voice,
+        ),
+        (
+            |s| {
+                s.sys
+                    .firmware
+                    .push(file(PhoneModel::Ht801, "cfg.xml", 1))
+                    .unwrap()
+            },
+            Sys,
+            0,
+            Rule::Firmware,
+        ),
+        (
+            |s| {
+                let twice = file(PhoneModel::Ht801, "a.bin", 1);
+                s.sys.firmware.extend([twice.clone(), twice]);
+            },
+            Sys,
+            0,
+            Rule::FirmwareTwice,
+        ),
+        (
+            |s| {
+                let firmware = file(PhoneModel::Ht801, "a.bin", FIRMWARE_ROOM + 1);
+                s.sys.firmware.push(firmware).unwrap();
+            },
+            Sys,
+            0,
+            Rule::FirmwareRoom,
         ),
         (|s| s.ids.swap(0, 1), Ids, 1, Rule::Order),
         (|s| s.ids[2].key = s.ids[1].key, Ids, 2, Rule::Order),
@@ -166,6 +197,17 @@ const VOICE: Voice = Voice {
     prefix: 24,
 };
 
+/// Firmware with a hash that its name makes.
+fn file(model: PhoneModel, name: &str, size: u32) -> PhoneFirmware {
+    PhoneFirmware {
+        model,
+        name: name.try_into().unwrap(),
+        version: "1.0.7.76".try_into().unwrap(),
+        size,
+        hash: Sha256::digest(name).into(),
+    }
+}
+
 /// The largest site there can be.
 fn largest() -> Site {
     let mut site = office();
@@ -176,6 +218,18 @@ fn largest() -> Site {
     site.sys.site = SiteId(u32::MAX);
     site.sys.voice = Some(VOICE);
     site.sys.dhcp = Dhcp::Never;
+    for model in PhoneModel::ALL {
+        let name = format!("{model:?}{}", "x".repeat(32));
+        let firmware = PhoneFirmware {
+            version: "9".repeat(16).as_str().try_into().unwrap(),
+            ..file(
+                model,
+                &name[..32],
+                FIRMWARE_ROOM / 4 / FIRMWARE_SECTOR * FIRMWARE_SECTOR,
+            )
+        };
+        site.sys.firmware.push(firmware).unwrap();
+    }
     site.sys.realm = "r".repeat(64).as_str().try_into().unwrap();
     let label: shared::site::Label = "電".repeat(16).as_str().try_into().unwrap();
     let all = IdSet(u64::MAX);
@@ -283,7 +337,14 @@ fn the_largest_site_fits_with_room_to_spare() {
     postcard::to_slice(&site.ids[63], &mut item).unwrap();
     postcard::to_slice(&site.reps[63], &mut item).unwrap();
     postcard::to_slice(&site.credentials[63], &mut item).unwrap();
-    postcard::to_slice(&site.sys, &mut item).unwrap();
+    // None is longer: 89 bytes, and 1 + 4 * 88.
+    let mut sys = site.sys;
+    sys.contract = ContractId(u32::MAX);
+    (sys.outside_prefix, sys.international, sys.busy_frees_apps) = (Some(9), true, true);
+    for firmware in &mut sys.firmware {
+        firmware.size = u32::MAX;
+    }
+    assert_eq!(postcard::to_slice(&sys, &mut item).unwrap().len(), 442);
 }
 
 #[test]
@@ -320,7 +381,7 @@ fn hashes_are_those_of_the_stated_bytes() {
     root.update(b"denwaban root\0");
     for (kind, [number, schema]) in SectionKind::ALL
         .into_iter()
-        .zip([[1u8, 2], [2, 4], [3, 1], [4, 1]])
+        .zip([[1u8, 3], [2, 4], [3, 1], [4, 1]])
     {
         let mut buf = [0; MAX_SECTION];
         let (section, bytes) = site.encode_section(kind, &mut buf).unwrap();
@@ -382,17 +443,23 @@ fn the_encodings_are_frozen() {
     let (_, bytes) = site.encode_section(SectionKind::Sys, &mut buf).unwrap();
     // contract 7, site 1, 3 channels, realm, no prefix, not international, apps stay silent
     let before = [&[7, 1, 3, 16], &b"denwaban.example"[..], &[0, 0, 0]].concat();
-    // No voice network, DHCP if there is no server.
-    assert_eq!(bytes, [&before[..], &[0, 0]].concat());
+    // No voice network, DHCP if there is no server, no firmware for phones.
+    assert_eq!(bytes, [&before[..], &[0, 0, 0]].concat());
     let mut voice = site.clone();
     (voice.sys.voice, voice.sys.dhcp) = (Some(VOICE), Dhcp::Never);
     let mut other = [0; MAX_SECTION];
     let (_, bytes) = voice.encode_section(SectionKind::Sys, &mut other).unwrap();
-    assert_eq!(
-        bytes,
-        [&before[..], &[1, 0xFE, 0x1F, 192, 168, 20, 1, 24, 2]].concat()
-    );
-    assert_eq!(decode(SectionKind::Sys, 2, bytes, 64).unwrap().sys, voice.sys);
+    let network = [&before[..], &[1, 0xFE, 0x1F, 192, 168, 20, 1, 24, 2]].concat();
+    assert_eq!(bytes, [&network[..], &[0]].concat());
+    assert_eq!(decode(SectionKind::Sys, 2, &network, 64).unwrap().sys, voice.sys);
+    assert!(decode(SectionKind::Sys, 3, &network, 64).is_err());
+    assert!(decode(SectionKind::Sys, 2, bytes, 64).is_err());
+    let firmware = file(PhoneModel::Ht802, "ht802fw.bin", 300);
+    voice.sys.firmware.push(firmware.clone()).unwrap();
+    let (_, bytes) = voice.encode_section(SectionKind::Sys, &mut other).unwrap();
+    let kept = [&[1, 3, 11], &b"ht802fw.bin"[..], &[8], b"1.0.7.76", &[0xAC, 2]].concat();
+    assert_eq!(bytes, [&network[..], &kept, &firmware.hash].concat());
+    assert_eq!(decode(SectionKind::Sys, 3, bytes, 64).unwrap().sys, voice.sys);
     assert_eq!(decode(SectionKind::Sys, 1, &before, 64).unwrap().sys, site.sys);
     let (_, bytes) = site.encode_section(SectionKind::Ids, &mut buf).unwrap();
     // Site 1, no port, no phone.
@@ -542,6 +609,110 @@ fn phones_are_of_their_kind_one_each() {
     site.validate().unwrap();
     site.ids[0].port = Some(port);
     assert_eq!(site.validate().unwrap_err().rule, Rule::Phone);
+}
+
+#[test]
+fn firmware_is_a_plain_file_one_per_model() {
+    use PhoneModel::{Gxp1628, Ht801, Ht802, KxHdv230n};
+    let rule = |firmware: &[PhoneFirmware]| {
+        let mut site = office();
+        site.sys.firmware.extend(firmware.iter().cloned());
+        site.validate().err().map(|invalid| invalid.rule)
+    };
+    for name in [
+        "gxp1600fw.bin",
+        "ht80xv2fw.bin",
+        "KX-HDV230N_01.234.fw",
+        "0",
+        "a.cfg.bin",
+        "config",
+    ] {
+        assert_eq!(rule(&[file(Gxp1628, name, 1)]), None, "{name}");
+    }
+    for name in [
+        "",
+        ".",
+        "..",
+        ".bin",
+        "-a",
+        "a/b",
+        "a b",
+        "a%20",
+        "a?b",
+        "ａ.bin",
+        "cfg.xml",
+        "CFG000b82123456.xml",
+        "a.cfg",
+        ".cfg",
+        "Config.CFG",
+    ] {
+        assert_eq!(rule(&[file(Gxp1628, name, 1)]), Some(Rule::Firmware), "{name}");
+    }
+    assert_eq!(rule(&[file(Gxp1628, "a", 0)]), Some(Rule::Firmware));
+    let version = PhoneFirmware {
+        version: "1\r\n".try_into().unwrap(),
+        ..file(Gxp1628, "a", 1)
+    };
+    assert_eq!(rule(&[version]), Some(Rule::Firmware));
+    // Two models share a file; no name stands for two, and no file has two names.
+    let (one, two) = (file(Ht801, "a.bin", 5), file(Ht802, "b.bin", 5));
+    let shared = PhoneFirmware {
+        model: Ht802,
+        ..one.clone()
+    };
+    assert_eq!(rule(&[one.clone(), two.clone()]), None);
+    assert_eq!(rule(&[one.clone(), shared.clone()]), None);
+    for other in [
+        PhoneFirmware {
+            model: Ht801,
+            ..two.clone()
+        },
+        PhoneFirmware {
+            name: "A.bin".try_into().unwrap(),
+            ..two.clone()
+        },
+        PhoneFirmware {
+            size: 6,
+            ..shared.clone()
+        },
+        PhoneFirmware {
+            name: "c".try_into().unwrap(),
+            ..shared.clone()
+        },
+    ] {
+        assert_eq!(
+            rule(&[one.clone(), other.clone()]),
+            Some(Rule::FirmwareTwice),
+            "{other:?}"
+        );
+    }
+    // Their places: in whole sectors, one behind the other, a shared file once.
+    let files = [
+        file(KxHdv230n, "p", 1),
+        one,
+        shared,
+        file(Gxp1628, "g", FIRMWARE_ROOM - 2 * FIRMWARE_SECTOR),
+    ];
+    let places: Vec<_> = firmware_files(&files)
+        .map(|(place, file)| (place, file.model))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (0, KxHdv230n),
+            (FIRMWARE_SECTOR, Ht801),
+            (2 * FIRMWARE_SECTOR, Gxp1628)
+        ]
+    );
+    assert_eq!(rule(&files), None);
+    let [mut files @ .., _] = files.clone().map(|file| PhoneFirmware {
+        size: u32::MAX,
+        ..file
+    });
+    assert_eq!(rule(&files), Some(Rule::FirmwareRoom));
+    files[0].size = FIRMWARE_SECTOR + 1;
+    assert_eq!(rule(&files), Some(Rule::FirmwareRoom));
+    assert_eq!(firmware_files(&[]).count(), 0);
 }
 
 #[test]

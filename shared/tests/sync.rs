@@ -18,6 +18,7 @@ fn topics_are_read_back_and_others_refused() {
     let ups = [
         Up::Hello,
         Up::Get,
+        Up::FileGet,
         Up::Ack,
         Up::Nack,
         Up::Events,
@@ -28,6 +29,7 @@ fn topics_are_read_back_and_others_refused() {
     let downs = [
         Down::Manifest,
         Down::Chunk,
+        Down::FileChunk,
         Down::AppAck,
         Down::TestLine,
         Down::Hub,
@@ -139,6 +141,21 @@ fn the_encodings_are_frozen() {
         [&[1, 4][..], &hash, &[0, 2], b"xy"].concat()
     );
     assert_eq!(
+        encode(&FileGet {
+            hash,
+            offset: 1_024,
+            len: 1_024
+        }),
+        [&[1][..], &hash, &[0x80, 8, 0x80, 8]].concat()
+    );
+    let chunk = FileChunk {
+        hash,
+        offset: 300,
+        data: b"xy",
+    };
+    assert_eq!(encode(&chunk), [&[1][..], &hash, &[0xAC, 2, 2], b"xy"].concat());
+    assert_eq!(FileChunk::decode(&encode(&chunk)), Ok(chunk));
+    assert_eq!(
         encode(&Ack { epoch: 5, root: hash }),
         [&[1, 5][..], &hash].concat()
     );
@@ -173,7 +190,7 @@ fn the_encodings_are_frozen() {
         assert_eq!(Nack::decode(&encode(&nack)), Ok(nack));
     }
     assert_eq!(encode(&TestLine { port: 4 }), [1, 4]);
-    let head = [3, 3, 0xAC, 2, 5, 1, 6];
+    let head = [4, 3, 0xAC, 2, 5, 1, 6];
     assert_eq!(
         encode(&event(EventBody::Boot {
             reason: BootReason::PowerOn,
@@ -304,6 +321,21 @@ fn the_encodings_are_frozen() {
         })),
         [&head[..], &[3, 8, 2, 3, 1]].concat()
     );
+    // Since schema 4.
+    assert_eq!(
+        encode(&event(EventBody::PhoneFirmware {
+            model: PhoneModel::Ht801,
+            hash
+        })),
+        [&head[..], &[9, 2], &hash].concat()
+    );
+    assert_eq!(
+        encode(&event(EventBody::Alarm {
+            alarm: Alarm::PhoneFirmware(PhoneModel::Ht802),
+            raised: true
+        })),
+        [&head[..], &[3, 9, 3, 1]].concat()
+    );
 }
 
 #[test]
@@ -427,7 +459,8 @@ fn events_of_older_schemas_are_read() {
         (1, Some(&told)),
         (2, Some(&told)),
         (3, Some(&told)),
-        (4, None),
+        (4, Some(&told)),
+        (5, None),
     ] {
         bytes[0] = schema;
         assert_eq!(
@@ -496,6 +529,12 @@ fn the_largest_of_everything_fits() {
     }
     let chunk = Chunk {
         kind: SectionKind::Ids,
+        hash: [0xFF; 32],
+        offset: u32::MAX,
+        data: &[0xFF; MAX_CHUNK],
+    };
+    assert!(encode(&chunk).len() <= MAX_CHUNK + 64);
+    let chunk = FileChunk {
         hash: [0xFF; 32],
         offset: u32::MAX,
         data: &[0xFF; MAX_CHUNK],
@@ -652,6 +691,7 @@ fn rubbish_is_refused_without_a_panic() {
                 Get::decode(&bytes),
                 Chunk::decode(&bytes),
             );
+            let _ = (FileGet::decode(&bytes), FileChunk::decode(&bytes));
             let _ = (Ack::decode(&bytes), Nack::decode(&bytes), Event::decode(&bytes));
             let _ = (HubReport::decode(&bytes), HubOrder::decode(&bytes));
             let _ = SignedManifest::decode(&bytes)

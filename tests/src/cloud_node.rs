@@ -58,6 +58,11 @@ impl Database {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).1 = permille;
     }
 
+    /// Keeps a maker's file.
+    pub fn keep_file(&self, bytes: &[u8]) {
+        self.store.keep_file(bytes);
+    }
+
     /// The events stored from a box, in the order of arrival.
     pub fn events(&self, from: BoxId) -> Vec<Received> {
         self.store.events(from)
@@ -96,6 +101,9 @@ impl SyncStore for Database {
     }
     async fn section(&self, of: BoxId, kind: SectionKind, hash: &Hash) -> Result<Option<Vec<u8>>, Down> {
         self.run(self.store.section(of, kind, hash)).await
+    }
+    async fn file(&self, of: BoxId, hash: &Hash, offset: u32, len: usize) -> Result<Option<Vec<u8>>, Down> {
+        self.run(self.store.file(of, hash, offset, len)).await
     }
     async fn issue(
         &self,

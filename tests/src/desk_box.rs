@@ -86,6 +86,15 @@ struct Line {
 pub struct Flash {
     /// Least and greatest time of an operation, milliseconds.
     pub time: (Millis, Millis),
+    /// Bytes of it: some partitions may have no room.
+    pub len: u32,
+}
+
+impl Flash {
+    /// As long as what every box needs.
+    pub const SHORT: u32 = map::EVENTS.end();
+    /// With room for 1 MiB of the phones' firmware.
+    pub const LONG: u32 = map::PHONE_FIRMWARE.start + 0x10_0000;
 }
 
 /// The box.
@@ -136,7 +145,7 @@ impl DeskBox {
             .cloud_host
             .parse()
             .expect("the cloud is given by its address");
-        let mut bytes = vec![0xFF; map::EVENTS.end() as usize];
+        let mut bytes = vec![0xFF; flash.len as usize];
         let mut image = [0; MAX_FACTORY];
         let image = factory.encode(&mut image).expect("factory data fits");
         bytes[map::FACTORY.start as usize..][..image.len()].copy_from_slice(image);
@@ -274,6 +283,16 @@ impl DeskBox {
                             conn,
                             piece: Piece::Bytes(buffer[..len].to_vec()),
                         }),
+                        Next::Read { place, len } => {
+                            let piece = &mut buffer[..len];
+                            match now_or_never(self.store.read_file(place, piece)) {
+                                Ok(()) => out.push(Act::Send {
+                                    conn,
+                                    piece: Piece::Bytes(piece.to_vec()),
+                                }),
+                                Err(_) => return true,
+                            }
+                        }
                         Next::Wait => return false,
                         Next::Close => return true,
                     }

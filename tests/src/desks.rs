@@ -98,7 +98,11 @@ impl Desks {
         world.add("router", Place::Office, &[ROUTER_IP.into()], router);
         let key = SigningKey::from_bytes(&[9; 32]);
         let factory = office::factory(office::BOX, key.verifying_key().to_bytes());
-        let mut desk = DeskBox::new(BOX_IP, &factory, rng.split(), Flash { time: (1, 3) });
+        let flash = Flash {
+            time: (1, 3),
+            len: Flash::LONG,
+        };
+        let mut desk = DeskBox::new(BOX_IP, &factory, rng.split(), flash);
         (desk.subnet.prefix, desk.subnet.router) = (24, Some(ROUTER_IP));
         desk.hub.pse = Some(Pse::default());
         desk.power_on(0);

@@ -136,7 +136,10 @@ impl Office {
             loss: 0,
             duplicate: 0,
         },
-        flash: Flash { time: (1, 3) },
+        flash: Flash {
+            time: (1, 3),
+            len: Flash::SHORT,
+        },
     };
 }
 

@@ -200,6 +200,7 @@ pub fn tell(seed: u64) -> Told {
         wan: quality(&mut rng, 60, 50),
         trunk: quality(&mut rng, 40, 40),
         flash: Flash {
+            len: Flash::SHORT,
             time: (1, rng.range(1, 60)),
         },
     };

@@ -12,7 +12,10 @@ const REGISTERING: std::ops::Range<Millis> = 2_000..6_500;
 const AFTER: Millis = 5;
 
 fn scene(seed: u64) -> Scene {
-    let flash = Flash { time: (20, 60) };
+    let flash = Flash {
+        time: (20, 60),
+        len: Flash::SHORT,
+    };
     Scene::new(
         seed,
         Office {

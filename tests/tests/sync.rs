@@ -266,7 +266,7 @@ impl World {
         if let Some(committed) = &loaded.committed {
             self.used(&site, committed.epoch);
         }
-        uplink.start(Instant(0), Stamp::default(), &loaded);
+        uplink.start(Instant(0), Stamp::default(), &loaded, &site);
         let mut it = Running {
             uplink,
             store,

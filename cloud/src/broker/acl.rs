@@ -87,6 +87,8 @@ mod tests {
         for (filter, allowed) in [
             ("c/aaaaaaaaaaaaa/#", true),
             ("c/aaaaaaaaaaaaa/m", true),
+            ("c/aaaaaaaaaaaaa/f", true),
+            ("c/aaaaaaaaaaaab/f", false),
             ("c/aaaaaaaaaaaab/#", false),
             ("c/aaaaaaaaaaaaaa/#", false),
             ("c/+/#", false),
@@ -103,6 +105,9 @@ mod tests {
         for (topic, allowed) in [
             ("b/aaaaaaaaaaaaa/ev", true),
             ("b/aaaaaaaaaaaab/ev", false),
+            ("b/aaaaaaaaaaaaa/fget", true),
+            ("b/aaaaaaaaaaaab/fget", false),
+            ("c/aaaaaaaaaaaaa/f", false),
             ("c/aaaaaaaaaaaaa/m", false),
             ("b/aaaaaaaaaaaaa", false),
         ] {

@@ -8,7 +8,7 @@ use shared::sync::{HubOrder, PowerOrder};
 
 use super::print::{ago, or_dash, table};
 use crate::control;
-use crate::db::{Db, HubRow, PhoneRow, PortRow, unix_ms};
+use crate::db::{Db, FirmwareRow, HubRow, PhoneRow, PortRow, unix_ms};
 use crate::refusal::{Refusal, Result};
 
 /// How long a box may take for the report it was asked for.
@@ -81,7 +81,7 @@ pub fn show(hub: &HubRow) -> String {
     };
     let mut text = format!("box {}  site {}  {state}  ", hub.r#box, hub.site);
     if hub.reported.is_none() {
-        return text + "no report yet\n";
+        return text + "no report yet\n" + &wanted(hub);
     }
     text += &format!("as of {}\n", ago(hub.reported));
     if let Some(uplink) = hub.uplink {
@@ -116,7 +116,30 @@ pub fn show(hub: &HubRow) -> String {
     if hub.unlisted > 0 {
         text += &format!("and {} more\n", hub.unlisted);
     }
-    text
+    text + &wanted(hub)
+}
+
+/// What its phones shall run, and whether it has that for them.
+fn wanted(hub: &HubRow) -> String {
+    let rows = hub.phone_firmware.iter();
+    let cells: Vec<_> = rows
+        .map(|row| {
+            vec![
+                row.model.into(),
+                row.version.clone(),
+                row.file.clone(),
+                row.size.to_string(),
+                row.state.clone(),
+            ]
+        })
+        .collect();
+    match cells.is_empty() {
+        true => String::new(),
+        false => table(
+            &["firmware for", "version", "file", "bytes", "in the box"],
+            &cells,
+        ),
+    }
 }
 
 fn link(mbps: u16) -> String {
@@ -197,4 +220,27 @@ pub fn phones(rows: &[PhoneRow]) -> String {
         "registered",
     ];
     table(&heads, &cells)
+}
+
+/// `phone firmware list`
+pub fn firmware(rows: &[FirmwareRow]) -> String {
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let sites = row.sites.iter();
+            let sites: Vec<_> = sites.map(|at| format!("{} {}", at.site, at.state)).collect();
+            vec![
+                row.model.into(),
+                row.version.clone(),
+                row.file.clone(),
+                row.size.to_string(),
+                or_dash(Some(&sites.join(", "))),
+                row.sha256.clone(),
+            ]
+        })
+        .collect();
+    table(
+        &["firmware for", "version", "file", "bytes", "sites", "SHA-256"],
+        &cells,
+    )
 }

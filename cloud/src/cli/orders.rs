@@ -1,5 +1,6 @@
 //! Orders to contracts: the common ones as commands of their own, every one as JSON.
 
+mod firmware;
 mod hours;
 mod id;
 mod phone;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use shared::id::ContractId;
 use shared::number::Number;
 
+use self::firmware::FirmwareCommand;
 use self::hours::{BlockCommand, HoursCommand, NumberCommand};
 use self::id::IdCommand;
 use self::phone::PhoneCommand;
@@ -171,7 +173,11 @@ impl Order {
         matches!(
             self,
             Self::Contract(ContractCommand::Show { .. } | ContractCommand::Log { .. })
-                | Self::Phone(PhoneCommand::List { .. } | PhoneCommand::Sync { .. })
+                | Self::Phone(
+                    PhoneCommand::List { .. }
+                        | PhoneCommand::Sync { .. }
+                        | PhoneCommand::Firmware(FirmwareCommand::List)
+                )
         )
     }
 

@@ -159,6 +159,7 @@ impl Db {
         let mut change = self.change().await?;
         for sql in [
             "DELETE FROM hub WHERE box = $1",
+            "DELETE FROM box_phone_firmware WHERE box = $1",
             "DELETE FROM manifest_section WHERE box = $1",
             "DELETE FROM manifest WHERE box = $1",
             "DELETE FROM registration WHERE source = $1 OR (source = 'cloud' AND user = $1)",

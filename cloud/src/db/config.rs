@@ -7,7 +7,7 @@ use shared::site::{Credential, Hash, Section, SectionKind, Site, root_hash};
 use sqlx::{Row, SqliteConnection};
 
 use super::contract::{load, load_all};
-use super::{Change, Db, realm, unix_ms};
+use super::{Change, Db, firmware, realm, unix_ms};
 use crate::refusal::Result;
 use crate::sync::{Desired, Encoded, encode};
 
@@ -185,15 +185,18 @@ fn credential((key, md5, sha256): (u16, Vec<u8>, Vec<u8>)) -> Option<Credential>
     })
 }
 
-/// A site as the contract has it, with the credentials of the IDs there.
+/// A site as the contract has it, with the credentials of the IDs and the firmware of the phones there.
 async fn derive(connection: &mut SqliteConnection, contract: &Contract, id: SiteId) -> Result<Site> {
     let realm = realm(connection).await?;
     let rows: Vec<(u16, Vec<u8>, Vec<u8>)> =
         sqlx::query_as("SELECT key, ha1_md5, ha1_sha256 FROM credential WHERE contract = $1")
             .bind(contract.id.0)
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await?;
     let credentials: Vec<_> = rows.into_iter().filter_map(credential).collect();
     let site = contract.configuration(id, &realm, &credentials);
-    Ok(site.with_context(|| format!("site {} of contract {}", id.0, contract.id.0))?)
+    let mut site = site.with_context(|| format!("site {} of contract {}", id.0, contract.id.0))?;
+    // One per model: there is room.
+    site.sys.firmware = firmware::wanted(connection, id).await?.into_iter().collect();
+    Ok(site)
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use shared::id::{BoxId, ContractId, IdKey};
 use shared::record::{CallLeg, Direction, FinalState, Side};
-use shared::sync::{Event, EventBody, EventId, MAX_EVENT, Message, PhoneSecret};
+use shared::sync::{Alarm, Event, EventBody, EventId, MAX_EVENT, Message, PhoneSecret};
 use sqlx::SqliteConnection;
 
 use super::contract::load;
@@ -116,6 +116,11 @@ impl Change<'_> {
                     .execute(&mut *self.tx)
                     .await?;
             }
+            EventBody::PhoneFirmware { hash, .. } => self.firmware_verified(origin, hash).await?,
+            EventBody::Alarm {
+                alarm: Alarm::PhoneFirmware(model),
+                raised,
+            } => self.firmware_damaged(origin, *model, *raised).await?,
             EventBody::Alarm { .. }
             | EventBody::Panic(_)
             | EventBody::LineTest { .. }
@@ -265,6 +270,7 @@ fn kind(body: &EventBody) -> &'static str {
         EventBody::PhoneFetch(_) => "phone_fetch",
         EventBody::PhoneSecret(_) => "phone_secret",
         EventBody::PortCycled { .. } => "port_cycled",
+        EventBody::PhoneFirmware { .. } => "phone_firmware",
     }
 }
 

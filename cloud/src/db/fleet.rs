@@ -111,6 +111,10 @@ impl SyncStore for Db {
             .await?)
     }
 
+    async fn file(&self, of: BoxId, hash: &Hash, offset: u32, len: usize) -> Result<Option<Vec<u8>>> {
+        self.firmware_bytes(of, hash, offset, len).await
+    }
+
     async fn issue(&self, to: BoxId, sections: &[Encoded; 4], issued: u64, above: u64) -> Result<Desired> {
         let mut change = self.change().await?;
         let desired = change.issue_for(to, sections, issued, above).await?;
@@ -160,6 +164,11 @@ impl SyncStore for Db {
         };
         let mut change = self.change().await?;
         query.execute(&mut *change.tx).await?;
+        match report {
+            Report::Online(hello) => change.firmware_used(&id, hello.epoch).await?,
+            Report::Applied(ack) => change.firmware_used(&id, ack.epoch).await?,
+            Report::Hub(_) | Report::Offline | Report::Refused(_) => {}
+        }
         change.commit().await?;
         if let Report::Online(hello) = report {
             info!(%id, firmware = hello.firmware.as_str(), epoch = hello.epoch, "box online");

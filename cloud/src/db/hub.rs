@@ -3,12 +3,13 @@
 use contract::Contract;
 use serde::Serialize;
 use shared::hub::{Link, Mac, PhoneModel, PortPower, PowerFault};
-use shared::id::{BoxId, ContractId, IdKey, IdSet};
+use shared::id::{BoxId, ContractId, IdKey, IdSet, SiteId};
 use shared::sync::{HubReport, Message as _, Occupant, PhoneSecret, PortReport};
 use sqlx::FromRow;
 
 use super::contract::{load, load_all};
 use super::events::CLOUD;
+use super::firmware::WantedRow;
 use super::{Change, Db};
 use crate::refusal::{Refusal, Result};
 
@@ -37,6 +38,8 @@ pub struct HubRow {
     pub waiting: Vec<WaitingRow>,
     /// More of them than it could list.
     pub unlisted: u16,
+    /// The firmware that the phones of its site shall run.
+    pub phone_firmware: Vec<WantedRow>,
 }
 
 /// A port with power.
@@ -193,6 +196,7 @@ impl Db {
                 })
                 .collect(),
             unlisted: report.unlisted,
+            phone_firmware: self.wanted_firmware(SiteId(stored.site)).await?,
         })
     }
 

@@ -10,11 +10,12 @@ use serde::Serialize;
 use shared::analog::LineTestResult;
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind};
 use shared::id::{ContractId, IdKey};
-use shared::sync::{Event, EventBody, Message as _, PhoneFetch, PhoneSecret};
+use shared::sync::{Alarm, Event, EventBody, Message as _, PhoneFetch, PhoneSecret};
 use sqlx::FromRow;
 
 pub use self::contracts::ContractRow;
 use super::Db;
+use super::firmware::hex;
 use crate::refusal::Result;
 
 /// A box.
@@ -66,7 +67,8 @@ pub struct EventRow {
     pub boot: u32,
     /// As which event of that start.
     pub seq: u32,
-    /// `boot`, `call_leg`, `registration`, `alarm`, `panic`, `line_test` or `unknown`.
+    /// `boot`, `call_leg`, `registration`, `alarm`, `panic`, `line_test`, `phone_fetch`, `phone_secret`, `port_cycled`,
+    /// `phone_firmware` or `unknown`.
     pub kind: String,
     /// When it arrived (ms since 1970).
     pub received: i64,
@@ -307,6 +309,16 @@ fn told(body: &EventBody) -> String {
             registered: true,
         } => format!("ID {terminal} is registered"),
         EventBody::Registration { terminal, .. } => format!("ID {terminal} is gone"),
+        EventBody::Alarm {
+            alarm: Alarm::PhoneFirmware(model),
+            raised,
+        } => match raised {
+            true => format!(
+                "what was fetched as firmware of {} has another digest",
+                model.name()
+            ),
+            false => format!("firmware of {} with another digest is over", model.name()),
+        },
         EventBody::Alarm { alarm, raised: true } => format!("{alarm:?}"),
         EventBody::Alarm { alarm, .. } => format!("{alarm:?} is over"),
         EventBody::Panic(note) => format!("after {} ms: {}", note.uptime, note.message),
@@ -318,6 +330,13 @@ fn told(body: &EventBody) -> String {
             format!("ID {key}: password {serial} of claim {claim}")
         }
         EventBody::PortCycled { port } => format!("port {port}: its phone was silent"),
+        EventBody::PhoneFirmware { model, hash } => {
+            format!(
+                "firmware of {} is in the box, SHA-256 {}",
+                model.name(),
+                hex(hash)
+            )
+        }
     }
 }
 

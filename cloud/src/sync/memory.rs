@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sha2::{Digest as _, Sha256};
 use shared::BoxId;
 use shared::site::{Hash, SectionKind};
 use shared::sync::EventId;
 
-use super::{Desired, Encoded, Received, Report, SyncStore};
+use super::{Desired, Encoded, Received, Report, SyncStore, firmware};
 
 /// The failure a test asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub enum When {
 #[derive(Default)]
 struct Inner {
     boxes: HashMap<BoxId, Row>,
+    files: HashMap<Hash, Arc<[u8]>>,
     operations: u64,
     fault: Option<Fault>,
 }
@@ -63,6 +65,12 @@ impl MemoryStore {
     /// From now on operations fail as this says.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.inner().fault = fault;
+    }
+
+    /// Keeps a file, for boxes whose configuration names it.
+    pub fn keep_file(&self, bytes: &[u8]) {
+        let hash = Sha256::digest(bytes).into();
+        self.inner().files.insert(hash, bytes.into());
     }
 
     /// The events stored from a box, in the order of arrival.
@@ -119,6 +127,18 @@ impl SyncStore for MemoryStore {
             let (_, sections) = row.desired.as_ref()?;
             let encoded = sections.iter().find(|encoded| encoded.section.kind == kind)?;
             (encoded.section.hash == *hash).then(|| encoded.bytes.clone())
+        })
+    }
+
+    async fn file(&self, of: BoxId, hash: &Hash, offset: u32, len: usize) -> Result<Option<Vec<u8>>, Failed> {
+        let file = self.inner().files.get(hash).cloned();
+        self.run(of, |row| {
+            let (_, [sys, ..]) = row.desired.as_ref()?;
+            let mut named = firmware(sys.section.schema, &sys.bytes).into_iter();
+            let file = file.filter(|_| named.any(|firmware| firmware.hash == *hash))?;
+            let rest = file.get(offset as usize..)?;
+            let bytes = rest.get(..len).unwrap_or(rest);
+            (!bytes.is_empty()).then(|| bytes.to_vec())
         })
     }
 

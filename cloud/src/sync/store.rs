@@ -86,6 +86,16 @@ pub trait SyncStore: Send + Sync {
         hash: &Hash,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, Self::Error>> + Send;
 
+    /// At most `len` bytes, at least one, from `offset` of the file of this hash, if the box's desired configuration names
+    /// it; none are behind its end.
+    fn file(
+        &self,
+        of: BoxId,
+        hash: &Hash,
+        offset: u32,
+        len: usize,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, Self::Error>> + Send;
+
     /// Replaces the desired configuration; its epoch is one more than the greater of the last epoch and `above`.
     fn issue(
         &self,

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use cloud::db::Db;
 use serde_json::Value;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_denwaban-cloud");
@@ -65,4 +66,31 @@ pub fn refused(data: &Path, args: &[&str], status: i32, words: &str) {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(status), "{args:?}: {text}");
     assert!(text.contains(words), "{args:?}: {text}");
+}
+
+/// Runs the program against a server in this process.
+pub async fn program(db: &Db, args: &[&str]) -> (bool, String) {
+    let output = tokio::process::Command::new(PROGRAM)
+        .arg("--data")
+        .arg(db.dir())
+        .args(args)
+        .env("RUST_LOG", "warn")
+        .env("LANG", "C")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(if output.status.success() {
+        output.stdout
+    } else {
+        output.stderr
+    });
+    (output.status.success(), text.unwrap())
+}
+
+/// Columns by what stands between two spaces or more.
+pub fn columns(line: &str) -> Vec<&str> {
+    line.split("  ")
+        .map(str::trim)
+        .filter(|cell| !cell.is_empty())
+        .collect()
 }

@@ -344,6 +344,13 @@ impl ScriptedBox {
         .unwrap_or_else(|_| panic!("nothing on {topic}"))
     }
 
+    /// A message of the cloud on this leaf, if one came before what was waited for last.
+    pub fn got(&mut self, leaf: Down) -> Option<Vec<u8>> {
+        let topic = Topic::Down(self.factory.box_id, leaf).name();
+        let place = self.got.iter().position(|(name, _)| *name == topic.as_str())?;
+        Some(self.got.remove(place).1)
+    }
+
     pub async fn app_ack(&mut self) -> AppAck {
         let bytes = self.next(Down::AppAck).await;
         AppAck::decode(&bytes).unwrap()

@@ -144,11 +144,11 @@ impl Gateway<'_> {
         if let Some(new) = self.calls.opposite(own) {
             return Ok(self.calls.join(now, of, new)?);
         }
-        // It still rings there.
+        // It still rings there, and for nobody else who waits.
         let meta = self
             .calls
             .meta_mut(with)
-            .filter(|meta| side == Side::Caller && meta.answered.is_none());
+            .filter(|meta| side == Side::Caller && meta.answered.is_none() && meta.transfer.is_none());
         meta.ok_or(No(481, None))?.transfer = Some(of);
         Ok(())
     }

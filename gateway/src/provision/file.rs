@@ -4,12 +4,13 @@ use core::fmt::{self, Write};
 use core::net::Ipv4Addr;
 
 use shared::dial::ParkSlot;
-use shared::hub::{Mac, PhoneModel};
+use shared::hub::{Mac, PhoneFirmware, PhoneModel};
 use shared::site::{Id, Site};
 
 use super::name::Maker;
 use super::{grandstream, panasonic};
 use crate::budget::SIP_PORT;
+use crate::uplink::Models;
 
 /// What is dialled before an extension to take the call that rings there.
 pub const PICK_UP: &str = "**";
@@ -26,6 +27,8 @@ pub struct Facts<'a> {
     pub address: Ipv4Addr,
     /// Where phones turn while the box is gone: name or address, and port.
     pub cloud: (&'a str, u16),
+    /// The models whose firmware the box has.
+    pub firmware: Models,
 }
 
 /// A line of a phone: its ID, and the password if it gets one.
@@ -59,6 +62,12 @@ impl Facts<'_> {
             Maker::Grandstream => grandstream::write(w, self, content),
             Maker::Panasonic => panasonic::write(w, self, content),
         }
+    }
+
+    /// The firmware that phones of a model find at the box.
+    pub fn firmware(&self, model: PhoneModel) -> Option<&PhoneFirmware> {
+        let mut all = self.site.sys.firmware.iter();
+        all.find(|file| file.model == model && self.firmware.contains(model))
     }
 
     /// The box as outbound proxy.

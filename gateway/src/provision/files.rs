@@ -102,6 +102,9 @@ pub trait Files {
     /// Its length, bytes.
     fn length(&self, file: &Self::File) -> usize;
 
+    /// Where in the flash its bytes lie, if it is firmware: who owns the flash reads them, and [`Files::read`] gives none.
+    fn place(&self, file: &Self::File) -> Option<u32>;
+
     /// Its bytes from `offset` on, as many as there are and `buffer` takes.
     fn read(&self, file: &Self::File, offset: usize, buffer: &mut [u8]) -> usize;
 

@@ -75,7 +75,11 @@ pub(super) fn write(w: &mut dyn Write, facts: &Facts<'_>, content: &Content<'_>)
         writeln!(w, "<mac>{}</mac>", Bare(*mac))?;
     }
     w.write_str("<config version=\"1\">\n")?;
-    common(w, facts)?;
+    let model = match *content {
+        Content::Phone(model, ..) => Some(model),
+        _ => None,
+    };
+    common(w, facts, model)?;
     match *content {
         Content::Common(_) => {}
         Content::Waiting(_, mac) => {
@@ -110,13 +114,16 @@ pub(super) fn write(w: &mut dyn Write, facts: &Facts<'_>, content: &Content<'_>)
 }
 
 /// What is so for all of them: where files come from, time, language, log.
-fn common(w: &mut dyn Write, facts: &Facts<'_>) -> fmt::Result {
+fn common(w: &mut dyn Write, facts: &Facts<'_>, model: Option<PhoneModel>) -> fmt::Result {
     let address = facts.address;
-    // Files over HTTP (212, for firmware 6767), from the box (237, 192). The box has no firmware: it is not looked for (238).
+    // Files over HTTP (212, for firmware 6767), from the box (237, 192). Where it has firmware for the model, that is looked for
+    // whenever the phone asks for its files, and else not (238: 0 always, 2 never).
     all(w, &[(212, "1"), (6767, "1")])?;
     p(w, 237, address)?;
     p(w, 192, address)?;
-    all(w, &[(238, "2"), (145, "1"), (1414, "1"), (1684, "1")])?;
+    let has_firmware = model.is_some_and(|model| facts.firmware(model).is_some());
+    p(w, 238, if has_firmware { 0 } else { 2 })?;
+    all(w, &[(145, "1"), (1414, "1"), (1684, "1")])?;
     // A check-sync is obeyed unasked: the phone would want a password for a realm of its own (4428); nobody resets a phone by
     // SIP (26015) or manages it otherwise (1409).
     all(w, &[(4428, "1"), (26015, "0"), (1409, "0")])?;

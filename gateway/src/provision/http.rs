@@ -207,6 +207,14 @@ pub enum Next {
     Wait,
     /// So many bytes of the answer are in the buffer.
     Send(usize),
+    /// So many bytes of the phones' firmware, from this place on, are to be sent ([`crate::store::Store::read_file`]). If they
+    /// cannot be read, the connection is closed.
+    Read {
+        /// The first of them.
+        place: u32,
+        /// How many: no more than the buffer takes.
+        len: usize,
+    },
     /// All is sent: close it.
     Close,
 }
@@ -226,6 +234,17 @@ impl<F: Copy> Connection<F> {
         self.state = State::Head(from);
         self.request = Request::new();
         self.is_told = false;
+    }
+
+    /// The file that is asked for or sent on it.
+    pub fn file(&self) -> Option<&F> {
+        match &self.state {
+            State::Opening { file, bare: false } => Some(file),
+            State::Answer {
+                file, bare: false, ..
+            } => file.as_ref(),
+            _ => None,
+        }
     }
 
     /// It is closed.
@@ -296,11 +315,24 @@ impl<F: Copy> Connection<F> {
             Some(file) => files.length(file),
             None => 0,
         };
+        let place = file.as_ref().and_then(|file| files.place(file));
         let mut window = Window::new(*offset, &mut *buffer);
         // A window takes everything.
-        let _ = head(&mut window, *status, length);
+        let _ = head(&mut window, *status, length, place.is_some());
         let (mut len, head) = (window.filled(), window.total());
-        if let (Some(file), false) = (&*file, *bare) {
+        if let (Some(place), false, Some(sent)) = (place, *bare, offset.checked_sub(head)) {
+            let len = length.saturating_sub(sent).min(buffer.len());
+            *offset += len;
+            return match len {
+                0 if sent >= length => Next::Close,
+                0 => Next::Wait,
+                len => Next::Read {
+                    place: place.saturating_add(sent as u32),
+                    len,
+                },
+            };
+        }
+        if let (Some(file), None, false) = (&*file, place, *bare) {
             let room = buffer.get_mut(len..).unwrap_or_default();
             len += files.read(file, offset.saturating_sub(head), room);
         }
@@ -321,10 +353,14 @@ impl<F: Copy> Connection<F> {
     }
 }
 
-fn head(w: &mut impl Write, status: Status, length: usize) -> fmt::Result {
+fn head(w: &mut impl Write, status: Status, length: usize, is_firmware: bool) -> fmt::Result {
     write!(w, "HTTP/1.1 {}\r\nContent-Length: {length}\r\n", status.line())?;
     if status == Status::Ok {
-        w.write_str("Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n")?;
+        let kind = match is_firmware {
+            true => "application/octet-stream",
+            false => "text/plain; charset=utf-8",
+        };
+        write!(w, "Content-Type: {kind}\r\nCache-Control: no-store\r\n")?;
     }
     w.write_str("Connection: close\r\n\r\n")
 }

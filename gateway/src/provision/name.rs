@@ -43,8 +43,7 @@ impl Name {
     /// - Panasonic: `{MODEL}.cfg`, then what it names: `Config{MAC}.cfg` and `Config{MODEL}.cfg` (KX-HDV230 administrator
     ///   guide §2.2, "Provisioning").
     pub fn parse(path: &str) -> Self {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let name = name.split('?').next().unwrap_or_default();
+        let name = file_name(path);
         let lower = |prefix: &str, suffix: &str| {
             let rest = strip_prefix(name, prefix)?;
             let len = rest.len().checked_sub(suffix.len())?;
@@ -91,6 +90,12 @@ impl Name {
             Self::Unknown => FileKind::Unknown,
         }
     }
+}
+
+/// The last part of a path.
+pub fn file_name(path: &str) -> &str {
+    let name = path.rsplit(['/']).next().unwrap_or_default();
+    name.split(['?']).next().unwrap_or_default()
 }
 
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {

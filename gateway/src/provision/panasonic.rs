@@ -9,6 +9,7 @@ use super::file::{ASKS_EVERY, Content, Facts, Key, Line, PICK_UP, REGISTERS_FOR,
 use super::window::Quoted;
 use crate::budget::SIP_PORT;
 use shared::dial::ParkSlot;
+use shared::hub::PhoneModel;
 
 /// The first line. A file without its first 44 bytes is not read.
 const FIRST: &str = "# Panasonic SIP Phone Standard Format File # DO NOT CHANGE THIS LINE!";
@@ -47,10 +48,12 @@ pub(super) fn write(w: &mut dyn Write, facts: &Facts<'_>, content: &Content<'_>)
             set(w, "DISPLAY_NAME_1", Waits(mac))?;
             set(w, "FLEX_BUTTON_LABEL1", Waits(mac))?;
             cyclic(w, ASKS_EVERY)?;
+            all(w, &[NO_FIRMWARE])?;
         }
         Content::Phone(_, _, lines) => {
             // Once a day.
             cyclic(w, 24 * 60)?;
+            firmware(w, facts)?;
             for line in lines.iter().take(1) {
                 account(w, facts, line)?;
             }
@@ -87,13 +90,26 @@ fn common(w: &mut dyn Write, facts: &Facts<'_>) -> fmt::Result {
             ("CFG_RESYNC_FROM_SIP", "check-sync"),
         ],
     )?;
-    // The box has no firmware (name from memory).
-    all(w, &[("FIRM_UPGRADE_ENABLE", "N")])?;
     set(w, "NTP_ADDR", address)?;
     all(w, &[("TIME_ZONE", "540"), ("DST_ENABLE", "N")])?;
     // From memory; a KX-HDV230N knows no other language.
     all(w, &[("DEFAULT_LANGUAGE", "ja")])?;
     set(w, "SYSLOG_ADDR", address)
+}
+
+/// The phone keeps the firmware that it has.
+const NO_FIRMWARE: (&str, &str) = ("FIRM_UPGRADE_ENABLE", "N");
+
+/// The phone takes the firmware that the box has, by itself if its own version is another (names and values as a public template
+/// for the KX-UT has them; that the KX-HDV compares the versions is from memory).
+fn firmware(w: &mut dyn Write, facts: &Facts<'_>) -> fmt::Result {
+    let Some(file) = facts.firmware(PhoneModel::KxHdv230n) else {
+        return all(w, &[NO_FIRMWARE]);
+    };
+    all(w, &[("FIRM_UPGRADE_ENABLE", "Y"), ("FIRM_UPGRADE_AUTO", "Y")])?;
+    set(w, "FIRM_VERSION", &file.version)?;
+    let (address, name) = (facts.address, &file.name);
+    set(w, "FIRM_FILE_PATH", format_args!("http://{address}/{name}"))
 }
 
 fn account(w: &mut dyn Write, facts: &Facts<'_>, line: &Line<'_>) -> fmt::Result {

@@ -18,7 +18,7 @@ use core::time::Duration;
 
 use heapless::{Deque, Vec};
 use shared::factory::Factory;
-use shared::hub::{FetchOutcome, FetchRefusal, Mac, Phone, PhoneModel};
+use shared::hub::{FetchOutcome, FetchRefusal, Mac, Phone, PhoneFirmware, PhoneModel, firmware_files};
 use shared::id::{IdKey, IdSet};
 use shared::site::{Id, Site};
 use shared::sync::PhoneFetch;
@@ -26,12 +26,13 @@ use sip::Instant;
 
 use super::file::{Content, Facts, Line};
 use super::files::{Agent, Client, Files, Host, Progress};
-use super::name::{Maker, Name};
+use super::name::{self, Maker, Name};
 use super::secret::{Digest, PASSWORD, Record, SERIALS_MAX, State, password};
 use super::strangers::Strangers;
 use super::window::Window;
 use crate::budget::IDS;
 use crate::store::{Key, Op};
+use crate::uplink::Models;
 
 /// A fetch that is equal to one told so short a time ago is not told again.
 const TOLD_FOR: Duration = Duration::from_secs(600);
@@ -54,11 +55,20 @@ pub struct File {
     given: [Option<(IdKey, u32)>; LINES],
 }
 
+impl File {
+    /// Is it firmware?
+    pub const fn is_firmware(&self) -> bool {
+        matches!(self.what, What::Firmware(..))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Common(Maker),
     Waiting(Maker, Mac),
     Phone(PhoneModel, Mac),
+    /// Of the model; its place in flash, and the first bytes of its hash.
+    Firmware(PhoneModel, u32, [u8; 8]),
 }
 
 /// What the box knows of phones.
@@ -70,6 +80,8 @@ pub(crate) struct Phones {
     resume: Instant,
     faults: u8,
     pub strangers: Strangers,
+    /// Whose phones asked for firmware when too many had it: they are told again.
+    pub turned_away: IdSet,
     told: Vec<(PhoneFetch, Instant), TOLD>,
     untold: Deque<PhoneFetch, UNTOLD>,
     /// Counts what files are made of.
@@ -86,6 +98,7 @@ impl Phones {
             resume: Instant::ZERO,
             faults: 0,
             strangers: Strangers::new(),
+            turned_away: IdSet::EMPTY,
             told: Vec::new(),
             untold: Deque::new(),
             edition: 0,
@@ -254,6 +267,8 @@ pub(crate) struct Shelf<'a> {
     pub factory: &'a Factory,
     /// The box.
     pub here: Here,
+    /// Why no firmware can be fetched in this way now.
+    pub no_downloads: Option<FetchRefusal>,
 }
 
 /// The box as its phones see it.
@@ -263,9 +278,27 @@ pub(crate) struct Here {
     pub address: Option<Ipv4Addr>,
     /// It knows who is where, and gives nothing to whom it does not.
     pub has_hub: bool,
+    /// The models whose firmware it has.
+    pub firmware: Models,
 }
 
 impl Shelf<'_> {
+    /// The firmware of this name, as far as it is there, or of this model.
+    fn firmware(&self, is_it: impl Fn(&PhoneFirmware) -> bool) -> Option<(What, u32)> {
+        let all = &self.site.sys.firmware;
+        let file = all
+            .iter()
+            .find(|file| is_it(file) && self.here.firmware.contains(file.model))?;
+        let (place, _) = firmware_files(all).find(|(_, other)| other.hash == file.hash)?;
+        let tag = *file.hash.first_chunk()?;
+        Some((What::Firmware(file.model, place, tag), file.size))
+    }
+
+    /// Whose phones ask for this name as firmware.
+    fn is_firmware(&self, name: &str) -> bool {
+        self.site.sys.firmware.iter().any(|file| file.name == name)
+    }
+
     /// The digest of the file that an ID's phone should have.
     pub fn digest(&self, phone: Phone) -> Option<u32> {
         let mut digest = Digest::new();
@@ -285,8 +318,10 @@ impl Shelf<'_> {
             site: self.site,
             address: self.here.address?,
             cloud: (&self.factory.cloud_host, self.factory.sip_port),
+            firmware: self.here.firmware,
         };
         let content = match what {
+            What::Firmware(..) => return None,
             What::Common(maker) => Content::Common(maker),
             What::Waiting(maker, mac) => Content::Waiting(maker, mac),
             What::Phone(model, mac) => {
@@ -311,21 +346,47 @@ impl Shelf<'_> {
         facts.write(w, &content).ok()
     }
 
+    /// What a path names.
+    fn name(&self, path: &str) -> Name {
+        match self.is_firmware(name::file_name(path)) {
+            true => Name::Firmware,
+            false => Name::parse(path),
+        }
+    }
+
     /// What a client gets.
     fn judge(
         &mut self,
         now: Instant,
         ip: IpAddr,
         host: Host,
-        name: Name,
+        path: &str,
         agent: Agent,
         peek: bool,
     ) -> Result<Judged, FetchRefusal> {
         if self.here.has_hub && host.mac.is_none() {
             return Err(FetchRefusal::Mac);
         }
-        let (maker, mac) = match name {
-            Name::Unknown | Name::Firmware => return Err(FetchRefusal::NotFound),
+        let (maker, mac) = match self.name(path) {
+            Name::Unknown => return Err(FetchRefusal::NotFound),
+            // There is no secret in it: whoever knows its name may have it.
+            Name::Firmware => {
+                let name = name::file_name(path);
+                let found = self.firmware(|file| file.name == name);
+                let (what, _) = found.ok_or(FetchRefusal::NotFound)?;
+                let refusal = self.no_downloads.filter(|_| !peek);
+                let lines = host.mac.into_iter().flat_map(|mac| of(self.site, mac));
+                let ids = lines.map(|(id, _)| id.key).collect();
+                let turned_away = &mut self.phones.turned_away;
+                *turned_away = match refusal {
+                    Some(FetchRefusal::Busy) => turned_away.union(ids),
+                    _ => turned_away.difference(ids),
+                };
+                return match refusal {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(Judged::new(what, FetchOutcome::Served)),
+                };
+            }
             Name::Common(maker) => return Ok(Judged::new(What::Common(maker), FetchOutcome::Served)),
             Name::Phone(maker, mac) => (maker, mac),
         };
@@ -407,10 +468,10 @@ impl Files for Shelf<'_> {
         agent: Agent,
         peek: bool,
     ) -> Result<File, FetchRefusal> {
-        let name = Name::parse(path);
+        let name = self.name(path);
         let host = Host::of(from.station, self.here.has_hub);
         let judged = match self.here.address {
-            Some(_) => self.judge(now, from.ip, host, name, agent, peek),
+            Some(_) => self.judge(now, from.ip, host, path, agent, peek),
             None => Err(FetchRefusal::Busy),
         };
         let about = match name {
@@ -431,9 +492,16 @@ impl Files for Shelf<'_> {
             self.phones.log(now, fetch);
         }
         let Judged { what, given, .. } = judged?;
-        let mut window = Window::new(0, &mut []);
-        self.write(what, &given, &mut window).ok_or(FetchRefusal::Busy)?;
-        let length = window.total();
+        let length = match what {
+            What::Firmware(model, ..) => self
+                .firmware(|file| file.model == model)
+                .map(|(_, size)| size as usize),
+            _ => {
+                let mut window = Window::new(0, &mut []);
+                self.write(what, &given, &mut window).map(|()| window.total())
+            }
+        };
+        let length = length.ok_or(FetchRefusal::Busy)?;
         Ok(File {
             what,
             edition: self.phones.edition,
@@ -446,6 +514,14 @@ impl Files for Shelf<'_> {
     }
 
     fn progress(&self, file: &File) -> Progress {
+        if let What::Firmware(model, ..) = file.what {
+            // It is what it was, or the place is another file's by now.
+            let is_there = self.firmware(|file| file.model == model);
+            return match is_there.is_some_and(|(what, _)| what == file.what) {
+                true => Progress::Ready,
+                false => Progress::Gone,
+            };
+        }
         if file.edition != self.phones.edition {
             return Progress::Gone;
         }
@@ -468,6 +544,13 @@ impl Files for Shelf<'_> {
 
     fn length(&self, file: &File) -> usize {
         file.length
+    }
+
+    fn place(&self, file: &File) -> Option<u32> {
+        match file.what {
+            What::Firmware(_, place, _) => Some(place),
+            _ => None,
+        }
     }
 
     fn read(&self, file: &File, offset: usize, buffer: &mut [u8]) -> usize {

@@ -8,10 +8,10 @@
 //! | factory | once | - |
 //! | commit | one of two pages per configuration | 54 configurations |
 //! | config A, B | the inactive one per configuration | 54 configurations |
-//! | settings | 32 sectors in turn, about 18 registrations each | 15,552 changes (registrations are written on change only) |
+//! | settings | 32 sectors in turn, about 18 registrations each | 15,552 changes (registrations are written on change only; of a file, 160 in 10 MiB) |
 //! | events | 256 sectors in turn, about 20 events each | 138,240 events |
 //! | crash | one sector per panic | 27 panics |
-//! | prompts, next image, phone firmware | per release | 27 releases |
+//! | prompts, next image, phone firmware | per release | 27 releases (a file that comes wrong is tried again 24 times a day at most) |
 
 /// Smallest part that can be erased.
 pub const SECTOR: u32 = 4_096;
@@ -125,6 +125,10 @@ pub const ALL: [Partition; 10] = [
     NEXT_IMAGE,
     PHONE_FIRMWARE,
 ];
+
+// The cloud gives no site more firmware than there is room for.
+const _: () =
+    assert!(PHONE_FIRMWARE.len == shared::hub::FIRMWARE_ROOM && SECTOR == shared::hub::FIRMWARE_SECTOR);
 
 // Plain constants and a check apart: lengths of types are made of them, and rustc 1.95 finds a cycle in a constant function
 // of this crate below such a length.

@@ -1,6 +1,7 @@
 //! What the brain asks of the store, and the answers.
 
 use heapless::Vec;
+use shared::hub::PhoneModel;
 use shared::id::IdKey;
 use shared::site::{Section, SectionKind};
 use shared::sync::{EventId, MAX_EVENT};
@@ -10,7 +11,7 @@ use super::config::Committed;
 /// Most bytes of a setting.
 pub const MAX_VALUE: usize = 384;
 
-/// Most bytes of a section that are handed over at once: what an operation needs room for, wherever it waits.
+/// Most bytes of a section or a file that are handed over at once: what an operation needs room for, wherever it waits.
 pub const MAX_PIECE: usize = 512;
 
 /// Most bytes of a batch of events read from the queue at once: four legs of calls.
@@ -40,6 +41,9 @@ impl Key {
 
     /// The first key of what phones were given.
     const PHONES: u16 = Self::BINDINGS + 1;
+
+    /// The first key of the firmware of phones.
+    const FILES: u16 = Self::PHONES + IdKey::COUNT as u16;
 
     const BINDINGS: u16 = crate::budget::BINDINGS as u16;
 
@@ -74,6 +78,23 @@ impl Key {
         }
     }
 
+    /// The key of how far the firmware of phones is that lies at this place of those in order, below [`PhoneModel::ALL`]'s number.
+    pub(crate) const fn file(place: usize) -> Option<Self> {
+        if place < PhoneModel::ALL.len() {
+            Some(Self(Self::FILES + place as u16))
+        } else {
+            None
+        }
+    }
+
+    /// The place in order of the firmware that this key belongs to.
+    pub(crate) const fn as_file(self) -> Option<usize> {
+        match self.0.checked_sub(Self::FILES) {
+            Some(place) if (place as usize) < PhoneModel::ALL.len() => Some(place as usize),
+            _ => None,
+        }
+    }
+
     pub(super) const fn number(self) -> u16 {
         self.0
     }
@@ -87,7 +108,7 @@ impl Key {
     }
 }
 
-const _: () = assert!(Key::PHONES as usize + IdKey::COUNT <= Key::BOOT.0 as usize);
+const _: () = assert!(Key::FILES as usize + PhoneModel::ALL.len() <= Key::BOOT.0 as usize);
 
 /// An operation on the store.
 // The large variants carry their bytes inline: there is no heap to put them on.
@@ -133,6 +154,20 @@ pub enum Op {
         kind: SectionKind,
         /// First byte.
         offset: u32,
+        /// Bytes, at most [`MAX_PIECE`].
+        len: u16,
+    },
+    /// Writes a part of a phone's firmware; the first byte of a sector erases the sector. `Stored`.
+    WriteFile {
+        /// Place of the first byte in the partition, a multiple of 4.
+        place: u32,
+        /// The bytes: no more than are left of the sector.
+        data: Vec<u8, MAX_PIECE>,
+    },
+    /// Reads a part of a phone's firmware. `Data`.
+    ReadFile {
+        /// Place of the first byte in the partition.
+        place: u32,
         /// Bytes, at most [`MAX_PIECE`].
         len: u16,
     },

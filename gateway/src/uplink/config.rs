@@ -120,6 +120,11 @@ impl Config {
         self.site == State::Committed
     }
 
+    /// No other is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.staging.is_none() && self.waiting.is_none() && self.is_settled()
+    }
+
     /// The answer that is awaited begins to overwrite the site.
     pub(super) fn is_about_to_read(&self) -> bool {
         !self.is_between()

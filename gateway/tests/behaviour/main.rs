@@ -9,6 +9,7 @@ mod analog_line;
 mod announcements;
 mod bad_input;
 mod emergency;
+mod firmware;
 mod hub;
 mod inside;
 mod lamps;

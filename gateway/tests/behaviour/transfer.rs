@@ -420,6 +420,38 @@ fn before_the_second_call_is_answered() {
     o.nothing_left();
 }
 
+/// Who is called gets one of those that wait, and the other one stays with whom it talks.
+#[test]
+fn two_for_the_second_call() {
+    let mut o = Office::with_phones(4);
+    let (mut first, mut leaves) = talking(&mut o, 0, 1, "c1");
+    let (mut other, mut remains) = talking(&mut o, 3, 1, "c3");
+    let mut second = o.dial(&Phone::new(1), "202", "c2");
+    let invite = o.expect(Phone::new(2).address, "INVITE");
+    o.answer(&invite, 180);
+    second.remote = o.expect(second.peer, "180").header("To").into();
+    let to = replacing(&second);
+    refer(&mut o, &mut leaves, &to, "");
+    o.expect(leaves.peer, "202");
+    notified(&mut o, &leaves, "100");
+    refer(&mut o, &mut remains, &to, "");
+    o.expect(remains.peer, "202");
+    notified(&mut o, &remains, "100");
+    notified(&mut o, &remains, "481");
+    let new = o.take(&invite);
+    let second = o.connected(second);
+    o.wait(300);
+    let invite = o.expect(new.peer, "INVITE");
+    o.answer(&invite, 200);
+    takes(&mut o, &first, &new);
+    replaced(&mut o, &second);
+    notified(&mut o, &leaves, "200");
+    replaced(&mut o, &leaves);
+    o.hang_up(&mut first, &new);
+    o.hang_up(&mut other, &remains);
+    o.nothing_left();
+}
+
 #[test]
 fn what_is_refused() {
     let mut o = Office::with_phones(4);

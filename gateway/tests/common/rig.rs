@@ -36,6 +36,7 @@ pub fn factory() -> Factory {
 pub enum Did {
     Hello(Hello),
     Get(Get),
+    FileGet(FileGet),
     Ack(Ack),
     Nack(Nack),
     Events(Vec<EventId>),
@@ -68,8 +69,8 @@ impl<'m> Desk<'m> {
         let mut store = Store::new(flash.clone());
         let now = Instant(1_000);
         let mut site = Site::default();
-        let loaded = run(store.load(&mut site, 1, |_, _| {})).unwrap();
-        uplink.start(now, Stamp::default(), &loaded);
+        let loaded = run(store.load(&mut site, 1, |key, bytes| _ = uplink.restore(key, bytes))).unwrap();
+        uplink.start(now, Stamp::default(), &loaded, &site);
         Self {
             uplink,
             flash,
@@ -107,6 +108,7 @@ impl<'m> Desk<'m> {
                     did.push(match leaf {
                         Up::Hello => Did::Hello(Hello::decode(payload).unwrap()),
                         Up::Get => Did::Get(Get::decode(payload).unwrap()),
+                        Up::FileGet => Did::FileGet(FileGet::decode(payload).unwrap()),
                         Up::Ack => Did::Ack(Ack::decode(payload).unwrap()),
                         Up::Nack => Did::Nack(Nack::decode(payload).unwrap()),
                         Up::Events => Did::Events(

@@ -6,6 +6,7 @@ use std::num::NonZeroU8;
 use gateway::budget::HUB_PORTS;
 use gateway::provision::HttpEvent;
 use gateway::provision::http::Next;
+use gateway::store::ram::run;
 use gateway::{Input, Station};
 use shared::hub::{Mac, Phone as HubPhone, PhoneModel};
 use shared::site::Site;
@@ -41,13 +42,22 @@ impl Office {
         self.stations.insert(ip, Station { mac: mac.0, port });
     }
 
-    /// Takes the whole answer on a connection, in pieces of an odd size, and closes it.
-    pub(super) fn fetch_answer(&mut self, connection: u8) {
+    /// Takes the whole answer on a connection, in pieces of an odd size, and closes it; of firmware the first piece, if it is slow.
+    pub fn fetch_answer(&mut self, connection: u8) {
         let mut buffer = [0; 97];
         let mut all = Vec::new();
         loop {
             match self.gateway.answer(connection, &mut buffer) {
                 Next::Send(len) => all.extend_from_slice(&buffer[..len]),
+                Next::Read { place, len } => {
+                    let piece = &mut buffer[..len];
+                    run(self.store.read_file(place, piece)).unwrap();
+                    all.extend_from_slice(piece);
+                    // The phone takes no more just now.
+                    if self.slow_download {
+                        return;
+                    }
+                }
                 Next::Close => break,
                 Next::Wait => panic!("an answer that is not there"),
             }
@@ -68,10 +78,22 @@ impl Office {
 
     /// Sends a request; the status and body of its answer, if there is one yet.
     pub fn request(&mut self, ip: IpAddr, method: &str, path: &str, agent: &str) -> Option<(u16, String)> {
-        self.open(0, ip);
+        self.request_on(0, ip, method, path, agent)
+    }
+
+    /// The same, on another connection.
+    pub fn request_on(
+        &mut self,
+        connection: u8,
+        ip: IpAddr,
+        method: &str,
+        path: &str,
+        agent: &str,
+    ) -> Option<(u16, String)> {
+        self.open(connection, ip);
         let text = format!("{method} {path} HTTP/1.1\r\nHost: 192.168.1.1\r\nUser-Agent: {agent}\r\n\r\n");
         let event = HttpEvent::Data(text.as_bytes());
-        self.handle(Input::Http { connection: 0, event });
+        self.handle(Input::Http { connection, event });
         self.answered()
     }
 

@@ -17,7 +17,7 @@ use gateway::budget::{SIP_PORT, STREAM_MAX};
 use gateway::office::{Subnet, To};
 use gateway::power::PortOrder;
 use gateway::storage::BoxStorage;
-use gateway::store::map::EVENTS;
+use gateway::store::map::PHONE_FIRMWARE;
 use gateway::store::ram::{RamNor, run};
 use gateway::store::{Done, Fault, Op, Reply, Store, Token};
 use gateway::{
@@ -125,6 +125,9 @@ pub fn site(phones: u16, channels: u8) -> Site {
 
 type Flash = RamNor<Vec<u8>>;
 
+/// Bytes of it: up to some of the phones' firmware.
+const FLASH: usize = PHONE_FIRMWARE.start as usize + 0x2_0000;
+
 /// The box, and everything around it.
 pub struct Office {
     pub now: u64,
@@ -169,13 +172,15 @@ pub struct Office {
     pub tftp: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Answers on the connections for files, in whole.
     pub answers: VecDeque<(u8, String)>,
+    /// Whoever fetches firmware takes its time: it is on its way until [`Office::fetch_answer`] is called.
+    pub slow_download: bool,
     poll: Vec<u8>,
 }
 
 impl Office {
     /// A box with the site in its flash, on the office network, cut off from the cloud.
     pub fn new(site: &Site) -> Self {
-        let mut store = Store::new(RamNor::new(vec![0xFF; EVENTS.end() as usize]));
+        let mut store = Store::new(RamNor::new(vec![0xFF; FLASH]));
         run(store.load(&mut Site::default(), 1, |_, _| {})).unwrap();
         for op in common::commit_ops(site, 1) {
             run(store.execute(Token(9), &op)).result.unwrap();
@@ -202,7 +207,7 @@ impl Office {
 
     /// A box as it comes from the factory.
     pub fn blank() -> Self {
-        Self::start(Store::new(RamNor::new(vec![0xFF; EVENTS.end() as usize])))
+        Self::start(Store::new(RamNor::new(vec![0xFF; FLASH])))
     }
 
     fn start(mut store: Store<Flash>) -> Self {
@@ -240,6 +245,7 @@ impl Office {
             stations: HashMap::new(),
             tftp: VecDeque::new(),
             answers: VecDeque::new(),
+            slow_download: false,
             poll: vec![0; STREAM_MAX],
         };
         let subnet = Subnet::host([192, 168, 1, 1].into());

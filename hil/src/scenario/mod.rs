@@ -8,6 +8,7 @@ mod backup;
 mod bench;
 mod demo;
 mod faults;
+mod firmware;
 mod load;
 mod network;
 mod park;
@@ -120,6 +121,11 @@ pub const ALL: &[Scenario] = &[
         "backup",
         "the box dies, its phones go to the cloud, call each other and outside through it, and come home to the box",
         backup::tell,
+    ),
+    waiting(
+        "firmware",
+        "a maker's file comes to the box through cuts of line and power, and a phone takes it while the line is away",
+        firmware::tell,
     ),
     waiting(
         "dhcp-gone-in-operation",

@@ -55,6 +55,8 @@ pub struct Stage<'r> {
     pub cloud: Cloud,
     /// The contract there.
     pub contract: String,
+    /// Its site.
+    pub site: String,
     /// The IDs of phones A, B, C.
     pub ids: Vec<Id>,
     /// The office.
@@ -146,6 +148,7 @@ impl<'r> Stage<'r> {
             board,
             cloud,
             contract,
+            site,
             ids,
             office,
             runs: 0,

@@ -60,3 +60,6 @@ pub const MAGIC: u32 = u32::from_le_bytes(*b"DENW");
 
 /// Offset of the partition that the factory writes: who the box is and where its cloud is.
 pub const FACTORY: u32 = 0;
+
+/// Offset of the partition with the firmware of the phones.
+pub const PHONE_FIRMWARE: u32 = 0x60_0000;

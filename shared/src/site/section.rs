@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Credential, Id, Label, Rep, Site, Sys, TerminalKind};
 use crate::analog::Port;
-use crate::hub::Dhcp;
+use crate::hub::{Dhcp, Voice};
 use crate::id::{ContractId, Extension, IdKey, SiteId};
 use crate::number::Number;
 
@@ -22,8 +22,8 @@ pub type Hash = [u8; 32];
 /// Most bytes of an encoded section (64 IDs with full labels need 6,402).
 pub const MAX_SECTION: usize = 8_192;
 
-/// Most bytes of one encoded item.
-pub const MAX_ITEM: usize = 128;
+/// Most bytes of one encoded item. The largest is [`Sys`]: 89 bytes, and 1 + 4 * 88 for the firmware of all models.
+pub const MAX_ITEM: usize = 448;
 
 /// Which part of the site a section holds. The numbers are frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,8 +46,8 @@ impl SectionKind {
     /// The schema number this program writes.
     pub const fn schema(self) -> u16 {
         match self {
-            // 2: the voice network, and who serves DHCP.
-            Self::Sys => 2,
+            // 2: the voice network, and who serves DHCP. 3: the firmware of the phones.
+            Self::Sys => 3,
             // 2: an ID names its site. 3: and the port of its box. 4: and its phone.
             Self::Ids => 4,
             Self::Credentials | Self::Reps => 1,
@@ -263,9 +263,13 @@ impl From<Sys1> for Sys {
             busy_frees_apps,
             voice: None,
             dhcp: Dhcp::Auto,
+            firmware: Vec::new(),
         }
     }
 }
+
+/// [`Sys`] of schema 2, the network behind it: phones kept the firmware they had.
+type Sys2 = (Sys1, Option<Voice>, Dhcp);
 
 /// Reads a section into a site from pieces of any size, holding no more than one item at a time.
 pub struct SectionDecoder {
@@ -345,6 +349,10 @@ impl SectionDecoder {
             let rest = match self.kind {
                 SectionKind::Sys => match self.schema {
                     1 => take::<Sys1>(window)?.map(|(sys, rest)| (sys.into(), rest)),
+                    2 => take::<Sys2>(window)?.map(|((sys, voice, dhcp), rest)| {
+                        let sys = Sys::from(sys);
+                        (Sys { voice, dhcp, ..sys }, rest)
+                    }),
                     _ => take::<Sys>(window)?,
                 }
                 .map(|(sys, rest)| {

@@ -59,10 +59,16 @@ pub enum Rule {
     PhonePort = 21,
     /// The voice network has a VLAN and an address that there can be.
     Voice = 22,
+    /// Firmware has a name, a version and a size that there can be.
+    Firmware = 23,
+    /// A model has one firmware; a name is that of one file.
+    FirmwareTwice = 24,
+    /// The firmware of all models has room in the box's flash.
+    FirmwareRoom = 25,
 }
 
 impl Rule {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 25] = [
         Self::Channels,
         Self::Realm,
         Self::OutsidePrefix,
@@ -85,6 +91,9 @@ impl Rule {
         Self::PhoneTwice,
         Self::PhonePort,
         Self::Voice,
+        Self::Firmware,
+        Self::FirmwareTwice,
+        Self::FirmwareRoom,
     ];
 }
 
@@ -130,6 +139,9 @@ impl fmt::Display for Rule {
             Self::PhoneTwice => "line of a phone used twice, or one phone in two ways (R5)",
             Self::PhonePort => "port belongs to another phone",
             Self::Voice => "voice network cannot be",
+            Self::Firmware => "not a firmware file that phones can ask for",
+            Self::FirmwareTwice => "second firmware of a model, or one name for two files",
+            Self::FirmwareRoom => "firmware has no room in the box",
         })
     }
 }
@@ -216,7 +228,27 @@ impl Site {
             Rule::OutsidePrefix,
         )?;
         let voice = sys.voice.is_none_or(|voice| voice.is_usable());
-        check(voice, SectionKind::Sys, 0, Rule::Voice)
+        check(voice, SectionKind::Sys, 0, Rule::Voice)?;
+        self.validate_firmware()
+    }
+
+    fn validate_firmware(&self) -> Result<(), Invalid> {
+        let check = |holds, rule| check(holds, SectionKind::Sys, 0, rule);
+        let firmware = &self.sys.firmware;
+        for (index, file) in firmware.iter().enumerate() {
+            check(file.is_usable(), Rule::Firmware)?;
+            for other in firmware.iter().take(index) {
+                let same = (&other.name, other.size) == (&file.name, file.size);
+                let agree = match other.hash == file.hash {
+                    true => same,
+                    false => !other.name.eq_ignore_ascii_case(&file.name),
+                };
+                check(other.model != file.model && agree, Rule::FirmwareTwice)?;
+            }
+        }
+        let end = hub::firmware_files(firmware).last();
+        let end = end.map_or(0, |(place, file)| place.saturating_add(file.room()));
+        check(end <= hub::FIRMWARE_ROOM, Rule::FirmwareRoom)
     }
 
     fn validate_ids(&self) -> Result<(), Invalid> {

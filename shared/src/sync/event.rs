@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAX_MESSAGE, Message, MessageError};
 use crate::analog::{LineFault, LineTestResult};
-use crate::hub::{FetchOutcome, FileKind, Mac, PowerFault};
+use crate::hub::{FetchOutcome, FileKind, Mac, PhoneModel, PowerFault};
 use crate::id::IdKey;
 use crate::record::{CallLeg, Stamp};
-use crate::site::Rule;
+use crate::site::{Hash, Rule};
 
 /// Most bytes of one encoded event.
 pub const MAX_EVENT: usize = 320;
@@ -29,7 +29,7 @@ pub struct EventId {
     pub seq: u32,
 }
 
-/// Something that happened. Schema 3.
+/// Something that happened. Schema 4.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its identity.
@@ -84,6 +84,13 @@ pub enum EventBody {
         /// Number of the port, from 1.
         port: u8,
     },
+    /// The firmware of a model is in the box, whole and as its hash says: its phones are told. Since schema 4.
+    PhoneFirmware {
+        /// Whose.
+        model: PhoneModel,
+        /// SHA-256 of the file.
+        hash: Hash,
+    },
 }
 
 /// Why the box started.
@@ -122,6 +129,8 @@ pub enum Alarm {
     Line(u8, LineFault),
     /// A port is not fed, though a device is there; its number, from 1. Since schema 3.
     Power(u8, PowerFault),
+    /// What the box fetched as the firmware of a model is not what its hash says; it tries again. Since schema 4.
+    PhoneFirmware(PhoneModel),
 }
 
 /// A phone asked for a file.

@@ -16,6 +16,8 @@ pub enum Up {
     Hello,
     /// [`super::Get`]
     Get,
+    /// [`super::FileGet`]
+    FileGet,
     /// [`super::Ack`]
     Ack,
     /// [`super::Nack`]
@@ -35,6 +37,8 @@ pub enum Down {
     Manifest,
     /// [`super::Chunk`]
     Chunk,
+    /// [`super::FileChunk`]
+    FileChunk,
     /// [`super::AppAck`]
     AppAck,
     /// [`super::TestLine`]
@@ -70,6 +74,7 @@ impl Topic {
         let topic = match (side, levels.next()?) {
             ("b", "hello") => Self::Up(box_id, Up::Hello),
             ("b", "get") => Self::Up(box_id, Up::Get),
+            ("b", "fget") => Self::Up(box_id, Up::FileGet),
             ("b", "ack") => Self::Up(box_id, Up::Ack),
             ("b", "nack") => Self::Up(box_id, Up::Nack),
             ("b", "hub") => Self::Up(box_id, Up::Hub),
@@ -77,6 +82,7 @@ impl Topic {
             ("b", "lw") => Self::Up(box_id, Up::Will),
             ("c", "m") => Self::Down(box_id, Down::Manifest),
             ("c", "s") => Self::Down(box_id, Down::Chunk),
+            ("c", "f") => Self::Down(box_id, Down::FileChunk),
             ("c", "k") => Self::Down(box_id, Down::AppAck),
             ("c", "t") => Self::Down(box_id, Down::TestLine),
             ("c", "p") => Self::Down(box_id, Down::Hub),
@@ -99,6 +105,7 @@ impl fmt::Display for Topic {
         let (side, box_id, leaf) = match self {
             Self::Up(box_id, Up::Hello) => ('b', box_id, "hello"),
             Self::Up(box_id, Up::Get) => ('b', box_id, "get"),
+            Self::Up(box_id, Up::FileGet) => ('b', box_id, "fget"),
             Self::Up(box_id, Up::Ack) => ('b', box_id, "ack"),
             Self::Up(box_id, Up::Nack) => ('b', box_id, "nack"),
             Self::Up(box_id, Up::Hub) => ('b', box_id, "hub"),
@@ -106,6 +113,7 @@ impl fmt::Display for Topic {
             Self::Up(box_id, Up::Will) => ('b', box_id, "lw"),
             Self::Down(box_id, Down::Manifest) => ('c', box_id, "m"),
             Self::Down(box_id, Down::Chunk) => ('c', box_id, "s"),
+            Self::Down(box_id, Down::FileChunk) => ('c', box_id, "f"),
             Self::Down(box_id, Down::AppAck) => ('c', box_id, "k"),
             Self::Down(box_id, Down::TestLine) => ('c', box_id, "t"),
             Self::Down(box_id, Down::Hub) => ('c', box_id, "p"),

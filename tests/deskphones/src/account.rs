@@ -2,6 +2,7 @@
 
 use crate::Millis;
 use crate::agent::Terms;
+use crate::firmware::Wanted;
 
 /// A server, by name or address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub struct Settings {
     pub syslog: Option<String>,
     /// Language of the display, as the vendor writes it.
     pub language: String,
+    /// Firmware that it is to look for.
+    pub firmware: Option<Wanted>,
 }
 
 /// Terms of a registration from what the vendors configure: all in seconds but `renew`, per mille of the lifetime.

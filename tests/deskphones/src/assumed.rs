@@ -20,6 +20,8 @@ pub const TRIES: (u32, Millis) = (3, 5_000);
 pub const TFTP_REPEAT: (Millis, u32) = (4_000, 5);
 /// Time in which a phone takes new settings into use.
 pub const APPLY: Millis = 3_000;
+/// Time in which a phone writes new firmware, before it starts again.
+pub const FLASH: Millis = 60_000;
 /// When a Panasonic phone begins anew that found nothing (its provisioning retry interval).
 pub const PANASONIC_RETRY: Millis = 30 * 60_000;
 /// Repetition of a DNS query, and how often.

@@ -89,6 +89,16 @@ impl Fetch {
         self.outcome.take()
     }
 
+    /// The first bytes of the file that have come, by HTTP.
+    pub fn body(&self) -> Option<&[u8]> {
+        let State::Http(came, _) = &self.state else {
+            return None;
+        };
+        let end = came.windows(4).take(4_096).position(|four| four == b"\r\n\r\n")?;
+        came.starts_with(b"HTTP/1.1 200").then_some(())?;
+        came.get(end + 4..)
+    }
+
     /// When it has something to do.
     pub fn next_deadline(&self) -> Millis {
         match &self.state {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::Mac;
 use crate::account::{Account, Key, KeyUse, Server, Settings, terms};
+use crate::firmware::Wanted;
 use crate::model::Model;
 
 /// Files of a phone, in the order in which it asks for them.
@@ -66,6 +67,24 @@ fn is_number(name: &str) -> bool {
     (1..=5).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Firmware is looked for if P238 says so, at P192 by the protocol of P6767 (0 TFTP, 1 HTTP), under a name that is the maker's for the
+/// model: `_MODEL_FIRMWARE_MAPPING` of wazo-provd-plugins `wazo_grandstream`.
+fn firmware<'a>(model: &Model, value: &impl Fn(u16) -> &'a str) -> Option<Wanted> {
+    let name = match model.name {
+        "GXP1628" => "gxp1600fw.bin",
+        _ => "ht801fw.bin",
+    };
+    let scheme = match value(6767) {
+        "1" => "http",
+        _ => "tftp",
+    };
+    let server = Some(value(192)).filter(|server| !server.is_empty() && value(238) == "0")?;
+    Some(Wanted {
+        url: format!("{scheme}://{server}/{name}"),
+        unless: None,
+    })
+}
+
 /// P-values of an account: active, SIP server, outbound proxy, user, authentication ID, password, name, minutes of a
 /// registration, backup outbound proxy, transport, seconds after a failure, seconds before the end.
 type Numbers = [u16; 12];
@@ -84,6 +103,7 @@ pub fn settings(model: &Model, store: &BTreeMap<String, String>, problems: &mut 
         clock: Some(value(30).to_owned()).filter(|server| !server.is_empty()),
         syslog: Some(value(207).to_owned()).filter(|server| !server.is_empty()),
         language: value(1362).to_owned(),
+        firmware: firmware(model, &value),
         ..Settings::default()
     };
     for numbers in ACCOUNTS.iter().take(usize::from(model.accounts)) {

@@ -9,6 +9,7 @@ pub mod assumed;
 pub mod clock;
 pub mod dhcp;
 pub mod fetch;
+pub mod firmware;
 pub mod grandstream;
 pub mod lldp;
 pub mod model;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::Mac;
 use crate::account::{Account, Key, KeyUse, Server, Settings, terms};
+use crate::firmware::Wanted;
 use crate::model::{Discovery, Model};
 use crate::url::{Scheme, Url};
 
@@ -117,6 +118,12 @@ pub fn settings(model: &Model, store: &BTreeMap<String, String>, problems: &mut 
         clock: some("NTP_ADDR"),
         syslog: some("SYSLOG_ADDR"),
         language: value("DEFAULT_LANGUAGE").to_owned(),
+        firmware: (value("FIRM_UPGRADE_ENABLE") == "Y" && value("FIRM_UPGRADE_AUTO") == "Y").then(|| {
+            Wanted {
+                url: value("FIRM_FILE_PATH").to_owned(),
+                unless: some("FIRM_VERSION"),
+            }
+        }),
         ..Settings::default()
     };
     for line in 1..=model.accounts {

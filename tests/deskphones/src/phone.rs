@@ -2,6 +2,7 @@
 
 mod lines;
 mod search;
+mod upgrade;
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -18,6 +19,7 @@ use crate::names::{self, Names};
 use crate::plan::{Plan, Store};
 use crate::pnp::{self, Search};
 use crate::rng::Rng;
+use crate::url::Url;
 use crate::{Mac, Millis, grandstream, panasonic};
 
 /// First UDP port of TFTP.
@@ -95,6 +97,8 @@ enum Stage {
     Fetches(usize, Plan, Option<Box<Fetch>>),
     /// Until then.
     Applies(Millis),
+    /// Looks for firmware there, and its fetch once the server's name is known.
+    Upgrades(Url, Option<Box<Fetch>>),
     Runs,
 }
 
@@ -114,6 +118,8 @@ pub struct Phone {
     pub problems: Vec<String>,
     /// Files that it asked for, and what came.
     pub fetched: Vec<(String, Result<usize, u16>)>,
+    /// How often it took other firmware.
+    pub upgrades: u32,
     manner: Incoming,
     rng: Rng,
     stage: Stage,
@@ -150,6 +156,7 @@ impl Phone {
             store: Store::new(),
             problems: Vec::new(),
             fetched: Vec::new(),
+            upgrades: 0,
             manner: Incoming::Ring,
             rng,
             stage: Stage::Off,
@@ -265,6 +272,7 @@ impl Phone {
         fresh.problems = std::mem::take(&mut self.problems);
         fresh.fetched = std::mem::take(&mut self.fetched);
         (fresh.boot, fresh.manner, fresh.linked) = (self.boot, self.manner, self.linked);
+        fresh.upgrades = self.upgrades;
         if on {
             fresh.stage = Stage::Boots(now + self.boot);
             fresh.progress.powered = Some(now);
@@ -340,7 +348,7 @@ impl Phone {
             names::PORT => self.names.receive(from, bytes),
             clock::PORT => self.clock.receive(now, bytes),
             port if port == self.tftp_port => {
-                if let Stage::Fetches(_, _, Some(fetch)) = &mut self.stage {
+                if let Stage::Fetches(_, _, Some(fetch)) | Stage::Upgrades(_, Some(fetch)) = &mut self.stage {
                     fetch.datagram(now, from, bytes);
                 }
             }
@@ -376,7 +384,9 @@ impl Phone {
 
     fn fetch(&mut self, conn: u32) -> Option<&mut Fetch> {
         match &mut self.stage {
-            Stage::Fetches(_, _, Some(fetch)) if conn == self.conn => Some(fetch),
+            Stage::Fetches(_, _, Some(fetch)) | Stage::Upgrades(_, Some(fetch)) if conn == self.conn => {
+                Some(fetch)
+            }
             _ => None,
         }
     }
@@ -418,7 +428,7 @@ impl Phone {
         }
         self.names.retry();
         self.clock.next = now;
-        self.stage = Stage::Runs;
+        self.stage = self.looks_for_firmware();
     }
 
     /// When it has something to do.
@@ -434,9 +444,9 @@ impl Phone {
             Stage::Leases => Millis::MAX,
             Stage::Looks(_) => 0,
             Stage::Searches(_, search) => search.next_deadline(),
-            Stage::Fetches(_, _, Some(fetch)) => fetch.next_deadline(),
+            Stage::Fetches(_, _, Some(fetch)) | Stage::Upgrades(_, Some(fetch)) => fetch.next_deadline(),
             // A name is being asked for.
-            Stage::Fetches(_, _, None) => self.names.next_deadline(),
+            Stage::Fetches(_, _, None) | Stage::Upgrades(_, None) => self.names.next_deadline(),
             Stage::Runs => self.again,
         };
         let dhcp = self.dhcp.as_ref().map_or(Millis::MAX, Client::next_deadline);
@@ -505,6 +515,7 @@ impl Phone {
                 }
             },
             Stage::Fetches(..) => self.fetches(now),
+            Stage::Upgrades(..) => self.upgrades(now),
             Stage::Applies(at) if now >= *at => self.apply(now),
             Stage::Runs if now >= self.again => {
                 self.again = Millis::MAX;

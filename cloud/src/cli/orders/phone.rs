@@ -12,6 +12,7 @@ use shared::number::Number;
 use shared::sync::HubOrder;
 
 use super::Desk;
+use super::firmware::FirmwareCommand;
 use crate::cli::{hub, read};
 use crate::refusal::Result;
 
@@ -55,6 +56,9 @@ pub enum PhoneCommand {
         #[arg(long)]
         contract: Option<u32>,
     },
+    /// What phones shall run.
+    #[command(subcommand)]
+    Firmware(FirmwareCommand),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -142,6 +146,7 @@ impl PhoneCommand {
                 let rows = desk.db.phones(contract.map(ContractId)).await?;
                 crate::cli::rows(desk.json, &rows, hub::phones)
             }
+            Self::Firmware(command) => command.carry_out(desk).await,
         }
     }
 }

@@ -41,7 +41,7 @@ impl<M> Calls<'_, M> {
                     .reasons()
                     .find(|reason| reason.protocol.eq_ignore_ascii_case(b"Q.850"))
                     .and_then(|reason| reason.cause);
-                self.branch_failed(key, status, cause);
+                self.branch_failed(now, key, status, cause);
             }
             (State::Up | State::Closing, 200..=299) => {
                 let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
@@ -128,14 +128,19 @@ impl<M> Calls<'_, M> {
         // A branch that was given up is too late even if the caller still waits: another way was taken.
         let given_up = leg.state == State::Cancelling;
         let tag = message.to().and_then(|to| to.tag());
-        self.end_early(key, tag.unwrap_or_default());
+        self.end_early(now, key, tag.unwrap_or_default());
         let fits = self.learn_dialog(key, message);
         self.agree(now, key, message);
+        // What is agreed early is changed just now by an UPDATE, which comes after whatever is said here.
+        let update = self.calls.get(call_key).map(|call| &call.update);
+        let updates = update.is_some_and(|update| update.open && [update.leg, update.to].contains(&key));
         self.legs.time(key, |leg| {
             leg.state = State::Up;
             leg.inviting = false;
             leg.ack = Ack::Due;
-            leg.sdp = fingerprint(message.body());
+            if !updates {
+                leg.sdp = fingerprint(message.body());
+            }
         });
         let (Some(call), Some(leg)) = (self.calls.get_mut(call_key), self.legs.get(key)) else {
             return;
@@ -153,6 +158,7 @@ impl<M> Calls<'_, M> {
             };
             let waiting = call.stage == Stage::Waiting && !given_up;
             self.bye(now, key, cause);
+            self.end_update(now, key);
             if waiting {
                 self.tell_failed(key, call_key, 502, None);
             }
@@ -160,7 +166,7 @@ impl<M> Calls<'_, M> {
         }
         // Some gateways answer the offer in a 183 only.
         let body = message.body();
-        let acceptable = if body.is_empty() {
+        let acceptable = if body.is_empty() || updates {
             call.early && !call.announcing && !call.asked.delayed_offer
         } else {
             let role = call.asked.role();
@@ -168,6 +174,7 @@ impl<M> Calls<'_, M> {
         };
         if !acceptable {
             self.bye(now, key, Some(Cause::NOT_ACCEPTABLE));
+            self.end_update(now, key);
             self.tell_failed(key, call_key, 488, None);
             return;
         }
@@ -270,12 +277,14 @@ impl<M> Calls<'_, M> {
         let Some((_, asking)) = leg.asking.take() else {
             return;
         };
-        let (inviting, ends) = (leg.inviting, matches!(status, 408 | 481));
+        let ends = matches!(status, 408 | 481);
         match asking {
             Asking::Bye => return self.remove_leg(key),
             Asking::Refresh if status < 300 => {
                 self.agree(now, key, message);
-                self.rest(now, key);
+                if self.is_idle(key) {
+                    self.rest(now, key);
+                }
             }
             Asking::Refresh => self.on_refresh_refused(now, key, status, message, true),
             Asking::Update => {
@@ -290,7 +299,7 @@ impl<M> Calls<'_, M> {
         match asking {
             // RFC 3261 §12.2.1.2: these end the dialog.
             Asking::Probe | Asking::Update | Asking::Info if ends => self.leg_lost(now, key),
-            Asking::Probe if !inviting => self.rest(now, key),
+            Asking::Probe if self.is_idle(key) => self.rest(now, key),
             _ => {}
         }
         self.on_reported(now, key);

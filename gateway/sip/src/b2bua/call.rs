@@ -389,8 +389,8 @@ pub struct Leg {
     pub(super) offerless: bool,
     /// Our last INVITE was to refresh the session.
     pub(super) refreshing: bool,
-    /// It has taken an offer that nobody stands by any more: what it had before has to be offered again.
-    pub(super) astray: bool,
+    /// It has taken an offer that nobody stands by any more: how often it may still be offered what it had before.
+    pub(super) astray: u8,
     pub(super) invite_cseq: u32,
     pub(super) asking: Option<(TxId, Asking)>,
     pub(super) asking_cseq: u32,
@@ -437,6 +437,11 @@ impl Leg {
         self.interval = t1.as_millis() as u16;
         self.unacked = now + t1 * 64;
         self.timer = now + t1;
+    }
+
+    /// A request of ours that must not be lost has no answer yet.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asking.is_some_and(|(_, asking)| asking != Asking::Probe)
     }
 
     /// Whether a 2xx, or a reliable provisional answer, of ours waits to be acknowledged.

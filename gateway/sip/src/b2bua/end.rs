@@ -74,9 +74,9 @@ impl<M> Calls<'_, M> {
         }
     }
 
-    pub(super) fn branch_failed(&mut self, key: Key, status: u16, cause: Option<u16>) {
+    pub(super) fn branch_failed(&mut self, now: Instant, key: Key, status: u16, cause: Option<u16>) {
         self.return_breadth(key);
-        self.end_early(key, b"");
+        self.end_early(now, key, b"");
         let Some(leg) = self.legs.get_mut(key) else { return };
         let call_key = leg.call;
         let told = leg.state == State::Calling;
@@ -166,7 +166,7 @@ impl<M> Calls<'_, M> {
         let Some(leg) = self.legs.get(key) else { return };
         let (call, side, state) = (leg.call, leg.side, leg.state);
         match state {
-            State::Calling | State::Cancelling => self.branch_failed(key, 503, None),
+            State::Calling | State::Cancelling => self.branch_failed(now, key, 503, None),
             State::Early => self.remove_leg(key),
             State::Incoming => self.end(now, call, End::Cancelled, Some(Cause::REQUEST_TERMINATED)),
             State::Up => {
@@ -183,7 +183,7 @@ impl<M> Calls<'_, M> {
     pub(super) fn remove_leg(&mut self, key: Key) {
         let branch = |leg: &&Leg| matches!(leg.state, State::Calling | State::Cancelling);
         if self.legs.get(key).filter(branch).is_some() {
-            self.end_early(key, b"");
+            self.remove_early(key);
         }
         let Some(leg) = self.legs.get(key) else { return };
         let (call_key, lingering) = (leg.call, leg.is_lingering());

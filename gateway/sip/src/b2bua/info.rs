@@ -6,7 +6,7 @@ use super::*;
 #[derive(Debug)]
 pub(super) struct Passed {
     /// The leg that it came from, and the one that it goes to.
-    from: Key,
+    pub from: Key,
     to: Key,
     pub tx: TxId,
     /// It has no final answer yet.
@@ -52,8 +52,7 @@ impl<M> Calls<'_, M> {
         let to = self.opposite(key).ok_or(481u16)?;
         let (call, _) = self.place(key).ok_or(481u16)?;
         let call = self.calls.get_mut(call).ok_or(481u16)?;
-        let busy = |leg: &Leg| leg.asking.is_some_and(|(_, asking)| asking != Asking::Probe);
-        if call.passed.open || self.legs.get(to).is_none_or(busy) {
+        if call.passed.open || self.legs.get(to).is_none_or(Leg::is_asked) {
             return Err(500);
         }
         let paper = self.paper.blank();
@@ -88,10 +87,17 @@ impl<M> Calls<'_, M> {
 
     /// The call whose INFO goes to this leg.
     pub(super) fn passer(&self, key: Key) -> Option<Key> {
-        let peer = self.peer(key)?;
-        let key_of = self.legs.get(peer)?.call;
-        let call = self.calls.get(key_of)?;
-        (call.passed.open && call.passed.to == key).then_some(key_of)
+        let own = self.place(key);
+        let other = self.peer(key).and_then(|peer| self.place(peer));
+        let waits = |call: &Key| {
+            let call = self.calls.get(*call);
+            call.is_some_and(|call| call.passed.open && call.passed.to == key)
+        };
+        [own, other]
+            .into_iter()
+            .flatten()
+            .map(|(call, _)| call)
+            .find(waits)
     }
 
     /// The call is over: so is what is on its way in it.

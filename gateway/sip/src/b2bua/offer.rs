@@ -3,6 +3,9 @@
 use super::call::TARGET;
 use super::*;
 
+/// A leg is offered so often what it had: it may be about to change something itself.
+const OFFERS: u8 = 5;
+
 impl<M> Calls<'_, M> {
     pub(super) fn on_reinvite<R: Media>(
         &mut self,
@@ -22,7 +25,7 @@ impl<M> Calls<'_, M> {
             return refuse(self, 481);
         };
         // Somebody is about to be put in the other side's place, who may have gone.
-        if call.moving.is_some() {
+        if self.is_moving(key) {
             return refuse(self, 491);
         }
         let peer = self.peer(key).and_then(|key| Some((key, self.legs.get(key)?)));
@@ -30,11 +33,10 @@ impl<M> Calls<'_, M> {
             return refuse(self, 481);
         };
         // RFC 3261 §14.2: one offer at a time.
-        let asked = self
-            .calls
-            .get(peer.call)
-            .is_some_and(|call| call.asked.open || call.moving.is_some());
+        let asked = self.calls.get(peer.call).is_some_and(|call| call.asked.open);
         let busy = asked
+            || self.is_moving(peer_key)
+            || call.asked.leg != key && self.tx.waits_for_ack(call.asked.tx)
             || call.asked.open
             || peer.is_unacked()
             || peer.ack != Ack::Idle
@@ -62,6 +64,9 @@ impl<M> Calls<'_, M> {
             && !body.is_empty()
             && let Err(refusal) = self.relay_offer(media, key, peer_key, body)
         {
+            if let Some(call) = self.calls.get_mut(call_key) {
+                self.texts.free(&mut call.asked.head);
+            }
             return refuse(self, refusal.status());
         }
         let Some(call) = self.calls.get_mut(call_key) else {
@@ -172,7 +177,7 @@ impl<M> Calls<'_, M> {
     pub(super) fn goes_astray(&mut self, now: Instant, key: Key) {
         self.legs.time(key, |leg| {
             if leg.state == State::Up {
-                leg.astray = true;
+                leg.astray = OFFERS;
                 leg.timer = now;
             }
         });
@@ -180,7 +185,7 @@ impl<M> Calls<'_, M> {
 
     /// Offers a leg what it had before, if it is astray. False: it is not.
     pub(super) fn call_back(&mut self, now: Instant, key: Key) -> bool {
-        if self.legs.get(key).is_none_or(|leg| !leg.astray) {
+        if self.legs.get(key).is_none_or(|leg| leg.astray == 0) {
             return false;
         }
         if !self.refresh_by_invite(now, key) {
@@ -230,7 +235,7 @@ impl<M> Calls<'_, M> {
         };
         if let Some(leg) = self.legs.get_mut(key) {
             leg.sdp = fingerprint(message.body());
-            leg.astray = false;
+            leg.astray = 0;
         }
         self.learn_target(key, message);
         let role = if delayed_offer { Role::Offer } else { Role::Answer };
@@ -252,7 +257,7 @@ impl<M> Calls<'_, M> {
         self.learn_target(key, message);
         let body = message.body();
         let Some(leg) = self.legs.get_mut(key) else { return };
-        leg.astray = false;
+        leg.astray = 0;
         if !body.is_empty() && core::mem::replace(&mut leg.sdp, fingerprint(body)) != fingerprint(body) {
             let _ = self.relay_leg(media, key, Role::Answer, body);
         }

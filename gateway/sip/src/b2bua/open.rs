@@ -362,7 +362,7 @@ impl<M> Calls<'_, M> {
             inviting: false,
             offerless: false,
             refreshing: false,
-            astray: false,
+            astray: 0,
             invite_cseq: 0,
             asking: None,
             asking_cseq: 0,

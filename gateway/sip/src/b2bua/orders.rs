@@ -136,10 +136,17 @@ impl<M> Calls<'_, M> {
             let Some(leg) = self.legs.get(key).filter(|leg| leg.path == path) else {
                 continue;
             };
-            let asked = self.calls.get(leg.call).map(|call| &call.asked);
-            let asked = asked.filter(|asked| asked.leg == key).map(|asked| asked.tx);
-            let all = [leg.invite, leg.asking.map(|(tx, _)| tx), asked];
-            for tx in all.into_iter().flatten() {
+            let ours = [leg.invite, leg.asking.map(|(tx, _)| tx)];
+            let theirs = self.calls.get(leg.call).map(|call| {
+                let (asked, update, passed) = (&call.asked, &call.update, &call.passed);
+                let all = [
+                    (asked.leg, asked.tx),
+                    (update.leg, update.tx),
+                    (passed.from, passed.tx),
+                ];
+                all.map(|(leg, tx)| (leg == key).then_some(tx))
+            });
+            for tx in ours.into_iter().chain(theirs.into_iter().flatten()).flatten() {
                 self.tx.move_to(tx, new);
             }
             self.legs.move_to(key, &new);

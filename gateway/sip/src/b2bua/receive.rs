@@ -183,6 +183,7 @@ impl<M> Calls<'_, M> {
             Stage::Talking if !unanswered => {
                 // The leg is gone before the end is told, so that only the other side gets a BYE.
                 let part = self.is_part(key);
+                self.passed(now, key, 487);
                 self.remove_leg(key);
                 if part {
                     self.end(now, call, End::HungUp(side), cause);

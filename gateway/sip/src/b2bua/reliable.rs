@@ -113,14 +113,18 @@ impl<M> Calls<'_, M> {
         }
     }
 
-    /// A provisional answer of a branch. False: it is not to be looked at, since one before it is missing, or it came before.
+    /// A provisional answer of a branch. False: it is not to be looked at, since one before it is missing, or it came before, or
+    /// an UPDATE is to be answered first. It comes again.
     pub(super) fn acknowledge(&mut self, now: Instant, branch: Key, message: &Message<'_>) -> bool {
         let rseq = message.number(Name::RSeq).filter(|_| is_required(message));
         let Some(rseq) = rseq else { return true };
         let tag = message.to().and_then(|to| to.tag()).unwrap_or_default();
         let early = self.early(branch, tag);
-        let last = early.and_then(|key| self.legs.get(key)).map(|leg| leg.rseq);
-        if last.is_some_and(|last| rseq != last.wrapping_add(1)) {
+        let other = |leg: &Leg| {
+            let updates = matches!(leg.asking, Some((_, Asking::Update)));
+            updates || rseq != leg.rseq.wrapping_add(1)
+        };
+        if early.and_then(|key| self.legs.get(key)).is_some_and(other) {
             return false;
         }
         let early = match early {
@@ -174,13 +178,40 @@ impl<M> Calls<'_, M> {
     }
 
     /// A branch has its final answer: its early dialogs are over, and one goes on in it.
-    pub(super) fn end_early(&mut self, branch: Key, tag: &[u8]) {
-        if let Some(early) = self.early(branch, tag).and_then(|key| self.legs.get(key)) {
-            let (local, remote) = (early.local_cseq, early.remote_cseq);
-            if let Some(leg) = self.legs.get_mut(branch) {
-                (leg.local_cseq, leg.remote_cseq) = (local, remote);
-            }
+    pub(super) fn end_early(&mut self, now: Instant, branch: Key, tag: &[u8]) {
+        if let Some(early) = self.early(branch, tag) {
+            self.go_on(early, branch);
         }
+        self.remove_early(branch);
+        self.end_update(now, branch);
+    }
+
+    fn go_on(&mut self, early: Key, branch: Key) {
+        let Some(leg) = self.legs.get_mut(early) else {
+            return;
+        };
+        let asking = leg.asking.take_if(|(_, asking)| *asking == Asking::Update);
+        let (call, asking_cseq, sdp) = (leg.call, leg.asking_cseq, leg.sdp);
+        let (local, remote) = (leg.local_cseq, leg.remote_cseq);
+        if let Some(leg) = self.legs.get_mut(branch) {
+            (leg.local_cseq, leg.remote_cseq) = (local, remote);
+            (leg.asking, leg.asking_cseq, leg.sdp) = (asking, asking_cseq, sdp);
+        }
+        if let Some((tx, _)) = asking {
+            self.tx.set_user(tx, branch.to_bits());
+        }
+        let Some(update) = self.calls.get_mut(call).map(|call| &mut call.update) else {
+            return;
+        };
+        if update.leg == early {
+            update.leg = branch;
+            self.tx.set_user(update.tx, branch.to_bits());
+        } else if update.to == early {
+            update.to = branch;
+        }
+    }
+
+    pub(super) fn remove_early(&mut self, branch: Key) {
         let Some(first) = self.legs.get(branch) else {
             return;
         };

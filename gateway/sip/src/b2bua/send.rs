@@ -126,7 +126,7 @@ impl<M> Calls<'_, M> {
             }
         } else if leg.invite == Some(tx) {
             match leg.state {
-                State::Calling | State::Cancelling => self.branch_failed(key, status, None),
+                State::Calling | State::Cancelling => self.branch_failed(now, key, status, None),
                 // RFC 3261 §14.1: a re-INVITE without any answer ends the dialog.
                 State::Up if leg.inviting => {
                     leg.inviting = false;
@@ -252,8 +252,11 @@ impl<M> Calls<'_, M> {
         };
         leg.local_cseq += 1;
         leg.asking_cseq = leg.local_cseq;
-        if let Some((before, _)) = leg.asking.replace((tx, asking)) {
+        if let Some((before, asked)) = leg.asking.replace((tx, asking)) {
             self.tx.forget(before);
+            if asked == Asking::Info {
+                self.passed(now, key, 487);
+            }
         }
         true
     }

@@ -28,6 +28,9 @@ pub(super) struct Session {
     /// What the other side has said is its shortest.
     min: u16,
     refresher: Refresher,
+    /// What its last request asks for, which holds when that is granted.
+    wanted: u16,
+    wanted_of: Refresher,
     /// When it is over unless refreshed.
     expires: Instant,
 }
@@ -67,38 +70,38 @@ impl Session {
         interval: 0,
         min: 0,
         refresher: Refresher::Us,
+        wanted: 0,
+        wanted_of: Refresher::Us,
         expires: Instant::NEVER,
     };
 
     /// What a leg's request asks for, by the table of §9. One that knows of timers and says nothing keeps what there is.
     pub fn asked(&mut self, message: &Message<'_>) {
         let knows = message.supports("timer");
-        match Said::by(message) {
-            Some(said) if said.interval() >= MIN_SE => {
-                self.interval = said.interval();
-                self.refresher = match said.uac {
-                    Some(true) if knows => Refresher::Them,
-                    _ => Refresher::Us,
-                };
-            }
-            None if knows => {}
-            _ => self.interval = 0,
-        }
+        (self.wanted, self.wanted_of) = match Said::by(message) {
+            Some(said) if said.interval() >= MIN_SE => match said.uac {
+                Some(true) if knows => (said.interval(), Refresher::Them),
+                _ => (said.interval(), Refresher::Us),
+            },
+            None if knows => (self.interval, self.refresher),
+            _ => (0, Refresher::Us),
+        };
     }
 
     /// What a leg agrees to in its 2xx (§7.2).
     pub fn agreed(&mut self, now: Instant, message: &Message<'_>) {
         let said = Said::by(message).filter(|said| said.interval() > 0);
-        self.interval = said.as_ref().map_or(0, Said::interval);
-        self.refresher = match said.and_then(|said| said.uac) {
+        self.wanted = said.as_ref().map_or(0, Said::interval);
+        self.wanted_of = match said.and_then(|said| said.uac) {
             Some(false) => Refresher::Them,
             _ => Refresher::Us,
         };
         self.begin(now);
     }
 
-    /// It begins anew.
+    /// It begins anew, as it is wanted.
     pub fn begin(&mut self, now: Instant) {
+        (self.interval, self.refresher) = (self.wanted, self.wanted_of);
         self.expires = match self.interval {
             0 => Instant::NEVER,
             seconds => now + Duration::from_secs(u64::from(seconds)),
@@ -183,6 +186,13 @@ impl<M> Calls<'_, M> {
         self.legs.time(key, |leg| leg.timer = leg.rest(now, probe));
     }
 
+    /// Is nothing under way in a dialog that has its own time: an INVITE, or an answer that waits for its ACK?
+    pub(super) fn is_idle(&self, key: Key) -> bool {
+        let idle =
+            |leg: &Leg| leg.state == State::Up && !leg.is_unacked() && !leg.inviting && leg.astray == 0;
+        self.legs.get(key).is_some_and(idle) && !self.joins_again(key)
+    }
+
     /// The session of a leg is due. False: it is not.
     pub(super) fn on_session(&mut self, now: Instant, key: Key) -> bool {
         let Some(leg) = self.legs.get(key) else {
@@ -243,11 +253,17 @@ impl<M> Calls<'_, M> {
     ) {
         let glare = self.glare(key);
         let Some(leg) = self.legs.get_mut(key) else { return };
-        if leg.astray && !matches!(status, 408 | 481 | 491 | 500) {
-            // It does not want back what it had: once is enough.
-            leg.astray = false;
-            return self.rest(now, key);
+        if leg.astray > 0 && !by_update && !matches!(status, 408 | 481) {
+            leg.astray = match status {
+                491 | 500 => leg.astray - 1,
+                // It does not want back what it had: once is enough.
+                _ => 0,
+            };
+            if leg.astray == 0 {
+                return self.rest(now, key);
+            }
         }
+        let expires = leg.session.expires;
         let again = match status {
             // RFC 3261 §12.2.1.2: these end the dialog.
             408 | 481 => return self.dialog_lost(now, key),
@@ -263,8 +279,11 @@ impl<M> Calls<'_, M> {
                 None => LATER,
             },
         };
+        if by_update && !self.is_idle(key) {
+            return;
+        }
         // Not later than its end.
-        let at = (now + again).min(leg.session.expires);
+        let at = (now + again).min(expires);
         self.legs.time(key, |leg| leg.timer = at);
     }
 

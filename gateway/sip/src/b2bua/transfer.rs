@@ -36,7 +36,11 @@ impl<M> Calls<'_, M> {
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         match call.link {
-            Some(link) if link.leg == key => self.calls.get(link.with)?.link.map(|other| other.leg),
+            Some(link) if link.leg == key => {
+                // That one may have another partner by now.
+                let back = self.calls.get(link.with)?.link;
+                back.filter(|back| back.with == leg.call).map(|back| back.leg)
+            }
             Some(_) => None,
             None => call.peer_of(leg.side),
         }
@@ -117,14 +121,11 @@ impl<M> Calls<'_, M> {
     pub fn depart(&mut self, leg: Key, other: Option<Key>, wanted: bool) -> Result<Key, u16> {
         let stays = self.opposite(leg).ok_or(481u16)?;
         let (call, _) = self.place(stays).ok_or(481u16)?;
-        if !self.is_quiet(stays) || !self.is_quiet(leg) {
+        let is_free = |leg| self.is_quiet(leg) && !self.is_moving(leg);
+        if !is_free(stays) || !is_free(leg) {
             return Err(491);
         }
-        let call_mut = self
-            .calls
-            .get_mut(call)
-            .filter(|call| call.moving.is_none())
-            .ok_or(491u16)?;
+        let call_mut = self.calls.get_mut(call).ok_or(481u16)?;
         call_mut.moving = Some(Link {
             leg: stays,
             with: Key::NONE,
@@ -134,13 +135,20 @@ impl<M> Calls<'_, M> {
         Ok(call)
     }
 
-    /// Has a leg nothing under way that a re-INVITE would meet?
+    /// Is a side of this leg's call about to be replaced?
+    pub(super) fn is_moving(&self, key: Key) -> bool {
+        let call = self.legs.get(key).and_then(|leg| self.calls.get(leg.call));
+        call.is_some_and(|call| call.moving.is_some())
+    }
+
+    /// Has a leg nothing under way, or before it, that a re-INVITE would meet?
     pub(super) fn is_quiet(&self, key: Key) -> bool {
         let Some(leg) = self.legs.get(key).filter(|leg| leg.state == State::Up) else {
             return false;
         };
         let open = self.calls.get(leg.call).is_none_or(|call| call.asked.open);
-        !open && !self.is_offering(key) && !leg.inviting && !leg.is_unacked() && leg.ack == Ack::Idle
+        let acked = !leg.is_unacked() && leg.ack == Ack::Idle;
+        !open && acked && !leg.inviting && !self.is_offering(key) && self.joining(key).is_none()
     }
 
     /// A call without a caller: [`Calls::present`], [`Calls::dial`]. Its INVITEs carry no offer. [`Calls::join`] gives the
@@ -275,7 +283,7 @@ impl<M> Calls<'_, M> {
             leg.inviting = false;
             leg.timer = leg.rest(now, probe);
             leg.sdp = fingerprint(message.body());
-            leg.astray = false;
+            leg.astray = 0;
             leg.ack = if offers { Ack::WaitsForPeer } else { Ack::Due };
         });
         self.learn_target(key, message);
@@ -290,7 +298,11 @@ impl<M> Calls<'_, M> {
         });
         let (stays, new) = if offers { (with, call) } else { (call, with) };
         if !taken || offers && !self.reinvite(now, other, false) {
-            return self.join_failed(now, stays, 488);
+            self.join_failed(now, stays, 488);
+            if !offers {
+                self.goes_astray(now, key);
+            }
+            return;
         }
         if offers {
             return;
@@ -447,8 +459,7 @@ impl<M> Calls<'_, M> {
         let Some(of) = self.calls.get_mut(call) else {
             return;
         };
-        let (link, moving) = (of.link.take(), of.moving);
-        of.report = None;
+        let (link, moving, report) = (of.link.take(), of.moving, of.report.take());
         if moving.is_some_and(|link| link.with != Key::NONE) {
             let with = moving.map_or(Key::NONE, |link| link.with);
             let stays = self.calls.get(with).is_some_and(|call| call.report.is_some());
@@ -461,16 +472,22 @@ impl<M> Calls<'_, M> {
             return;
         };
         of.moving = None;
-        let Some(link) = link else { return };
-        let Some(other) = self.calls.get_mut(link.with) else {
-            return;
-        };
+        let with = link.map_or(Key::NONE, |link| link.with);
         // It may have another partner by now, or be about to.
-        if other.link.is_some_and(|back| back.with == call) {
+        if let Some(other) = self.calls.get_mut(with)
+            && other.link.is_some_and(|back| back.with == call)
+        {
             other.link = None;
             if other.moving.is_none() {
-                self.end(now, link.with, End::Released, cause);
+                self.end(now, with, End::Released, cause);
             }
+        }
+        // Who was replaced and has not been told yet waits for nothing any more.
+        if let Some(report) = report
+            && let Some((with, _)) = self.place(report.leg)
+            && self.linked(with).is_some_and(|(back, _)| back == call)
+        {
+            self.leave(now, report.leg);
         }
     }
 }

@@ -53,13 +53,11 @@ impl<M> Calls<'_, M> {
     }
 
     fn on_update_refresh(&mut self, now: Instant, tx: TxId, key: Key, flow: Flow, message: &Message<'_>) {
-        let probe = self.config.probe;
         let Some(leg) = self.legs.get_mut(key) else { return };
         leg.session.begin(now);
-        let (session, knows, up) = (leg.session, message.supports("timer"), leg.state == State::Up);
-        // What is going on there has its own time.
-        if up && !leg.is_unacked() && !leg.inviting {
-            self.legs.time(key, |leg| leg.timer = leg.rest(now, probe));
+        let (session, knows) = (leg.session, message.supports("timer"));
+        if self.is_idle(key) {
+            self.rest(now, key);
         }
         self.reply(now, tx, flow, message, 200, |w| {
             w.header(Name::Contact, Contact(&flow));
@@ -80,7 +78,7 @@ impl<M> Calls<'_, M> {
         let leg = self.legs.get(key).ok_or(481u16)?;
         let call_key = leg.call;
         let call = self.calls.get(call_key).ok_or(481u16)?;
-        if call.moving.is_some() {
+        if self.is_moving(key) {
             return Err(491);
         }
         let (body, up) = (
@@ -92,7 +90,7 @@ impl<M> Calls<'_, M> {
             false => self.early_peer(key)?,
         };
         let (quiet, fits) = (
-            !self.is_offering(key) && !self.is_offering(to),
+            !self.is_offering(key) && !self.is_offering(to) && !self.is_moving(to),
             fingerprint(body) == leg.sdp,
         );
         let own = call.asked.open && call.asked.leg == key || call.update.open && call.update.leg == key;
@@ -102,6 +100,11 @@ impl<M> Calls<'_, M> {
         }
         if !quiet {
             return Err(491);
+        }
+        let asked = self.legs.get(to).ok_or(481u16)?;
+        let by_update = asked.features.has(Features::UPDATE);
+        if by_update && !fits && asked.is_asked() {
+            return Err(500);
         }
         self.keep_update(call_key, message, flow)
             .map_err(Refusal::status)?;
@@ -117,10 +120,6 @@ impl<M> Calls<'_, M> {
             self.answer_update(now, call_key, 200);
             return Ok(());
         }
-        let by_update = self
-            .legs
-            .get(to)
-            .is_some_and(|leg| leg.features.has(Features::UPDATE));
         let asked = match by_update {
             true => self.ask(now, to, Asking::Update, Priority::Reserved),
             false => up && self.reinvite(now, to, false),
@@ -240,14 +239,31 @@ impl<M> Calls<'_, M> {
         }
         let key = call.update.leg;
         let _ = self.tx.respond(now, call.update.tx, status);
-        let idle = |leg: &&mut Leg| leg.state == State::Up && !leg.is_unacked() && !leg.inviting;
         if status < 300
             && let Some(leg) = self.legs.get_mut(key)
         {
             leg.session.begin(now);
         }
-        if self.legs.get_mut(key).filter(idle).is_some() {
+        if self.is_idle(key) {
             self.rest(now, key);
+        }
+    }
+
+    /// Of this branch a dialog is gone: so is the UPDATE that was under way in it.
+    pub(super) fn end_update(&mut self, now: Instant, branch: Key) {
+        let Some((key, _)) = self.place(branch) else {
+            return;
+        };
+        let Some(update) = self.calls.get(key).map(|call| &call.update) else {
+            return;
+        };
+        let there = |leg: &Key| {
+            let leg = self.legs.get(*leg);
+            leg.is_some_and(|leg| !matches!(leg.state, State::Closing | State::Over))
+        };
+        if update.open && ![update.leg, update.to].iter().all(there) {
+            self.put_back(key);
+            self.answer_update(now, key, 504);
         }
     }
 

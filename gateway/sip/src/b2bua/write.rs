@@ -192,6 +192,9 @@ impl<M> Calls<'_, M> {
         if self.keeps_answer(tx, key) {
             return self.write_short(tx, flow, key, status, buffer);
         }
+        let leg = self.legs.get(key)?;
+        // That another INVITE has come says that the answer to this one is known.
+        self.calls.get(leg.call).filter(|call| call.asked.tx == tx)?;
         self.write_answer(flow, key, status, buffer)
     }
 

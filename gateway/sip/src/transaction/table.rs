@@ -415,6 +415,12 @@ impl<'s> Transactions<'s> {
         Some(self.storage.at(self.storage.get(tx)?).status)
     }
 
+    /// Whether this INVITE was refused and its ACK is not there yet.
+    pub fn waits_for_ack(&self, tx: TxId) -> bool {
+        let slot = self.storage.get(tx).map(|index| self.storage.at(index));
+        slot.is_some_and(|slot| slot.machine == Machine::Ist(ist::State::Completed))
+    }
+
     /// Live transactions.
     pub fn len(&self) -> usize {
         self.storage.used()

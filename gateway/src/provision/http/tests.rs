@@ -6,6 +6,8 @@ struct Shelf {
     progress: Progress,
     asked: Vec<(String, Agent, bool)>,
     delivered: usize,
+    /// The file lies in flash there.
+    place: Option<u32>,
 }
 
 const FILE: &[u8] = b"<?xml version=\"1.0\"?>\n<a/>\n";
@@ -38,6 +40,10 @@ impl Files for Shelf {
         FILE.len()
     }
 
+    fn place(&self, _: &()) -> Option<u32> {
+        self.place
+    }
+
     fn read(&self, _: &(), offset: usize, buffer: &mut [u8]) -> usize {
         let rest = FILE.get(offset..).unwrap_or_default();
         let n = rest.len().min(buffer.len());
@@ -55,6 +61,7 @@ fn shelf() -> Shelf {
         progress: Progress::Ready,
         asked: Vec::new(),
         delivered: 0,
+        place: None,
     }
 }
 
@@ -74,6 +81,11 @@ fn answer(connection: &mut Connection<()>, files: &mut Shelf, size: usize) -> Op
     loop {
         match connection.poll(files, &mut buffer) {
             Next::Send(len) => all.extend_from_slice(&buffer[..len]),
+            Next::Read { place, len } => {
+                assert!(len <= size);
+                let at = (place - files.place.unwrap()) as usize;
+                all.extend_from_slice(&FILE[at..at + len]);
+            }
             Next::Close => return Some(String::from_utf8(all).unwrap()),
             Next::Wait => return None,
         }
@@ -215,4 +227,38 @@ fn a_closed_connection_is_forgotten() {
     assert_eq!(answer(&mut connection, &mut files, 100), None);
     connection.receive(Instant(0), &mut files, b"GET /a.xml HTTP/1.0\r\n\r\n");
     assert_eq!(files.asked.len(), 1);
+}
+
+#[test]
+fn firmware_is_read_by_who_owns_the_flash() {
+    let request = "GET /a.xml HTTP/1.1\r\nHost: 192.168.1.1\r\n\r\n";
+    let head = OK.replace("text/plain; charset=utf-8", "application/octet-stream");
+    let whole = [head.as_bytes(), FILE].concat();
+    for size in 1..300 {
+        let (mut connection, mut files) = (opened(), shelf());
+        files.place = Some(8_192);
+        connection.receive(Instant(0), &mut files, request.as_bytes());
+        assert!(connection.file().is_some());
+        let answered = answer(&mut connection, &mut files, size);
+        assert_eq!(
+            answered.as_ref().map(String::as_bytes),
+            Some(&whole[..]),
+            "{size}"
+        );
+        assert_eq!(files.delivered, 0);
+    }
+    // The head alone; and nothing more when it is another file's place by now.
+    let (mut connection, mut files) = (opened(), shelf());
+    files.place = Some(0);
+    let request = request.replace("GET", "HEAD");
+    connection.receive(Instant(0), &mut files, request.as_bytes());
+    assert!(connection.file().is_none());
+    assert_eq!(answer(&mut connection, &mut files, 100).as_ref(), Some(&head));
+    let (mut connection, mut files) = (opened(), shelf());
+    files.place = Some(0);
+    connection.receive(Instant(0), &mut files, request.replace("HEAD", "GET").as_bytes());
+    let mut buffer = [0; 300];
+    assert_eq!(connection.poll(&mut files, &mut buffer), Next::Send(head.len()));
+    files.progress = Progress::Gone;
+    assert_eq!(connection.poll(&mut files, &mut buffer), Next::Close);
 }

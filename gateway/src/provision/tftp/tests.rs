@@ -31,6 +31,10 @@ impl Files for Shelf {
         self.file.len()
     }
 
+    fn place(&self, _: &usize) -> Option<u32> {
+        None
+    }
+
     fn read(&self, _: &usize, offset: usize, buffer: &mut [u8]) -> usize {
         let rest = self.file.get(offset..).unwrap_or_default();
         let n = rest.len().min(buffer.len());

@@ -11,6 +11,7 @@ suite! {
     many_deadlines_at_once
     flow_moved
     flow_moved_late
+    flow_moved_while_something_is_asked
     flow_moved_while_it_rings
     no_room_for_a_call
     no_room_for_a_branch
@@ -254,6 +255,34 @@ fn flow_moved_late(kind: Kind) {
     assert_eq!(b.ends(), [End::HungUp(Side::Caller), End::Lost(Side::Callee)]);
     b.expect(ALICE, "BYE");
     b.nothing_left();
+}
+
+/// The answer goes where who has asked is now.
+fn flow_moved_while_something_is_asked(kind: Kind) {
+    for method in ["INFO", "UPDATE", "INVITE"] {
+        let mut b = Bench::new(kind);
+        let alice = Caller::new(ALICE, "c1");
+        let key = b.call(&alice, OFFER, &[TRUNK]);
+        let invite = b.expect(TRUNK, "INVITE");
+        b.rx(TRUNK, &answer(&invite, 200, "t", ANSWER));
+        let to_tag = b.seen.iter().find(|seen| seen.what() == "200").unwrap();
+        let to_tag = to_tag.tag("To").to_string();
+        b.rx(ALICE, &Caller { to_tag, ..alice }.request("ACK", "ack", ""));
+        b.seen.clear();
+        b.rx(TRUNK, &from_callee(&invite, "t", method, 1, OFFER));
+        let asked = b.seen.pop_front().expect("it is passed on");
+        let again = peer(50, 8);
+        b.calls.flow_closed(b.now, TRUNK);
+        b.calls.flow_moved(TRUNK, again);
+        b.drain();
+        b.seen.clear();
+        b.rx(ALICE, &answer(&asked, 200, "", ANSWER));
+        let answered = b.seen.iter().find(|seen| seen.what() == "200").unwrap();
+        assert_eq!(answered.flow, again);
+        assert_eq!(answered.header("CSeq"), format!("1 {method}"));
+        b.calls.release(b.now, key, None);
+        b.nothing_left();
+    }
 }
 
 fn flow_moved_while_it_rings(kind: Kind) {

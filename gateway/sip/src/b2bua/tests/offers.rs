@@ -7,6 +7,7 @@ suite! {
     an_answer_that_is_none
     early_media_that_answer_nothing
     a_change_that_is_not_answered
+    a_change_that_cannot_be_passed_on
     a_late_offer_that_is_not_answered
     offers_and_answers_are_told_apart
 }
@@ -86,6 +87,28 @@ fn a_change_that_is_not_answered(kind: Kind) {
         assert_eq!(b.ends(), [End::Released]);
         b.nothing_left();
     }
+}
+
+/// What is repeated meanwhile is no answer to it.
+fn a_change_that_cannot_be_passed_on(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let call = b.talking();
+    let alice = |cseq| Caller {
+        cseq,
+        ..call.alice.clone()
+    };
+    b.rx(ALICE, &alice(2).request("INVITE", "fax", TWO));
+    let invite = b.expect(BOB, "INVITE");
+    b.rx(BOB, &answer(&invite, 488, "bob", ""));
+    b.expect(BOB, "ACK");
+    b.expect(ALICE, "488");
+    let large = format!("{TWO}a={}\r\n", "x".repeat(SDP_MAX));
+    b.rx(ALICE, &alice(3).request("INVITE", "large", &large));
+    b.expect(ALICE, "513");
+    b.wait(600);
+    b.quiet();
+    b.calls.release(b.now, call.key, None);
+    b.nothing_left();
 }
 
 fn a_late_offer_that_is_not_answered(kind: Kind) {

@@ -1,6 +1,7 @@
 //! Transfers and everything that comes in between: blind ones here.
 
 mod attended;
+mod between;
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! An offer that is not taken leaves the session as it was (RFC 3261 §14.1): what a side is offered later is what it had.
 
 use super::super::*;
-use super::{Row, World, run};
+use super::{Row, World, last, run};
 
 suite! {
     a_refused_reinvite_and_a_refresh
@@ -11,6 +11,7 @@ suite! {
     taken_after_all
     taken_after_all_and_not_given_back
     taken_after_all_while_it_asks
+    taken_after_all_and_never_given_back
     hung_up_while_one_is_offered
 }
 
@@ -187,4 +188,38 @@ fn hung_up_while_one_is_offered(kind: Kind) {
         ],
     );
     w.b.nothing_left();
+}
+
+/// He is busy with something else, or says so, for ever: there is an end to it.
+fn taken_after_all_and_never_given_back(kind: Kind) {
+    for status in [491, 500] {
+        let mut w = talking(kind);
+        rows(&mut w, &LATE);
+        let mut again = w.got[&(last(BOB), "INVITE".to_string())].clone();
+        w.at(33_050, "bob 200 CANCEL", &[], &[]);
+        let mut tries = 1;
+        while tries < 20 {
+            w.b.rx(BOB, &answer(&again, status, "bob", ""));
+            w.b.expect(BOB, "ACK");
+            let until = w.b.now + Duration::from_secs(10);
+            while w.b.seen.is_empty() && w.b.now < until {
+                w.b.wait(100);
+            }
+            if w.b.seen.is_empty() {
+                break;
+            }
+            again = w.b.expect(BOB, "INVITE");
+            assert_eq!(again.body(), OFFER);
+            tries += 1;
+        }
+        assert_eq!(tries, 5);
+        // He may still change it himself, and his session is kept.
+        w.at(
+            80_000,
+            "bob INVITE other +Supported: timer",
+            &["alice INVITE +sendonly"],
+            &[],
+        );
+        end(w);
+    }
 }

@@ -10,6 +10,8 @@ suite! {
     updates_meet
     update_and_reinvite_meet
     reinvites_meet
+    a_refusal_is_lost
+    the_ack_to_a_refusal_is_lost
     update_without_an_answer
     update_that_the_end_overtakes
     keys_are_passed
@@ -161,6 +163,48 @@ fn reinvites_meet(kind: Kind) {
             (1_020, "bob ACK", &[]),
             (2_000, "alice BYE", &["alice 200", "bob BYE"]),
             (2_010, "bob 200 BYE", &[]),
+        ]),
+    );
+    w.b.nothing_left();
+}
+
+/// She does not know yet that hers is over.
+fn a_refusal_is_lost(kind: Kind) {
+    let mut w = run(
+        kind,
+        &["bob"],
+        &after(&[
+            (100, "alice INVITE other", &["bob INVITE"]),
+            (110, "bob 488", &["bob ACK", "alice 488"]),
+            (200, "bob INVITE other", &["bob 491"]),
+            (210, "bob ACK", &[]),
+            (610, "", &["alice 488 +CSeq: 2 INVITE"]),
+            (620, "alice ACK", &[]),
+            (700, "bob INVITE other", &["alice INVITE"]),
+            (710, "alice 200 sdp", &["alice ACK", "bob 200"]),
+            (720, "bob ACK", &[]),
+            (800, "alice BYE", &["alice 200", "bob BYE"]),
+            (810, "bob 200 BYE", &[]),
+        ]),
+    );
+    w.b.nothing_left();
+}
+
+/// That she asks again says that she knows it: what is repeated is no answer to what she asks now.
+fn the_ack_to_a_refusal_is_lost(kind: Kind) {
+    let mut w = run(
+        kind,
+        &["bob"],
+        &after(&[
+            (100, "alice INVITE other", &["bob INVITE"]),
+            (110, "bob 488", &["bob ACK", "alice 488"]),
+            (200, "alice INVITE other", &["bob INVITE"]),
+            (210, "bob 100", &[]),
+            (400, "", &["alice 100 +CSeq: 3 INVITE"]),
+            (700, "bob 200 sdp", &["bob ACK", "alice 200 +CSeq: 3 INVITE"]),
+            (710, "alice ACK", &[]),
+            (5_000, "alice BYE", &["alice 200", "bob BYE"]),
+            (5_010, "bob 200 BYE", &[]),
         ]),
     );
     w.b.nothing_left();

@@ -1,7 +1,7 @@
 //! Reliable provisional answers, and what sides that have agreed early may change (RFC 3262, RFC 3311).
 
 use super::super::*;
-use super::run;
+use super::{Row, World, run};
 
 suite! {
     the_called_side_speaks_reliably
@@ -13,6 +13,9 @@ suite! {
     a_cancel_while_the_answer_waits
     only_demanded_what_is_demanded
     updates_before_the_answer
+    updates_and_the_answer_cross
+    updates_and_a_refusal_cross
+    one_thing_at_a_time
 }
 
 fn the_called_side_speaks_reliably(kind: Kind) {
@@ -302,6 +305,136 @@ fn updates_before_the_answer(kind: Kind) {
             (200, "alice ACK", &[]),
             (210, "alice BYE", &["alice 200", "bob BYE"]),
             (220, "bob 200 BYE", &[]),
+        ],
+    );
+    w.b.nothing_left();
+}
+
+/// Both have agreed, and their descriptions stand in reliable answers.
+const AGREED: [Row; 3] = [
+    (0, DEMANDS, &["alice 100", "bob INVITE"]),
+    (
+        50,
+        "bob 183 sdp +Require: 100rel +RSeq: 1 +Allow: UPDATE",
+        &["bob PRACK", "alice 183 +ANSWER"],
+    ),
+    (60, "alice PRACK +RAck: ?", &["alice 200"]),
+];
+
+fn agreed(kind: Kind, rows: &[Row]) -> World {
+    let rows: Vec<Row> = AGREED.iter().chain(rows).copied().collect();
+    run(kind, &["bob"], &rows)
+}
+
+/// The early dialog goes on in the one that is answered, with what is under way in it.
+fn updates_and_the_answer_cross(kind: Kind) {
+    let mut w = agreed(
+        kind,
+        &[
+            (70, "bob 200 PRACK", &[]),
+            (100, "bob UPDATE other", &["alice UPDATE +sendonly"]),
+            // What he says there he has said before his offer.
+            (110, "bob 200 sdp", &["bob ACK", "alice 200"]),
+            (120, "alice ACK", &[]),
+            (130, "alice 200 UPDATE sdp", &["bob 200 +CSeq: 1 UPDATE +OFFER"]),
+        ],
+    );
+    let mut sdp = [0; SDP_MAX];
+    let alice = w.b.calls.sdp(w.call.unwrap(), Side::Caller, &mut sdp).unwrap();
+    assert!(alice.ends_with(b"sendonly\r\n"));
+    // That he wants back is no refresh.
+    w.at(200, "bob UPDATE sdp", &["alice UPDATE -sendonly"], &[]);
+    w.at(210, "alice 200 UPDATE sdp", &["bob 200 +OFFER"], &[]);
+    w.at(300, "alice BYE", &["alice 200", "bob BYE"], &[]);
+    w.at(310, "bob 200 BYE", &[], &[]);
+    w.b.nothing_left();
+    let mut w = agreed(
+        kind,
+        &[
+            (70, "bob 200 PRACK", &[]),
+            (100, "alice UPDATE other", &["bob UPDATE +sendonly +CSeq: 3 "]),
+            (110, "bob 200", &["bob ACK", "alice 200 +ANSWER"]),
+            (120, "alice ACK", &[]),
+            (600, "", &["bob UPDATE +sendonly +CSeq: 3 +tag=bob"]),
+            (
+                610,
+                "bob 200 UPDATE other",
+                &["alice 200 +CSeq: 3 UPDATE +sendonly"],
+            ),
+            (700, "alice BYE", &["alice 200", "bob BYE +CSeq: 4 "]),
+            (710, "bob 200 BYE", &[]),
+        ],
+    );
+    w.b.nothing_left();
+}
+
+/// Who is called next is offered what was agreed before.
+fn updates_and_a_refusal_cross(kind: Kind) {
+    let w = agreed(
+        kind,
+        &[
+            (70, "bob 200 PRACK", &[]),
+            (100, "alice UPDATE other", &["bob UPDATE +sendonly"]),
+            (110, "bob 486", &["bob ACK", "alice 504 +CSeq: 3 UPDATE"]),
+        ],
+    );
+    had_before(w);
+    // He answers when he was given up.
+    let mut w = agreed(
+        kind,
+        &[
+            (70, "bob 200 PRACK", &[]),
+            (100, "alice UPDATE other", &["bob UPDATE +sendonly"]),
+        ],
+    );
+    w.b.calls.cancel_all(w.b.now, w.call.unwrap(), None);
+    w.step(100, "", &["bob CANCEL"], &[]);
+    w.at(120, "bob 200 CANCEL", &[], &[]);
+    w.at(
+        130,
+        "bob 200 sdp",
+        &["bob ACK", "bob BYE +CSeq: 4 ", "alice 504 +CSeq: 3 UPDATE"],
+        &[],
+    );
+    w.at(140, "bob 200 BYE", &[], &[]);
+    had_before(w);
+}
+
+fn had_before(mut w: World) {
+    let mut sdp = [0; SDP_MAX];
+    let key = w.call.unwrap();
+    assert_eq!(w.b.calls.sdp(key, Side::Callee, &mut sdp), Some(OFFER.as_bytes()));
+    w.b.calls.refuse(w.b.now, key, 486, None);
+    w.b.nothing_left();
+}
+
+/// A PRACK, an UPDATE or an INFO is not put in the place of another that has no answer.
+fn one_thing_at_a_time(kind: Kind) {
+    let mut w = agreed(
+        kind,
+        &[
+            (70, "alice UPDATE other", &["alice 500 +Retry-After: "]),
+            // It was lost.
+            (550, "", &["bob PRACK +RAck: 1 1 INVITE"]),
+            (560, "bob 200 PRACK", &[]),
+            (600, "alice UPDATE other", &["bob UPDATE"]),
+            // It comes again.
+            (610, "bob 180 +Require: 100rel +RSeq: 2", &[]),
+            (620, "bob 200 UPDATE other", &["alice 200 +sendonly"]),
+            (
+                1_110,
+                "bob 180 +Require: 100rel +RSeq: 2",
+                &["bob PRACK +RAck: 2 1 INVITE", "alice 180"],
+            ),
+            (1_120, "bob 200 PRACK", &[]),
+            (1_130, "alice PRACK +RAck: ?", &["alice 200"]),
+            (1_200, "bob 200", &["bob ACK", "alice 200"]),
+            (1_210, "alice ACK", &[]),
+            (1_300, "alice INFO", &["bob INFO"]),
+            (1_310, "alice UPDATE sdp", &["alice 500 +Retry-After: "]),
+            (1_320, "bob 200 INFO", &["alice 200 +INFO"]),
+            (1_400, "alice BYE", &["alice 200", "bob BYE"]),
+            (1_410, "bob 200 BYE", &[]),
         ],
     );
     w.b.nothing_left();

@@ -14,6 +14,8 @@ suite! {
     a_refresh_that_meets_another
     a_refresh_that_fails_for_good
     a_caller_that_knows_nothing_of_timers
+    a_refresh_and_an_offer_cross
+    a_refused_offer_asks_for_another_session
 }
 
 const TIMER: &str = "alice INVITE sdp +Supported: timer +Session-Expires: 180";
@@ -403,4 +405,78 @@ fn a_caller_that_knows_nothing_of_timers(kind: Kind) {
         ],
     );
     w.at(3_600_000, "alice BYE", &["alice 200", "bob BYE"], &[]);
+}
+
+/// The answer to a refresh is no reason to stop repeating a 2xx.
+fn a_refresh_and_an_offer_cross(kind: Kind) {
+    for (answered, status) in [
+        ("bob 200 UPDATE +Session-Expires: 180;refresher=uac", "200"),
+        ("bob 491 UPDATE", "491"),
+    ] {
+        let mut w = run(
+            kind,
+            &["bob"],
+            &[
+                (0, "alice INVITE sdp", &["alice 100", "bob INVITE"]),
+                (
+                    10,
+                    "bob 200 sdp +Session-Expires: 180;refresher=uac +Allow: UPDATE",
+                    &["bob ACK", "alice 200"],
+                ),
+                (20, "alice ACK", &[]),
+                (90_010, "", &["bob UPDATE"]),
+                (90_020, "bob INVITE other +Supported: timer", &["alice INVITE"]),
+                (90_030, "alice 200 sdp", &["alice ACK", "bob 200"]),
+                (90_040, answered, &[]),
+                // It was lost.
+                (90_530, "", &["bob 200"]),
+                (90_540, "bob ACK", &[]),
+                (90_600, "alice BYE", &["alice 200", "bob BYE"]),
+                (90_610, "bob 200 BYE", &[]),
+            ],
+        );
+        assert_eq!(w.b.ends(), [End::HungUp(Side::Caller)], "{status}");
+        w.b.nothing_left();
+    }
+}
+
+/// What is refused changes nothing of the session either (RFC 4028 §7.4).
+fn a_refused_offer_asks_for_another_session(kind: Kind) {
+    for method in ["INVITE", "UPDATE"] {
+        let mut w = run(
+            kind,
+            &["bob"],
+            &[
+                (
+                    0,
+                    "alice INVITE sdp +Supported: timer +Session-Expires: 180;refresher=uas +Allow: UPDATE",
+                    &["alice 100", "bob INVITE"],
+                ),
+                (
+                    10,
+                    "bob 200 sdp",
+                    &["bob ACK", "alice 200 +Session-Expires: 180;refresher=uas"],
+                ),
+                (20, "alice ACK", &[]),
+            ],
+        );
+        let asks = [
+            "alice INVITE other +Supported: timer +Session-Expires: 180;refresher=uac",
+            "alice UPDATE other +Supported: timer +Session-Expires: 180;refresher=uac",
+        ];
+        let asks = asks.into_iter().find(|asks| asks.contains(method)).unwrap();
+        w.at(1_000, asks, &["bob INVITE"], &[]);
+        w.at(1_010, "bob 488", &["bob ACK", "alice 488"], &[]);
+        if method == "INVITE" {
+            w.at(1_020, "alice ACK", &[], &[]);
+        }
+        w.at(
+            90_010,
+            "",
+            &["alice UPDATE +Session-Expires: 180;refresher=uac"],
+            &[],
+        );
+        w.b.calls.release(w.b.now, w.call.unwrap(), None);
+        w.b.nothing_left();
+    }
 }
