@@ -194,7 +194,7 @@ fn returns(stage: &mut Stage, desks: [&Desk; 2]) -> Result<()> {
         (sheltered(stage)? == 0).then_some(())
     })?;
     stage.run.say(format!(
-        "the box is on again: {took:.0} s later both phones are registered there"
+        "the box is on again: {took:.0} s later both phones are registered there, and then none is at the cloud"
     ));
     Ok(())
 }
