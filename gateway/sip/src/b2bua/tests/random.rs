@@ -3,6 +3,7 @@
 //!
 //! A failed story is printed. `DENWABAN_SEED` tells one again, `DENWABAN_RUNS` says how many are told.
 
+mod clock;
 mod phone;
 
 use super::*;
@@ -119,7 +120,7 @@ impl Story {
             self.pass_time(wait)?;
         }
         self.calm = true;
-        for phone in &mut self.phones {
+        for phone in self.phones.iter_mut().filter(|phone| phone.mood != Mood::Busy) {
             phone.mood = Mood::Calm;
         }
         if self.dice.one_in(4) {

@@ -1,12 +1,9 @@
 //! A phone that keeps to RFC 3261, 3264, 3311 and 4028, and does by itself what they demand: what it sends comes again until it is
 //! answered, what it has agreed to it refreshes, and when it hears no more it hangs up.
 
+use super::clock::{NEVER, Repeated, Session, T1, T2, session};
 use super::*;
 use std::collections::HashMap;
-
-const T1: Duration = Duration::from_millis(500);
-const T2: Duration = Duration::from_secs(4);
-const NEVER: Instant = Instant::NEVER;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -27,39 +24,6 @@ pub enum Mood {
     Busy,
 }
 
-/// A message that goes out again until it is answered.
-struct Repeated {
-    text: String,
-    next: Instant,
-    interval: Duration,
-    until: Instant,
-}
-
-impl Repeated {
-    fn new(now: Instant, text: String) -> Self {
-        Self {
-            text,
-            next: now + T1,
-            interval: T1,
-            until: now + T1 * 64,
-        }
-    }
-
-    /// Its next copy, if it is time.
-    fn copy(&mut self, now: Instant, longest: Duration) -> Option<String> {
-        if now < self.next {
-            return None;
-        }
-        self.interval = (self.interval * 2).min(longest);
-        self.next = now + self.interval;
-        Some(self.text.clone())
-    }
-
-    fn wake(&self) -> Instant {
-        self.next.min(self.until)
-    }
-}
-
 /// Its request that has no final answer yet.
 struct Asks {
     method: &'static str,
@@ -75,14 +39,6 @@ struct Unacked {
     is_ok: bool,
     /// The ACK brings the answer to the offer in it.
     offers: bool,
-}
-
-/// The session timer (RFC 4028).
-struct Session {
-    /// Seconds; 0: there is none.
-    interval: u64,
-    refresh: Instant,
-    expires: Instant,
 }
 
 pub struct Phone {
@@ -140,11 +96,7 @@ impl Phone {
             remote_cseq: 0,
             updates: dice.one_in(2),
             timers: !dice.one_in(3),
-            session: Session {
-                interval: 0,
-                refresh: NEVER,
-                expires: NEVER,
-            },
+            session: Session::NONE,
             patient: false,
             excused: false,
             asks: None,
@@ -422,6 +374,9 @@ impl Phone {
         };
         // Its human may have been faster.
         let status = if dice.one_in(2) { 200 } else { 487 };
+        if self.state == State::Up && dice.one_in(4) {
+            self.mood = Mood::Busy;
+        }
         self.respond(now, &invite, status, dice);
     }
 
@@ -540,20 +495,7 @@ impl Phone {
     }
 
     fn begin(&mut self, now: Instant, interval: u64, refreshed_here: bool) {
-        let after = |ms| match interval {
-            0 => NEVER,
-            _ => now + Duration::from_millis(ms),
-        };
-        let before = if refreshed_here { 0 } else { (interval / 3).min(32) };
-        self.session = Session {
-            interval,
-            refresh: if refreshed_here {
-                after(500 * interval)
-            } else {
-                NEVER
-            },
-            expires: after(1_000 * (interval - before)),
-        };
+        self.session = Session::new(now, interval, refreshed_here);
         self.excused = false;
     }
 
@@ -627,11 +569,4 @@ impl Phone {
 fn cseq(seen: &Seen) -> (u32, &str) {
     let (number, method) = seen.header("CSeq").split_once(' ').unwrap_or_default();
     (number.parse().unwrap_or_default(), method)
-}
-
-/// Session-Expires: seconds, 0 for none, and the refresher.
-fn session(seen: &Seen) -> (u64, &str) {
-    let value = seen.headers("Session-Expires").next().unwrap_or("0");
-    let (seconds, who) = value.split_once(";refresher=").unwrap_or((value, ""));
-    (seconds.parse().unwrap_or_default(), who)
 }
