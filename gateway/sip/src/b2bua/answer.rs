@@ -2,6 +2,7 @@
 
 use super::call::TAG;
 use super::*;
+use crate::method::Method;
 
 impl<M> Calls<'_, M> {
     pub(super) fn on_response<R: Media>(
@@ -24,6 +25,11 @@ impl<M> Calls<'_, M> {
             self.refused_cseq = message.cseq().map_or(0, |cseq| cseq.seq);
         }
         if leg.invite != Some(tx) {
+            // Our ACK to what an INVITE before the last one was answered with was lost.
+            let up = matches!(leg.state, State::Up | State::Closing);
+            if let Some(cseq) = message.cseq().filter(|_| up && (200..300).contains(&status)) {
+                self.late_ack = Some((key, tx, cseq.seq));
+            }
             return;
         }
         match (leg.state, status) {
@@ -261,6 +267,9 @@ impl<M> Calls<'_, M> {
         self.hear(key, message);
         if let Some(leg) = self.legs.get_mut(key) {
             leg.session.agreed(now, message);
+            if message.method() == Method::Invite && leg.offerless {
+                leg.delayed_cseq = leg.invite_cseq;
+            }
         }
     }
 
@@ -299,7 +308,10 @@ impl<M> Calls<'_, M> {
         match asking {
             // RFC 3261 §12.2.1.2: these end the dialog.
             Asking::Probe | Asking::Update | Asking::Info if ends => self.leg_lost(now, key),
-            Asking::Probe if self.is_idle(key) => self.rest(now, key),
+            // Of a probe, or of what has taken its place.
+            _ if self.is_idle(key) && self.legs.get(key).is_some_and(|leg| leg.timer == Instant::NEVER) => {
+                self.rest(now, key);
+            }
             _ => {}
         }
         self.on_reported(now, key);

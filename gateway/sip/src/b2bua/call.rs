@@ -272,6 +272,14 @@ impl<M> Call<M> {
         }
     }
 
+    /// The session description that a side has: of what it is just being offered, nothing.
+    pub(super) fn had(&self, side: Side) -> &Text {
+        match &self.former {
+            Some((of, text)) if *of == side => text,
+            _ => self.sdp(side),
+        }
+    }
+
     /// The leg that talks, or would talk, with the one of a side.
     pub(super) fn peer_of(&self, side: Side) -> Option<Key> {
         match side {
@@ -387,6 +395,8 @@ pub struct Leg {
     pub(super) inviting: bool,
     /// It carries no offer: the 2xx does, and our ACK the answer.
     pub(super) offerless: bool,
+    /// CSeq number of the last such INVITE that has a 2xx; 0: there was none.
+    pub(super) delayed_cseq: u32,
     /// Our last INVITE was to refresh the session.
     pub(super) refreshing: bool,
     /// It has taken an offer that nobody stands by any more: how often it may still be offered what it had before.

@@ -87,17 +87,14 @@ impl<M> Calls<'_, M> {
 
     /// The call whose INFO goes to this leg.
     pub(super) fn passer(&self, key: Key) -> Option<Key> {
-        let own = self.place(key);
-        let other = self.peer(key).and_then(|peer| self.place(peer));
+        let own = self.legs.get(key)?.call;
+        // Who asked may have another partner by now.
+        let linked = self.calls.get(own)?.link.map(|link| link.with);
         let waits = |call: &Key| {
             let call = self.calls.get(*call);
             call.is_some_and(|call| call.passed.open && call.passed.to == key)
         };
-        [own, other]
-            .into_iter()
-            .flatten()
-            .map(|(call, _)| call)
-            .find(waits)
+        [Some(own), linked].into_iter().flatten().find(waits)
     }
 
     /// The call is over: so is what is on its way in it.

@@ -328,6 +328,8 @@ pub struct Calls<'s, M> {
     events: heapless::Deque<Event, 16>,
     paper: Paper,
     again: Option<(TxId, u32, u16)>,
+    /// A leg whose 2xx came again after another INVITE of ours: the INVITE that it answers, and its CSeq number.
+    late_ack: Option<(Key, TxId, u32)>,
     /// CSeq of the INVITE whose refusal came last: its ACK goes out with the next poll.
     refused_cseq: u32,
     /// Calls whose legs do nothing but wait for repetitions, in the order in which that began.
@@ -354,6 +356,7 @@ impl<'s, M> Calls<'s, M> {
             events: heapless::Deque::new(),
             paper: Paper::new(),
             again: None,
+            late_ack: None,
             refused_cseq: 0,
             over: List::EMPTY,
             kept: (0, 0),

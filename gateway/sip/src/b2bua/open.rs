@@ -58,7 +58,7 @@ impl<M> Calls<'_, M> {
             Ok(leg) => {
                 self.tx.set_user(tx, leg.to_bits());
                 let _ = self.tx.responded(now, tx, 100);
-                self.write_reply(flow, message, 100, None, |_| {});
+                self.write_reply(flow, message, 100, None, None, |_| {});
                 Ok(key)
             }
             Err(refusal) => {
@@ -361,6 +361,7 @@ impl<M> Calls<'_, M> {
             invite: None,
             inviting: false,
             offerless: false,
+            delayed_cseq: 0,
             refreshing: false,
             astray: 0,
             invite_cseq: 0,

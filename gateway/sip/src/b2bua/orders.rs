@@ -180,7 +180,7 @@ impl<M> Calls<'_, M> {
         } else {
             let _ = self.tx.responded(now, tx, status);
         }
-        self.write_reply(flow, message, status, tag, more);
+        self.write_reply(flow, message, status, tag, None, more);
     }
 
     pub(super) fn write_reply(
@@ -189,6 +189,7 @@ impl<M> Calls<'_, M> {
         message: &Message<'_>,
         status: u16,
         tag: Option<transaction::Tag>,
+        described: Option<Key>,
         more: impl FnOnce(&mut Writer<'_>),
     ) {
         let allow = self.allow();
@@ -203,7 +204,13 @@ impl<M> Calls<'_, M> {
             w.header(Name::Allow, allow);
         }
         more(&mut w);
-        match w.finish_empty() {
+        let leg = described.and_then(|leg| self.legs.get(leg));
+        let sdp = leg.and_then(|leg| Some(self.calls.get(leg.call)?.had(leg.side)));
+        let written = match sdp.filter(|sdp| !sdp.is_empty()) {
+            Some(sdp) => w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp)),
+            None => w.finish_empty(),
+        };
+        match written {
             Ok(len) => self.paper.is_answer(flow.answering(message), len),
             Err(_) => self.counters.overflow += 1,
         }

@@ -47,13 +47,22 @@ impl<M> Calls<'_, M> {
                     self.again = Some((tx, user, status));
                 } else {
                     let tag = self.tx.to_tag(tx);
-                    self.write_reply(flow, message, status, tag, |_| {});
+                    // Its answer was lost, and more has been said since: the side has what it had then.
+                    let updated = message.method() == Method::Update && status < 300;
+                    let leg = self.dialog(&flow, message).filter(|_| updated);
+                    let session = leg.and_then(|leg| self.legs.get(leg)).map(|leg| leg.session);
+                    let described = leg.filter(|_| !message.body().is_empty());
+                    self.write_reply(flow, message, status, tag, described, |w| {
+                        if let Some(session) = session {
+                            session.refreshed(w, &flow, message);
+                        }
+                    });
                 }
             }
             Received::Full => {
                 self.counters.no_room += 1;
                 let tag = transaction::Tag(self.tx.unguessable() as u32);
-                self.write_reply(flow, message, 503, Some(tag), |w| {
+                self.write_reply(flow, message, 503, Some(tag), None, |w| {
                     w.header(Name::RetryAfter, RETRY_AFTER);
                 });
             }

@@ -29,6 +29,12 @@ impl<M> Calls<'_, M> {
             {
                 return Some(sent);
             }
+            if let Some((leg, tx, cseq)) = self.late_ack.take()
+                && let Some(branch) = self.tx.ack_branch(tx)
+                && let Some(sent) = self.write_ack(branch, leg, cseq, true, buffer)
+            {
+                return Some(sent);
+            }
             if let Some((leg, _)) = self.legs.first().filter(|(_, at)| *at <= now) {
                 match self.on_time(now, leg, buffer) {
                     Some(sent) => return Some(sent),
@@ -87,7 +93,7 @@ impl<M> Calls<'_, M> {
             Due::SendCancel { cancel, user, .. } => self.write_cancel(cancel, Key::from_bits(user), buffer),
             Due::SendAck { tx, user, .. } => {
                 let (branch, cseq) = (self.tx.branch(tx)?, self.refused_cseq);
-                self.write_ack(branch, Key::from_bits(user), Some(cseq), buffer)
+                self.write_ack(branch, Key::from_bits(user), cseq, false, buffer)
             }
             Due::SendResponse { tx, user, status } => {
                 self.write_response(tx, Key::from_bits(user), status, buffer)
@@ -178,13 +184,13 @@ impl<M> Calls<'_, M> {
             None
         } else if leg.ack == Ack::Due {
             leg.ack = Ack::Idle;
-            let invite = leg.invite;
+            let (invite, cseq) = (leg.invite, leg.invite_cseq);
             self.legs.schedule(key);
             let branch = match invite.and_then(|tx| self.tx.ack_branch(tx)) {
                 Some(branch) => branch,
                 None => self.tx.new_branch(),
             };
-            self.write_ack(branch, key, None, buffer)
+            self.write_ack(branch, key, cseq, true, buffer)
         } else if core::mem::take(&mut leg.ok_due) {
             self.legs.schedule(key);
             self.write_ok(key, buffer)

@@ -149,6 +149,12 @@ impl Session {
         }
     }
 
+    /// The header lines of our 200 to an UPDATE that has refreshed it.
+    pub fn refreshed(&self, w: &mut Writer<'_>, flow: &Flow, message: &Message<'_>) {
+        w.header(Name::Contact, Contact(flow));
+        self.answer(w, message.supports("timer"));
+    }
+
     /// The header lines of a 2xx of ours, to who knows of session timers or not.
     pub fn answer(&self, w: &mut Writer<'_>, knows: bool) {
         let who = match self.refresher {

@@ -5,6 +5,7 @@ mod bench;
 mod faults;
 mod offers;
 mod pickup;
+mod random;
 mod rings;
 mod room;
 mod setup;

@@ -125,6 +125,12 @@ impl<M> Calls<'_, M> {
         if !is_free(stays) || !is_free(leg) {
             return Err(491);
         }
+        // Somebody who was replaced before has yet to be told, and hung up.
+        let report = self.calls.get(call).and_then(|call| call.report);
+        let is_there = |key| self.legs.get(key).is_some_and(|leg| leg.state == State::Up);
+        if report.is_some_and(|report| report.leg != leg && is_there(report.leg)) {
+            return Err(491);
+        }
         let call_mut = self.calls.get_mut(call).ok_or(481u16)?;
         call_mut.moving = Some(Link {
             leg: stays,

@@ -55,13 +55,12 @@ impl<M> Calls<'_, M> {
     fn on_update_refresh(&mut self, now: Instant, tx: TxId, key: Key, flow: Flow, message: &Message<'_>) {
         let Some(leg) = self.legs.get_mut(key) else { return };
         leg.session.begin(now);
-        let (session, knows) = (leg.session, message.supports("timer"));
+        let session = leg.session;
         if self.is_idle(key) {
             self.rest(now, key);
         }
         self.reply(now, tx, flow, message, 200, |w| {
-            w.header(Name::Contact, Contact(&flow));
-            session.answer(w, knows);
+            session.refreshed(w, &flow, message)
         });
     }
 

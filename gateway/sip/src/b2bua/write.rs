@@ -152,18 +152,19 @@ impl<M> Calls<'_, M> {
         &mut self,
         branch: Branch,
         key: Key,
-        refused: Option<u32>,
+        cseq: u32,
+        is_ok: bool,
         buffer: &mut [u8],
     ) -> Option<Output> {
         let leg = self.legs.get(key)?;
         let call = self.calls.get(leg.call)?;
         let mut w = Writer::new(buffer);
-        let cseq = refused.unwrap_or(leg.invite_cseq);
         self.head(leg, call)
             .request(&mut w, Method::Ack, cseq, branch, true);
         let flow = leg.path.flow();
-        let sdp = call.sdp(leg.side);
-        let written = if refused.is_none() && leg.offerless && !sdp.is_empty() {
+        let sdp = call.had(leg.side);
+        let answers = cseq == leg.delayed_cseq || cseq == leg.invite_cseq && leg.offerless;
+        let written = if is_ok && answers && !sdp.is_empty() {
             w.body_pieces("application/sdp", sdp.len(), self.texts.pieces(sdp))
         } else {
             w.finish_empty()

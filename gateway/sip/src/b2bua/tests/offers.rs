@@ -9,6 +9,7 @@ suite! {
     a_change_that_is_not_answered
     a_change_that_cannot_be_passed_on
     a_late_offer_that_is_not_answered
+    a_late_offer_whose_answer_is_lost
     offers_and_answers_are_told_apart
 }
 
@@ -196,4 +197,40 @@ fn offers_and_answers_are_told_apart(kind: Kind) {
             (Calling, Answer)
         ]
     );
+}
+
+/// The ACK with the answer is lost, and the next offer comes before anybody notices.
+fn a_late_offer_whose_answer_is_lost(kind: Kind) {
+    for next in [TWO, ""] {
+        let mut b = Bench::new(kind);
+        let t = b.talking();
+        let alice = |cseq| Caller {
+            cseq,
+            ..t.alice.clone()
+        };
+        b.rx(ALICE, &alice(2).request("INVITE", "2", ""));
+        let first = b.expect(BOB, "INVITE");
+        let offers = answer(&first, 200, "bob", ANSWER);
+        b.rx(BOB, &offers);
+        b.expect(ALICE, "200");
+        b.rx(ALICE, &alice(2).request("ACK", "ack2", OFFER));
+        b.expect(BOB, "ACK");
+        b.rx(ALICE, &alice(3).request("INVITE", "3", next));
+        let second = b.expect(BOB, "INVITE");
+        for refused in [false, true] {
+            if refused {
+                b.rx(BOB, &answer(&second, 491, "bob", ""));
+                b.expect(BOB, "ACK");
+                b.expect(ALICE, "491");
+                b.rx(ALICE, &alice(3).request("ACK", "3", ""));
+            }
+            b.rx(BOB, &offers);
+            let ack = b.expect(BOB, "ACK");
+            assert_eq!(ack.header("CSeq"), first.header("CSeq").replace("INVITE", "ACK"));
+            assert_eq!(ack.body(), OFFER, "{refused}");
+            b.quiet();
+        }
+        b.calls.release(b.now, t.key, None);
+        b.nothing_left();
+    }
 }

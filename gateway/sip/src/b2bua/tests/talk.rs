@@ -21,6 +21,7 @@ suite! {
     strangers
     other_requests
     probe
+    a_key_in_the_place_of_a_probe
     probe_unanswered
     probe_of_a_dialog_that_is_gone
 }
@@ -512,6 +513,24 @@ fn probe(kind: Kind) {
     b.rx(BOB, &call.bob_sends("BYE", 1, ""));
     b.expect(BOB, "200");
     b.expect(ALICE, "BYE");
+    b.nothing_left();
+}
+
+/// What takes a probe's place is followed by the next one.
+fn a_key_in_the_place_of_a_probe(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let call = b.talking();
+    b.wait(60_000);
+    let [alices, bobs] = [ALICE, BOB].map(|flow| b.expect(flow, "OPTIONS"));
+    b.rx(BOB, &answer(&bobs, 200, "", ""));
+    b.rx(BOB, &call.bob_sends("INFO", 1, ""));
+    let info = b.expect(ALICE, "INFO");
+    b.rx(ALICE, &answer(&info, 200, "", ""));
+    b.expect(BOB, "200");
+    b.rx(ALICE, &answer(&alices, 200, "", ""));
+    b.wait(60_000);
+    b.expect(ALICE, "OPTIONS");
+    b.calls.release(b.now, call.key, None);
     b.nothing_left();
 }
 

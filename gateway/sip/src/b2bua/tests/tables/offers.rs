@@ -14,6 +14,7 @@ suite! {
     the_ack_to_a_refusal_is_lost
     update_without_an_answer
     update_that_the_end_overtakes
+    the_answer_to_an_update_is_lost
     keys_are_passed
     keys_one_after_another
     keys_of_a_call_that_ends
@@ -237,6 +238,33 @@ fn update_that_the_end_overtakes(kind: Kind) {
             (100, "alice UPDATE other", &["bob UPDATE"]),
             (110, "bob BYE", &["bob 200", "alice 487", "alice BYE"]),
             (120, "alice 200 BYE", &[]),
+        ]),
+    );
+    w.b.nothing_left();
+}
+
+/// What is said again is what was said, also when the other side has asked since.
+fn the_answer_to_an_update_is_lost(kind: Kind) {
+    let mut w = run(
+        kind,
+        &["bob"],
+        &after(&[
+            (100, "alice UPDATE other", &["bob UPDATE +a=sendonly"]),
+            (110, "bob 200 UPDATE sdp", &["alice 200 +CSeq: 2 UPDATE +ANSWER"]),
+            (200, "bob UPDATE other", &["alice UPDATE +a=sendonly"]),
+            (
+                300,
+                "alice UPDATE other +again",
+                &["alice 200 +CSeq: 2 UPDATE +ANSWER -sendonly"],
+            ),
+            (400, "alice 491 UPDATE", &["bob 491"]),
+            (
+                600,
+                "alice UPDATE other +again",
+                &["alice 200 +CSeq: 2 UPDATE +ANSWER -sendonly"],
+            ),
+            (900, "alice BYE", &["alice 200", "bob BYE"]),
+            (910, "bob 200 BYE", &[]),
         ]),
     );
     w.b.nothing_left();

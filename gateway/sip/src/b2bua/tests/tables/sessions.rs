@@ -8,6 +8,7 @@ suite! {
     the_box_refreshes_by_update
     the_box_refreshes_by_reinvite
     an_hour_of_two_phones
+    a_refresh_whose_answer_is_lost
     a_session_too_short
     a_called_side_that_wants_longer
     a_refresh_that_is_not_understood
@@ -66,6 +67,26 @@ fn the_caller_refreshes(kind: Kind) {
     );
     w.b.seen.clear();
     assert_eq!(w.b.ends(), [End::Lost(Side::Caller)]);
+    w.b.nothing_left();
+}
+
+/// What is said again is what was said.
+fn a_refresh_whose_answer_is_lost(kind: Kind) {
+    let asks = "alice UPDATE +Supported: timer +Session-Expires: 180;refresher=uac";
+    let again = "alice UPDATE +again +Supported: timer +Session-Expires: 180;refresher=uac";
+    let says = "alice 200 +CSeq: 2 UPDATE +Session-Expires: 180;refresher=uac +Require: timer +Contact: ";
+    let mut w = run(
+        kind,
+        &["bob"],
+        &[
+            (0, "alice INVITE sdp", &["alice 100", "bob INVITE"]),
+            (10, "bob 200 sdp", &["bob ACK", "alice 200"]),
+            (20, "alice ACK", &[]),
+        ],
+    );
+    w.at(1_000, asks, &[says], &[]);
+    w.at(1_500, again, &[says], &[]);
+    w.b.calls.release(w.b.now, w.call.unwrap(), None);
     w.b.nothing_left();
 }
 

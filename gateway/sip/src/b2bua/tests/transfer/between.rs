@@ -11,6 +11,8 @@ suite! {
     a_key_while_somebody_leaves
     who_was_replaced_asks
     who_was_replaced_is_told_too_late
+    who_was_replaced_is_told_first
+    a_key_to_who_is_replaced
 }
 
 /// Alice and Bob talk; Carol, who has answered, is to take Bob's place, which Alice is asked for. Carol's call, and both INVITEs.
@@ -241,4 +243,57 @@ fn a_key_while_somebody_leaves(kind: Kind) {
         b.expect(ALICE, "200");
         end(b, call);
     }
+}
+
+/// Who was put in Bob's place leaves it before Bob has heard of it, who is not forgotten for that.
+fn who_was_replaced_is_told_first(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let (t, new, carol, invite) = asked(&mut b);
+    b.rx(ALICE, &answer(&invite, 200, "alice", AGAIN));
+    b.expect(ALICE, "ACK");
+    b.expect(CAROL, "ACK");
+    assert_eq!(
+        b.told(),
+        [Event::Joined {
+            call: t.key,
+            with: new
+        }]
+    );
+    b.calls.report(b.now, t.key, 200, true);
+    b.drain();
+    let notify = b.expect(BOB, "NOTIFY");
+    let refers = |b: &mut Bench, cseq| {
+        let text = from_callee(&carol, "carol", "REFER", cseq, "");
+        let Receive::Refer { leg, .. } = b.hand_in(CAROL, &text) else {
+            panic!("no REFER");
+        };
+        b.calls.depart(leg, None, true)
+    };
+    assert_eq!(refers(&mut b, 1), Err(491));
+    b.rx(BOB, &answer(&notify, 200, "", ""));
+    b.expect(BOB, "BYE");
+    assert_eq!(refers(&mut b, 2), Ok(t.key));
+    end(b, t.key);
+}
+
+/// Alice's key is still on its way to Carol when Dave is put in her place: whose answer it has, Alice hears.
+fn a_key_to_who_is_replaced(kind: Kind) {
+    let mut b = Bench::new(kind);
+    let (t, _, carol) = moved(&mut b);
+    b.told();
+    let text = from_callee(&carol, "carol", "REFER", 1, "");
+    let call = refer(&mut b, CAROL, &text, None, true);
+    notified(&mut b, CAROL, "100");
+    let (new, invite) = call_to(&mut b, DAVE);
+    let alice = Caller { cseq: 2, ..t.alice };
+    b.rx(ALICE, &alice.request("INFO", "key", ""));
+    let info = b.expect(CAROL, "INFO");
+    b.rx(DAVE, &answer(&invite, 200, "dave", CAROLS));
+    let leg = answered(&mut b, new);
+    b.calls.join(b.now, call, leg).unwrap();
+    b.drain();
+    taken(&mut b, ALICE, DAVE);
+    b.rx(CAROL, &answer(&info, 200, "", ""));
+    assert_eq!(b.expect(ALICE, "200").header("CSeq"), "2 INFO");
+    end(b, call);
 }
