@@ -20,7 +20,9 @@ calls = []
 
 
 def say(*words):
-    print("phone:", *words, flush=True)
+    # At once, and on a line of its own: the library writes what it logs to the same pipe, from its own threads.
+    line = " ".join(str(word) for word in ("\nphone:", *words))
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 class Call(pj.Call):
