@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::id::BoxId;
-use shared::sync::HubOrder;
+use shared::sync::{HubOrder, Topic, Up};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, info, warn};
 
 use crate::broker::{BrokerUrl, FromBroker, Link, Presence, connect};
 use crate::db::{Db, unix_ms};
 use crate::sync::{Engine, Outgoing, SyncError};
+
+/// Requests for pieces of firmware that wait for their turn; a box whose request is one more asks again, later each time.
+const FILE_GETS: usize = 256;
 
 /// What the fleet service is told from elsewhere in the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub struct Fleet {
     db: Db,
     engine: Arc<Engine<Db>>,
     link: Link,
+    /// Requests for pieces of firmware: there are thousands of them a box, and all else that boxes say goes before them.
+    file_gets: mpsc::Sender<(String, Vec<u8>)>,
     inbox: mpsc::Receiver<FromBroker>,
     presence: mpsc::UnboundedReceiver<Presence>,
     /// The connection that each box has, so that the end of an older one is not taken for its end.
@@ -45,10 +51,13 @@ impl Fleet {
         let keys = db.keys()?;
         let engine = Arc::new(Engine::new(db.clone(), keys.signing().clone(), keys.epoch()));
         let (link, inbox) = connect(broker, &broker.user);
+        let (file_gets, waiting) = mpsc::channel(FILE_GETS);
+        tokio::spawn(answer_file_gets(engine.clone(), link.clone(), waiting));
         Ok(Self {
             db,
             engine,
             link,
+            file_gets,
             inbox,
             presence,
             connections: HashMap::new(),
@@ -107,6 +116,13 @@ impl Fleet {
                     self.gone(id).await;
                 }
             }
+            FromBroker::Message { topic, payload }
+                if matches!(Topic::parse(&topic), Some(Topic::Up(_, Up::FileGet))) =>
+            {
+                if let Err(TrySendError::Full((topic, _))) = self.file_gets.try_send((topic, payload)) {
+                    debug!(topic, "no room for another request; the box asks again");
+                }
+            }
             FromBroker::Message { topic, payload } => {
                 let answer = self.engine.message(unix_ms(), &topic, &payload).await;
                 self.publish(&topic, answer);
@@ -159,23 +175,72 @@ impl Fleet {
         cause: &str,
         answer: Result<Vec<Outgoing>, SyncError<E>>,
     ) {
-        match answer {
-            Ok(messages) => {
-                for message in messages {
-                    let topic = message.topic.name();
-                    debug!(
-                        topic = topic.as_str(),
-                        bytes = message.payload.len(),
-                        cause,
-                        "to box"
-                    );
-                    if !self.link.publish(&topic, message.payload) {
-                        warn!(topic = topic.as_str(), "no room to publish; the box asks again");
-                    }
+        publish(&self.link, cause, answer);
+    }
+}
+
+/// Runs until the fleet service ends.
+async fn answer_file_gets(
+    engine: Arc<Engine<Db>>,
+    link: Link,
+    mut waiting: mpsc::Receiver<(String, Vec<u8>)>,
+) {
+    while let Some((topic, payload)) = waiting.recv().await {
+        let answer = engine.message(unix_ms(), &topic, &payload).await;
+        publish(&link, &topic, answer);
+    }
+}
+
+fn publish<E: std::fmt::Debug + std::fmt::Display>(
+    link: &Link,
+    cause: &str,
+    answer: Result<Vec<Outgoing>, SyncError<E>>,
+) {
+    match answer {
+        Ok(messages) => {
+            for message in messages {
+                let topic = message.topic.name();
+                debug!(
+                    topic = topic.as_str(),
+                    bytes = message.payload.len(),
+                    cause,
+                    "to box"
+                );
+                if !link.publish(&topic, message.payload) {
+                    warn!(topic = topic.as_str(), "no room to publish; the box asks again");
                 }
             }
-            // Not answered: the box repeats what it needs.
-            Err(error) => warn!(cause, %error, "message not handled"),
         }
+        // Not answered: the box repeats what it needs.
+        Err(error) => warn!(cause, %error, "message not handled"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_firmware() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(dir.path()).await.unwrap();
+        let nowhere = "mqtt://127.0.0.1:9".parse().unwrap();
+        let (_broker, presence) = mpsc::unbounded_channel();
+        let mut fleet = Fleet::new(db, &nowhere, presence).unwrap();
+        // As it is while pieces are asked for faster than the database gives them.
+        let (file_gets, mut waiting) = mpsc::channel(2);
+        fleet.file_gets = file_gets;
+        let id: BoxId = "aaaaaaaaaaaaa".parse().unwrap();
+        for payload in 0..4 {
+            let topic = Topic::Up(id, Up::FileGet).name().to_string();
+            let payload = vec![payload];
+            let heard = fleet.broker(FromBroker::Message { topic, payload });
+            tokio::time::timeout(Duration::from_secs(60), heard)
+                .await
+                .unwrap();
+        }
+        let kept = [waiting.try_recv(), waiting.try_recv()].map(|kept| kept.unwrap().1);
+        assert_eq!(kept, [[0], [1]]);
+        waiting.try_recv().unwrap_err();
     }
 }

@@ -234,10 +234,33 @@ async fn a_site_wants_what_its_box_can_keep() {
     ));
 }
 
-/// Asks for a part of a file; nothing if the next answer is that to the `hello` behind it.
-async fn ask(script: &mut ScriptedBox, hash: [u8; 32], offset: u32) -> Option<Vec<u8>> {
+/// The HT802 of a site shall run this.
+async fn give(db: &Db, site: SiteId, bytes: &[u8]) {
+    let model = PhoneModel::Ht802;
+    db.add_firmware(model, "1.0.61", "ht802fw.bin", bytes)
+        .await
+        .unwrap();
+    db.set_firmware(site, model, Some("1.0.61")).await.unwrap();
+}
+
+/// A box and the file that its site wants.
+type Asker<'a> = (&'a mut ScriptedBox, [u8; 32]);
+
+/// Asks for a part of a file; nothing if `witness`, who asks behind it, is answered first.
+async fn ask((script, hash): Asker<'_>, offset: u32, (witness, theirs): Asker<'_>) -> Option<Vec<u8>> {
     let len = MAX_CHUNK as u16;
     script.say(Up::FileGet, &FileGet { hash, offset, len }).await;
+    // It is heard of before the witness asks.
+    script.hello(0, [0; 32]).await;
+    script.app_ack().await;
+    let get = FileGet {
+        hash: theirs,
+        offset: 0,
+        len,
+    };
+    witness.say(Up::FileGet, &get).await;
+    witness.next(Down::FileChunk).await;
+    // What was on its way is here.
     script.hello(0, [0; 32]).await;
     script.app_ack().await;
     let message = script.got(Down::FileChunk)?;
@@ -253,6 +276,9 @@ async fn a_box_fetches_what_its_site_wants_and_tells_that_it_has_it() {
     let running = world.serve(None).await;
     let broker = running.mqtt.unwrap();
     let (_, other) = world::office(db, 100).await;
+    let bytes = noise(1_000, 9);
+    give(db, SiteId(2), &bytes).await;
+    let theirs = sha256(&bytes);
     let id = world.factory.box_id.to_string();
     let mut script = ScriptedBox::connect(broker, &world.factory).await;
     let mut stranger = ScriptedBox::connect(broker, &other).await;
@@ -274,7 +300,8 @@ async fn a_box_fetches_what_its_site_wants_and_tells_that_it_has_it() {
     ];
     let (done, text) = program(db, &add).await;
     assert!(done, "{text}");
-    assert_eq!(ask(&mut script, hash, 0).await, None, "its site does not want it");
+    let mine = ask((&mut script, hash), 0, (&mut stranger, theirs)).await;
+    assert_eq!(mine, None, "its site does not want it");
 
     // The order is offered at once, as a configuration is.
     let set = ["phone", "firmware", "set", "1", "gxp1628", "1.0.7.64"];
@@ -313,15 +340,16 @@ async fn a_box_fetches_what_its_site_wants_and_tells_that_it_has_it() {
         fetched.extend_from_slice(chunk.data);
     }
     assert_eq!(sha256(&fetched), hash);
-    let piece = ask(&mut script, hash, 77).await;
+    let piece = ask((&mut script, hash), 77, (&mut stranger, theirs)).await;
     assert!(piece.as_deref() == bytes.get(77..77 + MAX_CHUNK));
+    let behind = ask((&mut script, hash), 150_000, (&mut stranger, theirs)).await;
+    assert_eq!(behind, None, "nothing is behind the end");
     assert_eq!(
-        ask(&mut script, hash, 150_000).await,
-        None,
-        "nothing is behind the end"
+        ask((&mut script, [1; 32]), 0, (&mut stranger, theirs)).await,
+        None
     );
-    assert_eq!(ask(&mut script, [1; 32], 0).await, None);
-    assert_eq!(ask(&mut stranger, hash, 0).await, None, "another site's box");
+    let other = ask((&mut stranger, hash), 0, (&mut script, hash)).await;
+    assert_eq!(other, None, "another site's box");
     // In the name of another box nothing is asked.
     let topic = Topic::Up(world.factory.box_id, Up::FileGet).name();
     let mut buf = [0; 64];
@@ -333,7 +361,10 @@ async fn a_box_fetches_what_its_site_wants_and_tells_that_it_has_it() {
     stranger.publish(&topic, get.encode(&mut buf).unwrap()).await;
     stranger.hello(0, [0; 32]).await;
     stranger.app_ack().await;
-    assert_eq!(ask(&mut script, [1; 32], 0).await, None);
+    assert_eq!(
+        ask((&mut script, [1; 32]), 0, (&mut stranger, theirs)).await,
+        None
+    );
     assert_eq!(stranger.strangers(), [""; 0]);
 
     // What it tells.

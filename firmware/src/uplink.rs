@@ -92,6 +92,8 @@ pub async fn run(
         stack.wait_config_up().await;
         let mut socket = TcpSocket::new(stack, &mut *rx, &mut *tx);
         socket.set_timeout(Some(Duration::from_secs(20)));
+        // An acknowledgement and what follows it are small: the second would wait until the broker's delayed ACK.
+        socket.set_nagle_enabled(false);
         let opened = with_timeout(PATIENCE, async {
             let to = resolver.find(&factory.cloud_host).await?;
             socket.connect((to, factory.mqtt_port)).await.ok()

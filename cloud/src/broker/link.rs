@@ -82,7 +82,10 @@ impl Link {
 /// Starts the client; it connects, subscribes to `b/#` and connects again after every loss, for ever.
 pub fn connect(broker: &BrokerUrl, client_id: &str) -> (Link, mpsc::Receiver<FromBroker>) {
     let mut options = MqttOptions::new(client_id, &broker.host, broker.port);
+    let mut network = options.network_options();
+    network.set_tcp_nodelay(true);
     options
+        .set_network_options(network)
         .set_credentials(&broker.user, &broker.password)
         .set_keep_alive(Duration::from_secs(20))
         .set_clean_start(true)
