@@ -428,8 +428,9 @@ impl Nlp {
 
     fn process(&mut self, far_power: f32, output: &mut [f32; BLOCK]) {
         let left = power(output);
-        // Falls at once, rises 3 dB in 1.7 s.
-        self.floor = (self.floor * 1.002).clamp(1.0, larger(left, 1.0));
+        // Falls at once, rises 3 dB in 1.7 s. A clamp of `f32` could panic, and would print what it got: 10 KB of image.
+        let (risen, most) = (self.floor * 1.002, larger(left, 1.0));
+        self.floor = if risen < most { risen } else { most };
         let far = far_power > FAR_ACTIVE;
         if far {
             let ratio = left / far_power;
