@@ -8,6 +8,7 @@ mod analog_hook;
 mod analog_line;
 mod announcements;
 mod bad_input;
+mod claim;
 mod emergency;
 mod firmware;
 mod hub;
