@@ -6,6 +6,7 @@ mod office;
 mod analog;
 mod analog_hook;
 mod analog_line;
+mod analog_park;
 mod announcements;
 mod bad_input;
 mod claim;
