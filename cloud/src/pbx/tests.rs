@@ -6,6 +6,7 @@ mod faults;
 mod incoming;
 mod media;
 mod outgoing;
+mod peers;
 mod phones;
 mod random;
 mod routes;
@@ -14,6 +15,7 @@ mod trunks;
 
 use bench::*;
 use desk::*;
+use peers::*;
 use shared::record::{Direction, FinalState};
 use shared::route::{BlockRule, NumberRules, NumberState, Treatment};
 use shared::schedule::{Exception, Override, Schedule, State};
