@@ -1,7 +1,7 @@
 //! Session timers, each leg's own.
 
 use super::super::*;
-use super::{World, run};
+use super::{Row, World, run};
 
 suite! {
     the_caller_refreshes
@@ -17,6 +17,7 @@ suite! {
     a_caller_that_knows_nothing_of_timers
     a_refresh_and_an_offer_cross
     a_refused_offer_asks_for_another_session
+    an_offer_to_who_wants_longer
 }
 
 const TIMER: &str = "alice INVITE sdp +Supported: timer +Session-Expires: 180";
@@ -285,8 +286,8 @@ fn a_called_side_that_wants_longer(kind: Kind) {
     assert!(matches!(
         w.b.told()[..],
         [
-            Event::Failed { status: 422, .. },
-            Event::Exhausted { status: 422, .. }
+            Event::Failed { status: 500, .. },
+            Event::Exhausted { status: 500, .. }
         ]
     ));
 }
@@ -500,4 +501,69 @@ fn a_refused_offer_asks_for_another_session(kind: Kind) {
         w.b.calls.release(w.b.now, w.call.unwrap(), None);
         w.b.nothing_left();
     }
+}
+
+/// Bob's session is refreshed by the box, with a re-INVITE.
+const REFRESHED: [Row; 4] = [
+    (0, "alice INVITE sdp", &["alice 100", "bob INVITE +OFFER"]),
+    (
+        10,
+        "bob 200 sdp +Session-Expires: 180;refresher=uac",
+        &["bob ACK", "alice 200"],
+    ),
+    (20, "alice ACK", &[]),
+    (90_010, "", &["bob INVITE +OFFER"]),
+];
+
+/// He is offered it again as he wants. Who wants longer and longer says nothing by it to her, whose session is another one: a 422
+/// to her would have to say what is wanted of her (RFC 4028 §6).
+fn an_offer_to_who_wants_longer(kind: Kind) {
+    let talking = |features| {
+        let mut w = run(kind, &["bob"], &REFRESHED[..1]);
+        w.at(10, features, &["bob ACK", "alice 200"], &[]);
+        w.at(20, "alice ACK", &[], &[]);
+        w
+    };
+    let end = |mut w: World| {
+        w.b.calls.release(w.b.now, w.call.unwrap(), None);
+        w.b.nothing_left();
+    };
+    let mut w = talking("bob 200 sdp +Session-Expires: 180;refresher=uac");
+    let rows: [Row; 4] = [
+        (
+            1_000,
+            "alice INVITE other",
+            &["bob INVITE +sendonly +Session-Expires: 180"],
+        ),
+        (
+            1_010,
+            "bob 422 +Min-SE: 240",
+            &[
+                "bob ACK",
+                "bob INVITE +sendonly +Session-Expires: 240 +Min-SE: 240",
+            ],
+        ),
+        (1_020, "bob 422 +Min-SE: 240", &["bob ACK", "alice 500"]),
+        (1_030, "alice ACK", &[]),
+    ];
+    rows.iter()
+        .for_each(|(at, input, outputs)| w.at(*at, input, outputs, &[]));
+    end(w);
+    let mut w = talking("bob 200 sdp +Session-Expires: 180;refresher=uac +Allow: UPDATE");
+    let rows: [Row; 3] = [
+        (
+            1_000,
+            "alice UPDATE other",
+            &["bob UPDATE +sendonly +Session-Expires: 180"],
+        ),
+        (
+            1_010,
+            "bob 422 UPDATE +Min-SE: 240",
+            &["bob UPDATE +sendonly +Session-Expires: 240 +Min-SE: 240"],
+        ),
+        (1_020, "bob 422 UPDATE +Min-SE: 240", &["alice 500"]),
+    ];
+    rows.iter()
+        .for_each(|(at, input, outputs)| w.at(*at, input, outputs, &[]));
+    end(w);
 }
