@@ -173,7 +173,7 @@ impl<M> Calls<'_, M> {
         }
     }
 
-    /// A leg has taken an offer that nobody stands by any more.
+    /// A leg has not what is kept for it: it has taken an offer that nobody stands by any more, or the other side has something new.
     pub(super) fn goes_astray(&mut self, now: Instant, key: Key) {
         self.legs.time(key, |leg| {
             if leg.state == State::Up {
@@ -183,7 +183,7 @@ impl<M> Calls<'_, M> {
         });
     }
 
-    /// Offers a leg what it had before, if it is astray. False: it is not.
+    /// Offers a leg what is kept for it, if it is astray. False: it is not.
     pub(super) fn call_back(&mut self, now: Instant, key: Key) -> bool {
         if self.legs.get(key).is_none_or(|leg| leg.astray == 0) {
             return false;
@@ -224,7 +224,7 @@ impl<M> Calls<'_, M> {
             return self.on_updated(now, key, 200, Some(message), media);
         }
         if first && refreshing {
-            return self.on_refreshed(key, message, media);
+            return self.on_refreshed(now, key, message, media);
         }
         let Some(asker) = asker else {
             // Whoever offered this has gone, or goes another way.
@@ -252,14 +252,24 @@ impl<M> Calls<'_, M> {
     }
 
     /// The answer to a re-INVITE that was to refresh the session. Nothing changes for the other side, unless this one changes
-    /// something of its own accord.
-    fn on_refreshed<R: Media>(&mut self, key: Key, message: &Message<'_>, media: &mut R) {
+    /// something of its own accord: the other one is offered it. What comes of that is told with the next refresh only, or two
+    /// sides that never say the same twice would go on for ever.
+    fn on_refreshed<R: Media>(&mut self, now: Instant, key: Key, message: &Message<'_>, media: &mut R) {
         self.learn_target(key, message);
         let body = message.body();
         let Some(leg) = self.legs.get_mut(key) else { return };
-        leg.astray = 0;
-        if !body.is_empty() && core::mem::replace(&mut leg.sdp, fingerprint(body)) != fingerprint(body) {
-            let _ = self.relay_leg(media, key, Role::Answer, body);
+        let told = core::mem::take(&mut leg.astray) > 0;
+        if body.is_empty() {
+            return;
+        }
+        let before = core::mem::replace(&mut leg.sdp, fingerprint(body));
+        if before == fingerprint(body) || self.relay_leg(media, key, Role::Answer, body).is_err() {
+            return;
+        }
+        // 0: after an offer that was refused it has what it had.
+        let settled = |key: &Key| before != 0 && !told && self.is_quiet(*key) && !self.is_moving(*key);
+        if let Some(peer) = self.peer(key).filter(settled) {
+            self.goes_astray(now, peer);
         }
     }
 

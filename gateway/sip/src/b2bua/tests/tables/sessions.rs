@@ -17,6 +17,8 @@ suite! {
     a_caller_that_knows_nothing_of_timers
     a_refresh_and_an_offer_cross
     a_refused_offer_asks_for_another_session
+    a_refresh_whose_answer_brings_a_change
+    a_change_that_has_to_wait
     an_offer_to_who_wants_longer
 }
 
@@ -514,6 +516,51 @@ const REFRESHED: [Row; 4] = [
     (20, "alice ACK", &[]),
     (90_010, "", &["bob INVITE +OFFER"]),
 ];
+const CHANGED: &str = "bob 200 other +Session-Expires: 180;refresher=uac";
+
+/// The other side is offered it. What that one says to it goes no further, or the two would never come to an end.
+fn a_refresh_whose_answer_brings_a_change(kind: Kind) {
+    let mut w = run(kind, &["bob"], &REFRESHED);
+    w.at(
+        90_020,
+        CHANGED,
+        &[
+            "bob ACK -application/sdp",
+            "alice INVITE +ANSWERa=sendonly +CSeq: 1 INVITE",
+        ],
+        &[],
+    );
+    w.at(90_030, "alice 200 other", &["alice ACK -application/sdp"], &[]);
+    // He has it with his next refresh, and there is nothing new for her.
+    w.at(180_020, "", &["bob INVITE +OFFERa=sendonly"], &[]);
+    w.at(180_030, CHANGED, &["bob ACK"], &[]);
+    w.at(180_040, "alice BYE", &["alice 200", "bob BYE"], &[]);
+    w.at(180_050, "bob 200 BYE", &[], &[]);
+    w.b.nothing_left();
+}
+
+/// She is about to change something herself: afterwards. Or she does not want it, and once is enough.
+fn a_change_that_has_to_wait(kind: Kind) {
+    for status in [491, 488] {
+        let mut w = run(kind, &["bob"], &REFRESHED);
+        w.at(90_020, CHANGED, &["bob ACK", "alice INVITE +sendonly"], &[]);
+        let refused = ["alice 491", "alice 488"][usize::from(status == 488)];
+        w.at(90_030, refused, &["alice ACK"], &[]);
+        if status == 491 {
+            while w.b.seen.is_empty() {
+                w.b.wait(10);
+            }
+            let again = w.b.expect(ALICE, "INVITE");
+            assert_eq!(again.body(), format!("{ANSWER}a=sendonly\r\n"));
+            w.b.rx(ALICE, &answer(&again, 200, "alice", OFFER));
+            w.b.expect(ALICE, "ACK");
+        }
+        w.b.wait(60_000);
+        w.b.quiet();
+        w.b.calls.release(w.b.now, w.call.unwrap(), None);
+        w.b.nothing_left();
+    }
+}
 
 /// He is offered it again as he wants. Who wants longer and longer says nothing by it to her, whose session is another one: a 422
 /// to her would have to say what is wanted of her (RFC 4028 §6).
