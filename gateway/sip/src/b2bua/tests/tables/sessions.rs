@@ -18,6 +18,7 @@ suite! {
     a_refresh_and_an_offer_cross
     a_refused_offer_asks_for_another_session
     a_refresh_whose_answer_brings_a_change
+    changes_without_end
     a_change_that_has_to_wait
     an_offer_to_who_wants_longer
 }
@@ -518,7 +519,7 @@ const REFRESHED: [Row; 4] = [
 ];
 const CHANGED: &str = "bob 200 other +Session-Expires: 180;refresher=uac";
 
-/// The other side is offered it. What that one says to it goes no further, or the two would never come to an end.
+/// The other side is offered it, and he what she changes in turn.
 fn a_refresh_whose_answer_brings_a_change(kind: Kind) {
     let mut w = run(kind, &["bob"], &REFRESHED);
     w.at(
@@ -530,12 +531,39 @@ fn a_refresh_whose_answer_brings_a_change(kind: Kind) {
         ],
         &[],
     );
-    w.at(90_030, "alice 200 other", &["alice ACK -application/sdp"], &[]);
-    // He has it with his next refresh, and there is nothing new for her.
-    w.at(180_020, "", &["bob INVITE +OFFERa=sendonly"], &[]);
-    w.at(180_030, CHANGED, &["bob ACK"], &[]);
-    w.at(180_040, "alice BYE", &["alice 200", "bob BYE"], &[]);
-    w.at(180_050, "bob 200 BYE", &[], &[]);
+    w.at(
+        90_030,
+        "alice 200 other",
+        &["alice ACK -application/sdp", "bob INVITE +OFFERa=sendonly"],
+        &[],
+    );
+    w.at(90_040, CHANGED, &["bob ACK"], &[]);
+    w.at(180_040, "", &["bob INVITE +OFFERa=sendonly"], &[]);
+    w.at(180_050, CHANGED, &["bob ACK"], &[]);
+    w.at(180_060, "alice BYE", &["alice 200", "bob BYE"], &[]);
+    w.at(180_070, "bob 200 BYE", &[], &[]);
+    w.b.nothing_left();
+}
+
+/// Two who never say the same twice: there is an end to it, until the next refresh.
+fn changes_without_end(kind: Kind) {
+    let mut w = run(kind, &["bob"], &REFRESHED[..3]);
+    let session = "Session-Expires: 180;refresher=uac\r\n";
+    w.b.wait(90_000);
+    let mut said = Vec::new();
+    while let Some(asked) = w.b.seen.pop_front() {
+        let new = format!("{ANSWER}a=label:{}\r\n", said.len());
+        let text = answer(&asked, 200, "bob", &new);
+        let text = text.replacen("Content-Length", &format!("{session}Content-Length"), 1);
+        w.b.rx(asked.flow, &text);
+        w.b.expect(asked.flow, "ACK");
+        said.push(super::name_of(asked.flow));
+        assert!(said.len() < 20, "{said:?}");
+    }
+    assert_eq!(said, ["bob", "alice", "bob", "alice", "bob", "alice"]);
+    w.b.wait(30_000);
+    w.b.quiet();
+    w.b.calls.release(w.b.now, w.call.unwrap(), None);
     w.b.nothing_left();
 }
 
