@@ -130,7 +130,10 @@ impl Gateway<'_> {
         let parked = self.parked(slot).ok_or(No(404, Some(UNALLOCATED)))?;
         let (of, _) = self.calls.linked(parked).ok_or(No(486, None))?;
         self.stop_recall(now, of);
-        self.depart_from_slot(parked)?;
+        if self.made_for(of).is_some() {
+            return Err(No(486, None));
+        }
+        self.depart_from_slot(of)?;
         let mut meta = self.meta(now, Kind::Inside, start, Some(phone));
         self.goes_on_from(of, &mut meta, Side::Caller);
         (meta.picks, meta.transfer) = (true, Some(of));
@@ -142,8 +145,9 @@ impl Gateway<'_> {
         opened.map(|_| ())
     }
 
-    /// Who is parked may leave its slot.
-    fn depart_from_slot(&mut self, parked: Key) -> Result<(), No> {
+    /// Who is parked leaves its slot, unless something is under way there.
+    pub(super) fn depart_from_slot(&mut self, of: Key) -> Result<(), No> {
+        let (parked, _) = self.calls.linked(of).ok_or(No(486, None))?;
         let leg = self.calls.leg(parked, Side::Callee).ok_or(No(486, None))?;
         let departs = self.calls.depart(leg, None, false);
         departs.map(|_| ()).map_err(|_| No(486, None))
@@ -156,14 +160,14 @@ impl Gateway<'_> {
         }
     }
 
-    /// It is forgotten. False: it is no call to a slot, or not parked yet.
+    /// It is forgotten, and waits on in its slot until somebody answers. False: it is no call to a slot, or not parked yet.
     pub(super) fn on_forgotten(&mut self, now: Instant, call: Key) -> bool {
         let parked = self.calls.meta(call).and_then(|meta| meta.parked);
         let (Some(parked), Some((of, _))) = (parked, self.calls.linked(call)) else {
             return false;
         };
         self.is_parked(now, call);
-        if self.depart_from_slot(call).is_err() {
+        if self.made_for(of).is_some() {
             // It rings already, or somebody is taking the call.
             return true;
         }
@@ -174,9 +178,8 @@ impl Gateway<'_> {
         if let Some(parked) = self.calls.meta_mut(call).and_then(|meta| meta.parked.as_mut()) {
             parked.again = true;
         }
-        match self.recall(now, of, to.unwrap_or(To::Extension(parked.by))) {
-            Ok(recall) => self.calls.set_deadline(recall, Some(now + RINGS)),
-            Err(No(status, _)) => self.transfer_failed(now, of, status),
+        if let Ok(recall) = self.recall(now, of, to.unwrap_or(To::Extension(parked.by))) {
+            self.calls.set_deadline(recall, Some(now + RINGS));
         }
         true
     }

@@ -153,9 +153,17 @@ impl Gateway<'_> {
         Ok(())
     }
 
+    /// The leg that stays in a call, or that of who is parked.
+    fn staying(&self, call: Key) -> Option<Key> {
+        self.calls.staying(call).or_else(|| {
+            let (_, side) = self.calls.linked(call)?;
+            self.calls.leg(call, side)
+        })
+    }
+
     /// Who stays in a call, as others are shown it.
     fn staying_party(&self, call: Key) -> Party {
-        let staying = self.calls.staying(call);
+        let staying = self.staying(call);
         let mut party = Party::new();
         if let Some(id) = staying.and_then(|leg| self.site.id(self.terminal_of(leg)?)) {
             // An extension is shorter.
@@ -189,7 +197,13 @@ impl Gateway<'_> {
         let Some(new) = self.calls.leg(call, Side::Callee) else {
             return;
         };
-        match self.calls.join(now, of, new) {
+        let ready =
+            self.calls.staying(of).is_some() || !self.waits_in_slot(of) || self.depart_from_slot(of).is_ok();
+        let joined = match ready {
+            true => self.calls.join(now, of, new),
+            false => Err(Refusal::Media),
+        };
+        match joined {
             Ok(()) => {}
             Err(Refusal::Media) if now.as_millis().saturating_sub(answered.mono) < AGAIN_MS => {
                 self.calls.set_deadline(call, Some(now + AGAIN));
@@ -288,7 +302,7 @@ impl Gateway<'_> {
         let shown = address(self.label(from), from, realm);
         let called = address("", &dialled, realm);
         if self.present(now, call, &shown, &called, "") {
-            let waits = self.calls.staying(of).and_then(|leg| self.terminal_of(leg));
+            let waits = self.staying(of).and_then(|leg| self.terminal_of(leg));
             self.ring(
                 now,
                 call,

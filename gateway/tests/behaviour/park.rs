@@ -374,12 +374,9 @@ fn what_cannot_be_parked() {
     o.nothing_left();
 }
 
-/// Who is parked holds and comes back: the slot is a phone like any other.
-#[test]
-fn who_is_parked_may_hold() {
-    let mut o = Office::with_phones(3);
-    let (mut stays, mut leaves) = talking(&mut o, 0, 1, "c1");
-    parks(&mut o, &mut leaves, &stays, SLOT_1, 0);
+/// Who is parked, phone 0, holds and comes back.
+#[track_caller]
+fn holds_and_comes_back(o: &mut Office, stays: &mut Dialog) {
     let sdp = offer("192.168.1.10", 4_000);
     let played = MediaOutput::Hold {
         player: 0,
@@ -400,12 +397,21 @@ fn who_is_parked_may_hold() {
         o.rx(stays.peer, &text);
         let ok = o.expect(stays.peer, "200");
         assert!(ok.body().contains(direction), "{}", ok.text);
-        o.send(&stays, "ACK", &format!("hold-ack{at}"));
+        o.send(stays, "ACK", &format!("hold-ack{at}"));
         assert_eq!(o.media.pop_front(), Some(output));
         // The ACK says the same again.
         o.media.clear();
     }
     o.quiet();
+}
+
+/// The slot is a phone like any other.
+#[test]
+fn who_is_parked_may_hold() {
+    let mut o = Office::with_phones(3);
+    let (mut stays, mut leaves) = talking(&mut o, 0, 1, "c1");
+    parks(&mut o, &mut leaves, &stays, SLOT_1, 0);
+    holds_and_comes_back(&mut o, &mut stays);
     let mut taker = takes(&mut o, 2, "**01", &stays, "p1");
     o.hang_up(&mut taker, &stays);
     o.nothing_left();
@@ -493,6 +499,35 @@ fn forgotten() {
         records.iter().all(|record| record.session == session),
         "{records:#?}"
     );
+    o.nothing_left();
+}
+
+/// It stays in its slot until somebody answers, and what it begins there is brought to its end first.
+#[test]
+fn forgotten_and_holding() {
+    let mut o = Office::with_phones(2);
+    let (mut stays, mut leaves) = talking(&mut o, 0, 1, "c1");
+    parks(&mut o, &mut leaves, &stays, SLOT_1, 0);
+    wait_awake(&mut o, 120);
+    let invite = o.expect(phone(1).address, "INVITE");
+    o.answer(&invite, 180);
+    holds_and_comes_back(&mut o, &mut stays);
+    stays.cseq += 1;
+    let text = stays.request("INVITE", "again", "", &offer("192.168.1.10", 4_002));
+    o.rx(stays.peer, &text);
+    o.expect(stays.peer, "200");
+    let mut new = answers(&mut o, &invite);
+    o.wait(100);
+    o.quiet();
+    o.send(&stays, "ACK", "again-ack");
+    o.media.clear();
+    o.wait(200);
+    let invite = o.expect(stays.peer, "INVITE");
+    o.answer(&invite, 200);
+    o.expect(stays.peer, "ACK");
+    o.expect(new.peer, "ACK");
+    stopped(&mut o, 0);
+    o.hang_up(&mut new, &stays);
     o.nothing_left();
 }
 

@@ -43,6 +43,7 @@ impl<M> Calls<'_, M> {
                 if status == 422 && waits && self.invite_longer(now, key, message) {
                     return;
                 }
+                let status = session::told(status);
                 let cause = message
                     .reasons()
                     .find(|reason| reason.protocol.eq_ignore_ascii_case(b"Q.850"))
@@ -69,6 +70,7 @@ impl<M> Calls<'_, M> {
                 if status == 422 && self.invite_longer(now, key, message) {
                     return;
                 }
+                let status = session::told(status);
                 if let Some(leg) = self.legs.get_mut(key) {
                     leg.inviting = false;
                 }
@@ -296,11 +298,15 @@ impl<M> Calls<'_, M> {
                 }
             }
             Asking::Refresh => self.on_refresh_refused(now, key, status, message, true),
+            Asking::Update
+                if status == 422
+                    && leg.session.raise(message)
+                    && self.ask(now, key, Asking::Update, Priority::Reserved) => {}
             Asking::Update => {
                 if status < 300 {
                     self.agree(now, key, message);
                 }
-                self.on_updated(now, key, status, Some(message), media);
+                self.on_updated(now, key, session::told(status), Some(message), media);
             }
             Asking::Info => self.passed(now, key, status),
             Asking::Prack | Asking::Notify | Asking::Probe => {}

@@ -399,7 +399,7 @@ pub struct Leg {
     pub(super) delayed_cseq: u32,
     /// Our last INVITE was to refresh the session.
     pub(super) refreshing: bool,
-    /// It has taken an offer that nobody stands by any more: how often it may still be offered what it had before.
+    /// It has not what is kept for it: how often it may still be offered that.
     pub(super) astray: u8,
     pub(super) invite_cseq: u32,
     pub(super) asking: Option<(TxId, Asking)>,

@@ -4,7 +4,7 @@ use super::call::TARGET;
 use super::*;
 
 /// A leg is offered so often what it had: it may be about to change something itself.
-const OFFERS: u8 = 5;
+pub(super) const OFFERS: u8 = 5;
 
 impl<M> Calls<'_, M> {
     pub(super) fn on_reinvite<R: Media>(
@@ -136,7 +136,7 @@ impl<M> Calls<'_, M> {
         from: Key,
         to: Key,
         sdp: &[u8],
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let (from, to) = self.place(from).zip(self.place(to)).ok_or(Refusal::Gone)?;
         self.set_aside(to);
         let relayed = self.relay_to(media, from, to, Role::Offer, sdp);
@@ -173,17 +173,17 @@ impl<M> Calls<'_, M> {
         }
     }
 
-    /// A leg has taken an offer that nobody stands by any more.
-    pub(super) fn goes_astray(&mut self, now: Instant, key: Key) {
+    /// A leg has not what is kept for it: it has taken an offer that nobody stands by any more, or the other side has something new.
+    pub(super) fn goes_astray(&mut self, now: Instant, key: Key, offers: u8) {
         self.legs.time(key, |leg| {
             if leg.state == State::Up {
-                leg.astray = OFFERS;
+                leg.astray = offers;
                 leg.timer = now;
             }
         });
     }
 
-    /// Offers a leg what it had before, if it is astray. False: it is not.
+    /// Offers a leg what is kept for it, if it is astray. False: it is not.
     pub(super) fn call_back(&mut self, now: Instant, key: Key) -> bool {
         if self.legs.get(key).is_none_or(|leg| leg.astray == 0) {
             return false;
@@ -224,12 +224,12 @@ impl<M> Calls<'_, M> {
             return self.on_updated(now, key, 200, Some(message), media);
         }
         if first && refreshing {
-            return self.on_refreshed(key, message, media);
+            return self.on_refreshed(now, key, message, media);
         }
         let Some(asker) = asker else {
             // Whoever offered this has gone, or goes another way.
             if first && !delayed_offer {
-                self.goes_astray(now, key);
+                self.goes_astray(now, key, OFFERS);
             }
             return;
         };
@@ -252,14 +252,25 @@ impl<M> Calls<'_, M> {
     }
 
     /// The answer to a re-INVITE that was to refresh the session. Nothing changes for the other side, unless this one changes
-    /// something of its own accord.
-    fn on_refreshed<R: Media>(&mut self, key: Key, message: &Message<'_>, media: &mut R) {
+    /// something of its own accord: the other one is offered it, and so on, but for two sides that never say the same twice not
+    /// for ever.
+    fn on_refreshed<R: Media>(&mut self, now: Instant, key: Key, message: &Message<'_>, media: &mut R) {
         self.learn_target(key, message);
         let body = message.body();
         let Some(leg) = self.legs.get_mut(key) else { return };
-        leg.astray = 0;
-        if !body.is_empty() && core::mem::replace(&mut leg.sdp, fingerprint(body)) != fingerprint(body) {
-            let _ = self.relay_leg(media, key, Role::Answer, body);
+        let again = match core::mem::take(&mut leg.astray) {
+            0 => OFFERS,
+            left => left - 1,
+        };
+        if body.is_empty()
+            || core::mem::replace(&mut leg.sdp, fingerprint(body)) == fingerprint(body)
+            || self.relay_leg(media, key, Role::Answer, body) != Ok(true)
+        {
+            return;
+        }
+        let settled = |key: &Key| again > 0 && self.is_quiet(*key) && !self.is_moving(*key);
+        if let Some(peer) = self.peer(key).filter(settled) {
+            self.goes_astray(now, peer, again);
         }
     }
 

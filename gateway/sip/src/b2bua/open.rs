@@ -290,7 +290,7 @@ impl<M> Calls<'_, M> {
         from: Side,
         role: Role,
         sdp: &[u8],
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         self.relay_to(media, (key, from), (key, from.other()), role, sdp)
     }
 
@@ -301,13 +301,14 @@ impl<M> Calls<'_, M> {
         key: Key,
         role: Role,
         sdp: &[u8],
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let peer = self.peer(key).and_then(|peer| self.place(peer));
         let (from, to) = self.place(key).zip(peer).ok_or(Refusal::Gone)?;
         self.relay_to(media, from, to, role, sdp)
     }
 
-    /// From a side of a call to one of it or of another. An answer has to answer what its side was sent last (RFC 3264 §6).
+    /// From a side of a call to one of it or of another. An answer has to answer what its side was sent last (RFC 3264 §6). True: it
+    /// is not what was kept for the other side before.
     pub(super) fn relay_to<R: Media>(
         &mut self,
         media: &mut R,
@@ -315,7 +316,7 @@ impl<M> Calls<'_, M> {
         (to, towards): (Key, Side),
         role: Role,
         sdp: &[u8],
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         if sdp.len() > SDP_MAX {
             return Err(Refusal::TooLarge);
         }
@@ -326,8 +327,10 @@ impl<M> Calls<'_, M> {
         let out = self.paper.blank();
         let len = media.relay(call, from, role, sdp, out).ok_or(Refusal::Media)?;
         let seen = out.get(..len).ok_or(Refusal::Media)?;
-        let kept = self.texts.replace(to.sdp_mut(towards), [seen]);
-        kept.map_err(|_| Refusal::NoRoom)
+        let before = to.sdp_mut(towards);
+        let is_new = !self.texts.is(before, 0, seen);
+        let kept = self.texts.replace(before, [seen]);
+        kept.map(|()| is_new).map_err(|_| Refusal::NoRoom)
     }
 
     /// Is `sdp` an answer to what its side was sent last? One that cannot be read is for [`Media`] to judge.

@@ -65,6 +65,15 @@ pub(super) fn is_too_short(message: &Message<'_>) -> bool {
     message.supports("timer") && Said::by(message).is_some_and(|said| said.interval() < MIN_SE)
 }
 
+/// What one side is told when the other one says this: never a 422, which would have to say what is wanted of this one's own session
+/// (§6).
+pub(super) fn told(status: u16) -> u16 {
+    match status {
+        422 => 500,
+        status => status,
+    }
+}
+
 impl Session {
     pub const NONE: Self = Self {
         interval: 0,
@@ -109,7 +118,7 @@ impl Session {
     }
 
     /// A 422: the other side wants at least so much (§7.4). False: it has had that already.
-    fn raise(&mut self, message: &Message<'_>) -> bool {
+    pub fn raise(&mut self, message: &Message<'_>) -> bool {
         let min = message
             .number(Name::MinSe)
             .and_then(|min| u16::try_from(min).ok());

@@ -306,7 +306,7 @@ impl<M> Calls<'_, M> {
         if !taken || offers && !self.reinvite(now, other, false) {
             self.join_failed(now, stays, 488);
             if !offers {
-                self.goes_astray(now, key);
+                self.goes_astray(now, key, offer::OFFERS);
             }
             return;
         }

@@ -185,7 +185,7 @@ impl<M> Calls<'_, M> {
     ) {
         let Some(updater) = self.updater(key) else {
             if status < 300 && message.is_some() {
-                self.goes_astray(now, key);
+                self.goes_astray(now, key, offer::OFFERS);
             }
             return;
         };

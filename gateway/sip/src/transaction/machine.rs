@@ -39,7 +39,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// 64·T1: timers B, F, H, L, M, and D and J where the transport is not reliable.
+    /// 64·T1: timers B, F, H, J, L, M, and D where the transport is not reliable.
     pub fn patience(&self) -> Duration {
         self.timers.t1 * 64
     }

@@ -42,9 +42,9 @@ pub(super) fn step(state: State, event: Event, context: &Context) -> Option<Step
         (Trying, E::Start) => Step::wait(Trying, Act::PASS, Clock::In(context.patience())),
         (Trying | Proceeding | Completed, E::Repeated) => Step::to(state, Act::REPEAT),
         (Trying | Proceeding, E::Provisional) => Step::to(Proceeding, Act::SEND),
-        (Trying | Proceeding, E::Final) => {
-            Step::wait(Completed, Act::SEND, context.linger(context.patience()))
-        }
+        // Timer J, by any transport: an answer may be lost with its connection, and a client that comes back by another one
+        // repeats its request.
+        (Trying | Proceeding, E::Final) => Step::wait(Completed, Act::SEND, Clock::In(context.patience())),
         (Trying | Proceeding, E::Deadline) => Step::wait(Terminated, Act::TIMED_OUT, Clock::Stop),
         (Trying | Proceeding | Completed, E::TransportError) => {
             Step::wait(Terminated, Act::UNREACHABLE, Clock::Stop)

@@ -12,6 +12,7 @@ suite! {
     flow_moved
     flow_moved_late
     flow_moved_while_something_is_asked
+    flow_moved_and_an_answer_lost
     flow_moved_while_it_rings
     no_room_for_a_call
     no_room_for_a_branch
@@ -280,6 +281,47 @@ fn flow_moved_while_something_is_asked(kind: Kind) {
         let answered = b.seen.iter().find(|seen| seen.what() == "200").unwrap();
         assert_eq!(answered.flow, again);
         assert_eq!(answered.header("CSeq"), format!("1 {method}"));
+        b.calls.release(b.now, key, None);
+        b.nothing_left();
+    }
+}
+
+/// Who has not got its answer asks again on the next connection: it gets the same one, and nothing is passed on twice.
+fn flow_moved_and_an_answer_lost(kind: Kind) {
+    for (method, body) in [("INFO", ""), ("UPDATE", OFFER), ("UPDATE", "")] {
+        let mut b = Bench::new(kind);
+        let alice = Caller::new(ALICE, "c1");
+        let key = b.call(&alice, OFFER, &[TRUNK]);
+        let invite = b.expect(TRUNK, "INVITE");
+        b.rx(TRUNK, &answer(&invite, 200, "t", ANSWER));
+        let to_tag = b.seen.iter().find(|seen| seen.what() == "200").unwrap();
+        let to_tag = to_tag.tag("To").to_string();
+        b.rx(ALICE, &Caller { to_tag, ..alice }.request("ACK", "ack", ""));
+        b.seen.clear();
+        let asks = from_callee(&invite, "t", method, 1, body);
+        b.rx(TRUNK, &asks);
+        let passed = b.seen.iter().find(|seen| seen.flow == ALICE).cloned();
+        if let Some(asked) = passed {
+            b.rx(ALICE, &answer(&asked, 200, "", ANSWER));
+        }
+        b.seen.retain(|seen| seen.flow != ALICE);
+        let lost = b.expect(TRUNK, "200");
+        b.wait(5_000);
+        b.quiet();
+        let again = peer(50, 8);
+        b.calls.flow_closed(b.now, TRUNK);
+        b.calls.flow_moved(TRUNK, again);
+        b.drain();
+        b.expect(again, "OPTIONS");
+        b.rx(again, &asks);
+        let answered = b.expect(again, "200");
+        assert_eq!(answered.flow, again);
+        assert_eq!(
+            (answered.text, answered.at),
+            (lost.text, lost.at + 5_000),
+            "{method}"
+        );
+        b.quiet();
         b.calls.release(b.now, key, None);
         b.nothing_left();
     }

@@ -67,6 +67,8 @@ struct Story {
     slow: bool,
     /// They hang up and go elsewhere.
     restless: bool,
+    /// What they answer may be new each time, so that one may decline what the other one has said already.
+    fickle: bool,
     calm: bool,
     /// From here on nothing may be said any more without a reason.
     still: bool,
@@ -80,6 +82,7 @@ impl Story {
     fn new(kind: Kind, seed: u64) -> Self {
         let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let (tight, slow, restless) = (dice.one_in(4), dice.one_in(2), dice.one_in(2));
+        let fickle = dice.one_in(4);
         let room = match tight {
             true => (5 + dice.roll(6) as usize, 40 + dice.roll(24) as usize),
             false => (32, 200),
@@ -101,6 +104,7 @@ impl Story {
             tight,
             slow,
             restless,
+            fickle,
             calm: false,
             still: false,
             tally: Tally::default(),
@@ -112,7 +116,7 @@ impl Story {
     fn tell(&mut self) -> Result<(), String> {
         let rings = if self.slow { 50_000 } else { 3_000 };
         for phone in &mut self.phones {
-            (phone.mood, phone.patient) = (Mood::Wild(rings), self.slow);
+            (phone.mood, phone.patient, phone.fickle) = (Mood::Wild(rings), self.slow, self.fickle);
         }
         for _ in 0..30 {
             self.act();
@@ -408,8 +412,9 @@ impl Story {
             }
             let mut buffer = [0; SDP_MAX];
             let kept = self.b.calls.sdp(call, side, &mut buffer).unwrap_or_default();
-            if kept != has.as_bytes() && phone.mood != Mood::Busy {
-                let kept = String::from_utf8_lossy(kept);
+            let kept = String::from_utf8_lossy(kept);
+            let declined = self.fickle && phone.declined.iter().any(|offer| *offer == kept);
+            if kept != *has && !declined && phone.mood != Mood::Busy {
                 return Err(format!("{name}: it has\n{has}and what is kept is\n{kept}"));
             }
         }

@@ -435,6 +435,11 @@ fn the_new_side_hangs_up_and_the_answer_comes_all_the_same(kind: Kind) {
     assert_eq!(back.body(), ANSWER);
     b.rx(ALICE, &answer(&back, 200, "alice", AGAIN));
     b.expect(ALICE, "ACK");
+    // What she says now is new to him.
+    let told = b.expect(BOB, "INVITE");
+    assert_eq!(told.body(), AGAIN);
+    b.rx(BOB, &answer(&told, 200, "bob", ANSWER));
+    b.expect(BOB, "ACK");
     b.quiet();
     b.rx(BOB, &t.bob_sends("BYE", 2, ""));
     b.expect(BOB, "200");

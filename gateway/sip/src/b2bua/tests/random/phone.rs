@@ -61,6 +61,10 @@ pub struct Phone {
     updates: bool,
     timers: bool,
     session: Session,
+    /// What it answers may be new each time.
+    pub fickle: bool,
+    /// Offers that it has not taken.
+    pub declined: Vec<String>,
     /// Others may take so long that it gives up before it has its answer.
     pub patient: bool,
     /// Since the session began something was refused or lost, so that a refresh may be missing.
@@ -97,6 +101,8 @@ impl Phone {
             updates: dice.one_in(2),
             timers: !dice.one_in(3),
             session: Session::NONE,
+            fickle: false,
+            declined: Vec::new(),
             patient: false,
             excused: false,
             asks: None,
@@ -303,6 +309,9 @@ impl Phone {
             _ => 200,
         };
         self.excused |= matches!(method, "INVITE" | "UPDATE") && status != 200;
+        if status == 488 {
+            self.declined.push(seen.body().into());
+        }
         if self.state == State::Idle && method == "INVITE" {
             self.invite = Some(seen.clone());
         }
@@ -343,6 +352,9 @@ impl Phone {
                 }
                 (_, "") => {}
                 (_, offer) => {
+                    if self.fickle && matches!(self.mood, Mood::Wild(_)) && dice.one_in(3) {
+                        self.said = self.describe();
+                    }
                     self.take(offer);
                     body = self.said.clone();
                 }

@@ -1,7 +1,7 @@
 //! Session timers, each leg's own.
 
 use super::super::*;
-use super::{World, run};
+use super::{Row, World, run};
 
 suite! {
     the_caller_refreshes
@@ -17,6 +17,10 @@ suite! {
     a_caller_that_knows_nothing_of_timers
     a_refresh_and_an_offer_cross
     a_refused_offer_asks_for_another_session
+    a_refresh_whose_answer_brings_a_change
+    changes_without_end
+    a_change_that_has_to_wait
+    an_offer_to_who_wants_longer
 }
 
 const TIMER: &str = "alice INVITE sdp +Supported: timer +Session-Expires: 180";
@@ -285,8 +289,8 @@ fn a_called_side_that_wants_longer(kind: Kind) {
     assert!(matches!(
         w.b.told()[..],
         [
-            Event::Failed { status: 422, .. },
-            Event::Exhausted { status: 422, .. }
+            Event::Failed { status: 500, .. },
+            Event::Exhausted { status: 500, .. }
         ]
     ));
 }
@@ -500,4 +504,141 @@ fn a_refused_offer_asks_for_another_session(kind: Kind) {
         w.b.calls.release(w.b.now, w.call.unwrap(), None);
         w.b.nothing_left();
     }
+}
+
+/// Bob's session is refreshed by the box, with a re-INVITE.
+const REFRESHED: [Row; 4] = [
+    (0, "alice INVITE sdp", &["alice 100", "bob INVITE +OFFER"]),
+    (
+        10,
+        "bob 200 sdp +Session-Expires: 180;refresher=uac",
+        &["bob ACK", "alice 200"],
+    ),
+    (20, "alice ACK", &[]),
+    (90_010, "", &["bob INVITE +OFFER"]),
+];
+const CHANGED: &str = "bob 200 other +Session-Expires: 180;refresher=uac";
+
+/// The other side is offered it, and he what she changes in turn.
+fn a_refresh_whose_answer_brings_a_change(kind: Kind) {
+    let mut w = run(kind, &["bob"], &REFRESHED);
+    w.at(
+        90_020,
+        CHANGED,
+        &[
+            "bob ACK -application/sdp",
+            "alice INVITE +ANSWERa=sendonly +CSeq: 1 INVITE",
+        ],
+        &[],
+    );
+    w.at(
+        90_030,
+        "alice 200 other",
+        &["alice ACK -application/sdp", "bob INVITE +OFFERa=sendonly"],
+        &[],
+    );
+    w.at(90_040, CHANGED, &["bob ACK"], &[]);
+    w.at(180_040, "", &["bob INVITE +OFFERa=sendonly"], &[]);
+    w.at(180_050, CHANGED, &["bob ACK"], &[]);
+    w.at(180_060, "alice BYE", &["alice 200", "bob BYE"], &[]);
+    w.at(180_070, "bob 200 BYE", &[], &[]);
+    w.b.nothing_left();
+}
+
+/// Two who never say the same twice: there is an end to it, until the next refresh.
+fn changes_without_end(kind: Kind) {
+    let mut w = run(kind, &["bob"], &REFRESHED[..3]);
+    let session = "Session-Expires: 180;refresher=uac\r\n";
+    w.b.wait(90_000);
+    let mut said = Vec::new();
+    while let Some(asked) = w.b.seen.pop_front() {
+        let new = format!("{ANSWER}a=label:{}\r\n", said.len());
+        let text = answer(&asked, 200, "bob", &new);
+        let text = text.replacen("Content-Length", &format!("{session}Content-Length"), 1);
+        w.b.rx(asked.flow, &text);
+        w.b.expect(asked.flow, "ACK");
+        said.push(super::name_of(asked.flow));
+        assert!(said.len() < 20, "{said:?}");
+    }
+    assert_eq!(said, ["bob", "alice", "bob", "alice", "bob", "alice"]);
+    w.b.wait(30_000);
+    w.b.quiet();
+    w.b.calls.release(w.b.now, w.call.unwrap(), None);
+    w.b.nothing_left();
+}
+
+/// She is about to change something herself: afterwards. Or she does not want it, and once is enough.
+fn a_change_that_has_to_wait(kind: Kind) {
+    for status in [491, 488] {
+        let mut w = run(kind, &["bob"], &REFRESHED);
+        w.at(90_020, CHANGED, &["bob ACK", "alice INVITE +sendonly"], &[]);
+        let refused = ["alice 491", "alice 488"][usize::from(status == 488)];
+        w.at(90_030, refused, &["alice ACK"], &[]);
+        if status == 491 {
+            while w.b.seen.is_empty() {
+                w.b.wait(10);
+            }
+            let again = w.b.expect(ALICE, "INVITE");
+            assert_eq!(again.body(), format!("{ANSWER}a=sendonly\r\n"));
+            w.b.rx(ALICE, &answer(&again, 200, "alice", OFFER));
+            w.b.expect(ALICE, "ACK");
+        }
+        w.b.wait(60_000);
+        w.b.quiet();
+        w.b.calls.release(w.b.now, w.call.unwrap(), None);
+        w.b.nothing_left();
+    }
+}
+
+/// He is offered it again as he wants. Who wants longer and longer says nothing by it to her, whose session is another one: a 422
+/// to her would have to say what is wanted of her (RFC 4028 §6).
+fn an_offer_to_who_wants_longer(kind: Kind) {
+    let talking = |features| {
+        let mut w = run(kind, &["bob"], &REFRESHED[..1]);
+        w.at(10, features, &["bob ACK", "alice 200"], &[]);
+        w.at(20, "alice ACK", &[], &[]);
+        w
+    };
+    let end = |mut w: World| {
+        w.b.calls.release(w.b.now, w.call.unwrap(), None);
+        w.b.nothing_left();
+    };
+    let mut w = talking("bob 200 sdp +Session-Expires: 180;refresher=uac");
+    let rows: [Row; 4] = [
+        (
+            1_000,
+            "alice INVITE other",
+            &["bob INVITE +sendonly +Session-Expires: 180"],
+        ),
+        (
+            1_010,
+            "bob 422 +Min-SE: 240",
+            &[
+                "bob ACK",
+                "bob INVITE +sendonly +Session-Expires: 240 +Min-SE: 240",
+            ],
+        ),
+        (1_020, "bob 422 +Min-SE: 240", &["bob ACK", "alice 500"]),
+        (1_030, "alice ACK", &[]),
+    ];
+    rows.iter()
+        .for_each(|(at, input, outputs)| w.at(*at, input, outputs, &[]));
+    end(w);
+    let mut w = talking("bob 200 sdp +Session-Expires: 180;refresher=uac +Allow: UPDATE");
+    let rows: [Row; 3] = [
+        (
+            1_000,
+            "alice UPDATE other",
+            &["bob UPDATE +sendonly +Session-Expires: 180"],
+        ),
+        (
+            1_010,
+            "bob 422 UPDATE +Min-SE: 240",
+            &["bob UPDATE +sendonly +Session-Expires: 240 +Min-SE: 240"],
+        ),
+        (1_020, "bob 422 UPDATE +Min-SE: 240", &["alice 500"]),
+    ];
+    rows.iter()
+        .for_each(|(at, input, outputs)| w.at(*at, input, outputs, &[]));
+    end(w);
 }

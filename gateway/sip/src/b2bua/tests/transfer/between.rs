@@ -205,6 +205,11 @@ fn an_answer_that_is_none(kind: Kind) {
     assert_eq!(back.body(), ANSWER);
     b.rx(ALICE, &answer(&back, 200, "alice", AGAIN));
     b.expect(ALICE, "ACK");
+    // What she says now is new to him.
+    let told = b.expect(BOB, "INVITE");
+    assert_eq!(told.body(), AGAIN);
+    b.rx(BOB, &answer(&told, 200, "bob", ANSWER));
+    b.expect(BOB, "ACK");
     b.quiet();
     end(b, t.key);
 }

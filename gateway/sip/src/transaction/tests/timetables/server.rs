@@ -148,14 +148,18 @@ fn other_server_answers_repetitions_until_timer_j() {
             (200, Hear("BYE")),
             (300, Say(200)),
             (400, Say(200)),
+            // By another connection.
+            (5_000, Hear("BYE")),
+            (32_300, Wait),
         ],
         &[
             "0 new",
             "100 response 100",
             "200 again 100",
             "300 response 200",
-            "300 gone 6",
-            "400 NoSuch",
+            "400 Finished",
+            "5000 again 200",
+            "32300 gone 6",
         ],
     );
     check(
@@ -178,16 +182,17 @@ fn cancel_finds_its_invite() {
             (21, SayToSecond(200)),
             (22, Say(487)),
             (30, Hear("ACK")),
+            (32_021, Wait),
         ],
         &[
             "0 new",
             "10 response 180",
             "20 cancels Some(6)",
             "21 response 200",
-            "21 gone 7",
             "22 response 487",
             "30 AckAbsorbed { user: 6 }",
             "30 gone 6",
+            "32021 gone 7",
         ],
     );
     check(
