@@ -8,11 +8,15 @@
 //! It is no router, knows no VLAN, and never blocks: a port that cannot take a frame loses it, and that is counted. With
 //! [`Switch::hub`] the box's own switch chip is part of it, which knows what its registers say.
 
+mod faults;
 mod hub;
+
+pub use faults::{Faults, REORDER};
 
 use crate::pcap::Capture;
 use crate::twin::Card;
 use anyhow::{Context, Result};
+use faults::Fate;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -26,26 +30,6 @@ use std::time::{Duration, Instant};
 
 /// Largest frame taken: Ethernet header, VLAN tag, 1,500 bytes, and room.
 const FRAME_MAX: usize = 2048;
-
-/// What a port does to the frames of one direction. Probabilities are 0.0 to 1.0.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Faults {
-    /// The frame vanishes.
-    pub loss: f32,
-    /// The frame goes twice.
-    pub duplicate: f32,
-    /// One bit behind the Ethernet header is turned.
-    pub corrupt: f32,
-    /// The frame is held back for [`REORDER`], so that later ones overtake it.
-    pub reorder: f32,
-    /// Every frame takes this long.
-    pub delay: Duration,
-    /// And up to this much longer, evenly spread.
-    pub jitter: Duration,
-}
-
-/// How long a reordered frame is held back.
-pub const REORDER: Duration = Duration::from_millis(15);
 
 /// Seen from the computer at a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -407,12 +391,7 @@ impl State {
         let frame = tagged.as_deref().unwrap_or(frame);
         self.show(port, Direction::Sent, frame);
         self.ports[port].counters.sent += 1;
-        let faults = self.ports[port].faults[Direction::Sent as usize];
-        let fate = if self.ports[port].cut {
-            Err("cut")
-        } else {
-            self.fate(faults)
-        };
+        let fate = self.fate(port, Direction::Sent);
         // A full disk must not stop the network.
         let comment = fate.as_ref().err().copied();
         let _ = self
@@ -422,39 +401,6 @@ impl State {
             Err(_) => self.ports[port].counters.lost += 1,
             Ok(fate) => self.schedule(fate, Stage::Enter, port, frame),
         }
-    }
-
-    /// Decides what the faults of a port do to one frame: lost, or its delays (two if it is doubled) and a bit to turn.
-    fn fate(&mut self, faults: Faults) -> Result<Fate, &'static str> {
-        if faults == Faults::default() {
-            return Ok(Fate {
-                delays: [Some(Duration::ZERO), None],
-                corrupt: None,
-            });
-        }
-        if self.chance(faults.loss) {
-            return Err("lost");
-        }
-        let delay = self.delay(faults);
-        let twice = self.chance(faults.duplicate).then(|| self.delay(faults));
-        let corrupt = self.chance(faults.corrupt).then(|| self.random());
-        Ok(Fate {
-            delays: [Some(delay), twice],
-            corrupt,
-        })
-    }
-
-    fn delay(&mut self, faults: Faults) -> Duration {
-        let held = if self.chance(faults.reorder) {
-            REORDER
-        } else {
-            Duration::ZERO
-        };
-        faults.delay
-            + held
-            + faults
-                .jitter
-                .mul_f32((self.random() >> 40) as f32 / (1 << 24) as f32)
     }
 
     fn schedule(&mut self, fate: Fate, stage: Stage, port: usize, frame: &[u8]) {
@@ -497,13 +443,7 @@ impl State {
 
     /// A frame leaves the switch towards a computer.
     fn leave(&mut self, port: usize, frame: &[u8]) {
-        let faults = self.ports[port].faults[Direction::Received as usize];
-        let fate = if self.ports[port].cut {
-            Err("cut")
-        } else {
-            self.fate(faults)
-        };
-        match fate {
+        match self.fate(port, Direction::Received) {
             Err(_) => self.ports[port].counters.lost += 1,
             Ok(fate) => self.schedule(fate, Stage::Leave, port, frame),
         }
@@ -586,19 +526,6 @@ impl State {
         };
         self.watchers.iter_mut().for_each(|watcher| watcher(&seen));
     }
-
-    fn chance(&mut self, probability: f32) -> bool {
-        probability > 0.0 && ((self.random() >> 40) as f32 / (1 << 24) as f32) < probability
-    }
-
-    /// SplitMix64.
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
 }
 
 /// A frame of a computer in this VLAN, as it is on the wire.
@@ -620,9 +547,4 @@ fn without_tag(frame: &[u8], vlan: u16) -> Option<Vec<u8>> {
         }
         _ => rest.starts_with(&LLDP).then(|| frame.to_vec()),
     }
-}
-
-struct Fate {
-    delays: [Option<Duration>; 2],
-    corrupt: Option<u64>,
 }

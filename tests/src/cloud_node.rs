@@ -1,22 +1,24 @@
 //! The cloud: the real synchronisation and call engines, with the broker and the database of a simulation around them.
 
+mod database;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cloud::pbx::{self, Account, Directory, Pbx, Relays};
-use cloud::sync::{Desired, Encoded, Engine, MemoryStore, Outgoing, Received, Report, SyncError, SyncStore};
+use cloud::sync::{Engine, Outgoing, SyncError};
 use ed25519_dalek::SigningKey;
 use media::relay::{Guard, Relay, Remote, Side};
 use shared::factory::Factory;
 use shared::id::{BoxId, ContractId, IdKey};
 use shared::record::CallLeg;
-use shared::site::{Hash, SectionKind, Site};
-use shared::sync::{BatchReader, EventBody, EventId, HubOrder, HubReport, PhoneSecret, RawEvent, Topic, Up};
+use shared::site::Site;
+use shared::sync::{BatchReader, EventBody, HubOrder, PhoneSecret, RawEvent, Topic, Up};
 use sip::digest::Ha1;
 use sip::{Flow, Frame, Framer, Instant, Transport};
+
+pub use database::{Database, Down};
 
 use crate::desk_box::now_or_never;
 use crate::network::{Act, Arrival, Conn, Millis, Piece};
@@ -26,104 +28,6 @@ use crate::world::Node;
 
 /// Wall clock at time zero, milliseconds since 1970.
 pub const EPOCH: u64 = 1_800_000_000_000;
-
-/// The database, which stays when the process goes, and which may fail: before anything was done, or after all was done
-/// and only the answer is lost.
-#[derive(Clone)]
-pub struct Database {
-    store: Arc<MemoryStore>,
-    trouble: Arc<Mutex<(Rng, u32)>>,
-}
-
-/// The database failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Down;
-
-impl std::fmt::Display for Down {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the database is down")
-    }
-}
-
-impl Database {
-    fn new(rng: Rng) -> Self {
-        Database {
-            store: Arc::default(),
-            trouble: Arc::new(Mutex::new((rng, 0))),
-        }
-    }
-
-    /// From now on so many operations in a thousand fail.
-    pub fn set_failures(&self, permille: u32) {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).1 = permille;
-    }
-
-    /// Keeps a maker's file.
-    pub fn keep_file(&self, bytes: &[u8]) {
-        self.store.keep_file(bytes);
-    }
-
-    /// The events stored from a box, in the order of arrival.
-    pub fn events(&self, from: BoxId) -> Vec<Received> {
-        self.store.events(from)
-    }
-
-    /// What a box told last of its ports.
-    pub fn hub(&self, from: BoxId) -> Option<HubReport> {
-        let hub = |report| match report {
-            Report::Hub(hub) => Some(*hub),
-            _ => None,
-        };
-        self.store.reports(from).into_iter().rev().find_map(hub)
-    }
-
-    async fn run<T>(
-        &self,
-        work: impl Future<Output = Result<T, <MemoryStore as SyncStore>::Error>>,
-    ) -> Result<T, Down> {
-        let (fails, late) = {
-            let (rng, permille) = &mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            (rng.chance(*permille), rng.chance(500))
-        };
-        if fails && !late {
-            return Err(Down);
-        }
-        let done = work.await.map_err(|_| Down)?;
-        if fails { Err(Down) } else { Ok(done) }
-    }
-}
-
-impl SyncStore for Database {
-    type Error = Down;
-
-    async fn desired(&self, of: BoxId) -> Result<Option<Desired>, Down> {
-        self.run(self.store.desired(of)).await
-    }
-    async fn section(&self, of: BoxId, kind: SectionKind, hash: &Hash) -> Result<Option<Vec<u8>>, Down> {
-        self.run(self.store.section(of, kind, hash)).await
-    }
-    async fn file(&self, of: BoxId, hash: &Hash, offset: u32, len: usize) -> Result<Option<Vec<u8>>, Down> {
-        self.run(self.store.file(of, hash, offset, len)).await
-    }
-    async fn issue(
-        &self,
-        to: BoxId,
-        sections: &[Encoded; 4],
-        issued: u64,
-        above: u64,
-    ) -> Result<Desired, Down> {
-        self.run(self.store.issue(to, sections, issued, above)).await
-    }
-    async fn commit(&self, from: BoxId, events: &[Received], now: u64) -> Result<(), Down> {
-        self.run(self.store.commit(from, events, now)).await
-    }
-    async fn last_event(&self, from: BoxId) -> Result<Option<EventId>, Down> {
-        self.run(self.store.last_event(from)).await
-    }
-    async fn report(&self, from: BoxId, report: &Report) -> Result<(), Down> {
-        self.run(self.store.report(from, report)).await
-    }
-}
 
 /// The media relays: the real latching logic, ports of a simulation.
 #[derive(Default)]

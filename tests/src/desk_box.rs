@@ -1,6 +1,7 @@
 //! The box: the real brain and the real store, on a flash memory in RAM, driven as the firmware drives them.
 
 mod hub;
+mod told;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -10,22 +11,19 @@ use std::task::{Context, Poll, Waker};
 
 use gateway::budget::{HUB_PORTS, PLAYERS, SIP_PORT, STREAM_MAX};
 use gateway::office::{OFFICE, PORTS, Subnet, To};
-use gateway::power::Reading;
-use gateway::provision::http::Next;
 use gateway::storage::BoxStorage;
 use gateway::store::ram::{RamNor, Torn};
-use gateway::store::{Done, Op, Reply, Store, Token, map};
+use gateway::store::{Op, Reply, Store, Token, map};
 use gateway::trunk::CHUNK_MAX;
-use gateway::{
-    Boot, Gateway, Input, LineEvent, MediaOutput, Network, Output, Sense, TrunkInput, TrunkOutput,
-    UplinkInput,
-};
+use gateway::{Boot, Gateway, Input, LineEvent, MediaOutput, Network, Output, Sense, TrunkOutput};
 use self_cell::MutBorrow;
 use shared::factory::{Factory, MAX_FACTORY};
 use shared::sync::BootReason;
 use sip::{Flow, Instant, Transport};
 
 pub use hub::Hub;
+
+use told::Told;
 
 use crate::network::{Act, Arrival, Conn, Millis, Piece};
 use crate::rng::Rng;
@@ -53,25 +51,6 @@ pub fn now_or_never<T>(future: impl Future<Output = T>) -> T {
 
 /// Where the box tries whether somebody has an address (RFC 863).
 const DISCARD: u16 = 9;
-
-/// What waits to be told to the brain.
-enum Told {
-    Datagram(Flow, Vec<u8>),
-    Service(u16, To, Vec<u8>),
-    DhcpServer(Ipv4Addr),
-    Unreachable(IpAddr),
-    TrunkConnected(SocketAddr, SocketAddr),
-    TrunkData(Vec<u8>),
-    TrunkClosed,
-    UplinkConnected,
-    UplinkDisconnected,
-    UplinkMessage(String, Vec<u8>),
-    Stored(Box<Done>),
-    Played(u8),
-    Line(u8, LineEvent),
-    Hub(hub::Told),
-    Power(Box<Reading>),
-}
 
 /// A connection that the box keeps.
 #[derive(Default)]
@@ -212,41 +191,7 @@ impl DeskBox {
         let clock = self.clock(now);
         let Some(life) = &mut self.life else { return };
         life.with_dependent_mut(|_, brain| {
-            let input = match &told {
-                Told::Datagram(flow, bytes) => Input::Datagram {
-                    flow: *flow,
-                    station: self.hub.stations.get(&flow.peer.ip()).copied(),
-                    bytes,
-                },
-                Told::DhcpServer(address) => Input::DhcpServer {
-                    interface: OFFICE,
-                    address: *address,
-                },
-                Told::Unreachable(address) => Input::Unreachable(*address),
-                Told::Service(port, from, bytes) => Input::Service {
-                    port: *port,
-                    from: *from,
-                    bytes,
-                },
-                Told::TrunkConnected(local, peer) => Input::Trunk(TrunkInput::Connected {
-                    local: *local,
-                    peer: *peer,
-                }),
-                Told::TrunkData(bytes) => Input::Trunk(TrunkInput::Data(bytes)),
-                Told::TrunkClosed => Input::Trunk(TrunkInput::Closed),
-                Told::UplinkConnected => Input::Uplink(UplinkInput::Connected),
-                Told::UplinkDisconnected => Input::Uplink(UplinkInput::Disconnected),
-                Told::UplinkMessage(topic, payload) => Input::Uplink(UplinkInput::Message { topic, payload }),
-                Told::Stored(done) => Input::Stored(Done::clone(done)),
-                Told::Played(player) => Input::Played { player: *player },
-                Told::Line(line, event) => Input::Line {
-                    line: *line,
-                    event: *event,
-                },
-                Told::Hub(told) => self.hub.input(told),
-                Told::Power(reading) => Input::Power(Some(**reading)),
-            };
-            brain.handle(clock, input);
+            brain.handle(clock, told.input(&self.hub));
         });
     }
 
@@ -271,37 +216,11 @@ impl DeskBox {
                 brain.handle(clock, Input::Stored(done));
             }
         });
-        // Answers on connections for files, as far as they are there.
         for connection in std::mem::take(&mut self.answers) {
-            let Some(conn) = self.hub.conn(connection) else {
-                continue;
-            };
-            let is_over = life.with_dependent_mut(|_, brain| {
-                loop {
-                    match brain.answer(connection, &mut buffer) {
-                        Next::Send(len) => out.push(Act::Send {
-                            conn,
-                            piece: Piece::Bytes(buffer[..len].to_vec()),
-                        }),
-                        Next::Read { place, len } => {
-                            let piece = &mut buffer[..len];
-                            match now_or_never(self.store.read_file(place, piece)) {
-                                Ok(()) => out.push(Act::Send {
-                                    conn,
-                                    piece: Piece::Bytes(piece.to_vec()),
-                                }),
-                                Err(_) => return true,
-                            }
-                        }
-                        Next::Wait => return false,
-                        Next::Close => return true,
-                    }
-                }
+            life.with_dependent_mut(|_, brain| {
+                self.hub
+                    .answer(connection, brain, &mut self.store, &mut buffer, out);
             });
-            if is_over {
-                out.push(Act::Close { conn });
-                self.hub.closed(connection);
-            }
         }
         self.told.extend(self.hub.told.drain(..).map(Told::Hub));
         self.buffer = buffer;

@@ -5,8 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{HTTP_CONNECTIONS, HTTP_PORT, TFTP_PORT};
 use gateway::provision::HttpEvent;
-use gateway::{Input, Station};
+use gateway::provision::http::Next;
+use gateway::store::Store;
+use gateway::{Gateway, Input, Station};
 
+use super::{Nor, now_or_never};
 use crate::network::{Act, Arrival, Conn, Millis, Piece};
 use crate::pse::Pse;
 
@@ -133,13 +136,39 @@ impl Hub {
         place.map(|place| place as u8)
     }
 
-    /// The network's number of a connection.
-    pub fn conn(&self, connection: u8) -> Option<Conn> {
-        *self.open.get(usize::from(connection))?
+    /// Answers on a connection for files, as far as the answer is there.
+    pub fn answer(
+        &mut self,
+        connection: u8,
+        brain: &mut Gateway<'_>,
+        store: &mut Store<Nor>,
+        buffer: &mut [u8],
+        out: &mut Vec<Act>,
+    ) {
+        let Some(&Some(conn)) = self.open.get(usize::from(connection)) else {
+            return;
+        };
+        loop {
+            let len = match brain.answer(connection, buffer) {
+                Next::Send(len) => len,
+                Next::Read { place, len } => match now_or_never(store.read_file(place, &mut buffer[..len])) {
+                    Ok(()) => len,
+                    Err(_) => break,
+                },
+                Next::Wait => return,
+                Next::Close => break,
+            };
+            out.push(Act::Send {
+                conn,
+                piece: Piece::Bytes(buffer[..len].to_vec()),
+            });
+        }
+        out.push(Act::Close { conn });
+        self.closed(connection);
     }
 
     /// A connection is over: the next one's turn.
-    pub fn closed(&mut self, connection: u8) {
+    fn closed(&mut self, connection: u8) {
         if let Some(open) = self.open.get_mut(usize::from(connection)) {
             *open = None;
             self.told.push(Told::Closed(connection));

@@ -1,13 +1,15 @@
 //! One call of a phone: INVITE transactions of both directions and the dialog (RFC 3261 §12 to §15, §17), written from the
 //! RFC and not from our own transaction layer, so that it is a second opinion on the wire.
 
+mod uac;
+mod uas;
+
 use std::net::SocketAddr;
 
 use sip::{Message, Method, Name};
 
-use super::digest::Challenge;
-use super::log::{CallLog, Direction, Outcome};
-use super::voice::{Ask, Repeat, T2, T64, Voice, lossy, user_of};
+use super::log::Outcome;
+use super::voice::{Ask, Repeat, T2, T64, Voice, lossy};
 use crate::Millis;
 
 /// What a phone does with a call that comes in.
@@ -22,9 +24,6 @@ pub enum Incoming {
     /// Says nothing at all, as one that was unplugged.
     Silent,
 }
-
-/// A phone does not ring longer than this, whether or not it hears of the caller's giving up.
-const RING_MAX: Millis = 200_000;
 
 enum State {
     /// INVITE sent.
@@ -88,194 +87,6 @@ pub struct Leg {
 }
 
 impl Leg {
-    /// Calls `called`, a SIP user in the phone's domain.
-    pub fn call(
-        now: Millis,
-        voice: &mut Voice,
-        called: &str,
-        from: Option<&str>,
-        patience: Millis,
-        talk: Millis,
-        rtp: u16,
-    ) -> Self {
-        let call_id = format!("{}@{}", voice.token(), voice.identity.name);
-        let log = voice.log.len();
-        voice.log.push(CallLog::new(
-            Direction::Out,
-            now,
-            called.to_owned(),
-            call_id.clone(),
-        ));
-        let target = format!("sip:{called}@{}", voice.identity.domain);
-        let mut leg = Leg {
-            log,
-            call_id,
-            local: format!(
-                "<sip:{}@{}>",
-                from.unwrap_or(&voice.identity.user),
-                voice.identity.domain
-            ),
-            remote: format!("<{target}>"),
-            local_tag: voice.token(),
-            remote_tag: String::new(),
-            target,
-            routes: Vec::new(),
-            cseq: 0,
-            invited: None,
-            ack: None,
-            media: SocketAddr::new(voice.identity.address.ip(), rtp),
-            state: State::Over { until: 0 },
-            errands: Vec::new(),
-        };
-        leg.invite(now, voice, now + patience, talk, None);
-        leg
-    }
-
-    fn invite(
-        &mut self,
-        now: Millis,
-        voice: &mut Voice,
-        patience: Millis,
-        talk: Millis,
-        answer: Option<&Challenge>,
-    ) {
-        self.cseq += 1;
-        let branch = voice.branch();
-        let mut extra = vec![
-            (Name::Contact, voice.contact()),
-            (Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS".into()),
-        ];
-        if let Some(challenge) = answer {
-            let cnonce = voice.token();
-            let (user, password) = (voice.auth_user(), &voice.identity.password);
-            let value = challenge.answer(user, password, "INVITE", &self.target, &cnonce);
-            extra.push((challenge.answer_in, value));
-        }
-        let bytes = voice.request(&Ask {
-            extra: &extra,
-            sdp: Some(self.media),
-            ..self.ask(Method::Invite, &branch)
-        });
-        let to = voice.identity.proxy;
-        voice.send(to, bytes.clone());
-        self.state = State::Calling {
-            // Timer A doubles without limit (RFC 3261 §17.1.1.2).
-            invite: Repeat::new(now, to, bytes, Millis::MAX),
-            branch,
-            provisional: false,
-            patience,
-            talk,
-            authorized: answer.is_some(),
-            cancel: None,
-        };
-    }
-
-    /// A call that came in.
-    pub fn invited(
-        now: Millis,
-        voice: &mut Voice,
-        message: &Message<'_>,
-        from: SocketAddr,
-        manner: Incoming,
-        rtp: u16,
-    ) -> Self {
-        let caller = message.from();
-        let log = voice.log.len();
-        let call_id = lossy(message.call_id().unwrap_or_default());
-        let mut entry = CallLog::new(
-            Direction::In,
-            now,
-            user_of(caller.and_then(|caller| caller.parsed_uri())),
-            call_id.clone(),
-        );
-        entry.called = user_of(message.parsed_request_uri());
-        entry.display = lossy(caller.and_then(|caller| caller.display).unwrap_or_default());
-        voice.log.push(entry);
-        voice.note_media(log, message);
-        voice.note_session(log, message);
-        let mut leg = Leg {
-            log,
-            call_id,
-            local: format!("<{}>", message.to().map(|to| lossy(to.uri)).unwrap_or_default()),
-            remote: format!("<{}>", caller.map(|caller| lossy(caller.uri)).unwrap_or_default()),
-            local_tag: voice.token(),
-            remote_tag: caller
-                .and_then(|caller| caller.tag())
-                .map(lossy)
-                .unwrap_or_default(),
-            target: message
-                .contacts()
-                .next()
-                .map(|contact| lossy(contact.uri))
-                .unwrap_or_default(),
-            routes: message.values(Name::RecordRoute).map(lossy).collect(),
-            cseq: 0,
-            invited: Some((
-                message.cseq().map_or(0, |cseq| cseq.seq),
-                lossy(message.via().and_then(|via| via.branch).unwrap_or_default()),
-                from,
-                message.raw().to_vec(),
-            )),
-            ack: None,
-            media: SocketAddr::new(voice.identity.address.ip(), rtp),
-            state: State::Deaf { until: now + T64 },
-            errands: Vec::new(),
-        };
-        match manner {
-            // As nothing was heard, nothing is to be told of it.
-            Incoming::Silent => voice.end(now, log, Outcome::TimedOut),
-            Incoming::Refuse(status) => leg.refuse(now, voice, status, Outcome::Refused(status)),
-            Incoming::Answer(..) | Incoming::Ring => {
-                voice.log[log].ringing = Some(now);
-                let last = leg.respond(voice, 180, false);
-                let (answer_at, talk) = match manner {
-                    Incoming::Answer(after, talk) => (now + after, talk),
-                    _ => (Millis::MAX, 0),
-                };
-                leg.state = State::Ringing {
-                    last,
-                    answer_at,
-                    talk,
-                    tired_at: now + RING_MAX,
-                };
-            }
-        }
-        leg
-    }
-
-    fn respond(&mut self, voice: &mut Voice, status: u16, sdp: bool) -> Vec<u8> {
-        let Some((_, _, from, request)) = &self.invited else {
-            return Vec::new();
-        };
-        let bytes = voice.response(
-            request,
-            *from,
-            status,
-            Some(&self.local_tag),
-            sdp.then_some(self.media),
-        );
-        voice.send(*from, bytes.clone());
-        bytes
-    }
-
-    fn refuse(&mut self, now: Millis, voice: &mut Voice, status: u16, outcome: Outcome) {
-        let bytes = self.respond(voice, status, false);
-        if let Some((_, _, from, _)) = self.invited {
-            self.state = State::Refusing {
-                refusal: Repeat::new(now, from, bytes, T2),
-            };
-        }
-        voice.end(now, self.log, outcome);
-    }
-
-    /// Is it the INVITE that made this leg, again?
-    pub fn is_same_invite(&self, message: &Message<'_>) -> bool {
-        let branch = message.via().and_then(|via| via.branch).unwrap_or_default();
-        self.invited
-            .as_ref()
-            .is_some_and(|(_, known, _, _)| known.as_bytes() == branch)
-    }
-
     /// Hangs up, or gives up.
     pub fn hang_up(&mut self, now: Millis, voice: &mut Voice) {
         match &mut self.state {
@@ -306,25 +117,6 @@ impl Leg {
         let extra = [(Name::Contact, voice.contact()), (Name::ReferTo, refer_to)];
         let bytes = self.in_dialog(voice, Method::Refer, &branch, self.cseq, &extra);
         self.errand(now, voice, Method::Refer, branch, bytes, None);
-    }
-
-    fn cancel_if_possible(&mut self, now: Millis, voice: &mut Voice) {
-        let State::Calling {
-            branch,
-            provisional: true,
-            cancel: cancel @ Some(false),
-            invite,
-            ..
-        } = &mut self.state
-        else {
-            return;
-        };
-        *cancel = Some(true);
-        // Without a final answer by then the transaction is given up (RFC 3261 §9.1).
-        invite.give_up = now + T64;
-        let branch = branch.clone();
-        let bytes = voice.request(&self.ask(Method::Cancel, &branch));
-        self.errand(now, voice, Method::Cancel, branch, bytes, None);
     }
 
     fn bye(&mut self, now: Millis, voice: &mut Voice) {
@@ -431,88 +223,6 @@ impl Leg {
                 voice.problem(now, format_args!("a second answer to call {}", self.call_id));
             }
             _ => {}
-        }
-    }
-
-    /// A response to the INVITE that is out.
-    fn answered(&mut self, now: Millis, voice: &mut Voice, message: &Message<'_>, status: u16, tag: String) {
-        let State::Calling {
-            invite,
-            branch,
-            provisional,
-            patience,
-            talk,
-            authorized,
-            cancel,
-        } = &mut self.state
-        else {
-            return;
-        };
-        let (patience, talk, authorized, cancelled) = (*patience, *talk, *authorized, cancel.is_some());
-        match status {
-            ..200 => {
-                *provisional = true;
-                invite.hush();
-                if cancel.is_none() {
-                    invite.give_up = Millis::MAX;
-                }
-                if status > 100 {
-                    voice.log[self.log].ringing.get_or_insert(now);
-                    voice.note_media(self.log, message);
-                }
-                self.cancel_if_possible(now, voice);
-            }
-            200..300 => {
-                self.remote_tag = tag.clone();
-                let contact = message.contacts().next().map(|contact| lossy(contact.uri));
-                if contact.is_none() {
-                    voice.problem(now, "an answer without Contact");
-                }
-                self.target = contact.unwrap_or_else(|| self.target.clone());
-                self.routes = message.values(Name::RecordRoute).map(lossy).collect();
-                self.routes.reverse();
-                voice.note_media(self.log, message);
-                let branch = voice.branch();
-                let ack = self.in_dialog(voice, Method::Ack, &branch, self.cseq, &[]);
-                let to = voice.identity.proxy;
-                voice.send(to, ack.clone());
-                self.ack = Some((tag, ack));
-                voice.log[self.log].answered = Some(now);
-                if cancelled {
-                    voice.end(now, self.log, Outcome::HungUpHere);
-                    self.bye(now, voice);
-                } else {
-                    self.state = State::Talking {
-                        until: now.saturating_add(talk),
-                    };
-                }
-            }
-            _ => {
-                let branch = branch.clone();
-                let ack = voice.request(&Ask {
-                    to: lossy(message.header(Name::To).unwrap_or_default()),
-                    ..self.ask(Method::Ack, &branch)
-                });
-                let to = voice.identity.proxy;
-                voice.send(to, ack.clone());
-                let challenge = Challenge::find(message, voice.identity.sha256);
-                match challenge {
-                    Some(challenge) if !authorized && !cancelled => {
-                        self.invite(now, voice, patience, talk, Some(&challenge));
-                    }
-                    _ => {
-                        self.ack = Some((tag, ack));
-                        self.state = State::Over { until: now + T64 };
-                        voice.log[self.log].reason = lossy(message.header(Name::Reason).unwrap_or_default());
-                        let outcome = if cancelled && status == 487 {
-                            Outcome::Cancelled
-                        } else {
-                            Outcome::Refused(status)
-                        };
-                        voice.end(now, self.log, outcome);
-                    }
-                }
-            }
         }
     }
 
