@@ -318,7 +318,7 @@ impl Power {
         Ok(())
     }
 
-    /// Something was heard of the phone at a port: a frame, a message.
+    /// The phone at a port is registered, in a call, or fetches a file.
     pub fn heard(&mut self, now: Instant, port: u8) {
         if let Some(port) = self.ports.get_mut(usize::from(port)) {
             port.phone.hear(now);

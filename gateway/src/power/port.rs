@@ -26,7 +26,7 @@ pub const REST: Duration = Duration::from_secs(5);
 pub const REST_MAX: Duration = Duration::from_secs(300);
 /// A port that has fed for so long is in order again.
 pub const WELL: Duration = Duration::from_secs(60);
-/// A phone of which nothing was seen and heard for so long is switched off and on again.
+/// A phone that for so long was not registered, not in a call and fetched no file is switched off and on again.
 pub const SILENT: Duration = Duration::from_secs(600);
 /// A phone that registered at an address which is the box's no longer, and has not come to the new one in this time, is switched
 /// off and on: it starts anew and finds the box by DHCP or Plug and Play. By then each has tried to register again, and was told
@@ -80,9 +80,9 @@ pub struct Phone {
     /// It has registered since it was plugged in.
     is_known: bool,
     knows: Knows,
-    /// When something of it was heard last.
+    /// When it was registered, in a call or fetching a file, the last time.
     heard: Instant,
-    /// It was switched off and on for its silence, and is silent still.
+    /// It was switched off and on for its silence, and has not registered since.
     was_cycled: bool,
     /// That is to be told.
     tells: bool,
@@ -105,7 +105,7 @@ enum Knows {
 impl Phone {
     /// It has registered.
     pub fn registered(&mut self, now: Instant) {
-        (self.is_known, self.knows) = (true, Knows::Here);
+        (self.is_known, self.knows, self.was_cycled) = (true, Knows::Here, false);
         self.hear(now);
     }
 
@@ -125,10 +125,9 @@ impl Phone {
         };
     }
 
-    /// Something of it was heard.
+    /// It does what a phone is for. That a frame came from it says nothing: LLDP goes on when SIP hangs.
     pub fn hear(&mut self, now: Instant) {
         self.heard = now;
-        self.was_cycled = false;
     }
 }
 
