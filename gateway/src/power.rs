@@ -10,7 +10,8 @@
 //!
 //! What is kept for a device is what its class may draw; after [`SETTLED`] it is the most that it has drawn, and a little more.
 //! What it has negotiated by LLDP is kept as it is. So the ports may all at once draw more than there is: then, at the next
-//! reading, ports of low priority are switched off, and of those first the ones that are not in a call.
+//! reading, ports of low priority are switched off, and of those first the ones that are not in a call. What feeds is switched off
+//! for nothing else: so no device is fed past a more important one that waits, as long as that may still come right.
 
 mod class;
 mod phones;
@@ -260,16 +261,19 @@ impl Power {
         self.ports.get_mut(at)
     }
 
-    /// Switches on the most important device that waits and for which there is power.
+    /// Switches on the most important device that waits, if there is power for it. If there is none, the less important ones wait with
+    /// it until the others are measured; if there is none then, they have what is left.
     fn start(&mut self, now: Instant, supply_mv: u32) {
         let left = self.supply.saturating_sub(self.kept(now));
         let may = supply_mv >= SUPPLY_MIN_MV && !self.is_hot && now >= self.next;
         let mut is_free = may && !self.ports.iter().any(Port::is_starting);
+        let mut is_held = false;
         for port in &mut self.ports {
             let Some(class) = port.waits() else { continue };
             let fits = class.supplied() <= left;
             port.set_short(!fits || supply_mv < SUPPLY_MIN_MV);
-            if is_free && fits {
+            is_held |= !fits && port.hopes();
+            if is_free && fits && !is_held {
                 port.start(now);
                 is_free = false;
                 self.next = now + STAGGER;

@@ -45,10 +45,11 @@ enum State {
     Starting { since: Instant },
     /// It feeds.
     On { since: Instant },
-    /// It is left alone for a while.
+    /// It is left alone for a while; if it was fed and is to be again, this is kept for it, 0.1 W.
     Resting {
         until: Instant,
         fault: Option<PowerFault>,
+        keeps: u16,
     },
     /// Off by order.
     Off,
@@ -203,6 +204,8 @@ impl Port {
                 (self.faults, self.fault) = (0, None);
                 self.state = State::Searching;
             }
+            // What is kept for it is until it is known what is there.
+            State::Resting { keeps: 1.., .. } if reading.found == Found::Unknown => {}
             State::Resting { until, .. } if now >= until => self.search(now, reading.found),
             State::Resting { .. } => {}
         }
@@ -251,13 +254,15 @@ impl Port {
         self.state = State::Resting {
             until: now + wait,
             fault: Some(fault),
+            keeps: 0,
         };
         if still_feeds {
             self.give(now, PortOrder::Off, self.state);
         }
     }
 
-    /// Switches it off and on again; one that is off by order stays off.
+    /// Switches it off and on again; one that is off by order stays off. It needs as much to start as it did at first, which is
+    /// kept: less important ports would not give it back.
     pub fn cycle(&mut self, now: Instant) {
         if self.state == State::Off {
             return;
@@ -265,6 +270,11 @@ impl Port {
         let state = State::Resting {
             until: now + CYCLE,
             fault: None,
+            keeps: match self.state {
+                State::On { .. } | State::Starting { .. } => self.class.supplied(),
+                State::Resting { keeps, .. } => keeps,
+                _ => 0,
+            },
         };
         self.give(now, PortOrder::Off, state);
     }
@@ -364,7 +374,8 @@ impl Port {
         self.own(now).max(self.drawn)
     }
 
-    /// What is its own, 0.1 W: what its class may draw, or what it was promised; once it was measured what it has drawn.
+    /// What is its own, 0.1 W: what its class may draw, also while it is switched off and on, or what it was promised; once it was
+    /// measured what it has drawn.
     pub fn own(&self, now: Instant) -> u16 {
         match (self.state, self.granted) {
             (State::Starting { .. }, _) => self.class.supplied(),
@@ -373,6 +384,7 @@ impl Port {
                 self.class.supplied().min(self.peak.saturating_add(HEADROOM))
             }
             (State::On { .. }, None) => self.class.supplied(),
+            (State::Resting { keeps, .. }, _) => keeps,
             _ => 0,
         }
     }
@@ -389,6 +401,11 @@ impl Port {
         let granted = wanted.min(self.class.drawn()).min(self.class.without_cable(room));
         self.granted = Some(granted);
         granted
+    }
+
+    /// It waits for power, and not for so long that more is likely to come.
+    pub fn hopes(&self) -> bool {
+        self.waits().is_some() && self.fault != Some(PowerFault::Budget)
     }
 
     /// What it does, for people.
