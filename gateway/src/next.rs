@@ -10,7 +10,9 @@ use crate::power::PortOrder;
 use crate::provision::tftp::Packet;
 use crate::store::{self, Token};
 use crate::trunk::Do;
-use crate::{BINDINGS, Gateway, LineOrder, MediaOutput, Output, TrunkOutput, office, provision, uplink};
+use crate::{
+    BINDINGS, Gateway, LineOrder, MediaOutput, Output, TrunkOutput, office, power, provision, uplink,
+};
 
 impl Gateway<'_> {
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
@@ -155,7 +157,12 @@ impl Gateway<'_> {
             if self.poll_registrar(now) {
                 continue;
             }
-            if !self.provision.phones.is_storing()
+            if !self.is_storing()
+                && let Some(op) = self.power.next_put(now)
+            {
+                return Some(Ready::Store(power::TOKEN, op));
+            }
+            if !self.is_storing()
                 && let Some(op) = self.keeper.next_put(now, &self.registrar)
             {
                 return Some(Ready::Store(BINDINGS, op));
@@ -169,7 +176,7 @@ impl Gateway<'_> {
             if let Some((port, len)) = self.poll_lldp(now, buffer) {
                 return Some(Ready::Lldp { port, len });
             }
-            if !self.keeper.is_storing()
+            if !self.is_storing()
                 && let Some(op) = self.provision.phones.next_put(now)
             {
                 return Some(Ready::Store(provision::TOKEN, op));
@@ -198,6 +205,11 @@ impl Gateway<'_> {
         }
     }
 
+    /// One of what keeps settings writes one: the others wait.
+    fn is_storing(&self) -> bool {
+        self.keeper.is_storing() || self.provision.phones.is_storing() || self.power.is_storing()
+    }
+
     /// When [`Gateway::poll`] has to be called again at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.is_between() {
@@ -215,15 +227,14 @@ impl Gateway<'_> {
             self.uplink.next_deadline(),
             self.hub_deadline(),
             Some(hold_out),
-            self.keeper
-                .next_deadline()
-                .filter(|_| !self.provision.phones.is_storing()),
+            self.keeper.next_deadline().filter(|_| !self.is_storing()),
             self.lamps.next_deadline(),
             self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
             Some(self.office.next_deadline()),
-            self.provision.next_deadline(self.keeper.is_storing()),
+            self.provision.next_deadline(self.is_storing()),
+            self.power.next_deadline().filter(|_| !self.is_storing()),
             self.next_download(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)

@@ -14,6 +14,7 @@
 //! for nothing else: so no device is fed past a more important one that waits, as long as that may still come right.
 
 mod class;
+mod off;
 mod phones;
 mod port;
 
@@ -24,7 +25,10 @@ use shared::sync::PowerOrder;
 use sip::Instant;
 
 use crate::budget::POWER_PORTS;
+use crate::store::Op;
 pub use class::Class;
+use off::Kept;
+pub use off::TOKEN;
 use port::Port;
 pub use port::{CYCLE, HEADROOM, REST, REST_MAX, SETTLED, SILENT, STRANDED, WELL};
 
@@ -181,6 +185,7 @@ pub struct Power {
     is_hot: bool,
     /// When the next port may be switched on, or off for the heat.
     next: Instant,
+    kept: Kept,
 }
 
 impl Power {
@@ -195,7 +200,49 @@ impl Power {
             is_lost: false,
             is_hot: false,
             next: Instant::ZERO,
+            kept: Kept::new(),
         }
+    }
+
+    /// Before the first reading: which ports are off by order, from the flash.
+    pub fn restore(&mut self, bytes: &[u8]) {
+        let off = self.kept.restore(bytes);
+        for (n, port) in self.ports.iter_mut().enumerate() {
+            if off & 1 << n != 0 {
+                port.was_disabled();
+            }
+        }
+    }
+
+    /// The ports that are off by order, as bits.
+    fn off(&self) -> u8 {
+        let ports = self.ports.iter().enumerate();
+        ports.fold(0, |off, (n, port)| off | u8::from(port.is_disabled()) << n)
+    }
+
+    /// What the flash has to know; see [`Self::stored`].
+    pub fn next_put(&mut self, now: Instant) -> Option<Op> {
+        self.kept.next_put(now, self.off())
+    }
+
+    /// The flash knows it, or could not be written.
+    pub fn stored(&mut self, now: Instant, is_stored: bool) {
+        self.kept.stored(now, is_stored);
+    }
+
+    /// When [`Self::next_put`] has to be called again at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.kept.next_deadline(self.off())
+    }
+
+    /// Whether something is on its way into the flash.
+    pub fn is_writing(&self) -> bool {
+        self.is_storing() || self.next_deadline().is_some()
+    }
+
+    /// Whether an operation of the store is under way.
+    pub fn is_storing(&self) -> bool {
+        self.kept.is_storing()
     }
 
     /// How things are; `None`: the controller does not answer. Poll until nothing is left.

@@ -293,9 +293,14 @@ impl Port {
         }
     }
 
-    /// Off since before we started, by an order that the controller remembers.
+    /// Off since before we started, by an order that the flash or the controller remembers.
     pub fn was_disabled(&mut self) {
         self.state = State::Off;
+    }
+
+    /// Off by order.
+    pub fn is_disabled(&self) -> bool {
+        self.state == State::Off
     }
 
     /// Switches its phone off and on again, once: for its silence, or because it does not find the box. No call is cut off.

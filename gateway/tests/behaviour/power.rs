@@ -89,6 +89,83 @@ fn a_phone_in_a_call_is_cut_off_by_force_only() {
     assert_eq!((o.orders(), o.gateway.counters().power), (vec![], 4));
 }
 
+/// The controller forgets an order with its supply, the box does not: off until it is told on.
+#[test]
+fn a_port_that_is_off_is_off_after_a_power_cut() {
+    let order = |port, order| HubOrder::Power {
+        port,
+        order,
+        force: false,
+    };
+    let found = PortReading {
+        found: Found::Device(Class::Two),
+        ..EMPTY
+    };
+    let denied = PortReading {
+        searches: false,
+        found: Found::Unknown,
+        ..EMPTY
+    };
+    let feed = |port| (port, PortOrder::On(Class::Two));
+    let deny = |port| (port, PortOrder::Disable);
+    // The controller searches everywhere at first, and obeys.
+    let after_a_cut = |o: Office, off: [bool; 4]| {
+        let mut o = o.restart();
+        let mut ports = [found; 4];
+        let mut orders = Vec::new();
+        for _ in 0..20 {
+            o.reads(ports);
+            for (port, order) in o.orders() {
+                ports[usize::from(port)] = match order {
+                    PortOrder::On(_) => FED,
+                    PortOrder::Disable => denied,
+                    _ => panic!("{order:?}"),
+                };
+                orders.push((port, order));
+            }
+            o.wait(500);
+        }
+        orders.sort_by_key(|(port, _)| *port);
+        let expected = [0, 1, 2, 3].map(|port| match off[usize::from(port)] {
+            true => deny(port),
+            false => feed(port),
+        });
+        assert_eq!(orders, expected);
+        o.subscribe();
+        o
+    };
+    let mut o = hub();
+    o.reads([FED, FED, FED, EMPTY]);
+    // No order waits for the flash, which takes one thing at a time.
+    o.slow = true;
+    o.hub_order(order(2, PowerOrder::Off));
+    assert_eq!(o.orders(), [deny(1)]);
+    o.hub_order(order(3, PowerOrder::Off));
+    assert_eq!(o.orders(), [deny(2)]);
+    assert!(o.gateway.is_writing() && o.flash() && o.flash());
+    assert!(!o.gateway.is_writing() && !o.flash());
+    let mut o = after_a_cut(o, [false, true, true, false]);
+    o.hub_order(order(2, PowerOrder::On));
+    o.hub_order(order(3, PowerOrder::On));
+    assert_eq!(o.orders(), [(1, PortOrder::Enable), (2, PortOrder::Enable)]);
+    let mut o = after_a_cut(o, [false; 4]);
+    // The flash fails, and is well again.
+    o.broken = true;
+    o.hub_order(order(4, PowerOrder::Off));
+    assert_eq!((o.orders(), o.gateway.counters().unstored), (vec![deny(3)], 1));
+    o.broken = false;
+    o.wait(10_000);
+    let mut o = after_a_cut(o, [false, false, false, true]);
+    // The processor alone starts again before it is written: the controller knows.
+    o.slow = true;
+    o.hub_order(order(1, PowerOrder::Off));
+    assert_eq!(o.orders(), [deny(0)]);
+    let mut o = o.restart();
+    o.reads([denied, FED, FED, denied]);
+    assert_eq!(o.orders(), []);
+    after_a_cut(o, [true, false, false, true]);
+}
+
 #[test]
 fn faults_are_told() {
     let mut o = hub();
