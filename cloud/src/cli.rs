@@ -350,8 +350,7 @@ async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
             let online = boxes
                 .iter()
                 .any(|row| row.r#box == id.to_string() && row.online == Some(true));
-            let asked = control::test_line(db, id, port).await?;
-            if asked.is_none() || !online {
+            if !online || control::test_line(db, id, port).await?.is_none() {
                 return Err(hub::away(id).into());
             }
             print::done(

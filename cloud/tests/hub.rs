@@ -116,9 +116,21 @@ async fn ports_are_shown_and_told() {
     let (done, text) = program(&world.db, &show).await;
     assert!(done && text.contains("offline  no report yet"), "{text}");
 
+    // Nor one of which the server does not know that it is there, having started after it: what is refused is not done.
     let mut script = ScriptedBox::connect(running.mqtt.unwrap(), &world.factory).await;
+    for args in [
+        vec!["box", "port", &id, "2", "cycle"],
+        vec!["box", "test-line", "--box", &id, "--port", "2"],
+        vec!["phone", "sync", "0312340001"],
+    ] {
+        let (done, text) = program(&world.db, &args).await;
+        assert!(!done && text.contains("is not connected"), "{args:?}: {text}");
+    }
     script.hello(0, [0; 32]).await;
     script.app_ack().await;
+    for leaf in [Down::Hub, Down::TestLine] {
+        assert_eq!(script.got(leaf), None, "{leaf:?}");
+    }
     script
         .events(&[event(
             1,

@@ -35,10 +35,9 @@ impl From<PowerAction> for PowerOrder {
     }
 }
 
-/// Has the running server tell a box; refused if the box cannot hear it.
+/// Has the running server tell a box; refused, and nothing told, if the box cannot hear it as far as is known.
 pub async fn tell(db: &Db, id: BoxId, order: HubOrder) -> Result<()> {
-    let online = db.hub(id).await?.online == Some(true);
-    if control::hub(db, id, order).await?.is_some() && online {
+    if db.hub(id).await?.online == Some(true) && control::hub(db, id, order).await?.is_some() {
         return Ok(());
     }
     Err(away(id).into())
