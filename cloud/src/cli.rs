@@ -374,7 +374,7 @@ async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
             force,
         } => {
             let order = action.into();
-            hub::tell(db, id, HubOrder::Power { port, order, force }).await?;
+            hub::switch(db, id, port, order, force).await?;
             print::done(
                 json,
                 json!({ "box": id.to_string(), "port": port, "order": order, "force": force }),

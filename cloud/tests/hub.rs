@@ -212,16 +212,39 @@ async fn ports_are_shown_and_told() {
     assert_eq!(value["ports"][2]["power"], "budget");
     assert_eq!(value["waiting"][0]["mac"], "08:00:23:00:00:02");
 
-    // Orders.
-    for (args, expected) in [
-        (
-            vec!["box", "port", &id, "2", "cycle"],
-            HubOrder::Power {
-                port: 2,
-                order: PowerOrder::Cycle,
+    // An order that is carried out; one that is not, because a call is going on there; and what a box says that it said before.
+    for (at, order, state, is_done) in [
+        (3, PowerOrder::Off, PortPower::Off, true),
+        (3, PowerOrder::Cycle, PortPower::Waiting, true),
+        (0, PowerOrder::Cycle, PortPower::On, false),
+    ] {
+        let port = (at + 1).to_string();
+        let name = match order {
+            PowerOrder::Off => "off",
+            _ => "cycle",
+        };
+        let args = ["box", "port", &id, &port, name];
+        let (told, ()) = tokio::join!(program(&world.db, &args), async {
+            let expected = HubOrder::Power {
+                port: port.parse().unwrap(),
+                order,
                 force: false,
-            },
-        ),
+            };
+            for expected in [expected, HubOrder::Report] {
+                assert_eq!(HubOrder::decode(&script.next(Down::Hub).await), Ok(expected));
+            }
+            for power in [PortPower::On, state] {
+                let mut hub = report();
+                hub.ports[at].power = power;
+                script.say(Up::Hub, &hub).await;
+            }
+        });
+        assert_eq!(told.0, is_done, "{args:?}: {}", told.1);
+        assert!(is_done || told.1.contains("in a call"), "{}", told.1);
+    }
+
+    // Orders about which nothing more is asked.
+    for (args, expected) in [
         (
             vec!["box", "port", &id, "4", "off", "--force"],
             HubOrder::Power {
