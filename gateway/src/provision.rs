@@ -421,8 +421,10 @@ impl Gateway<'_> {
         while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
             let phone = self.site.id(key).and_then(|id| id.phone);
             let (shelf, ..) = self.provision.parts(&self.site, &self.factory, here);
-            let digest = phone.and_then(|phone| shelf.digest(phone));
-            let is_other = digest.is_some_and(|digest| digest != shelf.phones.delivered(key));
+            let is_other = phone.is_some_and(|phone| {
+                let has = shelf.phones.delivered(key, phone.claim);
+                shelf.digest(phone).is_some_and(|digest| digest != has)
+            });
             let random = self.random();
             let mut bindings = self.registrar.iter();
             let binding = bindings.find(|binding| binding.key() == key && binding.is_reachable());

@@ -177,12 +177,11 @@ impl Phones {
         Some((password(factory, key, claim, serial), serial))
     }
 
-    /// The digest of the file that an ID's phone has, the last one delivered; 0: none.
-    pub fn delivered(&self, key: IdKey) -> u32 {
-        self.records
-            .get(key.index())
-            .copied()
-            .flatten()
+    /// The digest of the file that was delivered to an ID's phone last; 0: none since this claim, so that it has no password of it.
+    pub fn delivered(&self, key: IdKey, claim: u16) -> u32 {
+        let record = self.records.get(key.index()).copied().flatten();
+        record
+            .filter(|record| record.claim >= claim)
             .map_or(0, |record| record.digest)
     }
 

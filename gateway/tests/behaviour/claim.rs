@@ -68,8 +68,12 @@ fn a_new_claim_gives_a_new_password() {
     assert_eq!(p(&o.get(ip(0), GXP), 34), None);
     let mut site = o.gateway.site().clone();
     claim(&mut site, 0, Gxp1628, Some(1), 2);
+    o.wait(1_000);
+    o.quiet();
     o.configure(&site, 2);
-    // Until the phone has fetched, it goes on with the one it has.
+    // It is told, although its file says nothing else; until it has fetched, it goes on with the one it has.
+    o.wait(1_000);
+    assert_eq!(o.expect(phone.address, "NOTIFY").header("Event"), "check-sync");
     assert!(registers(&mut o, &phone));
     let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
     assert_ne!(second, first);
@@ -79,6 +83,8 @@ fn a_new_claim_gives_a_new_password() {
     claim(&mut site, 0, Gxp1628, Some(1), 1);
     o.configure(&site, 3);
     assert_eq!(p(&o.get(ip(0), GXP), 34), None);
+    o.wait(200_000);
+    o.quiet();
 }
 
 #[test]
