@@ -418,6 +418,8 @@ impl Gateway<'_> {
             let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
             return Some((flow, sync::write(&flow, contact.as_bytes(), random, buffer)?));
         }
+        let fetched = core::mem::take(&mut self.provision.phones.fetched);
+        self.provision.sync.fetched(fetched);
         while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
             let phone = self.site.id(key).and_then(|id| id.phone);
             let (shelf, ..) = self.provision.parts(&self.site, &self.factory, here);
@@ -433,7 +435,7 @@ impl Gateway<'_> {
                 continue;
             };
             if self.busy.set().contains(key) {
-                self.provision.sync.busy(now, key, is_ordered);
+                self.provision.sync.busy(now, key);
                 continue;
             }
             self.provision.sync.sent(now, key);

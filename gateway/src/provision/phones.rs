@@ -82,6 +82,8 @@ pub(crate) struct Phones {
     pub strangers: Strangers,
     /// Whose phones asked for firmware when too many had it: they are told again.
     pub turned_away: IdSet,
+    /// Whose phones have got their file, or are getting their firmware, since this was looked at.
+    pub fetched: IdSet,
     told: Vec<(PhoneFetch, Instant), TOLD>,
     untold: Deque<PhoneFetch, UNTOLD>,
     /// Counts what files are made of.
@@ -99,6 +101,7 @@ impl Phones {
             faults: 0,
             strangers: Strangers::new(),
             turned_away: IdSet::EMPTY,
+            fetched: IdSet::EMPTY,
             told: Vec::new(),
             untold: Deque::new(),
             edition: 0,
@@ -491,6 +494,10 @@ impl Files for Shelf<'_> {
             self.phones.log(now, fetch);
         }
         let Judged { what, given, .. } = judged?;
+        if let (What::Firmware(..), Some(mac)) = (what, host.mac) {
+            let lines = of(self.site, mac).map(|(id, _)| id.key);
+            self.phones.fetched = self.phones.fetched.union(lines.collect());
+        }
         let length = match what {
             What::Firmware(model, ..) => self
                 .firmware(|file| file.model == model)
@@ -566,6 +573,7 @@ impl Files for Shelf<'_> {
         };
         let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
         for (key, phone) in lines {
+            self.phones.fetched.insert(key);
             let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
             // It was made when the file was opened.
             if let Some(record) = self.phones.record(key, phone.claim) {

@@ -255,6 +255,39 @@ fn a_phone_is_told_when_its_file_changes() {
     o.quiet();
 }
 
+/// An order is a datagram that may be lost, to a phone that may not be there.
+#[test]
+fn an_order_stands_until_the_phone_has_fetched() {
+    let order = |o: &mut Office| o.hub_order(shared::sync::HubOrder::CheckSync(Some(key(0))));
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    assert!(registers(&mut o, &phone));
+    o.get(ip(0), GXP);
+    o.wait(200_000);
+    o.seen.clear();
+    // Gone when it is ordered to: it is told when it is back, as often as any.
+    o.until(2_000_000, |o| o.gateway.registered().count() == 0);
+    order(&mut o);
+    o.wait(200_000);
+    o.quiet();
+    assert!(registers(&mut o, &phone));
+    let told = |o: &mut Office, ms: u64| {
+        o.wait(ms);
+        let notifies = o.seen.iter().filter(|seen| seen.what() == "NOTIFY").count();
+        o.seen.clear();
+        notifies
+    };
+    assert_eq!([1_000, 60_000, 60_000, 200_000].map(|ms| told(&mut o, ms)), [1, 1, 1, 0]);
+    // Nothing of it is left.
+    assert!(registers(&mut o, &phone));
+    assert_eq!(told(&mut o, 10_000), 0);
+    // It hears the second time.
+    order(&mut o);
+    assert_eq!(told(&mut o, 60_500), 2);
+    o.get(ip(0), GXP);
+    assert_eq!(told(&mut o, 200_000), 0);
+}
+
 #[test]
 fn a_file_that_broke_off_is_not_what_the_phone_has() {
     let mut o = office();
