@@ -20,14 +20,15 @@ pub mod tftp;
 pub mod window;
 
 use core::net::{IpAddr, SocketAddr};
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 use heapless::Vec;
 use shared::factory::Factory;
-use shared::hub::FetchRefusal;
+use shared::hub::{FetchRefusal, PortPower};
 use shared::id::{IdKey, IdSet};
-use shared::site::{Credential, Site};
-use shared::sync::{Alarm, EventBody, PhoneSecret, Waiting};
+use shared::site::{Credential, Id, Site};
+use shared::sync::{Alarm, EventBody, PhoneSecret, PowerOrder, Waiting};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Name};
 
@@ -37,6 +38,7 @@ use crate::{Gateway, Station};
 use files::Client;
 use intruders::Intruders;
 use phones::{File, Here, Phones, Shelf};
+use strangers::Turn;
 use sync::Sync;
 
 /// A phone that is told to ask for its firmware again has so long until the next one is told.
@@ -58,7 +60,7 @@ pub(crate) struct Provision {
     pub sync: Sync,
     tftp: tftp::Server<File>,
     http: [http::Connection<File>; HTTP_CONNECTIONS],
-    /// The NOTIFY that tells a phone where the box is.
+    /// A NOTIFY to a phone that is not registered: where the box is, or that it is claimed.
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
     intruders: Intruders,
@@ -407,17 +409,6 @@ impl Gateway<'_> {
             return Some((flow, notify.len()));
         }
         let here = self.here();
-        if let Some(address) = here.address
-            && let strangers = &mut self.provision.phones.strangers
-            && let Some(phone) = strangers.next_claimed(|mac| phones::of(&self.site, mac).next().is_some())
-        {
-            let flow = sync::unregistered(address.into(), phone.into());
-            let random = self.random();
-            let mut contact = heapless::String::<56>::new();
-            // The longest address and port fit.
-            let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
-            return Some((flow, sync::write(&flow, contact.as_bytes(), random, buffer)?));
-        }
         let fetched = core::mem::take(&mut self.provision.phones.fetched);
         self.provision.sync.fetched(fetched);
         while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
@@ -449,6 +440,44 @@ impl Gateway<'_> {
             }
         }
         None
+    }
+
+    /// Has the phones come that waited and are claimed by now. False: there is none, or not yet.
+    pub(crate) fn call_strangers(&mut self, now: Instant) -> bool {
+        let is_claimed = |mac| phones::of(&self.site, mac).next().is_some();
+        let Some(turn) = self.provision.phones.strangers.next_claimed(now, is_claimed) else {
+            return false;
+        };
+        match (turn, self.here().address) {
+            (Turn::Cycle(port), _) => self.cycle_for_stranger(now, port),
+            (Turn::Tell(_), None) => {}
+            (Turn::Tell(phone), Some(address)) => {
+                let flow = sync::unregistered(address.into(), phone.into());
+                let random = self.random();
+                let mut contact = heapless::String::<56>::new();
+                // The longest address and port fit.
+                let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
+                let notify = &mut self.provision.notify;
+                let _ = notify.resize(pnp::NOTIFY_MAX, 0);
+                if let Some(len) = sync::write(&flow, contact.as_bytes(), random, notify) {
+                    notify.truncate(len);
+                    self.provision.notify_to = Some(flow);
+                }
+            }
+        }
+        true
+    }
+
+    /// A phone that was claimed does not come: what is fed at its port starts anew, unless that is another phone.
+    fn cycle_for_stranger(&mut self, now: Instant, port: NonZeroU8) {
+        let (number, port) = (port.get(), port.get() - 1);
+        let shown = self.port_power(now, port);
+        let registered = self.registrar.registered();
+        let is_home = |id: &Id| registered.contains(id.key) && self.home_of(id) == Some(port);
+        if shown.is_some_and(|shown| shown.power == PortPower::On) && !self.site.ids.iter().any(is_home) {
+            self.on_power_order(now, number, PowerOrder::Cycle, false);
+            self.tell(now, EventBody::PortCycled { port: number });
+        }
     }
 
     /// Forgets phones that are nobody's and gone. False: there are none.

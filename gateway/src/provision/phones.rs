@@ -402,15 +402,18 @@ impl Shelf<'_> {
             let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
             return Ok(Judged::new(What::Waiting(maker, mac), outcome));
         };
-        if Maker::of(model) != maker || agent.model.is_some_and(|said| said != model) {
-            return Err(FetchRefusal::Model);
-        }
+        let is_other = Maker::of(model) != maker || agent.model.is_some_and(|said| said != model);
         let elsewhere = |(key, phone): &(IdKey, Phone)| {
             let home = self.phones.home(*key, *phone);
             home.is_some_and(|port| port != host.port)
         };
-        if lines.iter().any(elsewhere) {
-            return Err(FetchRefusal::Port);
+        let refusal = match is_other {
+            true => Some(FetchRefusal::Model),
+            false => lines.iter().any(elsewhere).then_some(FetchRefusal::Port),
+        };
+        if let Some(refusal) = refusal {
+            self.phones.strangers.came(mac);
+            return Err(refusal);
         }
         let mut judged = Judged::new(What::Phone(model, mac), FetchOutcome::ServedSpent);
         for ((key, phone), given) in lines.into_iter().zip(&mut judged.given) {
@@ -571,6 +574,7 @@ impl Files for Shelf<'_> {
         let What::Phone(model, mac) = file.what else {
             return;
         };
+        self.phones.strangers.came(mac);
         let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
         for (key, phone) in lines {
             self.phones.fetched.insert(key);

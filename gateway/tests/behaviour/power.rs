@@ -8,7 +8,7 @@ use gateway::power::{Class, Cut, Feed, Found, PortOrder, PortReading, Reading, S
 use shared::hub::{Mac, PhoneModel, PortPower, PowerFault};
 use shared::sync::{Alarm, EventBody, HubOrder, PowerOrder};
 
-const FED: PortReading = PortReading {
+pub const FED: PortReading = PortReading {
     searches: true,
     feed: Feed::On,
     found: Found::Device(Class::Two),
@@ -44,7 +44,7 @@ fn hub() -> Office {
 }
 
 impl Office {
-    fn reads(&mut self, ports: [PortReading; 4]) {
+    pub fn reads(&mut self, ports: [PortReading; 4]) {
         let reading = Reading {
             ports,
             supply_mv: 54_000,
