@@ -394,7 +394,9 @@ impl Gateway<'_> {
 
     /// The phone of an ID has registered.
     pub(crate) fn phone_registered(&mut self, now: Instant, key: IdKey) {
-        self.provision.phones.registered(key);
+        if let Some(phone) = self.site.id(key).and_then(|id| id.phone) {
+            self.provision.phones.registered(key, phone, self.from);
+        }
         if self.provision.intruders.is_over(key) {
             let (alarm, raised) = (Alarm::Intruder(key), false);
             self.tell(now, EventBody::Alarm { alarm, raised });

@@ -240,6 +240,30 @@ fn a_stolen_password_at_another_port_does_not_register() {
     }
 }
 
+/// Set up at the office's switch, and plugged into a port of the box later: the phone moves with what it keeps, and nobody without.
+#[test]
+fn a_phone_moves_from_the_office_to_a_port() {
+    for model in [&GXP1628, &KX_HDV230N] {
+        let mut desks = office(model, 1);
+        let now = desks.world.now();
+        let bench = desks.plug(now, phone(model, desks::mac(model, 0)), UPLINK, false);
+        boot(&mut desks, bench);
+        let kept = desks.phone(bench).store.clone();
+        let now = desks.world.now();
+        desks.phone(bench).power(now, false);
+        let thief = plug(&mut desks, model, 0, 0);
+        desks.world.run(now + LIMIT);
+        assert!(!desks.is_registered(thief), "{}", model.name);
+        let now = desks.world.now();
+        desks.phone(thief).power(now, false);
+        let mut moved = phone(model, desks::mac(model, 0));
+        moved.store = kept;
+        let moved = desks.plug(now, moved, 1, true);
+        let took = boot(&mut desks, moved);
+        assert!(took <= LIMIT, "{} {took}", model.name);
+    }
+}
+
 #[test]
 fn an_unknown_phone_waits_until_it_is_claimed() {
     for model in MODELS {

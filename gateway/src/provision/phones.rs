@@ -11,6 +11,11 @@
 //! A password is made from the box's own key (`secret`), and its number is in flash before the phone has the file. As
 //! soon as the phone has registered with it, its file no longer says any: phones keep what they have. Nothing is given to
 //! another hardware address or port.
+//!
+//! A phone that no port was named for belongs to the one where it got its first password. If that was outside the hub it may
+//! move to a port once: it registers there with its password, which a forged hardware address has not, and belongs there from
+//! then on. Until then it gets no file there. Whoever has stolen its password as well could be it outside the hub anyhow, where
+//! hardware addresses are all that is known; who moves it so is found out when the phone itself is refused.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU8;
@@ -158,14 +163,24 @@ impl Phones {
         }
     }
 
-    /// The phone of an ID has registered. Its password is the one it was given last: no other is live.
-    pub fn registered(&mut self, key: IdKey) {
+    /// Whether a phone may move to there: see above.
+    pub fn may_move(&self, key: IdKey, phone: Phone, host: Host) -> bool {
+        host.mac == Some(phone.mac) && host.port.is_some() && self.home(key, phone) == Some(None)
+    }
+
+    /// The phone of an ID has registered from there. Its password is the one it was given last: no other is live.
+    pub fn registered(&mut self, key: IdKey, phone: Phone, host: Host) {
         let is_behind = self.unstored.contains(key) || self.storing == Some(key);
-        let record = self.records.get(key.index()).copied().flatten();
-        if let Some(record) = record.filter(|record| record.state == State::Given && !is_behind) {
-            let state = State::Spent;
-            self.put(key, Record { state, ..record });
+        let Some(mut record) = self.records.get(key.index()).copied().flatten() else {
+            return;
+        };
+        if record.state == State::Given && !is_behind {
+            record.state = State::Spent;
         }
+        if self.may_move(key, phone, host) {
+            record.seen = Some(host.port);
+        }
+        self.put(key, record);
     }
 
     /// The password an ID's phone has, if the box gave it one, with its number.
