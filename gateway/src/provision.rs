@@ -35,7 +35,7 @@ use sip::{Flow, Instant, Message, Name};
 use crate::budget::{DOWNLOADS, HTTP_CONNECTIONS};
 use crate::store::Token;
 use crate::{Gateway, Station};
-use files::Client;
+use files::{Client, Host};
 use intruders::Intruders;
 use phones::{File, Here, Phones, Shelf};
 use strangers::Turn;
@@ -60,6 +60,8 @@ pub(crate) struct Provision {
     pub sync: Sync,
     tftp: tftp::Server<File>,
     http: [http::Connection<File>; HTTP_CONNECTIONS],
+    /// Who has each of them, or had it last.
+    peers: [Host; HTTP_CONNECTIONS],
     /// A NOTIFY to a phone that is not registered: where the box is, or that it is claimed.
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
@@ -81,6 +83,7 @@ impl Provision {
             sync: Sync::new(),
             tftp: tftp::Server::new(),
             http: [const { http::Connection::new() }; HTTP_CONNECTIONS],
+            peers: [Host::UNKNOWN; HTTP_CONNECTIONS],
             notify: Vec::new(),
             notify_to: None,
             intruders: Intruders::new(),
@@ -164,18 +167,40 @@ impl Gateway<'_> {
         // Its blocks are read where they are written.
         shelf.no_downloads = Some(FetchRefusal::NotFound);
         tftp.receive(now, &mut shelf, from, is_request, bytes);
+        let (_, station) = from;
+        self.fed_phone_fetched(now, Host::of(station, self.hub.is_there()));
     }
 
     pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
         let here = self.here();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
-        let Some(connection) = connections.get_mut(usize::from(connection)) else {
+        let at = usize::from(connection);
+        let Some(connection) = connections.get_mut(at) else {
             return;
         };
         match event {
-            HttpEvent::Opened { peer: ip, station } => connection.open(Client { ip, station }),
+            HttpEvent::Opened { peer: ip, station } => {
+                connection.open(Client { ip, station });
+                if let Some(peer) = self.provision.peers.get_mut(at) {
+                    *peer = Host::of(station, here.has_hub);
+                }
+            }
             HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
             HttpEvent::Closed => connection.close(),
+        }
+        self.hear_fetches(now);
+    }
+
+    /// The phones that files go to live, though their SIP may be silent: it is while firmware is fetched. A connection on which nothing
+    /// goes is soon closed by who holds it.
+    pub(crate) fn hear_fetches(&mut self, now: Instant) {
+        for at in 0..HTTP_CONNECTIONS {
+            let connection = self.provision.http.get(at);
+            if connection.is_some_and(|connection| connection.file().is_some())
+                && let Some(peer) = self.provision.peers.get(at)
+            {
+                self.fed_phone_fetched(now, *peer);
+            }
         }
     }
 

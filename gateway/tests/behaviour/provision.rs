@@ -143,7 +143,7 @@ fn a_claimed_phone_that_does_not_listen_is_switched_off_and_on() {
         o.fetches();
         let before = o.gateway.site().clone();
         let mut site = before.clone();
-        let port = (case == "is claimed for another port").then_some(1);
+        let port = (case == "is claimed for another port").then_some(3);
         claim(&mut site, 2, Gxp1628, port, 1);
         o.configure(&site, 2);
         match case {
