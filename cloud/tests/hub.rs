@@ -445,7 +445,8 @@ async fn events_of_the_hub_are_shown() {
                 FetchOutcome::Refused(FetchRefusal::Port),
             ),
             "phone_fetch",
-            "00:0b:82:00:00:01 at port 3: its configuration, refused: belongs to another port",
+            "00:0b:82:00:00:01 at port 3: its configuration, refused: belongs to another port (`phone claim` \
+             again, and it may move)",
         ),
         (
             fetch(None, FileKind::Firmware, FetchOutcome::Served),

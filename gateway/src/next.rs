@@ -192,6 +192,7 @@ impl Gateway<'_> {
             }
             if self.tell_firmware(now)
                 || self.call_back(now)
+                || self.call_strangers(now)
                 || self.forget_strangers(now)
                 || self.poll_fetches(now)
                 || self.retell_secret(now)

@@ -20,23 +20,25 @@ pub mod tftp;
 pub mod window;
 
 use core::net::{IpAddr, SocketAddr};
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 use heapless::Vec;
 use shared::factory::Factory;
-use shared::hub::FetchRefusal;
+use shared::hub::{FetchRefusal, PortPower};
 use shared::id::{IdKey, IdSet};
-use shared::site::{Credential, Site};
-use shared::sync::{Alarm, EventBody, PhoneSecret, Waiting};
+use shared::site::{Credential, Id, Site};
+use shared::sync::{Alarm, EventBody, PhoneSecret, PowerOrder, Waiting};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Name};
 
 use crate::budget::{DOWNLOADS, HTTP_CONNECTIONS};
 use crate::store::Token;
 use crate::{Gateway, Station};
-use files::Client;
+use files::{Client, Host};
 use intruders::Intruders;
 use phones::{File, Here, Phones, Shelf};
+use strangers::Turn;
 use sync::Sync;
 
 /// A phone that is told to ask for its firmware again has so long until the next one is told.
@@ -58,7 +60,9 @@ pub(crate) struct Provision {
     pub sync: Sync,
     tftp: tftp::Server<File>,
     http: [http::Connection<File>; HTTP_CONNECTIONS],
-    /// The NOTIFY that tells a phone where the box is.
+    /// Who has each of them, or had it last.
+    peers: [Host; HTTP_CONNECTIONS],
+    /// A NOTIFY to a phone that is not registered: where the box is, or that it is claimed.
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
     intruders: Intruders,
@@ -79,6 +83,7 @@ impl Provision {
             sync: Sync::new(),
             tftp: tftp::Server::new(),
             http: [const { http::Connection::new() }; HTTP_CONNECTIONS],
+            peers: [Host::UNKNOWN; HTTP_CONNECTIONS],
             notify: Vec::new(),
             notify_to: None,
             intruders: Intruders::new(),
@@ -162,18 +167,40 @@ impl Gateway<'_> {
         // Its blocks are read where they are written.
         shelf.no_downloads = Some(FetchRefusal::NotFound);
         tftp.receive(now, &mut shelf, from, is_request, bytes);
+        let (_, station) = from;
+        self.fed_phone_fetched(now, Host::of(station, self.hub.is_there()));
     }
 
     pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
         let here = self.here();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
-        let Some(connection) = connections.get_mut(usize::from(connection)) else {
+        let at = usize::from(connection);
+        let Some(connection) = connections.get_mut(at) else {
             return;
         };
         match event {
-            HttpEvent::Opened { peer: ip, station } => connection.open(Client { ip, station }),
+            HttpEvent::Opened { peer: ip, station } => {
+                connection.open(Client { ip, station });
+                if let Some(peer) = self.provision.peers.get_mut(at) {
+                    *peer = Host::of(station, here.has_hub);
+                }
+            }
             HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
             HttpEvent::Closed => connection.close(),
+        }
+        self.hear_fetches(now);
+    }
+
+    /// The phones that files go to live, though their SIP may be silent: it is while firmware is fetched. A connection on which nothing
+    /// goes is soon closed by who holds it.
+    pub(crate) fn hear_fetches(&mut self, now: Instant) {
+        for at in 0..HTTP_CONNECTIONS {
+            let connection = self.provision.http.get(at);
+            if connection.is_some_and(|connection| connection.file().is_some())
+                && let Some(peer) = self.provision.peers.get(at)
+            {
+                self.fed_phone_fetched(now, *peer);
+            }
         }
     }
 
@@ -392,7 +419,9 @@ impl Gateway<'_> {
 
     /// The phone of an ID has registered.
     pub(crate) fn phone_registered(&mut self, now: Instant, key: IdKey) {
-        self.provision.phones.registered(key);
+        if let Some(phone) = self.site.id(key).and_then(|id| id.phone) {
+            self.provision.phones.registered(key, phone, self.from);
+        }
         if self.provision.intruders.is_over(key) {
             let (alarm, raised) = (Alarm::Intruder(key), false);
             self.tell(now, EventBody::Alarm { alarm, raised });
@@ -407,22 +436,15 @@ impl Gateway<'_> {
             return Some((flow, notify.len()));
         }
         let here = self.here();
-        if let Some(address) = here.address
-            && let strangers = &mut self.provision.phones.strangers
-            && let Some(phone) = strangers.next_claimed(|mac| phones::of(&self.site, mac).next().is_some())
-        {
-            let flow = sync::unregistered(address.into(), phone.into());
-            let random = self.random();
-            let mut contact = heapless::String::<56>::new();
-            // The longest address and port fit.
-            let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
-            return Some((flow, sync::write(&flow, contact.as_bytes(), random, buffer)?));
-        }
+        let fetched = core::mem::take(&mut self.provision.phones.fetched);
+        self.provision.sync.fetched(fetched);
         while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
             let phone = self.site.id(key).and_then(|id| id.phone);
             let (shelf, ..) = self.provision.parts(&self.site, &self.factory, here);
-            let digest = phone.and_then(|phone| shelf.digest(phone));
-            let is_other = digest.is_some_and(|digest| digest != shelf.phones.delivered(key));
+            let is_other = phone.is_some_and(|phone| {
+                let has = shelf.phones.delivered(key, phone.claim);
+                shelf.digest(phone).is_some_and(|digest| digest != has)
+            });
             let random = self.random();
             let mut bindings = self.registrar.iter();
             let binding = bindings.find(|binding| binding.key() == key && binding.is_reachable());
@@ -431,7 +453,7 @@ impl Gateway<'_> {
                 continue;
             };
             if self.busy.set().contains(key) {
-                self.provision.sync.busy(now, key, is_ordered);
+                self.provision.sync.busy(now, key);
                 continue;
             }
             self.provision.sync.sent(now, key);
@@ -445,6 +467,44 @@ impl Gateway<'_> {
             }
         }
         None
+    }
+
+    /// Has the phones come that waited and are claimed by now. False: there is none, or not yet.
+    pub(crate) fn call_strangers(&mut self, now: Instant) -> bool {
+        let is_claimed = |mac| phones::of(&self.site, mac).next().is_some();
+        let Some(turn) = self.provision.phones.strangers.next_claimed(now, is_claimed) else {
+            return false;
+        };
+        match (turn, self.here().address) {
+            (Turn::Cycle(port), _) => self.cycle_for_stranger(now, port),
+            (Turn::Tell(_), None) => {}
+            (Turn::Tell(phone), Some(address)) => {
+                let flow = sync::unregistered(address.into(), phone.into());
+                let random = self.random();
+                let mut contact = heapless::String::<56>::new();
+                // The longest address and port fit.
+                let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
+                let notify = &mut self.provision.notify;
+                let _ = notify.resize(pnp::NOTIFY_MAX, 0);
+                if let Some(len) = sync::write(&flow, contact.as_bytes(), random, notify) {
+                    notify.truncate(len);
+                    self.provision.notify_to = Some(flow);
+                }
+            }
+        }
+        true
+    }
+
+    /// A phone that was claimed does not come: what is fed at its port starts anew, unless that is another phone.
+    fn cycle_for_stranger(&mut self, now: Instant, port: NonZeroU8) {
+        let (number, port) = (port.get(), port.get() - 1);
+        let shown = self.port_power(now, port);
+        let registered = self.registrar.registered();
+        let is_home = |id: &Id| registered.contains(id.key) && self.home_of(id) == Some(port);
+        if shown.is_some_and(|shown| shown.power == PortPower::On) && !self.site.ids.iter().any(is_home) {
+            self.on_power_order(now, number, PowerOrder::Cycle, false);
+            self.tell(now, EventBody::PortCycled { port: number });
+        }
     }
 
     /// Forgets phones that are nobody's and gone. False: there are none.

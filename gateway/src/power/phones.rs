@@ -34,6 +34,7 @@ impl Gateway<'_> {
                 self.power.stranded(now, port);
             }
         }
+        self.hear_fetches(now);
         let in_call = self.ports_in_call();
         self.power.read(now, reading, in_call);
         while let Some(told) = self.power.poll_told() {

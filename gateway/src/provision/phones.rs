@@ -11,6 +11,11 @@
 //! A password is made from the box's own key (`secret`), and its number is in flash before the phone has the file. As
 //! soon as the phone has registered with it, its file no longer says any: phones keep what they have. Nothing is given to
 //! another hardware address or port.
+//!
+//! A phone that no port was named for belongs to the one where it got its first password. If that was outside the hub it may
+//! move to a port once: it registers there with its password, which a forged hardware address has not, and belongs there from
+//! then on. Until then it gets no file there. Whoever has stolen its password as well could be it outside the hub anyhow, where
+//! hardware addresses are all that is known; who moves it so is found out when the phone itself is refused.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU8;
@@ -82,6 +87,8 @@ pub(crate) struct Phones {
     pub strangers: Strangers,
     /// Whose phones asked for firmware when too many had it: they are told again.
     pub turned_away: IdSet,
+    /// Whose phones have got their file, or are getting their firmware, since this was looked at.
+    pub fetched: IdSet,
     told: Vec<(PhoneFetch, Instant), TOLD>,
     untold: Deque<PhoneFetch, UNTOLD>,
     /// Counts what files are made of.
@@ -99,6 +106,7 @@ impl Phones {
             faults: 0,
             strangers: Strangers::new(),
             turned_away: IdSet::EMPTY,
+            fetched: IdSet::EMPTY,
             told: Vec::new(),
             untold: Deque::new(),
             edition: 0,
@@ -155,14 +163,24 @@ impl Phones {
         }
     }
 
-    /// The phone of an ID has registered. Its password is the one it was given last: no other is live.
-    pub fn registered(&mut self, key: IdKey) {
+    /// Whether a phone may move to there: see above.
+    pub fn may_move(&self, key: IdKey, phone: Phone, host: Host) -> bool {
+        host.mac == Some(phone.mac) && host.port.is_some() && self.home(key, phone) == Some(None)
+    }
+
+    /// The phone of an ID has registered from there. Its password is the one it was given last: no other is live.
+    pub fn registered(&mut self, key: IdKey, phone: Phone, host: Host) {
         let is_behind = self.unstored.contains(key) || self.storing == Some(key);
-        let record = self.records.get(key.index()).copied().flatten();
-        if let Some(record) = record.filter(|record| record.state == State::Given && !is_behind) {
-            let state = State::Spent;
-            self.put(key, Record { state, ..record });
+        let Some(mut record) = self.records.get(key.index()).copied().flatten() else {
+            return;
+        };
+        if record.state == State::Given && !is_behind {
+            record.state = State::Spent;
         }
+        if self.may_move(key, phone, host) {
+            record.seen = Some(host.port);
+        }
+        self.put(key, record);
     }
 
     /// The password an ID's phone has, if the box gave it one, with its number.
@@ -177,12 +195,11 @@ impl Phones {
         Some((password(factory, key, claim, serial), serial))
     }
 
-    /// The digest of the file that an ID's phone has, the last one delivered; 0: none.
-    pub fn delivered(&self, key: IdKey) -> u32 {
-        self.records
-            .get(key.index())
-            .copied()
-            .flatten()
+    /// The digest of the file that was delivered to an ID's phone last; 0: none since this claim, so that it has no password of it.
+    pub fn delivered(&self, key: IdKey, claim: u16) -> u32 {
+        let record = self.records.get(key.index()).copied().flatten();
+        record
+            .filter(|record| record.claim >= claim)
             .map_or(0, |record| record.digest)
     }
 
@@ -400,15 +417,18 @@ impl Shelf<'_> {
             let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
             return Ok(Judged::new(What::Waiting(maker, mac), outcome));
         };
-        if Maker::of(model) != maker || agent.model.is_some_and(|said| said != model) {
-            return Err(FetchRefusal::Model);
-        }
+        let is_other = Maker::of(model) != maker || agent.model.is_some_and(|said| said != model);
         let elsewhere = |(key, phone): &(IdKey, Phone)| {
             let home = self.phones.home(*key, *phone);
             home.is_some_and(|port| port != host.port)
         };
-        if lines.iter().any(elsewhere) {
-            return Err(FetchRefusal::Port);
+        let refusal = match is_other {
+            true => Some(FetchRefusal::Model),
+            false => lines.iter().any(elsewhere).then_some(FetchRefusal::Port),
+        };
+        if let Some(refusal) = refusal {
+            self.phones.strangers.came(mac);
+            return Err(refusal);
         }
         let mut judged = Judged::new(What::Phone(model, mac), FetchOutcome::ServedSpent);
         for ((key, phone), given) in lines.into_iter().zip(&mut judged.given) {
@@ -492,6 +512,10 @@ impl Files for Shelf<'_> {
             self.phones.log(now, fetch);
         }
         let Judged { what, given, .. } = judged?;
+        if let (What::Firmware(..), Some(mac)) = (what, host.mac) {
+            let lines = of(self.site, mac).map(|(id, _)| id.key);
+            self.phones.fetched = self.phones.fetched.union(lines.collect());
+        }
         let length = match what {
             What::Firmware(model, ..) => self
                 .firmware(|file| file.model == model)
@@ -565,8 +589,10 @@ impl Files for Shelf<'_> {
         let What::Phone(model, mac) = file.what else {
             return;
         };
+        self.phones.strangers.came(mac);
         let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
         for (key, phone) in lines {
+            self.phones.fetched.insert(key);
             let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
             // It was made when the file was opened.
             if let Some(record) = self.phones.record(key, phone.claim) {

@@ -68,8 +68,12 @@ fn a_new_claim_gives_a_new_password() {
     assert_eq!(p(&o.get(ip(0), GXP), 34), None);
     let mut site = o.gateway.site().clone();
     claim(&mut site, 0, Gxp1628, Some(1), 2);
+    o.wait(1_000);
+    o.quiet();
     o.configure(&site, 2);
-    // Until the phone has fetched, it goes on with the one it has.
+    // It is told, although its file says nothing else; until it has fetched, it goes on with the one it has.
+    o.wait(1_000);
+    assert_eq!(o.expect(phone.address, "NOTIFY").header("Event"), "check-sync");
     assert!(registers(&mut o, &phone));
     let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
     assert_ne!(second, first);
@@ -79,6 +83,8 @@ fn a_new_claim_gives_a_new_password() {
     claim(&mut site, 0, Gxp1628, Some(1), 1);
     o.configure(&site, 3);
     assert_eq!(p(&o.get(ip(0), GXP), 34), None);
+    o.wait(200_000);
+    o.quiet();
 }
 
 #[test]
@@ -257,6 +263,68 @@ fn a_phone_without_a_port_belongs_where_it_is_first_seen() {
     claim(&mut site, 1, KxHdv230n, None, 2);
     o.configure(&site, 2);
     assert!(setting(&o.get(ip(1), HDV), "SIP_PASS_1").is_some());
+}
+
+/// Set up at a desk in the office's network, and then plugged into a port with power: with its password the phone moves, once.
+#[test]
+fn a_phone_may_move_from_outside_to_a_port() {
+    let mut o = office();
+    o.plug(ip(1), mac(1), None);
+    let password = setting(&o.get(ip(1), HDV), "SIP_PASS_1").unwrap().to_string();
+    let phone = with_password(1, &password);
+    assert!(registers(&mut o, &phone));
+    o.get(ip(1), HDV);
+    // A forged address gets nothing, and moves nothing.
+    o.plug(ip(1), mac(1), Some(3));
+    assert_eq!(o.denied(ip(1), HDV), 403);
+    let mut thief = with_password(1, "guessed");
+    assert!(!registers(&mut o, &thief));
+    // Nor does its REGISTER of before, once more.
+    o.plug(ip(1), mac(1), None);
+    o.rx(phone.address, &phone.register(3, ""));
+    let challenge = o.expect(phone.address, "401");
+    let line = phone.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+    let heard = phone.register(4, &line);
+    o.rx(phone.address, &heard);
+    o.expect(phone.address, "200");
+    o.plug(ip(1), mac(1), Some(3));
+    o.rx(phone.address, &heard);
+    o.expect(phone.address, "401");
+    assert_eq!(o.denied(ip(1), HDV), 403);
+    // Nor the password with another address.
+    thief.password = password;
+    o.plug(ip(1), mac(77), Some(3));
+    assert!(!registers(&mut o, &thief));
+    let alarms = |o: &Office| {
+        let of = |event: &&EventBody| matches!(event, EventBody::Alarm { .. });
+        o.events.iter().filter(of).count()
+    };
+    assert_eq!(alarms(&o), 1);
+    // The phone itself is at home there, and from then on nowhere else.
+    o.plug(ip(1), mac(1), Some(3));
+    assert!(registers(&mut o, &phone));
+    assert_eq!(alarms(&o), 2, "it is over");
+    assert_eq!(setting(&o.get(ip(1), HDV), "SIP_PASS_1"), None);
+    let mut o = o.restart();
+    o.subscribe();
+    for (port, is_home) in [(None, false), (Some(2), false), (Some(3), true)] {
+        o.plug(ip(1), mac(1), port);
+        assert_eq!(registers(&mut o, &phone), is_home, "{port:?}");
+        assert_eq!(o.request(ip(1), "GET", HDV, "test").unwrap().0 == 200, is_home);
+    }
+}
+
+/// A phone that was claimed for a port moves nowhere, whatever it has.
+#[test]
+fn a_named_port_is_the_only_one() {
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    for port in [Some(2), None, Some(3)] {
+        o.plug(ip(0), mac(0), port);
+        assert!(!registers(&mut o, &phone), "{port:?}");
+    }
+    o.plug(ip(0), mac(0), Some(1));
+    assert!(registers(&mut o, &phone));
 }
 
 #[test]

@@ -2,14 +2,17 @@
 
 use core::num::NonZeroU8;
 
+use super::office::files::{claim, mac, p, with_password};
 use super::office::*;
 use gateway::Input;
 use gateway::lldp::lldpdu::{Id, Lldpdu};
 use gateway::power::{Class, Cut, Feed, Found, PortOrder, PortReading, Reading, SILENT, STRANDED};
-use shared::hub::{Mac, PhoneModel, PortPower, PowerFault};
+use gateway::provision::HttpEvent;
+use sha2::{Digest, Sha256};
+use shared::hub::{Mac, PhoneFirmware, PhoneModel, PortPower, PowerFault};
 use shared::sync::{Alarm, EventBody, HubOrder, PowerOrder};
 
-const FED: PortReading = PortReading {
+pub const FED: PortReading = PortReading {
     searches: true,
     feed: Feed::On,
     found: Found::Device(Class::Two),
@@ -45,7 +48,7 @@ fn hub() -> Office {
 }
 
 impl Office {
-    fn reads(&mut self, ports: [PortReading; 4]) {
+    pub fn reads(&mut self, ports: [PortReading; 4]) {
         let reading = Reading {
             ports,
             supply_mv: 54_000,
@@ -238,6 +241,57 @@ fn a_silent_phone_is_switched_off_and_on() {
     for _ in 0..100 {
         speaks(&mut o);
         assert_eq!(o.orders(), []);
+    }
+}
+
+/// A phone that takes its firmware slowly does nothing else for as long as that lasts: it is not silent, and not cut off in it.
+#[test]
+fn a_phone_that_takes_firmware_is_not_silent() {
+    let bytes = "x".repeat(70_000);
+    let mut site = site(2, 8);
+    claim(&mut site, 0, PhoneModel::Gxp1628, Some(1), 1);
+    claim(&mut site, 1, PhoneModel::Gxp1628, Some(2), 1);
+    let firmware = PhoneFirmware {
+        model: PhoneModel::Gxp1628,
+        name: "gxp1600fw.bin".try_into().unwrap(),
+        version: "1.0.7.76".try_into().unwrap(),
+        size: bytes.len() as u32,
+        hash: Sha256::digest(&bytes).into(),
+    };
+    site.sys.firmware.push(firmware).unwrap();
+    let own = Phone::new(0).address.ip();
+    let silent = SILENT.as_millis() as u64;
+    // By whom it is fetched: by the phone, or by one that is plugged into it.
+    for (index, lives) in [(0, true), (1, false)] {
+        let mut o = Office::new(&site);
+        o.subscribe();
+        o.give_firmware(&[&bytes], usize::MAX);
+        o.plug(own, mac(0), Some(1));
+        let file = o.get(own, "/cfg000b82000000.xml");
+        o.register(&with_password(0, p(&file, 34).unwrap()));
+        let other = std::net::IpAddr::from([192, 168, 1, 99]);
+        o.plug(other, mac(index), Some(1));
+        o.slow_download = true;
+        assert_eq!(o.request(other, "GET", "/gxp1600fw.bin", "test"), None);
+        let pass = |o: &mut Office, ms: u64| {
+            let until = o.now + ms;
+            while o.now < until {
+                o.reads([FED, EMPTY, EMPTY, EMPTY]);
+                o.wait(1_000);
+            }
+            o.events.contains(&EventBody::PortCycled { port: 1 })
+        };
+        // Beyond the longest registration and the longest silence.
+        assert_eq!(pass(&mut o, 1_000_000 + silent), !lives);
+        // It is over, and nothing more is heard of the phone.
+        o.handle(Input::Http {
+            connection: 0,
+            event: HttpEvent::Closed,
+        });
+        if lives {
+            assert!(!pass(&mut o, silent - 5_000));
+            assert!(pass(&mut o, 10_000));
+        }
     }
 }
 
