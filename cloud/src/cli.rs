@@ -23,7 +23,6 @@ use serde::Serialize;
 use serde_json::json;
 use shared::analog::PORTS;
 use shared::id::{BoxId, SiteId};
-use shared::sync::HubOrder;
 
 use self::area::AreaCommand;
 use self::orders::Order;
