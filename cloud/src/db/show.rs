@@ -359,7 +359,9 @@ fn fetched(fetch: &PhoneFetch) -> String {
         FetchOutcome::Served => "served",
         FetchOutcome::ServedSecret => "served with a password",
         FetchOutcome::ServedSpent => "served without the password: its claim is spent",
-        FetchOutcome::Refused(FetchRefusal::Port) => "refused: belongs to another port (`phone claim` again, and it may move)",
+        FetchOutcome::Refused(FetchRefusal::Port) => {
+            "refused: belongs to another port (`phone claim` again, and it may move)"
+        }
         FetchOutcome::Refused(FetchRefusal::Mac) => "refused: asked by another device",
         FetchOutcome::Refused(FetchRefusal::Unclaimed) => "refused: not claimed",
         FetchOutcome::Refused(FetchRefusal::Model) => "refused: claimed as another model",
