@@ -25,7 +25,7 @@ use core::time::Duration;
 
 use heapless::Vec;
 use shared::factory::Factory;
-use shared::hub::{FetchRefusal, PortPower};
+use shared::hub::{FetchRefusal, Phone, PortPower};
 use shared::id::{IdKey, IdSet};
 use shared::site::{Credential, Id, Site};
 use shared::sync::{Alarm, EventBody, PhoneSecret, PowerOrder, Waiting};
@@ -425,6 +425,21 @@ impl Gateway<'_> {
         if self.provision.intruders.is_over(key) {
             let (alarm, raised) = (Alarm::Intruder(key), false);
             self.tell(now, EventBody::Alarm { alarm, raised });
+        }
+    }
+
+    /// Somebody tried to register with another password: if it is a phone that has none of its claim yet, it is told to fetch one.
+    pub(crate) fn phone_refused(&mut self, now: Instant, flow: Flow) {
+        let (host, has_hub) = (self.from, self.hub.is_there());
+        let Some(mac) = host.mac else { return };
+        let phones = &mut self.provision.phones;
+        let is_without = |(id, phone): (&Id, Phone)| {
+            let is_home = phones.is_at_home(id.key, phone, host, has_hub);
+            is_home && phones.delivered(id.key, phone.claim) == 0
+        };
+        if phones::of(&self.site, mac).any(is_without) {
+            // Its power is left alone: it listens.
+            phones.strangers.heard(now, mac, None, None, flow.peer.ip());
         }
     }
 
