@@ -208,6 +208,7 @@ async fn network(setup: Setup) {
     };
     spawner.spawn(token(brain::run(phones, shared, brain, brain::memory(), hands)));
     spawner.spawn(token(files::tftp(tftp, phones.net, shared, brain)));
+    shared.borrow_mut().set_busy_port(phones.net, HTTP_PORT);
     for (connection, memory) in (0..).zip(files::memory()) {
         spawner.spawn(token(files::http(phones, shared, brain, connection, memory)));
     }
