@@ -54,9 +54,7 @@ fn a_configuration_is_pulled_checked_committed_once_and_acknowledged() {
 #[test]
 fn every_bad_manifest_is_refused_with_its_reason_and_changes_nothing() {
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     let old = site(3, 1);
     apply(&mut it, &old, 10);
     it.ops.clear();
@@ -130,9 +128,7 @@ fn every_bad_manifest_is_refused_with_its_reason_and_changes_nothing() {
 #[test]
 fn sections_that_are_not_what_they_should_be_are_refused() {
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     apply(&mut it, &site(3, 1), 1);
 
     // One bit of the content.
@@ -143,15 +139,9 @@ fn sections_that_are_not_what_they_should_be_are_refused() {
     };
     let mut data = sections(&new)[0].1.clone();
     data[5] ^= 1;
-    let chunk = Chunk {
-        kind: get.kind,
-        hash: get.hash,
-        offset: 0,
-        data: &data,
-    };
     let nack = |epoch, code| vec![Did::Nack(Nack { epoch, have: 1, code })];
     assert_eq!(
-        it.message(Down::Chunk, &chunk),
+        it.message(Down::Chunk, &chunk(&get, &data)),
         nack(2, NackCode::HashMismatch(SectionKind::Sys))
     );
 
@@ -179,15 +169,7 @@ fn sections_that_are_not_what_they_should_be_are_refused() {
             .into_iter()
             .find(|(section, _)| section.hash == get.hash);
         let data = of_site.map_or(rubbish.to_vec(), |(_, bytes)| bytes);
-        did = it.message(
-            Down::Chunk,
-            &Chunk {
-                kind: get.kind,
-                hash: get.hash,
-                offset: 0,
-                data: &data,
-            },
-        );
+        did = it.message(Down::Chunk, &chunk(&get, &data));
     }
     assert_eq!(did, nack(3, NackCode::MalformedSection(SectionKind::Reps)));
 
@@ -216,9 +198,7 @@ fn sections_that_are_not_what_they_should_be_are_refused() {
 #[test]
 fn pieces_that_were_not_asked_for_are_ignored() {
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     let target = site(40, 1);
     let all = sections(&target);
     let piece = |index: usize, offset: usize, len: usize| {
@@ -287,9 +267,7 @@ fn pieces_that_were_not_asked_for_are_ignored() {
 #[test]
 fn a_newer_manifest_overtakes_an_older_one_never_the_other_way() {
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     let (first, second) = (site(20, 1), site(20, 2));
     let did = it.raw(Down::Manifest, &manifest(&first, 1));
     assert!(matches!(did[..], [Did::Get(_)]));
@@ -305,14 +283,7 @@ fn a_newer_manifest_overtakes_an_older_one_never_the_other_way() {
     let mut did = it.raw(Down::Manifest, &manifest(&third, 3));
     let all = sections(&third);
     'fetch: while let [Did::Get(get)] = did[..] {
-        let bytes = &all[get.kind.index()].1;
-        let data = &bytes[get.offset as usize..][..usize::from(get.len)];
-        let chunk = Chunk {
-            kind: get.kind,
-            hash: get.hash,
-            offset: get.offset,
-            data,
-        };
+        let chunk = chunk(&get, &all[get.kind.index()].1);
         let mut buf = [0; MAX_MESSAGE];
         it.uplink.message(
             it.now,
@@ -363,25 +334,14 @@ fn last_get(did: &[Did]) -> Get {
 #[test]
 fn a_fetch_goes_on_where_it_was_after_a_new_connection_and_after_a_power_cut() {
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     let target = site(40, 1);
     let all = sections(&target);
     let mut did = it.raw(Down::Manifest, &manifest(&target, 1));
     // All of sys, one piece of ids.
     for _ in 0..2 {
         let get = last_get(&did);
-        let data = &all[get.kind.index()].1[get.offset as usize..][..usize::from(get.len)];
-        did = it.message(
-            Down::Chunk,
-            &Chunk {
-                kind: get.kind,
-                hash: get.hash,
-                offset: get.offset,
-                data,
-            },
-        );
+        did = it.message(Down::Chunk, &chunk(&get, &all[get.kind.index()].1));
     }
     it.uplink.disconnected(it.now);
     it.connect();
@@ -452,9 +412,7 @@ fn a_broker_that_stays_silent_is_asked_again_and_then_left() {
 #[test]
 fn a_configuration_that_cannot_be_read_is_asked_for_anew() {
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     let target = site(3, 1);
     apply(&mut it, &target, 4);
     let mut flash = it.off();
@@ -483,9 +441,7 @@ fn a_configuration_that_cannot_be_read_is_asked_for_anew() {
 fn a_power_cut_anywhere_in_an_exchange_leaves_a_box_that_finishes_it() {
     let (old, new) = (site(3, 1), site(6, 2));
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     apply(&mut it, &old, 1);
     let flash = it.off();
     let mut cuts = 0;
@@ -535,9 +491,7 @@ fn the_site_in_use_is_the_one_that_is_committed_whatever_fails() {
     let (old, new) = (site(3, 1), site(4, 2));
     for fail_at in 0.. {
         let mut memory = Memory::new();
-        let mut it = Desk::blank(&mut memory);
-        it.connect();
-        it.welcome();
+        let mut it = Desk::welcomed(&mut memory);
         apply(&mut it, &old, 1);
         it.ops.clear();
         it.fail_at = fail_at..fail_at + 1;
@@ -576,9 +530,7 @@ fn the_site_in_use_stays_when_the_new_one_breaks_a_rule() {
     let restores = |op: &Op| matches!(op, Op::Read { staged: false, .. });
     // Where the reads of the old one begin, how many there are, how many of them fail in a row: each of them, and from the first.
     let mut memory = Memory::new();
-    let mut rehearsal = Desk::blank(&mut memory);
-    rehearsal.connect();
-    rehearsal.welcome();
+    let mut rehearsal = Desk::welcomed(&mut memory);
     apply(&mut rehearsal, &old, 1);
     rehearsal.ops.clear();
     let did = rehearsal.raw(Down::Manifest, &manifest(&bad, 2));
@@ -589,9 +541,7 @@ fn the_site_in_use_stays_when_the_new_one_breaks_a_rule() {
     let each = (first..first + reads).map(|at| at..at + 1);
     for fails in each.chain([0..0, first..first + 16, first..first + 17]) {
         let mut memory = Memory::new();
-        let mut it = Desk::blank(&mut memory);
-        it.connect();
-        it.welcome();
+        let mut it = Desk::welcomed(&mut memory);
         apply(&mut it, &old, 1);
         it.ops.clear();
         it.fail_at = fails.clone();

@@ -104,9 +104,7 @@ fn an_event_is_in_the_flash_before_it_is_sent_and_until_the_cloud_has_it() {
 #[test]
 fn a_failing_store_delays_events_and_loses_none() {
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     it.faults = vec![Fault::Flash; 3];
     it.uplink.event(it.now, Stamp::default(), event(0));
     it.uplink.event(it.now, Stamp::default(), event(1));
@@ -231,9 +229,7 @@ fn the_largest_report_of_the_hub_fits() {
         unlisted: u16::MAX,
     };
     let mut memory = Memory::new();
-    let mut it = Desk::blank(&mut memory);
-    it.connect();
-    it.welcome();
+    let mut it = Desk::welcomed(&mut memory);
     assert!(it.uplink.tell_hub(&largest));
     assert_eq!(it.poll(), [Did::Hub(largest)]);
 }

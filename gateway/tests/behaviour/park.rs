@@ -1,16 +1,14 @@
 //! Park: a call waits in a slot until somebody takes it.
 
-use super::analog::{is_asked, is_hung_up, talks_to_phone_1};
 use super::lamps::{Lamp, shows};
 use super::office::*;
 use super::transfer::{answers, from_outside, notified, refer, replaced, talking};
 use gateway::MediaOutput;
 use media::g711::Law;
-use media::tone::Tone;
 use shared::record::{CallLeg, Direction, FinalState};
 use shared::{IdKey, Number};
 
-const SLOT_1: &str = "<sip:**01@office.example>";
+pub const SLOT_1: &str = "<sip:**01@office.example>";
 const SLOT_2: &str = "<sip:**02@office.example>";
 
 fn phone(index: u16) -> Phone {
@@ -19,7 +17,7 @@ fn phone(index: u16) -> Phone {
 
 /// Who is parked gets the offer of a slot, and takes it.
 #[track_caller]
-fn is_offered_a_slot(o: &mut Office, stays: &Dialog, player: u8) -> Seen {
+pub fn is_offered_a_slot(o: &mut Office, stays: &Dialog, player: u8) -> Seen {
     let invite = o.expect(stays.peer, "INVITE");
     assert_eq!(invite.header("Call-ID"), stays.call_id);
     let port = 16_384 + 2 * u16::from(player);
@@ -33,7 +31,7 @@ fn is_offered_a_slot(o: &mut Office, stays: &Dialog, player: u8) -> Seen {
 
 /// A side of a call parks the other one.
 #[track_caller]
-fn parks(o: &mut Office, leaves: &mut Dialog, stays: &Dialog, slot: &str, player: u8) -> Seen {
+pub fn parks(o: &mut Office, leaves: &mut Dialog, stays: &Dialog, slot: &str, player: u8) -> Seen {
     refer(o, leaves, slot, "");
     o.expect(leaves.peer, "202");
     notified(o, leaves, "100");
@@ -56,7 +54,7 @@ fn parks(o: &mut Office, leaves: &mut Dialog, stays: &Dialog, slot: &str, player
 
 /// A phone takes who is parked.
 #[track_caller]
-fn takes(o: &mut Office, by: u16, slot: &str, stays: &Dialog, call_id: &str) -> Dialog {
+pub fn takes(o: &mut Office, by: u16, slot: &str, stays: &Dialog, call_id: &str) -> Dialog {
     let taker = o.dial_only(&phone(by), slot, call_id);
     let invite = o.expect(stays.peer, "INVITE");
     assert_eq!(invite.header("Call-ID"), stays.call_id);
@@ -95,7 +93,7 @@ fn shown(o: &mut Office, lamp: &Lamp) -> Vec<String> {
     last
 }
 
-fn stopped(o: &mut Office, player: u8) {
+pub fn stopped(o: &mut Office, player: u8) {
     assert_eq!(o.media.pop_front(), Some(MediaOutput::Stop { player }));
 }
 
@@ -559,80 +557,4 @@ fn words_go_before_the_tone() {
         o.hang_up(&mut stays, &taker);
     }
     o.nothing_left();
-}
-
-/// The telephone at a port: flash, the number of the slot, down with the handset; and the number to take it again.
-#[test]
-fn at_an_analog_port() {
-    let mut o = Office::with_telephones(1, 2);
-    let dialog = talks_to_phone_1(&mut o);
-    o.press_hook(0);
-    is_asked(&mut o, &dialog);
-    o.press(0, "**01");
-    let invite = is_offered_a_slot(&mut o, &dialog, 0);
-    o.hears(0);
-    o.answer(&invite, 200);
-    o.expect(dialog.peer, "ACK");
-    assert!(matches!(
-        o.media.pop_front(),
-        Some(MediaOutput::Hold { player: 0, .. })
-    ));
-    o.hears_tone(0, Tone::Acceptance);
-    o.put_down(0);
-    assert!(!o.bell(0));
-    // It takes the call again.
-    o.lift(0);
-    o.press(0, "**01");
-    is_asked(&mut o, &dialog);
-    stopped(&mut o, 0);
-    o.hears_somebody(0, "192.168.1.11:6000");
-    // Down with the handset before it is parked: that is done all the same.
-    o.press_hook(0);
-    is_asked(&mut o, &dialog);
-    o.press(0, "**02");
-    o.put_down(0);
-    let invite = is_offered_a_slot(&mut o, &dialog, 1);
-    o.seen.clear();
-    o.answer(&invite, 200);
-    o.expect(dialog.peer, "ACK");
-    o.wait(2_000);
-    assert!(!o.bell(0));
-    o.media.clear();
-    let mut taker = takes(&mut o, 2, "**02", &dialog, "p1");
-    o.hang_up(&mut taker, &dialog);
-    o.media.clear();
-    o.nothing_left();
-}
-
-/// The slot is taken: busy, and a flash returns to who is on hold. Or the handset was down already: it rings.
-#[test]
-fn at_an_analog_port_where_there_is_no_room() {
-    for down in [false, true] {
-        let mut o = Office::with_telephones(1, 3);
-        let (stays, mut leaves) = talking(&mut o, 2, 3, "c1");
-        parks(&mut o, &mut leaves, &stays, SLOT_1, 0);
-        let dialog = talks_to_phone_1(&mut o);
-        o.press_hook(0);
-        is_asked(&mut o, &dialog);
-        if down {
-            o.press(0, "**02");
-            o.put_down(0);
-            let invite = is_offered_a_slot(&mut o, &dialog, 1);
-            o.seen.clear();
-            o.answer(&invite, 488);
-            o.expect(dialog.peer, "ACK");
-            assert!(o.bell(0));
-            o.lift(0);
-        } else {
-            o.press(0, "**01");
-            o.hears_tone(0, Tone::Busy);
-            o.wait(600);
-            o.press_hook(0);
-        }
-        is_asked(&mut o, &dialog);
-        o.hears_somebody(0, "192.168.1.11:6000");
-        o.put_down(0);
-        is_hung_up(&mut o, &dialog);
-        drop(stays);
-    }
 }

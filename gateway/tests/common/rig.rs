@@ -88,6 +88,14 @@ impl<'m> Desk<'m> {
         Self::new(memory, RamNor::new(vec![0xFF; EVENTS.end() as usize]))
     }
 
+    /// A blank box that the cloud has welcomed.
+    pub fn welcomed(memory: &'m mut Memory) -> Self {
+        let mut it = Self::blank(memory);
+        it.connect();
+        it.welcome();
+        it
+    }
+
     /// Switches off; returns the memory that survives.
     pub fn off(mut self) -> RamNor<Vec<u8>> {
         self.flash = self.store.take().unwrap().flash().clone();
@@ -192,19 +200,19 @@ impl<'m> Desk<'m> {
                 .iter()
                 .find(|(section, _)| section.hash == get.hash)
                 .expect("a section of it");
-            let start = get.offset as usize;
-            let data = &bytes[start..start + usize::from(get.len)];
             gets += 1;
-            did = self.message(
-                Down::Chunk,
-                &Chunk {
-                    kind: get.kind,
-                    hash: get.hash,
-                    offset: get.offset,
-                    data,
-                },
-            );
+            did = self.message(Down::Chunk, &chunk(&get, bytes));
         }
+    }
+}
+
+/// The piece of a section that is asked for.
+pub fn chunk<'a>(get: &Get, section: &'a [u8]) -> Chunk<'a> {
+    Chunk {
+        kind: get.kind,
+        hash: get.hash,
+        offset: get.offset,
+        data: &section[get.offset as usize..][..usize::from(get.len)],
     }
 }
 

@@ -1,5 +1,7 @@
 //! Power for the hub's ports: tables of (time, in, out), and a budget that holds whatever is plugged in.
 
+mod bench;
 mod budget;
-mod tables;
+mod ports;
+mod watchdog;
 mod world;
