@@ -8,6 +8,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_sync::zerocopy_channel::Channel;
 use embedded_storage_async::nor_flash::ReadNorFlash;
+use gateway::budget::HTTP_PORT;
 use gateway::storage::BoxStorage;
 use gateway::store::{Key, Store, map};
 use gateway::{Boot, Gateway};

@@ -177,7 +177,7 @@ impl Gateway<'_> {
             if let Some(packet) = self.poll_tftp(now, buffer) {
                 return Some(Ready::Tftp(packet));
             }
-            if let Some(connection) = self.next_answer() {
+            if let Some(connection) = self.next_answer(now) {
                 return Some(Ready::Http(connection));
             }
             if let Some((flow, len)) = self.poll_provision(now, buffer) {

@@ -7,6 +7,7 @@
 pub mod file;
 pub mod files;
 mod grandstream;
+mod guests;
 pub mod http;
 mod intruders;
 pub mod name;
@@ -35,6 +36,7 @@ use crate::budget::{DOWNLOADS, HTTP_CONNECTIONS};
 use crate::store::Token;
 use crate::{Gateway, Station};
 use files::Client;
+use guests::Guests;
 use intruders::Intruders;
 use phones::{File, Here, Phones, Shelf};
 use sync::Sync;
@@ -58,6 +60,7 @@ pub(crate) struct Provision {
     pub sync: Sync,
     tftp: tftp::Server<File>,
     http: [http::Connection<File>; HTTP_CONNECTIONS],
+    guests: Guests,
     /// The NOTIFY that tells a phone where the box is.
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
@@ -79,6 +82,7 @@ impl Provision {
             sync: Sync::new(),
             tftp: tftp::Server::new(),
             http: [const { http::Connection::new() }; HTTP_CONNECTIONS],
+            guests: Guests::new(),
             notify: Vec::new(),
             notify_to: None,
             intruders: Intruders::new(),
@@ -118,6 +122,7 @@ impl Provision {
             self.tftp.next_deadline(),
             self.phones.next_deadline().filter(|_| !must_wait),
             self.sync.next_deadline(),
+            self.guests.next_deadline(),
             self.phones.strangers.next_deadline(),
         ];
         all.into_iter().flatten().min()
@@ -164,22 +169,58 @@ impl Gateway<'_> {
         tftp.receive(now, &mut shelf, from, is_request, bytes);
     }
 
-    pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
+    pub(crate) fn on_http(&mut self, now: Instant, index: u8, event: HttpEvent<'_>) {
         let here = self.here();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
-        let Some(connection) = connections.get_mut(usize::from(connection)) else {
+        let Some(connection) = connections.get_mut(usize::from(index)) else {
             return;
         };
         match event {
-            HttpEvent::Opened { peer: ip, station } => connection.open(Client { ip, station }),
-            HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
-            HttpEvent::Closed => connection.close(),
+            HttpEvent::Opened { peer: ip, station } => {
+                self.open_connection(now, index, Client { ip, station });
+            }
+            HttpEvent::Data(bytes) => {
+                connection.receive(now, &mut shelf, bytes);
+                self.provision.guests.asks(now, index);
+            }
+            HttpEvent::Closed => {
+                connection.close();
+                self.provision.guests.set(now, index, None);
+            }
+        }
+    }
+
+    /// A station has one connection. Who opens another is done with the first, or starts anew: that one is closed. But not while it
+    /// fetches firmware, which would be for nothing.
+    fn open_connection(&mut self, now: Instant, index: u8, client: Client) {
+        let Provision { guests, http, .. } = &mut self.provision;
+        let Some(connection) = http.get_mut(usize::from(index)) else {
+            return;
+        };
+        connection.open(client);
+        guests.set(now, index, Some(client));
+        let Some(other) = guests.other(index, client) else {
+            return;
+        };
+        let file = http.get(usize::from(other)).and_then(http::Connection::file);
+        let is_download = file.is_some_and(File::is_firmware);
+        self.end_connection(if is_download { index } else { other });
+    }
+
+    /// Closes a connection, whatever is on it.
+    fn end_connection(&mut self, index: u8) {
+        if let Some(connection) = self.provision.http.get_mut(usize::from(index)) {
+            connection.close();
+            self.provision.guests.end(index);
         }
     }
 
     /// Writes the next bytes of the answer on one of the connections for files, once [`crate::Output::Http`] said that there
     /// is one. All of what is given counts as sent.
     pub fn answer(&mut self, connection: u8, buffer: &mut [u8]) -> http::Next {
+        if self.provision.guests.is_ended(connection) {
+            return http::Next::Close;
+        }
         let here = self.here();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         match connections.get_mut(usize::from(connection)) {
@@ -188,8 +229,14 @@ impl Gateway<'_> {
         }
     }
 
-    /// A connection for files whose answer can be had.
-    pub(crate) fn next_answer(&mut self) -> Option<u8> {
+    /// A connection for files whose answer can be had, or that is to be closed.
+    pub(crate) fn next_answer(&mut self, now: Instant) -> Option<u8> {
+        if let Some(overdue) = self.provision.guests.overdue(now) {
+            self.end_connection(overdue);
+        }
+        if let Some(ended) = self.provision.guests.next_ended() {
+            return Some(ended);
+        }
         let here = self.here();
         let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         let mut all = (0..).zip(connections);

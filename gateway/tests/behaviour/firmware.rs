@@ -232,6 +232,31 @@ fn downloads_leave_a_connection_to_others_and_take_turns() {
     assert_eq!(told(&mut o, 3), [1]);
 }
 
+/// A phone that wants something else meanwhile is to ask again: half of its firmware would be for nothing.
+#[test]
+fn a_download_is_not_given_up_for_another_file() {
+    let bytes = maker_file();
+    let (mut o, site) = office(2);
+    o.configure(&with_firmware(&site, &bytes), 2);
+    o.give_firmware(&[&bytes], usize::MAX);
+    o.slow_download = true;
+    assert_eq!(o.request(ip(0), "GET", PATH, "test"), None);
+    o.open(1, ip(0));
+    assert_eq!(o.answers.pop_back(), Some((1, String::new())));
+    assert!(matches!(
+        o.request_on(1, ip(1), "GET", &path(1), "test"),
+        Some((200, _))
+    ));
+    o.slow_download = false;
+    o.fetch_answer(0);
+    let (_, rest) = o.answers.pop_back().unwrap();
+    assert!(rest.len() > SIZE - 200, "{}", rest.len());
+    assert!(matches!(
+        o.request_on(1, ip(0), "GET", &path(0), "test"),
+        Some((200, _))
+    ));
+}
+
 #[test]
 fn a_download_ends_when_the_file_is_another() {
     let bytes = maker_file();

@@ -10,6 +10,7 @@ mod analog_park;
 mod announcements;
 mod bad_input;
 mod claim;
+mod connections;
 mod emergency;
 mod firmware;
 mod hub;
