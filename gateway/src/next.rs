@@ -225,6 +225,7 @@ impl Gateway<'_> {
             Some(self.office.next_deadline()),
             self.provision.next_deadline(self.keeper.is_storing()),
             self.next_download(),
+            self.fetches_deadline(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }

@@ -10,6 +10,7 @@ mod grandstream;
 mod guests;
 pub mod http;
 mod intruders;
+mod log;
 pub mod name;
 mod panasonic;
 pub mod phones;
@@ -284,13 +285,22 @@ impl Gateway<'_> {
         true
     }
 
-    /// Tells the cloud of one fetch. False: there was none.
+    /// Tells the cloud of one fetch, as long as there is room for what matters more. False: there was none.
     pub(crate) fn poll_fetches(&mut self, now: Instant) -> bool {
-        match self.provision.phones.next_fetch() {
-            Some(fetch) => self.tell(now, EventBody::PhoneFetch(fetch)),
+        if !self.uplink.has_room() {
+            return false;
+        }
+        match self.provision.phones.log.poll(now) {
+            Some(body) => self.tell(now, body),
             None => return false,
         }
         true
+    }
+
+    /// When it is told at the latest how many fetches were left out.
+    pub(crate) fn fetches_deadline(&self) -> Option<Instant> {
+        let deadline = self.provision.phones.log.next_deadline();
+        deadline.filter(|_| self.uplink.has_room())
     }
 
     /// A phone asks for its profile. False: it is about something else.
@@ -506,10 +516,5 @@ impl Gateway<'_> {
     /// Phones that are claimed for no ID, in the order they were first seen, and about how many more there are than can be listed.
     pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
         self.provision.phones.strangers.waiting()
-    }
-
-    /// Fetches of files that the cloud was not told of: equal to one of the last ten minutes, or too many at once.
-    pub fn fetches_untold(&self) -> u32 {
-        self.provision.phones.untold()
     }
 }

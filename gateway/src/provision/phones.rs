@@ -16,7 +16,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use heapless::{Deque, Vec};
+use heapless::Vec;
 use shared::factory::Factory;
 use shared::hub::{FetchOutcome, FetchRefusal, Mac, Phone, PhoneFirmware, PhoneModel, firmware_files};
 use shared::id::{IdKey, IdSet};
@@ -26,6 +26,7 @@ use sip::Instant;
 
 use super::file::{Content, Facts, Line};
 use super::files::{Agent, Client, Files, Host, Progress};
+use super::log::Log;
 use super::name::{self, Maker, Name};
 use super::secret::{Digest, PASSWORD, Record, SERIALS_MAX, State, password};
 use super::strangers::Strangers;
@@ -34,11 +35,6 @@ use crate::budget::IDS;
 use crate::store::{Key, Op};
 use crate::uplink::Models;
 
-/// A fetch that is equal to one told so short a time ago is not told again.
-const TOLD_FOR: Duration = Duration::from_secs(600);
-/// Fetches that are remembered for it, and those that wait to be told.
-const TOLD: usize = 32;
-const UNTOLD: usize = 8;
 /// Lines of a phone.
 const LINES: usize = 2;
 /// First wait after the store failed; doubled every time.
@@ -82,11 +78,9 @@ pub(crate) struct Phones {
     pub strangers: Strangers,
     /// Whose phones asked for firmware when too many had it: they are told again.
     pub turned_away: IdSet,
-    told: Vec<(PhoneFetch, Instant), TOLD>,
-    untold: Deque<PhoneFetch, UNTOLD>,
+    pub log: Log,
     /// Counts what files are made of.
     edition: u32,
-    untold_for_good: u32,
 }
 
 impl Phones {
@@ -99,10 +93,8 @@ impl Phones {
             faults: 0,
             strangers: Strangers::new(),
             turned_away: IdSet::EMPTY,
-            told: Vec::new(),
-            untold: Deque::new(),
+            log: Log::new(),
             edition: 0,
-            untold_for_good: 0,
         }
     }
 
@@ -227,29 +219,6 @@ impl Phones {
     /// When [`Phones::next_put`] has to be called again at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
         (!self.unstored.is_empty() && self.storing.is_none()).then_some(self.resume)
-    }
-
-    /// A fetch that the cloud has not been told of.
-    pub fn next_fetch(&mut self) -> Option<PhoneFetch> {
-        self.untold.pop_front()
-    }
-
-    /// Fetches that were not told: equal to one before, or too many at once.
-    pub fn untold(&self) -> u32 {
-        self.untold_for_good
-    }
-
-    fn log(&mut self, now: Instant, fetch: PhoneFetch) {
-        self.told.retain(|(_, at)| now < *at + TOLD_FOR);
-        let known = self.told.iter().any(|(told, _)| *told == fetch);
-        if known || self.untold.push_back(fetch).is_err() {
-            self.untold_for_good = self.untold_for_good.wrapping_add(1);
-            return;
-        }
-        if self.told.is_full() {
-            self.told.remove(0);
-        }
-        let _ = self.told.push((fetch, now));
     }
 }
 
@@ -474,14 +443,10 @@ impl Files for Shelf<'_> {
             Some(_) => self.judge(now, from.ip, host, path, agent, peek),
             None => Err(FetchRefusal::Busy),
         };
-        let about = match name {
-            Name::Phone(_, mac) => Some(mac),
-            _ => None,
-        };
-        let mac = about.or(host.mac).or(agent.mac).unwrap_or_default();
         if !peek {
             let fetch = PhoneFetch {
-                mac,
+                // Whose it is: what is asked for may be anybody's.
+                mac: host.mac.or(agent.mac).unwrap_or_default(),
                 port: host.port.map(NonZeroU8::get),
                 file: name.kind(),
                 outcome: match &judged {
@@ -489,7 +454,8 @@ impl Files for Shelf<'_> {
                     Err(refusal) => FetchOutcome::Refused(*refusal),
                 },
             };
-            self.phones.log(now, fetch);
+            let is_phone = host.mac.is_some_and(|mac| of(self.site, mac).next().is_some());
+            self.phones.log.push(now, fetch, is_phone);
         }
         let Judged { what, given, .. } = judged?;
         let length = match what {

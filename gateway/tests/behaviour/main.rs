@@ -12,6 +12,7 @@ mod bad_input;
 mod claim;
 mod connections;
 mod emergency;
+mod fetch_log;
 mod firmware;
 mod hub;
 mod inside;
