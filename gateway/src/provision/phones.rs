@@ -338,11 +338,21 @@ impl Shelf<'_> {
         }
         let (maker, mac) = match self.name(path) {
             Name::Unknown => return Err(FetchRefusal::NotFound),
-            // There is no secret in it: whoever knows its name may have it.
+            // There is no secret in it, but whoever takes it keeps the others waiting. A phone that is nobody's yet is told to take none.
             Name::Firmware => {
                 let name = name::file_name(path);
-                let found = self.firmware(|file| file.name == name);
-                let (what, _) = found.ok_or(FetchRefusal::NotFound)?;
+                let models = || {
+                    let lines = host.mac.into_iter().flat_map(|mac| of(self.site, mac));
+                    lines.map(|(_, phone)| phone.model)
+                };
+                let is_its = |file: &PhoneFirmware| models().any(|model| model == file.model);
+                let Some((what, _)) = self.firmware(|file| file.name == name && is_its(file)) else {
+                    return Err(match (self.firmware(|file| file.name == name), models().next()) {
+                        (None, _) => FetchRefusal::NotFound,
+                        (Some(_), None) => FetchRefusal::Unclaimed,
+                        (Some(_), Some(_)) => FetchRefusal::Model,
+                    });
+                };
                 let refusal = self.no_downloads.filter(|_| !peek);
                 let lines = host.mac.into_iter().flat_map(|mac| of(self.site, mac));
                 let ids = lines.map(|(id, _)| id.key).collect();
