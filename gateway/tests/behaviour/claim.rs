@@ -410,7 +410,7 @@ fn a_secret_that_found_no_room_is_told_again() {
     o.full = true;
     assert!(registers(&mut o, &phone));
     o.full = false;
-    o.get(ip(1), "/KX-HDV230N.cfg");
+    assert!(registers(&mut o, &Phone::new(2)));
     o.acknowledge();
     assert_eq!(o.fetches().1, []);
 }
