@@ -449,6 +449,16 @@ async fn events_of_the_hub_are_shown() {
              again, and it may move)",
         ),
         (
+            fetch(None, FileKind::Phone, FetchOutcome::Refused(FetchRefusal::Mac)),
+            "phone_fetch",
+            "00:0b:82:00:00:01: a configuration, refused: it is another device's",
+        ),
+        (
+            EventBody::FetchesLeftOut(7),
+            "fetches_left_out",
+            "7 more fetches, too many to tell of each",
+        ),
+        (
             fetch(None, FileKind::Firmware, FetchOutcome::Served),
             "phone_fetch",
             "00:0b:82:00:00:01: firmware, served",

@@ -184,7 +184,7 @@ impl Gateway<'_> {
             if let Some(packet) = self.poll_tftp(now, buffer) {
                 return Some(Ready::Tftp(packet));
             }
-            if let Some(connection) = self.next_answer() {
+            if let Some(connection) = self.next_answer(now) {
                 return Some(Ready::Http(connection));
             }
             if let Some((flow, len)) = self.poll_provision(now, buffer) {
@@ -237,6 +237,7 @@ impl Gateway<'_> {
             self.provision.next_deadline(self.is_storing()),
             self.power.next_deadline().filter(|_| !self.is_storing()),
             self.next_download(),
+            self.fetches_deadline(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }

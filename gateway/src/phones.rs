@@ -232,6 +232,9 @@ impl Gateway<'_> {
                 if let Some(key) = stolen {
                     self.on_intruder(now, key);
                 }
+                if accepted.is_none() && stolen.is_none() && message.has(Name::Authorization) {
+                    self.phone_refused(now, flow);
+                }
                 if let Some(key) = accepted {
                     self.come_back(key, flow);
                     self.phone_registered(now, key);

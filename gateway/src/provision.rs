@@ -7,8 +7,10 @@
 pub mod file;
 pub mod files;
 mod grandstream;
+mod guests;
 pub mod http;
 mod intruders;
+mod log;
 pub mod name;
 mod panasonic;
 pub mod phones;
@@ -25,7 +27,7 @@ use core::time::Duration;
 
 use heapless::Vec;
 use shared::factory::Factory;
-use shared::hub::{FetchRefusal, PortPower};
+use shared::hub::{FetchRefusal, Phone, PortPower};
 use shared::id::{IdKey, IdSet};
 use shared::site::{Credential, Id, Site};
 use shared::sync::{Alarm, EventBody, PhoneSecret, PowerOrder, Waiting};
@@ -36,6 +38,7 @@ use crate::budget::{DOWNLOADS, HTTP_CONNECTIONS};
 use crate::store::Token;
 use crate::{Gateway, Station};
 use files::{Client, Host};
+use guests::Guests;
 use intruders::Intruders;
 use phones::{File, Here, Phones, Shelf};
 use strangers::Turn;
@@ -60,8 +63,7 @@ pub(crate) struct Provision {
     pub sync: Sync,
     tftp: tftp::Server<File>,
     http: [http::Connection<File>; HTTP_CONNECTIONS],
-    /// Who has each of them, or had it last.
-    peers: [Host; HTTP_CONNECTIONS],
+    guests: Guests,
     /// A NOTIFY to a phone that is not registered: where the box is, or that it is claimed.
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
@@ -83,7 +85,7 @@ impl Provision {
             sync: Sync::new(),
             tftp: tftp::Server::new(),
             http: [const { http::Connection::new() }; HTTP_CONNECTIONS],
-            peers: [Host::UNKNOWN; HTTP_CONNECTIONS],
+            guests: Guests::new(),
             notify: Vec::new(),
             notify_to: None,
             intruders: Intruders::new(),
@@ -123,6 +125,7 @@ impl Provision {
             self.tftp.next_deadline(),
             self.phones.next_deadline().filter(|_| !must_wait),
             self.sync.next_deadline(),
+            self.guests.next_deadline(),
             self.phones.strangers.next_deadline(),
         ];
         all.into_iter().flatten().min()
@@ -171,35 +174,58 @@ impl Gateway<'_> {
         self.fed_phone_fetched(now, Host::of(station, self.hub.is_there()));
     }
 
-    pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
+    pub(crate) fn on_http(&mut self, now: Instant, index: u8, event: HttpEvent<'_>) {
         let here = self.here();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
-        let at = usize::from(connection);
-        let Some(connection) = connections.get_mut(at) else {
+        let Some(connection) = connections.get_mut(usize::from(index)) else {
             return;
         };
         match event {
             HttpEvent::Opened { peer: ip, station } => {
-                connection.open(Client { ip, station });
-                if let Some(peer) = self.provision.peers.get_mut(at) {
-                    *peer = Host::of(station, here.has_hub);
-                }
+                self.open_connection(now, index, Client { ip, station });
             }
-            HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
-            HttpEvent::Closed => connection.close(),
+            HttpEvent::Data(bytes) => {
+                connection.receive(now, &mut shelf, bytes);
+                self.provision.guests.asks(now, index);
+                self.hear_fetches(now);
+            }
+            HttpEvent::Closed => {
+                connection.close();
+                self.provision.guests.set(now, index, None);
+            }
         }
-        self.hear_fetches(now);
     }
 
-    /// The phones that files go to live, though their SIP may be silent: it is while firmware is fetched. A connection on which nothing
-    /// goes is soon closed by who holds it.
+    /// A station has one connection. Who opens another is done with the first, or starts anew: that one is closed. But not while it
+    /// fetches firmware, which would be for nothing.
+    fn open_connection(&mut self, now: Instant, index: u8, client: Client) {
+        let Provision { guests, http, .. } = &mut self.provision;
+        let Some(connection) = http.get_mut(usize::from(index)) else {
+            return;
+        };
+        connection.open(client);
+        guests.set(now, index, Some(client));
+        let Some(other) = guests.other(index, client) else {
+            return;
+        };
+        let file = http.get(usize::from(other)).and_then(http::Connection::file);
+        let is_download = file.is_some_and(File::is_firmware);
+        self.end_connection(if is_download { index } else { other });
+    }
+
+    /// Closes a connection, whatever is on it.
+    fn end_connection(&mut self, index: u8) {
+        if let Some(connection) = self.provision.http.get_mut(usize::from(index)) {
+            connection.close();
+            self.provision.guests.end(index);
+        }
+    }
+
+    /// The phones that files go to live, though their SIP may be silent: it is while firmware is fetched.
     pub(crate) fn hear_fetches(&mut self, now: Instant) {
-        for at in 0..HTTP_CONNECTIONS {
-            let connection = self.provision.http.get(at);
-            if connection.is_some_and(|connection| connection.file().is_some())
-                && let Some(peer) = self.provision.peers.get(at)
-            {
-                self.fed_phone_fetched(now, *peer);
+        for index in 0..HTTP_CONNECTIONS as u8 {
+            if let Some(client) = self.provision.guests.asking(index) {
+                self.fed_phone_fetched(now, Host::of(client.station, self.hub.is_there()));
             }
         }
     }
@@ -207,6 +233,9 @@ impl Gateway<'_> {
     /// Writes the next bytes of the answer on one of the connections for files, once [`crate::Output::Http`] said that there
     /// is one. All of what is given counts as sent.
     pub fn answer(&mut self, connection: u8, buffer: &mut [u8]) -> http::Next {
+        if self.provision.guests.is_ended(connection) {
+            return http::Next::Close;
+        }
         let here = self.here();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         match connections.get_mut(usize::from(connection)) {
@@ -215,8 +244,14 @@ impl Gateway<'_> {
         }
     }
 
-    /// A connection for files whose answer can be had.
-    pub(crate) fn next_answer(&mut self) -> Option<u8> {
+    /// A connection for files whose answer can be had, or that is to be closed.
+    pub(crate) fn next_answer(&mut self, now: Instant) -> Option<u8> {
+        if let Some(overdue) = self.provision.guests.overdue(now) {
+            self.end_connection(overdue);
+        }
+        if let Some(ended) = self.provision.guests.next_ended() {
+            return Some(ended);
+        }
         let here = self.here();
         let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         let mut all = (0..).zip(connections);
@@ -264,13 +299,22 @@ impl Gateway<'_> {
         true
     }
 
-    /// Tells the cloud of one fetch. False: there was none.
+    /// Tells the cloud of one fetch, as long as there is room for what matters more. False: there was none.
     pub(crate) fn poll_fetches(&mut self, now: Instant) -> bool {
-        match self.provision.phones.next_fetch() {
-            Some(fetch) => self.tell(now, EventBody::PhoneFetch(fetch)),
+        if !self.uplink.has_room() {
+            return false;
+        }
+        match self.provision.phones.log.poll(now) {
+            Some(body) => self.tell(now, body),
             None => return false,
         }
         true
+    }
+
+    /// When it is told at the latest how many fetches were left out.
+    pub(crate) fn fetches_deadline(&self) -> Option<Instant> {
+        let deadline = self.provision.phones.log.next_deadline();
+        deadline.filter(|_| self.uplink.has_room())
     }
 
     /// A phone asks for its profile. False: it is about something else.
@@ -428,6 +472,21 @@ impl Gateway<'_> {
         }
     }
 
+    /// Somebody tried to register with another password: if it is a phone that has none of its claim yet, it is told to fetch one.
+    pub(crate) fn phone_refused(&mut self, now: Instant, flow: Flow) {
+        let (host, has_hub) = (self.from, self.hub.is_there());
+        let Some(mac) = host.mac else { return };
+        let phones = &mut self.provision.phones;
+        let is_without = |(id, phone): (&Id, Phone)| {
+            let is_home = phones.is_at_home(id.key, phone, host, has_hub);
+            is_home && phones.delivered(id.key, phone.claim) == 0
+        };
+        if phones::of(&self.site, mac).any(is_without) {
+            // Its power is left alone: it listens.
+            phones.strangers.heard(now, mac, None, None, flow.peer.ip());
+        }
+    }
+
     /// The next NOTIFY to a phone about its files: where it goes, and its length in `buffer`.
     pub(crate) fn poll_provision(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Flow, usize)> {
         if let Some(flow) = self.provision.notify_to.take() {
@@ -519,10 +578,5 @@ impl Gateway<'_> {
     /// Phones that are claimed for no ID, in the order they were first seen, and about how many more there are than can be listed.
     pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
         self.provision.phones.strangers.waiting()
-    }
-
-    /// Fetches of files that the cloud was not told of: equal to one of the last ten minutes, or too many at once.
-    pub fn fetches_untold(&self) -> u32 {
-        self.provision.phones.untold()
     }
 }

@@ -1,5 +1,5 @@
 //! A network with faults: datagrams are lost, doubled, delayed and overtake each other; connections keep their order and
-//! lose nothing until they break; a path between two places can be cut.
+//! lose nothing until they break; a path between two places can be cut. A port may have fewer sockets than there are clients.
 //!
 //! Nothing here is random by itself: all chance comes from the generator handed in.
 
@@ -231,6 +231,30 @@ struct Connection {
     patience: Millis,
 }
 
+/// A port with so many sockets. A SYN that finds none gets no answer.
+#[derive(Debug)]
+struct Limit {
+    port: SocketAddr,
+    sockets: usize,
+    /// When the ends of connections that were closed come to the other side.
+    leaving: Vec<Millis>,
+}
+
+/// First wait before a SYN is repeated; each is twice the one before (RFC 6298 §2.1, §5.5).
+const SYN_AGAIN: Millis = 1_000;
+/// The last wait, after which the connection has failed.
+const SYN_LAST: Millis = 8_000;
+
+/// A SYN that waits to be repeated.
+#[derive(Debug)]
+struct Syn {
+    at: Millis,
+    node: NodeId,
+    tag: u32,
+    to: SocketAddr,
+    wait: Millis,
+}
+
 /// The network of one world.
 #[derive(Debug)]
 pub struct Network {
@@ -239,6 +263,8 @@ pub struct Network {
     cables: BTreeMap<NodeId, Cable>,
     paths: BTreeMap<(Place, Place), Path>,
     connections: BTreeMap<Conn, Connection>,
+    limits: Vec<Limit>,
+    syns: Vec<Syn>,
     next_conn: Conn,
     next_port: u16,
     /// Datagrams that found no way: lost, cut, or to nobody.
@@ -254,6 +280,8 @@ impl Network {
             cables: BTreeMap::new(),
             paths: BTreeMap::new(),
             connections: BTreeMap::new(),
+            limits: Vec::new(),
+            syns: Vec::new(),
             next_conn: 1,
             next_port: 40_000,
             lost: 0,
@@ -348,17 +376,62 @@ impl Network {
         found
     }
 
-    /// When a connection over a silent cut is given up.
-    pub fn next_deadline(&self) -> Millis {
-        self.connections
-            .values()
-            .map(|c| c.patience)
-            .min()
-            .unwrap_or(Millis::MAX)
+    /// This port takes so many connections at once from now on.
+    pub fn limit(&mut self, port: SocketAddr, sockets: usize) {
+        self.limits.push(Limit {
+            port,
+            sockets,
+            leaving: Vec::new(),
+        });
     }
 
-    /// Gives up the connections whose ends have waited too long.
+    /// Will there be a socket for one more connection?
+    fn has_socket(&mut self, now: Millis, at: Millis, port: SocketAddr) -> bool {
+        let Some(limit) = self.limits.iter_mut().find(|limit| limit.port == port) else {
+            return true;
+        };
+        limit.leaving.retain(|until| *until > now);
+        let all = self.connections.values();
+        let open = all.filter(|connection| connection.ends[1].1 == port && !connection.gone[1]);
+        let leaving = limit.leaving.iter().filter(|until| **until > at);
+        open.count() + leaving.count() < limit.sockets
+    }
+
+    /// A connection is no more; its other end learns it at this time.
+    fn remove(&mut self, at: Millis, conn: Conn) {
+        let Some(connection) = self.connections.remove(&conn) else {
+            return;
+        };
+        let mut limits = self.limits.iter_mut();
+        if let Some(limit) = limits.find(|limit| limit.port == connection.ends[1].1) {
+            limit.leaving.push(at);
+        }
+    }
+
+    /// When a SYN is repeated, or a connection over a silent cut given up.
+    pub fn next_deadline(&self) -> Millis {
+        let patience = self.connections.values().map(|c| c.patience);
+        let syns = self.syns.iter().map(|syn| syn.at);
+        patience.chain(syns).min().unwrap_or(Millis::MAX)
+    }
+
+    /// Repeats SYNs, and gives up the connections whose ends have waited too long.
     pub fn tick(&mut self, now: Millis) -> Vec<Delivery> {
+        let due: Vec<Syn> = self.syns.extract_if(.., |syn| syn.at <= now).collect();
+        let mut out = Vec::new();
+        for Syn {
+            node, tag, to, wait, ..
+        } in due
+        {
+            if self.nodes[node].2 {
+                out.extend(self.connect(now, node, tag, to, wait));
+            }
+        }
+        out.extend(self.give_up(now));
+        out
+    }
+
+    fn give_up(&mut self, now: Millis) -> Vec<Delivery> {
         let over: Vec<Conn> = self
             .connections
             .iter()
@@ -413,7 +486,7 @@ impl Network {
     pub fn act(&mut self, now: Millis, node: NodeId, act: Act) -> Vec<Delivery> {
         match act {
             Act::Datagram { from, to, bytes } => self.datagram(now, node, from, to, bytes),
-            Act::Connect { tag, to } => self.connect(now, node, tag, to),
+            Act::Connect { tag, to } => self.connect(now, node, tag, to, SYN_AGAIN),
             Act::Send { conn, piece } => self.send(now, node, conn, Some(piece)),
             Act::Close { conn } => self.send(now, node, conn, None),
             Act::Address(address) => self.address(now, node, address),
@@ -514,7 +587,15 @@ impl Network {
             .collect()
     }
 
-    fn connect(&mut self, now: Millis, node: NodeId, tag: u32, to: SocketAddr) -> Vec<Delivery> {
+    /// `wait`: until the SYN is repeated, if it gets no answer.
+    fn connect(
+        &mut self,
+        now: Millis,
+        node: NodeId,
+        tag: u32,
+        to: SocketAddr,
+        wait: Millis,
+    ) -> Vec<Delivery> {
         let refused = |at| vec![(at, node, Arrival::Closed { conn: None, tag })];
         let Some(receiver) = self.owner(to.ip()) else {
             return refused(now + 3_000);
@@ -529,12 +610,27 @@ impl Network {
         let Some(&ip) = self.nodes[node].1.first() else {
             return refused(now);
         };
+        let there = now + self.rng.range(quality.delay.0, quality.delay.1);
+        let back = there + self.rng.range(quality.delay.0, quality.delay.1);
+        if !self.has_socket(now, there, to) {
+            let at = now + wait;
+            if wait >= SYN_LAST {
+                return refused(at);
+            }
+            let wait = 2 * wait;
+            self.syns.push(Syn {
+                at,
+                node,
+                tag,
+                to,
+                wait,
+            });
+            return Vec::new();
+        }
         let local = SocketAddr::new(ip, self.next_port);
         self.next_port = self.next_port.checked_add(1).unwrap_or(40_000);
         let conn = self.next_conn;
         self.next_conn += 1;
-        let there = now + self.rng.range(quality.delay.0, quality.delay.1);
-        let back = there + self.rng.range(quality.delay.0, quality.delay.1);
         self.connections.insert(
             conn,
             Connection {
@@ -625,7 +721,7 @@ impl Network {
         if connection.gone[to] {
             // The other end was off in between, or has closed: a reset comes back, unless this end has closed too.
             let unheard = !connection.gone[from];
-            self.connections.remove(&conn);
+            self.remove(at, conn);
             let reset = (
                 at + delay,
                 sender,
@@ -639,7 +735,7 @@ impl Network {
         let node = receiver;
         match (piece, cuts) {
             (None, _) => {
-                self.connections.remove(&conn);
+                self.remove(at, conn);
                 vec![(
                     at,
                     node,

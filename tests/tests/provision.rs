@@ -250,12 +250,12 @@ fn a_phone_moves_from_the_office_to_a_port() {
         boot(&mut desks, bench);
         let kept = desks.phone(bench).store.clone();
         let now = desks.world.now();
-        desks.phone(bench).power(now, false);
+        desks.world.plan(now, Fault::Off(bench));
         let thief = plug(&mut desks, model, 0, 0);
         desks.world.run(now + LIMIT);
         assert!(!desks.is_registered(thief), "{}", model.name);
         let now = desks.world.now();
-        desks.phone(thief).power(now, false);
+        desks.world.plan(now, Fault::Off(thief));
         let mut moved = phone(model, desks::mac(model, 0));
         moved.store = kept;
         let moved = desks.plug(now, moved, 1, true);

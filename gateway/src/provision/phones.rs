@@ -21,7 +21,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use heapless::{Deque, Vec};
+use heapless::Vec;
 use shared::factory::Factory;
 use shared::hub::{FetchOutcome, FetchRefusal, Mac, Phone, PhoneFirmware, PhoneModel, firmware_files};
 use shared::id::{IdKey, IdSet};
@@ -31,6 +31,7 @@ use sip::Instant;
 
 use super::file::{Content, Facts, Line};
 use super::files::{Agent, Client, Files, Host, Progress};
+use super::log::Log;
 use super::name::{self, Maker, Name};
 use super::secret::{Digest, PASSWORD, Record, SERIALS_MAX, State, password};
 use super::strangers::Strangers;
@@ -39,11 +40,6 @@ use crate::budget::IDS;
 use crate::store::{Key, Op};
 use crate::uplink::Models;
 
-/// A fetch that is equal to one told so short a time ago is not told again.
-const TOLD_FOR: Duration = Duration::from_secs(600);
-/// Fetches that are remembered for it, and those that wait to be told.
-const TOLD: usize = 32;
-const UNTOLD: usize = 8;
 /// Lines of a phone.
 const LINES: usize = 2;
 /// First wait after the store failed; doubled every time.
@@ -89,11 +85,9 @@ pub(crate) struct Phones {
     pub turned_away: IdSet,
     /// Whose phones have got their file, or are getting their firmware, since this was looked at.
     pub fetched: IdSet,
-    told: Vec<(PhoneFetch, Instant), TOLD>,
-    untold: Deque<PhoneFetch, UNTOLD>,
+    pub log: Log,
     /// Counts what files are made of.
     edition: u32,
-    untold_for_good: u32,
 }
 
 impl Phones {
@@ -107,10 +101,8 @@ impl Phones {
             strangers: Strangers::new(),
             turned_away: IdSet::EMPTY,
             fetched: IdSet::EMPTY,
-            told: Vec::new(),
-            untold: Deque::new(),
+            log: Log::new(),
             edition: 0,
-            untold_for_good: 0,
         }
     }
 
@@ -245,29 +237,6 @@ impl Phones {
     pub fn next_deadline(&self) -> Option<Instant> {
         (!self.unstored.is_empty() && self.storing.is_none()).then_some(self.resume)
     }
-
-    /// A fetch that the cloud has not been told of.
-    pub fn next_fetch(&mut self) -> Option<PhoneFetch> {
-        self.untold.pop_front()
-    }
-
-    /// Fetches that were not told: equal to one before, or too many at once.
-    pub fn untold(&self) -> u32 {
-        self.untold_for_good
-    }
-
-    fn log(&mut self, now: Instant, fetch: PhoneFetch) {
-        self.told.retain(|(_, at)| now < *at + TOLD_FOR);
-        let known = self.told.iter().any(|(told, _)| *told == fetch);
-        if known || self.untold.push_back(fetch).is_err() {
-            self.untold_for_good = self.untold_for_good.wrapping_add(1);
-            return;
-        }
-        if self.told.is_full() {
-            self.told.remove(0);
-        }
-        let _ = self.told.push((fetch, now));
-    }
 }
 
 /// The IDs whose phone has this hardware address, in the order of its lines.
@@ -386,11 +355,21 @@ impl Shelf<'_> {
         }
         let (maker, mac) = match self.name(path) {
             Name::Unknown => return Err(FetchRefusal::NotFound),
-            // There is no secret in it: whoever knows its name may have it.
+            // There is no secret in it, but whoever takes it keeps the others waiting. A phone that is nobody's yet is told to take none.
             Name::Firmware => {
                 let name = name::file_name(path);
-                let found = self.firmware(|file| file.name == name);
-                let (what, _) = found.ok_or(FetchRefusal::NotFound)?;
+                let models = || {
+                    let lines = host.mac.into_iter().flat_map(|mac| of(self.site, mac));
+                    lines.map(|(_, phone)| phone.model)
+                };
+                let is_its = |file: &PhoneFirmware| models().any(|model| model == file.model);
+                let Some((what, _)) = self.firmware(|file| file.name == name && is_its(file)) else {
+                    return Err(match (self.firmware(|file| file.name == name), models().next()) {
+                        (None, _) => FetchRefusal::NotFound,
+                        (Some(_), None) => FetchRefusal::Unclaimed,
+                        (Some(_), Some(_)) => FetchRefusal::Model,
+                    });
+                };
                 let refusal = self.no_downloads.filter(|_| !peek);
                 let lines = host.mac.into_iter().flat_map(|mac| of(self.site, mac));
                 let ids = lines.map(|(id, _)| id.key).collect();
@@ -494,14 +473,10 @@ impl Files for Shelf<'_> {
             Some(_) => self.judge(now, from.ip, host, path, agent, peek),
             None => Err(FetchRefusal::Busy),
         };
-        let about = match name {
-            Name::Phone(_, mac) => Some(mac),
-            _ => None,
-        };
-        let mac = about.or(host.mac).or(agent.mac).unwrap_or_default();
         if !peek {
             let fetch = PhoneFetch {
-                mac,
+                // Whose it is: what is asked for may be anybody's.
+                mac: host.mac.or(agent.mac).unwrap_or_default(),
                 port: host.port.map(NonZeroU8::get),
                 file: name.kind(),
                 outcome: match &judged {
@@ -509,7 +484,8 @@ impl Files for Shelf<'_> {
                     Err(refusal) => FetchOutcome::Refused(*refusal),
                 },
             };
-            self.phones.log(now, fetch);
+            let is_phone = host.mac.is_some_and(|mac| of(self.site, mac).next().is_some());
+            self.phones.log.push(now, fetch, is_phone);
         }
         let Judged { what, given, .. } = judged?;
         if let (What::Firmware(..), Some(mac)) = (what, host.mac) {

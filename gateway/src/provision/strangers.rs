@@ -116,13 +116,11 @@ impl Strangers {
     /// What is to be done now for one that is claimed. It stays until it was told as often as it is worth, or has fetched.
     pub fn next_claimed(&mut self, now: Instant, is_claimed: impl Fn(Mac) -> bool) -> Option<Turn> {
         loop {
-            let at = self
-                .listed
-                .iter()
-                .position(|stranger| match (stranger.told, is_claimed(stranger.mac)) {
-                    (0, is_claimed) => is_claimed,
-                    (_, is_claimed) => !is_claimed || now >= stranger.next(),
-                })?;
+            let is_due = |stranger: &Stranger| match is_claimed(stranger.mac) {
+                true => stranger.told == 0 || now >= stranger.next(),
+                false => stranger.told > 0,
+            };
+            let at = self.listed.iter().position(is_due)?;
             let stranger = self.listed.get_mut(at)?;
             if !is_claimed(stranger.mac) {
                 stranger.told = 0;

@@ -3,10 +3,10 @@
 use super::office::files::{claim, mac, p, setting, with_password};
 use super::office::*;
 use super::provision::{GXP, HDV, fetch, ip, key, office, registers};
-use gateway::Input;
 use gateway::store::map::SETTINGS;
+use gateway::{Input, UplinkInput};
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind};
-use shared::sync::{Alarm, EventBody};
+use shared::sync::{Alarm, EventBody, Up};
 use std::net::IpAddr;
 
 use shared::hub::PhoneModel::{Gxp1628, KxHdv230n};
@@ -83,6 +83,41 @@ fn a_new_claim_gives_a_new_password() {
     claim(&mut site, 0, Gxp1628, Some(1), 1);
     o.configure(&site, 3);
     assert_eq!(p(&o.get(ip(0), GXP), 34), None);
+    o.wait(200_000);
+    o.quiet();
+}
+
+/// Its password was changed while it was not there, or in a long call: it cannot register, and is told to fetch all the same.
+#[test]
+fn a_phone_whose_password_is_void_is_told() {
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    assert!(registers(&mut o, &phone));
+    o.get(ip(0), GXP);
+    o.until(2_000_000, |o| o.gateway.registered().count() == 0);
+    o.seen.clear();
+    o.handle(Input::Uplink(UplinkInput::Disconnected));
+    o.published(Up::Hello);
+    o.subscribe();
+    let mut site = o.gateway.site().clone();
+    claim(&mut site, 0, Gxp1628, Some(1), 2);
+    site.credentials[0].ha1_md5 = [1; 16];
+    site.credentials[0].ha1_sha256 = [1; 32];
+    o.configure(&site, 2);
+    o.wait(200_000);
+    o.quiet();
+    // Not who is elsewhere.
+    o.plug(ip(0), mac(0), Some(2));
+    assert!(!registers(&mut o, &phone));
+    o.quiet();
+    o.plug(ip(0), mac(0), Some(1));
+    assert!(!registers(&mut o, &phone));
+    assert_eq!(o.expect(phone.address, "NOTIFY").header("Event"), "check-sync");
+    let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    assert!(!registers(&mut o, &phone));
+    assert!(registers(&mut o, &with_password(0, &second)));
+    o.get(ip(0), GXP);
+    o.seen.clear();
     o.wait(200_000);
     o.quiet();
 }
@@ -375,7 +410,7 @@ fn a_secret_that_found_no_room_is_told_again() {
     o.full = true;
     assert!(registers(&mut o, &phone));
     o.full = false;
-    o.get(ip(1), "/KX-HDV230N.cfg");
+    assert!(registers(&mut o, &Phone::new(2)));
     o.acknowledge();
     assert_eq!(o.fetches().1, []);
 }

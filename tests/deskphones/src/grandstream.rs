@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::Mac;
 use crate::account::{Account, Key, KeyUse, Server, Settings, terms};
 use crate::firmware::Wanted;
 use crate::model::Model;
+use crate::{Mac, Millis};
 
 /// Files of a phone, in the order in which it asks for them.
 pub fn files(model: &Model, mac: Mac) -> Vec<String> {

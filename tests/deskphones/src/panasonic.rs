@@ -9,11 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::Mac;
 use crate::account::{Account, Key, KeyUse, Server, Settings, terms};
 use crate::firmware::Wanted;
 use crate::model::{Discovery, Model};
 use crate::url::{Scheme, Url};
+use crate::{Mac, Millis};
 
 /// What a file begins with.
 const FIRST: &[u8; 44] = b"# Panasonic SIP Phone Standard Format File #";
