@@ -23,7 +23,6 @@ use serde::Serialize;
 use serde_json::json;
 use shared::analog::PORTS;
 use shared::id::{BoxId, SiteId};
-use shared::sync::HubOrder;
 
 use self::area::AreaCommand;
 use self::orders::Order;
@@ -350,8 +349,7 @@ async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
             let online = boxes
                 .iter()
                 .any(|row| row.r#box == id.to_string() && row.online == Some(true));
-            let asked = control::test_line(db, id, port).await?;
-            if asked.is_none() || !online {
+            if !online || control::test_line(db, id, port).await?.is_none() {
                 return Err(hub::away(id).into());
             }
             print::done(
@@ -375,7 +373,7 @@ async fn r#box(db: &Db, json: bool, command: BoxCommand) -> Result<()> {
             force,
         } => {
             let order = action.into();
-            hub::tell(db, id, HubOrder::Power { port, order, force }).await?;
+            hub::switch(db, id, port, order, force).await?;
             print::done(
                 json,
                 json!({ "box": id.to_string(), "port": port, "order": order, "force": force }),

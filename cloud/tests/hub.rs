@@ -116,9 +116,21 @@ async fn ports_are_shown_and_told() {
     let (done, text) = program(&world.db, &show).await;
     assert!(done && text.contains("offline  no report yet"), "{text}");
 
+    // Nor one of which the server does not know that it is there, having started after it: what is refused is not done.
     let mut script = ScriptedBox::connect(running.mqtt.unwrap(), &world.factory).await;
+    for args in [
+        vec!["box", "port", &id, "2", "cycle"],
+        vec!["box", "test-line", "--box", &id, "--port", "2"],
+        vec!["phone", "sync", "0312340001"],
+    ] {
+        let (done, text) = program(&world.db, &args).await;
+        assert!(!done && text.contains("is not connected"), "{args:?}: {text}");
+    }
     script.hello(0, [0; 32]).await;
     script.app_ack().await;
+    for leaf in [Down::Hub, Down::TestLine] {
+        assert_eq!(script.got(leaf), None, "{leaf:?}");
+    }
     script
         .events(&[event(
             1,
@@ -200,16 +212,39 @@ async fn ports_are_shown_and_told() {
     assert_eq!(value["ports"][2]["power"], "budget");
     assert_eq!(value["waiting"][0]["mac"], "08:00:23:00:00:02");
 
-    // Orders.
-    for (args, expected) in [
-        (
-            vec!["box", "port", &id, "2", "cycle"],
-            HubOrder::Power {
-                port: 2,
-                order: PowerOrder::Cycle,
+    // An order that is carried out; one that is not, because a call is going on there; and what a box says that it said before.
+    for (at, order, state, is_done) in [
+        (3, PowerOrder::Off, PortPower::Off, true),
+        (3, PowerOrder::Cycle, PortPower::Waiting, true),
+        (0, PowerOrder::Cycle, PortPower::On, false),
+    ] {
+        let port = (at + 1).to_string();
+        let name = match order {
+            PowerOrder::Off => "off",
+            _ => "cycle",
+        };
+        let args = ["box", "port", &id, &port, name];
+        let (told, ()) = tokio::join!(program(&world.db, &args), async {
+            let expected = HubOrder::Power {
+                port: port.parse().unwrap(),
+                order,
                 force: false,
-            },
-        ),
+            };
+            for expected in [expected, HubOrder::Report] {
+                assert_eq!(HubOrder::decode(&script.next(Down::Hub).await), Ok(expected));
+            }
+            for power in [PortPower::On, state] {
+                let mut hub = report();
+                hub.ports[at].power = power;
+                script.say(Up::Hub, &hub).await;
+            }
+        });
+        assert_eq!(told.0, is_done, "{args:?}: {}", told.1);
+        assert!(is_done || told.1.contains("in a call"), "{}", told.1);
+    }
+
+    // Orders about which nothing more is asked.
+    for (args, expected) in [
         (
             vec!["box", "port", &id, "4", "off", "--force"],
             HubOrder::Power {
@@ -410,7 +445,18 @@ async fn events_of_the_hub_are_shown() {
                 FetchOutcome::Refused(FetchRefusal::Port),
             ),
             "phone_fetch",
-            "00:0b:82:00:00:01 at port 3: its configuration, refused: belongs to another port",
+            "00:0b:82:00:00:01 at port 3: its configuration, refused: belongs to another port (`phone claim` \
+             again, and it may move)",
+        ),
+        (
+            fetch(None, FileKind::Phone, FetchOutcome::Refused(FetchRefusal::Mac)),
+            "phone_fetch",
+            "00:0b:82:00:00:01: a configuration, refused: it is another device's",
+        ),
+        (
+            EventBody::FetchesLeftOut(7),
+            "fetches_left_out",
+            "7 more fetches, too many to tell of each",
         ),
         (
             fetch(None, FileKind::Firmware, FetchOutcome::Served),

@@ -22,16 +22,17 @@ use crate::brain::Brain;
 use crate::net::{Phones, Shared, address_of, station};
 use crate::work;
 
-/// A phone that says nothing for so long, or takes nothing, has its connection closed: others wait for it.
+/// A phone that takes nothing for so long has its connection closed: others wait for it. The brain has less for one that does not ask.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Of firmware a phone takes at least so many bytes in so much time: it may be at its own flash.
 const PACE: (usize, Duration) = (64 * 1_024, Duration::from_secs(30));
 /// Longest packet of TFTP that is looked at: a request with a name of 128 bytes, and all options.
 const REQUEST_MAX: usize = 256;
 
-/// There is an answer on this connection.
-pub static ANSWERS: [Signal<CriticalSectionRawMutex, ()>; HTTP_CONNECTIONS] =
-    [const { Signal::new() }; HTTP_CONNECTIONS];
+type Answer = Signal<CriticalSectionRawMutex, ()>;
+
+/// There is an answer on this connection, or it is to be closed.
+pub static ANSWERS: [Answer; HTTP_CONNECTIONS] = [const { Answer::new() }; HTTP_CONNECTIONS];
 
 /// The two sockets of TFTP: where requests come in, and what all else comes to and is sent from.
 pub type Tftp = (UdpSocket<'static>, UdpSocket<'static>);
@@ -167,14 +168,21 @@ async fn serve(
     (peer, station): (SocketAddr, Option<Station>),
     is_there: impl Fn() -> bool,
 ) -> Option<()> {
+    let answer = ANSWERS.get(usize::from(connection))?;
     let mut end = Instant::now() + 2 * PATIENCE;
-    with_deadline(end, ask(socket, brain, connection, (peer, station)))
+    with_deadline(end, ask(socket, brain, (connection, answer), (peer, station)))
         .await
         .ok()?;
     // Bytes of firmware since the last time that there were enough.
     let mut taken = None;
     loop {
-        with_deadline(end, socket.wait_write_ready()).await.ok()?;
+        // What the brain has to say after there was an answer is that it is over.
+        if let Either::First(()) = with_deadline(end, select(answer.wait(), socket.wait_write_ready()))
+            .await
+            .ok()?
+        {
+            return None;
+        }
         let turn = brain.turn().await;
         if !is_there() {
             return None;
@@ -211,12 +219,9 @@ async fn serve(
 async fn ask(
     socket: &mut TcpSocket<'_>,
     brain: &Brain,
-    connection: u8,
+    (connection, answer): (u8, &Answer),
     (peer, station): (SocketAddr, Option<Station>),
 ) {
-    let Some(answer) = ANSWERS.get(usize::from(connection)) else {
-        return;
-    };
     answer.reset();
     brain.turn().await.tell(Input::Http {
         connection,

@@ -14,6 +14,8 @@ use crate::{board, log};
 
 /// How often the controller is looked at: so long may more be drawn than there is.
 const READING: Duration = Duration::from_millis(500);
+/// How often one that does not answer is looked for.
+const AWAY: Duration = Duration::from_secs(5);
 
 type Controller = Tps23861<board::I2c, Delay>;
 type Fault = Error<<board::I2c as embedded_hal_async::i2c::ErrorType>::Error>;
@@ -47,6 +49,9 @@ pub async fn run(i2c: board::I2c, brain: &'static Brain) -> ! {
             continue;
         }
         failed = reading.is_none();
+        if failed {
+            ticker.reset_after(AWAY);
+        }
         let answers = reading.is_some();
         brain.turn().await.tell(Input::Power(reading));
         if answers != is_up {

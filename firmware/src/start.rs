@@ -8,6 +8,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_sync::zerocopy_channel::Channel;
 use embedded_storage_async::nor_flash::ReadNorFlash;
+use gateway::budget::HTTP_PORT;
 use gateway::storage::BoxStorage;
 use gateway::store::{Key, Store, map};
 use gateway::{Boot, Gateway};
@@ -208,6 +209,7 @@ async fn network(setup: Setup) {
     };
     spawner.spawn(token(brain::run(phones, shared, brain, brain::memory(), hands)));
     spawner.spawn(token(files::tftp(tftp, phones.net, shared, brain)));
+    shared.borrow_mut().set_busy_port(phones.net, HTTP_PORT);
     for (connection, memory) in (0..).zip(files::memory()) {
         spawner.spawn(token(files::http(phones, shared, brain, connection, memory)));
     }

@@ -89,7 +89,8 @@ pub const LOG_LINE: usize = 96;
 pub const TFTP_PORT: u16 = 69;
 /// TCP port at which phones ask for files by HTTP.
 pub const HTTP_PORT: u16 = 80;
-/// Phones that fetch files by HTTP at once; the others' connections wait. A file is there in some milliseconds.
+/// Phones that fetch files by HTTP at once, each on one connection; whoever comes meanwhile gets no answer and tries again after 1 s, 3 s,
+/// 7 s (`netshim`). A file is there in some milliseconds.
 pub const HTTP_CONNECTIONS: usize = 2;
 /// Of them those that may fetch firmware, which takes a minute: the rest is left to the other files.
 pub const DOWNLOADS: usize = HTTP_CONNECTIONS - 1;

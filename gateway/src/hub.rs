@@ -218,7 +218,7 @@ impl Gateway<'_> {
     }
 
     /// The IDs whose phone has this address, and whether it belongs to this port as far as is known.
-    fn phone_of(&self, mac: Mac, port: u8) -> (IdSet, bool) {
+    pub(crate) fn phone_of(&self, mac: Mac, port: u8) -> (IdSet, bool) {
         let ids = self.site.ids.iter().filter(|id| self.site.is_here(id));
         let ids = ids.filter_map(|id| Some((id, id.phone.filter(|phone| phone.mac == mac)?)));
         let mut found = (IdSet::EMPTY, true);

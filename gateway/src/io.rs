@@ -117,7 +117,8 @@ pub enum Input<'a> {
         /// Without the Ethernet header.
         bytes: &'a [u8],
     },
-    /// The ports with power are like this, told at least once a second; `None`: their controller does not answer.
+    /// The ports with power are like this, told at least once a second; `None`: their controller does not answer, told every few
+    /// seconds.
     Power(Option<Reading>),
     /// What time it is; calls never depend on it.
     WallClock {

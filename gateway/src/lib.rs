@@ -95,7 +95,7 @@ pub struct Counters {
     pub overflow: u32,
     /// Orders to the players that were lost.
     pub media: u32,
-    /// Bindings that could not be stored at once.
+    /// Bindings, and what else is kept of phones and ports, that could not be stored at once.
     pub unstored: u32,
     /// Answers to REGISTERs that found no room to wait for the flash in.
     pub unheld: u32,
@@ -230,6 +230,7 @@ impl<'s> Gateway<'s> {
             site,
             registrar,
             provision,
+            power,
             uplink,
             ..
         } = self;
@@ -240,6 +241,7 @@ impl<'s> Gateway<'s> {
                         registrar.restore(now, place, bytes, |_| true);
                     }
                     (None, Some(id)) => provision.phones.restore(id, bytes),
+                    (None, None) if key == store::Key::PORTS_OFF => power.restore(bytes),
                     (None, None) if uplink.restore(key, bytes) => {}
                     (None, None) => other(key, bytes),
                 }
@@ -362,6 +364,9 @@ impl<'s> Gateway<'s> {
             self.on_put(now, done.result.is_ok());
         } else if done.token == provision::TOKEN {
             self.on_given(now, done.result.is_ok());
+        } else if done.token == power::TOKEN {
+            self.power.stored(now, done.result.is_ok());
+            self.counters.unstored += u32::from(done.result.is_err());
         } else {
             if self.uplink.is_about_to_read() {
                 self.lamps.remember(&self.site);
@@ -512,7 +517,10 @@ impl<'s> Gateway<'s> {
 
     /// Whether something is on its way into the flash.
     pub fn is_writing(&self) -> bool {
-        self.keeper.is_writing() || self.provision.phones.is_writing() || self.uplink.is_writing()
+        self.keeper.is_writing()
+            || self.provision.phones.is_writing()
+            || self.power.is_writing()
+            || self.uplink.is_writing()
     }
 
     /// Phones that are registered and can be reached.

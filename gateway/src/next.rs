@@ -10,7 +10,9 @@ use crate::power::PortOrder;
 use crate::provision::tftp::Packet;
 use crate::store::{self, Token};
 use crate::trunk::Do;
-use crate::{BINDINGS, Gateway, LineOrder, MediaOutput, Output, TrunkOutput, office, provision, uplink};
+use crate::{
+    BINDINGS, Gateway, LineOrder, MediaOutput, Output, TrunkOutput, office, power, provision, uplink,
+};
 
 impl Gateway<'_> {
     /// The next thing to do. Call until `None` after each [`Gateway::handle`] and at [`Gateway::next_deadline`]. `buffer`
@@ -155,7 +157,12 @@ impl Gateway<'_> {
             if self.poll_registrar(now) {
                 continue;
             }
-            if !self.provision.phones.is_storing()
+            if !self.is_storing()
+                && let Some(op) = self.power.next_put(now)
+            {
+                return Some(Ready::Store(power::TOKEN, op));
+            }
+            if !self.is_storing()
                 && let Some(op) = self.keeper.next_put(now, &self.registrar)
             {
                 return Some(Ready::Store(BINDINGS, op));
@@ -169,7 +176,7 @@ impl Gateway<'_> {
             if let Some((port, len)) = self.poll_lldp(now, buffer) {
                 return Some(Ready::Lldp { port, len });
             }
-            if !self.keeper.is_storing()
+            if !self.is_storing()
                 && let Some(op) = self.provision.phones.next_put(now)
             {
                 return Some(Ready::Store(provision::TOKEN, op));
@@ -177,7 +184,7 @@ impl Gateway<'_> {
             if let Some(packet) = self.poll_tftp(now, buffer) {
                 return Some(Ready::Tftp(packet));
             }
-            if let Some(connection) = self.next_answer() {
+            if let Some(connection) = self.next_answer(now) {
                 return Some(Ready::Http(connection));
             }
             if let Some((flow, len)) = self.poll_provision(now, buffer) {
@@ -185,6 +192,7 @@ impl Gateway<'_> {
             }
             if self.tell_firmware(now)
                 || self.call_back(now)
+                || self.call_strangers(now)
                 || self.forget_strangers(now)
                 || self.poll_fetches(now)
                 || self.retell_secret(now)
@@ -196,6 +204,11 @@ impl Gateway<'_> {
             }
             return None;
         }
+    }
+
+    /// One of what keeps settings writes one: the others wait.
+    fn is_storing(&self) -> bool {
+        self.keeper.is_storing() || self.provision.phones.is_storing() || self.power.is_storing()
     }
 
     /// When [`Gateway::poll`] has to be called again at the latest.
@@ -215,16 +228,16 @@ impl Gateway<'_> {
             self.uplink.next_deadline(),
             self.hub_deadline(),
             Some(hold_out),
-            self.keeper
-                .next_deadline()
-                .filter(|_| !self.provision.phones.is_storing()),
+            self.keeper.next_deadline().filter(|_| !self.is_storing()),
             self.lamps.next_deadline(),
             self.lldp.next_deadline(),
             self.parted.iter().map(|parted| parted.until).min(),
             Some(self.analog.next_deadline()),
             Some(self.office.next_deadline()),
-            self.provision.next_deadline(self.keeper.is_storing()),
+            self.provision.next_deadline(self.is_storing()),
+            self.power.next_deadline().filter(|_| !self.is_storing()),
             self.next_download(),
+            self.fetches_deadline(),
         ];
         all.into_iter().flatten().min().filter(|at| *at != Instant::NEVER)
     }

@@ -56,6 +56,11 @@ impl Accounts for Office<'_> {
         let phone = self.site.id(key).and_then(|id| id.phone);
         phone.is_none_or(|phone| self.phones.is_at_home(key, phone, self.from, self.has_hub))
     }
+
+    fn may_move(&self, key: IdKey) -> bool {
+        let phone = self.site.id(key).and_then(|id| id.phone);
+        phone.is_some_and(|phone| self.phones.may_move(key, phone, self.from))
+    }
 }
 
 impl Gateway<'_> {
@@ -226,6 +231,9 @@ impl Gateway<'_> {
                 self.reply.truncate(len);
                 if let Some(key) = stolen {
                     self.on_intruder(now, key);
+                }
+                if accepted.is_none() && stolen.is_none() && message.has(Name::Authorization) {
+                    self.phone_refused(now, flow);
                 }
                 if let Some(key) = accepted {
                     self.come_back(key, flow);

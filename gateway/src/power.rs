@@ -10,9 +10,11 @@
 //!
 //! What is kept for a device is what its class may draw; after [`SETTLED`] it is the most that it has drawn, and a little more.
 //! What it has negotiated by LLDP is kept as it is. So the ports may all at once draw more than there is: then, at the next
-//! reading, ports of low priority are switched off, and of those first the ones that are not in a call.
+//! reading, ports of low priority are switched off, and of those first the ones that are not in a call. What feeds is switched off
+//! for nothing else: so no device is fed past a more important one that waits, as long as that may still come right.
 
 mod class;
+mod off;
 mod phones;
 mod port;
 
@@ -23,7 +25,10 @@ use shared::sync::PowerOrder;
 use sip::Instant;
 
 use crate::budget::POWER_PORTS;
+use crate::store::Op;
 pub use class::Class;
+use off::Kept;
+pub use off::TOKEN;
 use port::Port;
 pub use port::{CYCLE, HEADROOM, REST, REST_MAX, SETTLED, SILENT, STRANDED, WELL};
 
@@ -180,6 +185,7 @@ pub struct Power {
     is_hot: bool,
     /// When the next port may be switched on, or off for the heat.
     next: Instant,
+    kept: Kept,
 }
 
 impl Power {
@@ -194,7 +200,49 @@ impl Power {
             is_lost: false,
             is_hot: false,
             next: Instant::ZERO,
+            kept: Kept::new(),
         }
+    }
+
+    /// Before the first reading: which ports are off by order, from the flash.
+    pub fn restore(&mut self, bytes: &[u8]) {
+        let off = self.kept.restore(bytes);
+        for (n, port) in self.ports.iter_mut().enumerate() {
+            if off & 1 << n != 0 {
+                port.was_disabled();
+            }
+        }
+    }
+
+    /// The ports that are off by order, as bits.
+    fn off(&self) -> u8 {
+        let ports = self.ports.iter().enumerate();
+        ports.fold(0, |off, (n, port)| off | u8::from(port.is_disabled()) << n)
+    }
+
+    /// What the flash has to know; see [`Self::stored`].
+    pub fn next_put(&mut self, now: Instant) -> Option<Op> {
+        self.kept.next_put(now, self.off())
+    }
+
+    /// The flash knows it, or could not be written.
+    pub fn stored(&mut self, now: Instant, is_stored: bool) {
+        self.kept.stored(now, is_stored);
+    }
+
+    /// When [`Self::next_put`] has to be called again at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.kept.next_deadline(self.off())
+    }
+
+    /// Whether something is on its way into the flash.
+    pub fn is_writing(&self) -> bool {
+        self.is_storing() || self.next_deadline().is_some()
+    }
+
+    /// Whether an operation of the store is under way.
+    pub fn is_storing(&self) -> bool {
+        self.kept.is_storing()
     }
 
     /// How things are; `None`: the controller does not answer. Poll until nothing is left.
@@ -260,16 +308,19 @@ impl Power {
         self.ports.get_mut(at)
     }
 
-    /// Switches on the most important device that waits and for which there is power.
+    /// Switches on the most important device that waits, if there is power for it. If there is none, the less important ones wait with
+    /// it until the others are measured; if there is none then, they have what is left.
     fn start(&mut self, now: Instant, supply_mv: u32) {
         let left = self.supply.saturating_sub(self.kept(now));
         let may = supply_mv >= SUPPLY_MIN_MV && !self.is_hot && now >= self.next;
         let mut is_free = may && !self.ports.iter().any(Port::is_starting);
+        let mut is_held = false;
         for port in &mut self.ports {
             let Some(class) = port.waits() else { continue };
             let fits = class.supplied() <= left;
             port.set_short(!fits || supply_mv < SUPPLY_MIN_MV);
-            if is_free && fits {
+            is_held |= !fits && port.hopes();
+            if is_free && fits && !is_held {
                 port.start(now);
                 is_free = false;
                 self.next = now + STAGGER;
@@ -318,7 +369,7 @@ impl Power {
         Ok(())
     }
 
-    /// Something was heard of the phone at a port: a frame, a message.
+    /// The phone at a port is registered, in a call, or fetches a file.
     pub fn heard(&mut self, now: Instant, port: u8) {
         if let Some(port) = self.ports.get_mut(usize::from(port)) {
             port.phone.hear(now);

@@ -7,8 +7,10 @@
 pub mod file;
 pub mod files;
 mod grandstream;
+mod guests;
 pub mod http;
 mod intruders;
+mod log;
 pub mod name;
 mod panasonic;
 pub mod phones;
@@ -20,23 +22,26 @@ pub mod tftp;
 pub mod window;
 
 use core::net::{IpAddr, SocketAddr};
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 use heapless::Vec;
 use shared::factory::Factory;
-use shared::hub::FetchRefusal;
+use shared::hub::{FetchRefusal, Phone, PortPower};
 use shared::id::{IdKey, IdSet};
-use shared::site::{Credential, Site};
-use shared::sync::{Alarm, EventBody, PhoneSecret, Waiting};
+use shared::site::{Credential, Id, Site};
+use shared::sync::{Alarm, EventBody, PhoneSecret, PowerOrder, Waiting};
 use sip::digest::Ha1;
 use sip::{Flow, Instant, Message, Name};
 
 use crate::budget::{DOWNLOADS, HTTP_CONNECTIONS};
 use crate::store::Token;
 use crate::{Gateway, Station};
-use files::Client;
+use files::{Client, Host};
+use guests::Guests;
 use intruders::Intruders;
 use phones::{File, Here, Phones, Shelf};
+use strangers::Turn;
 use sync::Sync;
 
 /// A phone that is told to ask for its firmware again has so long until the next one is told.
@@ -58,7 +63,8 @@ pub(crate) struct Provision {
     pub sync: Sync,
     tftp: tftp::Server<File>,
     http: [http::Connection<File>; HTTP_CONNECTIONS],
-    /// The NOTIFY that tells a phone where the box is.
+    guests: Guests,
+    /// A NOTIFY to a phone that is not registered: where the box is, or that it is claimed.
     notify: Vec<u8, { pnp::NOTIFY_MAX }>,
     notify_to: Option<Flow>,
     intruders: Intruders,
@@ -79,6 +85,7 @@ impl Provision {
             sync: Sync::new(),
             tftp: tftp::Server::new(),
             http: [const { http::Connection::new() }; HTTP_CONNECTIONS],
+            guests: Guests::new(),
             notify: Vec::new(),
             notify_to: None,
             intruders: Intruders::new(),
@@ -118,6 +125,7 @@ impl Provision {
             self.tftp.next_deadline(),
             self.phones.next_deadline().filter(|_| !must_wait),
             self.sync.next_deadline(),
+            self.guests.next_deadline(),
             self.phones.strangers.next_deadline(),
         ];
         all.into_iter().flatten().min()
@@ -162,24 +170,72 @@ impl Gateway<'_> {
         // Its blocks are read where they are written.
         shelf.no_downloads = Some(FetchRefusal::NotFound);
         tftp.receive(now, &mut shelf, from, is_request, bytes);
+        let (_, station) = from;
+        self.fed_phone_fetched(now, Host::of(station, self.hub.is_there()));
     }
 
-    pub(crate) fn on_http(&mut self, now: Instant, connection: u8, event: HttpEvent<'_>) {
+    pub(crate) fn on_http(&mut self, now: Instant, index: u8, event: HttpEvent<'_>) {
         let here = self.here();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
-        let Some(connection) = connections.get_mut(usize::from(connection)) else {
+        let Some(connection) = connections.get_mut(usize::from(index)) else {
             return;
         };
         match event {
-            HttpEvent::Opened { peer: ip, station } => connection.open(Client { ip, station }),
-            HttpEvent::Data(bytes) => connection.receive(now, &mut shelf, bytes),
-            HttpEvent::Closed => connection.close(),
+            HttpEvent::Opened { peer: ip, station } => {
+                self.open_connection(now, index, Client { ip, station });
+            }
+            HttpEvent::Data(bytes) => {
+                connection.receive(now, &mut shelf, bytes);
+                self.provision.guests.asks(now, index);
+                self.hear_fetches(now);
+            }
+            HttpEvent::Closed => {
+                connection.close();
+                self.provision.guests.set(now, index, None);
+            }
+        }
+    }
+
+    /// A station has one connection. Who opens another is done with the first, or starts anew: that one is closed. But not while it
+    /// fetches firmware, which would be for nothing.
+    fn open_connection(&mut self, now: Instant, index: u8, client: Client) {
+        let Provision { guests, http, .. } = &mut self.provision;
+        let Some(connection) = http.get_mut(usize::from(index)) else {
+            return;
+        };
+        connection.open(client);
+        guests.set(now, index, Some(client));
+        let Some(other) = guests.other(index, client) else {
+            return;
+        };
+        let file = http.get(usize::from(other)).and_then(http::Connection::file);
+        let is_download = file.is_some_and(File::is_firmware);
+        self.end_connection(if is_download { index } else { other });
+    }
+
+    /// Closes a connection, whatever is on it.
+    fn end_connection(&mut self, index: u8) {
+        if let Some(connection) = self.provision.http.get_mut(usize::from(index)) {
+            connection.close();
+            self.provision.guests.end(index);
+        }
+    }
+
+    /// The phones that files go to live, though their SIP may be silent: it is while firmware is fetched.
+    pub(crate) fn hear_fetches(&mut self, now: Instant) {
+        for index in 0..HTTP_CONNECTIONS as u8 {
+            if let Some(client) = self.provision.guests.asking(index) {
+                self.fed_phone_fetched(now, Host::of(client.station, self.hub.is_there()));
+            }
         }
     }
 
     /// Writes the next bytes of the answer on one of the connections for files, once [`crate::Output::Http`] said that there
     /// is one. All of what is given counts as sent.
     pub fn answer(&mut self, connection: u8, buffer: &mut [u8]) -> http::Next {
+        if self.provision.guests.is_ended(connection) {
+            return http::Next::Close;
+        }
         let here = self.here();
         let (mut shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         match connections.get_mut(usize::from(connection)) {
@@ -188,8 +244,14 @@ impl Gateway<'_> {
         }
     }
 
-    /// A connection for files whose answer can be had.
-    pub(crate) fn next_answer(&mut self) -> Option<u8> {
+    /// A connection for files whose answer can be had, or that is to be closed.
+    pub(crate) fn next_answer(&mut self, now: Instant) -> Option<u8> {
+        if let Some(overdue) = self.provision.guests.overdue(now) {
+            self.end_connection(overdue);
+        }
+        if let Some(ended) = self.provision.guests.next_ended() {
+            return Some(ended);
+        }
         let here = self.here();
         let (shelf, _, connections) = self.provision.parts(&self.site, &self.factory, here);
         let mut all = (0..).zip(connections);
@@ -237,13 +299,22 @@ impl Gateway<'_> {
         true
     }
 
-    /// Tells the cloud of one fetch. False: there was none.
+    /// Tells the cloud of one fetch, as long as there is room for what matters more. False: there was none.
     pub(crate) fn poll_fetches(&mut self, now: Instant) -> bool {
-        match self.provision.phones.next_fetch() {
-            Some(fetch) => self.tell(now, EventBody::PhoneFetch(fetch)),
+        if !self.uplink.has_room() {
+            return false;
+        }
+        match self.provision.phones.log.poll(now) {
+            Some(body) => self.tell(now, body),
             None => return false,
         }
         true
+    }
+
+    /// When it is told at the latest how many fetches were left out.
+    pub(crate) fn fetches_deadline(&self) -> Option<Instant> {
+        let deadline = self.provision.phones.log.next_deadline();
+        deadline.filter(|_| self.uplink.has_room())
     }
 
     /// A phone asks for its profile. False: it is about something else.
@@ -392,10 +463,27 @@ impl Gateway<'_> {
 
     /// The phone of an ID has registered.
     pub(crate) fn phone_registered(&mut self, now: Instant, key: IdKey) {
-        self.provision.phones.registered(key);
+        if let Some(phone) = self.site.id(key).and_then(|id| id.phone) {
+            self.provision.phones.registered(key, phone, self.from);
+        }
         if self.provision.intruders.is_over(key) {
             let (alarm, raised) = (Alarm::Intruder(key), false);
             self.tell(now, EventBody::Alarm { alarm, raised });
+        }
+    }
+
+    /// Somebody tried to register with another password: if it is a phone that has none of its claim yet, it is told to fetch one.
+    pub(crate) fn phone_refused(&mut self, now: Instant, flow: Flow) {
+        let (host, has_hub) = (self.from, self.hub.is_there());
+        let Some(mac) = host.mac else { return };
+        let phones = &mut self.provision.phones;
+        let is_without = |(id, phone): (&Id, Phone)| {
+            let is_home = phones.is_at_home(id.key, phone, host, has_hub);
+            is_home && phones.delivered(id.key, phone.claim) == 0
+        };
+        if phones::of(&self.site, mac).any(is_without) {
+            // Its power is left alone: it listens.
+            phones.strangers.heard(now, mac, None, None, flow.peer.ip());
         }
     }
 
@@ -407,22 +495,15 @@ impl Gateway<'_> {
             return Some((flow, notify.len()));
         }
         let here = self.here();
-        if let Some(address) = here.address
-            && let strangers = &mut self.provision.phones.strangers
-            && let Some(phone) = strangers.next_claimed(|mac| phones::of(&self.site, mac).next().is_some())
-        {
-            let flow = sync::unregistered(address.into(), phone.into());
-            let random = self.random();
-            let mut contact = heapless::String::<56>::new();
-            // The longest address and port fit.
-            let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
-            return Some((flow, sync::write(&flow, contact.as_bytes(), random, buffer)?));
-        }
+        let fetched = core::mem::take(&mut self.provision.phones.fetched);
+        self.provision.sync.fetched(fetched);
         while let Some((key, is_ordered)) = self.provision.sync.poll(now) {
             let phone = self.site.id(key).and_then(|id| id.phone);
             let (shelf, ..) = self.provision.parts(&self.site, &self.factory, here);
-            let digest = phone.and_then(|phone| shelf.digest(phone));
-            let is_other = digest.is_some_and(|digest| digest != shelf.phones.delivered(key));
+            let is_other = phone.is_some_and(|phone| {
+                let has = shelf.phones.delivered(key, phone.claim);
+                shelf.digest(phone).is_some_and(|digest| digest != has)
+            });
             let random = self.random();
             let mut bindings = self.registrar.iter();
             let binding = bindings.find(|binding| binding.key() == key && binding.is_reachable());
@@ -431,7 +512,7 @@ impl Gateway<'_> {
                 continue;
             };
             if self.busy.set().contains(key) {
-                self.provision.sync.busy(now, key, is_ordered);
+                self.provision.sync.busy(now, key);
                 continue;
             }
             self.provision.sync.sent(now, key);
@@ -447,6 +528,44 @@ impl Gateway<'_> {
         None
     }
 
+    /// Has the phones come that waited and are claimed by now. False: there is none, or not yet.
+    pub(crate) fn call_strangers(&mut self, now: Instant) -> bool {
+        let is_claimed = |mac| phones::of(&self.site, mac).next().is_some();
+        let Some(turn) = self.provision.phones.strangers.next_claimed(now, is_claimed) else {
+            return false;
+        };
+        match (turn, self.here().address) {
+            (Turn::Cycle(port), _) => self.cycle_for_stranger(now, port),
+            (Turn::Tell(_), None) => {}
+            (Turn::Tell(phone), Some(address)) => {
+                let flow = sync::unregistered(address.into(), phone.into());
+                let random = self.random();
+                let mut contact = heapless::String::<56>::new();
+                // The longest address and port fit.
+                let _ = core::fmt::write(&mut contact, format_args!("sip:{}", flow.peer));
+                let notify = &mut self.provision.notify;
+                let _ = notify.resize(pnp::NOTIFY_MAX, 0);
+                if let Some(len) = sync::write(&flow, contact.as_bytes(), random, notify) {
+                    notify.truncate(len);
+                    self.provision.notify_to = Some(flow);
+                }
+            }
+        }
+        true
+    }
+
+    /// A phone that was claimed does not come: what is fed at its port starts anew, unless that is another phone.
+    fn cycle_for_stranger(&mut self, now: Instant, port: NonZeroU8) {
+        let (number, port) = (port.get(), port.get() - 1);
+        let shown = self.port_power(now, port);
+        let registered = self.registrar.registered();
+        let is_home = |id: &Id| registered.contains(id.key) && self.home_of(id) == Some(port);
+        if shown.is_some_and(|shown| shown.power == PortPower::On) && !self.site.ids.iter().any(is_home) {
+            self.on_power_order(now, number, PowerOrder::Cycle, false);
+            self.tell(now, EventBody::PortCycled { port: number });
+        }
+    }
+
     /// Forgets phones that are nobody's and gone. False: there are none.
     pub(crate) fn forget_strangers(&mut self, now: Instant) -> bool {
         let are_gone = self.provision.phones.strangers.forget(now);
@@ -459,10 +578,5 @@ impl Gateway<'_> {
     /// Phones that are claimed for no ID, in the order they were first seen, and about how many more there are than can be listed.
     pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
         self.provision.phones.strangers.waiting()
-    }
-
-    /// Fetches of files that the cloud was not told of: equal to one of the last ten minutes, or too many at once.
-    pub fn fetches_untold(&self) -> u32 {
-        self.provision.phones.untold()
     }
 }

@@ -7,7 +7,7 @@ use std::num::NonZeroU8;
 use deskphones::model::{GXP1628, HT801, KX_HDV230, KX_HDV230N, Model};
 use deskphones::{Mac, Phone, Progress};
 use ed25519_dalek::SigningKey;
-use gateway::budget::POWER_PORTS;
+use gateway::budget::{HTTP_CONNECTIONS, HTTP_PORT, POWER_PORTS};
 use shared::hub::PhoneModel;
 use shared::site::Site;
 use shared::sync::EventBody;
@@ -107,6 +107,8 @@ impl Desks {
         desk.hub.pse = Some(Pse::default());
         desk.power_on(0);
         world.add("box", Place::Office, &[BOX_IP.into()], Actor::Box(desk));
+        let files = SocketAddr::from((BOX_IP, HTTP_PORT));
+        world.network.limit(files, HTTP_CONNECTIONS);
         let carrier = SocketAddr::from((Ipv4Addr::new(198, 51, 100, 9), 5_060));
         let sites = vec![(factory, site.clone())];
         let mut cloud = CloudNode::new(CLOUD_IP.into(), carrier, key, sites, rng.split());

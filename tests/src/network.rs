@@ -1,5 +1,5 @@
 //! A network with faults: datagrams are lost, doubled, delayed and overtake each other; connections keep their order and
-//! lose nothing until they break; a path between two places can be cut.
+//! lose nothing until they break; a path between two places can be cut. A port may have fewer sockets than there are clients.
 //!
 //! Nothing here is random by itself: all chance comes from the generator handed in.
 
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::rng::Rng;
-use connection::Connection;
+use connection::{Connection, Limit, SYN_AGAIN, Syn};
 
 /// Milliseconds of virtual time.
 pub use deskphones::Millis;
@@ -222,6 +222,8 @@ pub struct Network {
     cables: BTreeMap<NodeId, Cable>,
     paths: BTreeMap<(Place, Place), Path>,
     connections: BTreeMap<Conn, Connection>,
+    limits: Vec<Limit>,
+    syns: Vec<Syn>,
     next_conn: Conn,
     next_port: u16,
     /// Datagrams that found no way: lost, cut, or to nobody.
@@ -237,6 +239,8 @@ impl Network {
             cables: BTreeMap::new(),
             paths: BTreeMap::new(),
             connections: BTreeMap::new(),
+            limits: Vec::new(),
+            syns: Vec::new(),
             next_conn: 1,
             next_port: 40_000,
             lost: 0,
@@ -341,7 +345,7 @@ impl Network {
     pub fn act(&mut self, now: Millis, node: NodeId, act: Act) -> Vec<Delivery> {
         match act {
             Act::Datagram { from, to, bytes } => self.datagram(now, node, from, to, bytes),
-            Act::Connect { tag, to } => self.connect(now, node, tag, to),
+            Act::Connect { tag, to } => self.connect(now, node, tag, to, SYN_AGAIN),
             Act::Send { conn, piece } => self.send(now, node, conn, Some(piece)),
             Act::Close { conn } => self.send(now, node, conn, None),
             Act::Address(address) => self.address(now, node, address),

@@ -35,13 +35,36 @@ impl From<PowerAction> for PowerOrder {
     }
 }
 
-/// Has the running server tell a box; refused if the box cannot hear it.
+/// Has the running server tell a box; refused, and nothing told, if the box cannot hear it as far as is known.
 pub async fn tell(db: &Db, id: BoxId, order: HubOrder) -> Result<()> {
-    let online = db.hub(id).await?.online == Some(true);
-    if control::hub(db, id, order).await?.is_some() && online {
+    if db.hub(id).await?.online == Some(true) && control::hub(db, id, order).await?.is_some() {
         return Ok(());
     }
     Err(away(id).into())
+}
+
+/// Has a port switched. Refused if the box does not do it because of a call; of a box that says nothing to it nothing is known.
+pub async fn switch(db: &Db, id: BoxId, port: u8, order: PowerOrder, force: bool) -> Result<()> {
+    tell(db, id, HubOrder::Power { port, order, force }).await?;
+    if force || order == PowerOrder::On {
+        return Ok(());
+    }
+    // It does it at once or never. A report that was on its way says how it was before.
+    let feeds = |hub: &HubRow| {
+        let mut ports = hub.ports.iter();
+        ports.any(|row| row.port == usize::from(port) && row.power == "on")
+    };
+    let asked = unix_ms() as i64;
+    let hub = ask(db, id, |hub| !feeds(hub)).await?;
+    match hub.reported.is_some_and(|at| at >= asked) && feeds(&hub) {
+        true => Err(Refusal::new(
+            "port",
+            format!("port {port} of box {id} still feeds: its phone is in a call"),
+            "Wait, or cut it off by --force.",
+        )
+        .into()),
+        false => Ok(()),
+    }
 }
 
 /// The box cannot be told anything.
@@ -55,6 +78,11 @@ pub fn away(id: BoxId) -> Refusal {
 
 /// What is at the ports of a box: as it says now, or as it said last if it is away.
 pub async fn look(db: &Db, id: BoxId) -> Result<HubRow> {
+    ask(db, id, |_| true).await
+}
+
+/// Asks a box what is at its ports, and waits for a report in which this is so; after a while the last one does.
+async fn ask(db: &Db, id: BoxId, is_so: impl Fn(&HubRow) -> bool) -> Result<HubRow> {
     let asked = unix_ms() as i64;
     let mut hub = db.hub(id).await?;
     if control::hub(db, id, HubOrder::Report).await?.is_none() {
@@ -62,7 +90,7 @@ pub async fn look(db: &Db, id: BoxId) -> Result<HubRow> {
         return Ok(hub);
     }
     let until = tokio::time::Instant::now() + PATIENCE;
-    while hub.online == Some(true) && hub.reported.is_none_or(|at| at < asked) {
+    while hub.online == Some(true) && (hub.reported.is_none_or(|at| at < asked) || !is_so(&hub)) {
         if tokio::time::Instant::now() >= until {
             break;
         }

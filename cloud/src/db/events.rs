@@ -125,6 +125,7 @@ impl Change<'_> {
             | EventBody::Panic(_)
             | EventBody::LineTest { .. }
             | EventBody::PhoneFetch(_)
+            | EventBody::FetchesLeftOut(_)
             | EventBody::PhoneSecret(_)
             | EventBody::PortCycled { .. } => {}
         }
@@ -271,6 +272,7 @@ fn kind(body: &EventBody) -> &'static str {
         EventBody::PhoneSecret(_) => "phone_secret",
         EventBody::PortCycled { .. } => "port_cycled",
         EventBody::PhoneFirmware { .. } => "phone_firmware",
+        EventBody::FetchesLeftOut(_) => "fetches_left_out",
     }
 }
 

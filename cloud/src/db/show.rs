@@ -324,6 +324,7 @@ fn told(body: &EventBody) -> String {
         EventBody::Panic(note) => format!("after {} ms: {}", note.uptime, note.message),
         EventBody::LineTest { port, result } => format!("port {port}: {}", tested(result)),
         EventBody::PhoneFetch(fetch) => fetched(fetch),
+        EventBody::FetchesLeftOut(count) => format!("{count} more fetches, too many to tell of each"),
         EventBody::PhoneSecret(PhoneSecret {
             key, claim, serial, ..
         }) => {
@@ -349,7 +350,9 @@ fn fetched(fetch: &PhoneFetch) -> String {
         outcome,
     } = fetch;
     let at = port.map_or_else(String::new, |port| format!(" at port {port}"));
+    let is_others = *outcome == FetchOutcome::Refused(FetchRefusal::Mac);
     let file = match file {
+        FileKind::Phone if is_others => "a configuration",
         FileKind::Phone => "its configuration",
         FileKind::Common => "a common configuration",
         FileKind::Firmware => "firmware",
@@ -359,8 +362,10 @@ fn fetched(fetch: &PhoneFetch) -> String {
         FetchOutcome::Served => "served",
         FetchOutcome::ServedSecret => "served with a password",
         FetchOutcome::ServedSpent => "served without the password: its claim is spent",
-        FetchOutcome::Refused(FetchRefusal::Port) => "refused: belongs to another port",
-        FetchOutcome::Refused(FetchRefusal::Mac) => "refused: asked by another device",
+        FetchOutcome::Refused(FetchRefusal::Port) => {
+            "refused: belongs to another port (`phone claim` again, and it may move)"
+        }
+        FetchOutcome::Refused(FetchRefusal::Mac) => "refused: it is another device's",
         FetchOutcome::Refused(FetchRefusal::Unclaimed) => "refused: not claimed",
         FetchOutcome::Refused(FetchRefusal::Model) => "refused: claimed as another model",
         FetchOutcome::Refused(FetchRefusal::NotFound) => "not there",

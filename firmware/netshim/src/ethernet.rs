@@ -1,4 +1,4 @@
-//! Ethernet II, and as much of IPv4 and UDP as the shim itself has to read and write.
+//! Ethernet II, and as much of IPv4, UDP and TCP as the shim itself has to read and write.
 
 use core::net::Ipv4Addr;
 
@@ -23,6 +23,7 @@ pub const NEAREST_BRIDGE: Mac = [0x01, 0x80, 0xC2, 0x00, 0x00, 0x0E];
 const IP_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;
 const UDP: u8 = 17;
+const TCP: u8 = 6;
 
 /// `N` bytes of `from` at `at`.
 pub fn take<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
@@ -87,6 +88,20 @@ pub fn udp_payload(packet: &[u8], port: u16) -> Option<&[u8]> {
     }
     let length = usize::from(u16::from_be_bytes(take(udp, 4)?));
     udp.get(UDP_HEADER..length)
+}
+
+/// Is it what a stack answers to a SYN for this port that no socket takes: RST and ACK, with sequence number 0 (RFC 9293 §3.10.7.1)?
+/// A connection that there is or was is reset with another number.
+pub fn is_refusal(packet: &[u8], port: u16) -> Option<bool> {
+    const FLAGS: u8 = 0b0001_0111;
+    const RST_ACK: u8 = 0b0001_0100;
+    let first = *packet.first()?;
+    if first >> 4 != 4 || *packet.get(9)? != TCP {
+        return Some(false);
+    }
+    let tcp = packet.get(usize::from(first & 0x0F) * 4..)?;
+    let is_from = u16::from_be_bytes(take(tcp, 0)?) == port;
+    Some(is_from && take(tcp, 4)? == [0; 4] && tcp.get(13)? & FLAGS == RST_ACK)
 }
 
 /// Writes headers before a UDP payload that lies at [`UDP_PAYLOAD`] in `packet`; returns the packet's length.

@@ -50,6 +50,8 @@ pub struct Counters {
     pub conflicts: u32,
     /// Questions asked.
     pub asked: u32,
+    /// Connections to the busy port that were left without an answer, to be tried again.
+    pub unanswered: u32,
     /// Events not told because nobody took the earlier ones.
     pub events_lost: u32,
     /// LLDPDUs lost because they were too long or nobody took the earlier ones, in either direction.
@@ -75,6 +77,8 @@ pub struct State<const HOSTS: usize, const HELD: usize> {
     /// What has been received was sent before the switch was so.
     stale: bool,
     voice: Option<Voice>,
+    /// Where those who connect while no socket listens are not refused.
+    busy_port: Option<(Net, u16)>,
     dhcp: Dhcp,
     neighbours: Neighbours<HOSTS>,
     hold: Hold<HELD>,
@@ -99,6 +103,7 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
             tail_tags: false,
             stale: false,
             voice: None,
+            busy_port: None,
             dhcp: Dhcp::new(mac, last, seed),
             neighbours: Neighbours::new(),
             hold: Hold::new(),
@@ -131,6 +136,12 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
     /// The voice network, if there is one.
     pub fn set_voice(&mut self, voice: Option<Voice>) {
         self.voice = voice;
+    }
+
+    /// The TCP port with fewer sockets than there are hosts who want one: whoever connects while none listens gets no answer, instead
+    /// of the stack's refusal, and so repeats its SYN after a second (RFC 6298 §2.1).
+    pub fn set_busy_port(&mut self, net: Net, port: u16) {
+        self.busy_port = Some((net, port));
     }
 
     /// Who and where a host is, if it was heard lately and nobody else spoke in its name.
@@ -289,6 +300,13 @@ impl<const HOSTS: usize, const HELD: usize> State<HOSTS, HELD> {
             if !self.hold.push(For::Own(net), packet) {
                 self.counters.dropped_full += 1;
             }
+            return None;
+        }
+        if let Some((at, port)) = self.busy_port
+            && at == net
+            && ethernet::is_refusal(packet, port)?
+        {
+            self.counters.unanswered += 1;
             return None;
         }
         let mac = if to.is_broadcast() || subnet.is_some_and(|subnet| to == subnet.broadcast()) {

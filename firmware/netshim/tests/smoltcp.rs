@@ -11,10 +11,13 @@ use std::task::{Context, Poll, Waker};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use netshim::{Clock, Event, Lease, Link, Net, NetShim, State};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::{self, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, ChecksumCapabilities, DeviceCapabilities, Medium};
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, HardwareAddress as SmolAddress, IpAddress, IpCidr};
+use smoltcp::wire::{
+    EthernetAddress, HardwareAddress as SmolAddress, IpAddress, IpCidr, IpProtocol, Ipv4Packet, Ipv4Repr,
+    TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+};
 
 const BOX_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0xFE];
 const BOX: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 254);
@@ -526,4 +529,97 @@ fn a_link_that_comes_back_has_its_address_at_once() {
         state.borrow_mut().poll_event(&mut cx),
         Poll::Ready(Event::Address { fresh: false, .. })
     ));
+}
+
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
+
+/// A segment of host 5's from port `from` of its own to `to` of the box, as a frame.
+fn tcp(from: u16, to: u16, control: TcpControl, ack: Option<i32>) -> Vec<u8> {
+    let repr = TcpRepr {
+        src_port: from,
+        dst_port: to,
+        control,
+        seq_number: TcpSeqNumber(1_000),
+        ack_number: ack.map(TcpSeqNumber),
+        window_len: 1_000,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    };
+    let host = Ipv4Addr::new(192, 168, 50, 5);
+    let ip = Ipv4Repr {
+        src_addr: host,
+        dst_addr: BOX,
+        next_header: IpProtocol::Tcp,
+        payload_len: repr.buffer_len(),
+        hop_limit: 64,
+    };
+    let checksums = ChecksumCapabilities::default();
+    let mut frame = [&BOX_MAC[..], &host_mac(5), &[8, 0]].concat();
+    frame.resize(34 + repr.buffer_len(), 0);
+    ip.emit(&mut Ipv4Packet::new_unchecked(&mut frame[14..]), &checksums);
+    let mut segment = TcpPacket::new_unchecked(&mut frame[34..]);
+    repr.emit(&mut segment, &host.into(), &BOX.into(), &checksums);
+    frame
+}
+
+/// The flags of what the box answers at once to such a segment.
+fn answers<D: Driver>(stack: &mut Stack<D>, segment: Vec<u8>) -> Vec<u8> {
+    stack.segment.borrow_mut().arrived.clear();
+    stack.segment.borrow_mut().to_box.push_back(segment);
+    let now = stack.clock.now();
+    stack.run_until(now + 5);
+    let segment = stack.segment.borrow();
+    // Behind the sequence numbers and the length of the header.
+    let flags = segment.arrived.iter().map(|(_, _, bytes)| bytes[5]);
+    flags.collect()
+}
+
+fn listen<D: Driver>(stack: &mut Stack<D>) -> SocketHandle {
+    let buffer = || smoltcp::socket::tcp::SocketBuffer::new(vec![0; 512]);
+    let mut socket = smoltcp::socket::tcp::Socket::new(buffer(), buffer());
+    socket.listen(80).unwrap();
+    stack.sockets.add(socket)
+}
+
+/// Fewer sockets than phones: who comes meanwhile is not refused but repeats its SYN, and is served then.
+#[test]
+fn who_finds_no_socket_at_the_busy_port_tries_again() {
+    let (mut stack, state) = with_shim([5]);
+    let syn = |from, to| tcp(from, to, TcpControl::Syn, None);
+    assert_eq!(
+        answers(&mut stack, syn(7_000, 80)),
+        [RST | ACK],
+        "as smoltcp does it"
+    );
+    state.borrow_mut().set_busy_port(Net::Office, 80);
+    let first = listen(&mut stack);
+    assert_eq!(answers(&mut stack, syn(7_001, 80)), [SYN | ACK]);
+    assert_eq!(answers(&mut stack, syn(7_002, 80)), []);
+    assert_eq!(state.borrow().counters().unanswered, 1);
+    // Nobody waits elsewhere, and what belongs to no connection is reset as ever.
+    assert_eq!(answers(&mut stack, syn(7_003, 81)), [RST | ACK]);
+    assert_eq!(
+        answers(&mut stack, tcp(7_004, 80, TcpControl::None, Some(77))),
+        [RST]
+    );
+    // A connection that the box gives up is reset.
+    stack
+        .sockets
+        .get_mut::<smoltcp::socket::tcp::Socket>(first)
+        .abort();
+    stack.segment.borrow_mut().arrived.clear();
+    let now = stack.clock.now();
+    stack.run_until(now + 5);
+    let reset = stack.segment.borrow().arrived[0].2[5];
+    assert_eq!(reset & RST, RST);
+    // The repeated SYN finds the next socket.
+    listen(&mut stack);
+    assert_eq!(answers(&mut stack, syn(7_002, 80)), [SYN | ACK]);
+    assert_eq!(state.borrow().counters().unanswered, 1);
 }

@@ -25,7 +25,6 @@ impl Gateway<'_> {
         if !self.hub.is_there() {
             return;
         }
-        self.power.heard(now, port);
         if let Some(wanted) = self.lldp.heard(now, port, bytes).wanted {
             let granted = self.power.requested(now, port, wanted);
             self.lldp.grant(now, port, granted);

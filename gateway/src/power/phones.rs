@@ -8,6 +8,7 @@ use sip::Instant;
 use super::{InCall, Reading, Shown, Told};
 use crate::Gateway;
 use crate::budget::POWER_PORTS;
+use crate::provision::files::Host;
 use crate::registrar::Binding;
 
 impl Gateway<'_> {
@@ -33,6 +34,7 @@ impl Gateway<'_> {
                 self.power.stranded(now, port);
             }
         }
+        self.hear_fetches(now);
         let in_call = self.ports_in_call();
         self.power.read(now, reading, in_call);
         while let Some(told) = self.power.poll_told() {
@@ -51,6 +53,20 @@ impl Gateway<'_> {
     pub(crate) fn fed_phone_registered(&mut self, now: Instant, key: IdKey) {
         if let Some(port) = self.site.id(key).and_then(|id| self.home_of(id)) {
             self.power.registered(now, port);
+        }
+    }
+
+    /// The phone of a port has asked for a file: it lives, though its SIP may be silent, as while it writes firmware.
+    pub(crate) fn fed_phone_fetched(&mut self, now: Instant, from: Host) {
+        let (Some(mac), Some(port)) = (from.mac, from.port) else {
+            return;
+        };
+        let port = port.get() - 1;
+        // Not what else may be plugged in there, behind the phone.
+        if let (ids, true) = self.phone_of(mac, port)
+            && !ids.is_empty()
+        {
+            self.power.heard(now, port);
         }
     }
 

@@ -26,7 +26,7 @@ pub const REST: Duration = Duration::from_secs(5);
 pub const REST_MAX: Duration = Duration::from_secs(300);
 /// A port that has fed for so long is in order again.
 pub const WELL: Duration = Duration::from_secs(60);
-/// A phone of which nothing was seen and heard for so long is switched off and on again.
+/// A phone that for so long was not registered, not in a call and fetched no file is switched off and on again.
 pub const SILENT: Duration = Duration::from_secs(600);
 /// A phone that registered at an address which is the box's no longer, and has not come to the new one in this time, is switched
 /// off and on: it starts anew and finds the box by DHCP or Plug and Play. By then each has tried to register again, and was told
@@ -45,10 +45,11 @@ enum State {
     Starting { since: Instant },
     /// It feeds.
     On { since: Instant },
-    /// It is left alone for a while.
+    /// It is left alone for a while; if it was fed and is to be again, this is kept for it, 0.1 W.
     Resting {
         until: Instant,
         fault: Option<PowerFault>,
+        keeps: u16,
     },
     /// Off by order.
     Off,
@@ -80,9 +81,9 @@ pub struct Phone {
     /// It has registered since it was plugged in.
     is_known: bool,
     knows: Knows,
-    /// When something of it was heard last.
+    /// When it was registered, in a call or fetching a file, the last time.
     heard: Instant,
-    /// It was switched off and on for its silence, and is silent still.
+    /// It was switched off and on for its silence, and has not registered since.
     was_cycled: bool,
     /// That is to be told.
     tells: bool,
@@ -105,7 +106,7 @@ enum Knows {
 impl Phone {
     /// It has registered.
     pub fn registered(&mut self, now: Instant) {
-        (self.is_known, self.knows) = (true, Knows::Here);
+        (self.is_known, self.knows, self.was_cycled) = (true, Knows::Here, false);
         self.hear(now);
     }
 
@@ -125,10 +126,9 @@ impl Phone {
         };
     }
 
-    /// Something of it was heard.
+    /// It does what a phone is for. That a frame came from it says nothing: LLDP goes on when SIP hangs.
     pub fn hear(&mut self, now: Instant) {
         self.heard = now;
-        self.was_cycled = false;
     }
 }
 
@@ -204,6 +204,8 @@ impl Port {
                 (self.faults, self.fault) = (0, None);
                 self.state = State::Searching;
             }
+            // What is kept for it is until it is known what is there.
+            State::Resting { keeps: 1.., .. } if reading.found == Found::Unknown => {}
             State::Resting { until, .. } if now >= until => self.search(now, reading.found),
             State::Resting { .. } => {}
         }
@@ -252,13 +254,15 @@ impl Port {
         self.state = State::Resting {
             until: now + wait,
             fault: Some(fault),
+            keeps: 0,
         };
         if still_feeds {
             self.give(now, PortOrder::Off, self.state);
         }
     }
 
-    /// Switches it off and on again; one that is off by order stays off.
+    /// Switches it off and on again; one that is off by order stays off. It needs as much to start as it did at first, which is
+    /// kept: less important ports would not give it back.
     pub fn cycle(&mut self, now: Instant) {
         if self.state == State::Off {
             return;
@@ -266,6 +270,11 @@ impl Port {
         let state = State::Resting {
             until: now + CYCLE,
             fault: None,
+            keeps: match self.state {
+                State::On { .. } | State::Starting { .. } => self.class.supplied(),
+                State::Resting { keeps, .. } => keeps,
+                _ => 0,
+            },
         };
         self.give(now, PortOrder::Off, state);
     }
@@ -284,9 +293,14 @@ impl Port {
         }
     }
 
-    /// Off since before we started, by an order that the controller remembers.
+    /// Off since before we started, by an order that the flash or the controller remembers.
     pub fn was_disabled(&mut self) {
         self.state = State::Off;
+    }
+
+    /// Off by order.
+    pub fn is_disabled(&self) -> bool {
+        self.state == State::Off
     }
 
     /// Switches its phone off and on again, once: for its silence, or because it does not find the box. No call is cut off.
@@ -365,7 +379,8 @@ impl Port {
         self.own(now).max(self.drawn)
     }
 
-    /// What is its own, 0.1 W: what its class may draw, or what it was promised; once it was measured what it has drawn.
+    /// What is its own, 0.1 W: what its class may draw, also while it is switched off and on, or what it was promised; once it was
+    /// measured what it has drawn.
     pub fn own(&self, now: Instant) -> u16 {
         match (self.state, self.granted) {
             (State::Starting { .. }, _) => self.class.supplied(),
@@ -374,6 +389,7 @@ impl Port {
                 self.class.supplied().min(self.peak.saturating_add(HEADROOM))
             }
             (State::On { .. }, None) => self.class.supplied(),
+            (State::Resting { keeps, .. }, _) => keeps,
             _ => 0,
         }
     }
@@ -390,6 +406,11 @@ impl Port {
         let granted = wanted.min(self.class.drawn()).min(self.class.without_cable(room));
         self.granted = Some(granted);
         granted
+    }
+
+    /// It waits for power, and not for so long that more is likely to come.
+    pub fn hopes(&self) -> bool {
+        self.waits().is_some() && self.fault != Some(PowerFault::Budget)
     }
 
     /// What it does, for people.

@@ -11,12 +11,17 @@
 //! A password is made from the box's own key (`secret`), and its number is in flash before the phone has the file. As
 //! soon as the phone has registered with it, its file no longer says any: phones keep what they have. Nothing is given to
 //! another hardware address or port.
+//!
+//! A phone that no port was named for belongs to the one where it got its first password. If that was outside the hub it may
+//! move to a port once: it registers there with its password, which a forged hardware address has not, and belongs there from
+//! then on. Until then it gets no file there. Whoever has stolen its password as well could be it outside the hub anyhow, where
+//! hardware addresses are all that is known; who moves it so is found out when the phone itself is refused.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use heapless::{Deque, Vec};
+use heapless::Vec;
 use shared::factory::Factory;
 use shared::hub::{FetchOutcome, FetchRefusal, Mac, Phone, PhoneFirmware, PhoneModel, firmware_files};
 use shared::id::{IdKey, IdSet};
@@ -26,6 +31,7 @@ use sip::Instant;
 
 use super::file::{Content, Facts, Line};
 use super::files::{Agent, Client, Files, Host, Progress};
+use super::log::Log;
 use super::name::{self, Maker, Name};
 use super::secret::{Digest, PASSWORD, Record, SERIALS_MAX, State, password};
 use super::strangers::Strangers;
@@ -34,11 +40,6 @@ use crate::budget::IDS;
 use crate::store::{Key, Op};
 use crate::uplink::Models;
 
-/// A fetch that is equal to one told so short a time ago is not told again.
-const TOLD_FOR: Duration = Duration::from_secs(600);
-/// Fetches that are remembered for it, and those that wait to be told.
-const TOLD: usize = 32;
-const UNTOLD: usize = 8;
 /// Lines of a phone.
 const LINES: usize = 2;
 /// First wait after the store failed; doubled every time.
@@ -82,11 +83,11 @@ pub(crate) struct Phones {
     pub strangers: Strangers,
     /// Whose phones asked for firmware when too many had it: they are told again.
     pub turned_away: IdSet,
-    told: Vec<(PhoneFetch, Instant), TOLD>,
-    untold: Deque<PhoneFetch, UNTOLD>,
+    /// Whose phones have got their file, or are getting their firmware, since this was looked at.
+    pub fetched: IdSet,
+    pub log: Log,
     /// Counts what files are made of.
     edition: u32,
-    untold_for_good: u32,
 }
 
 impl Phones {
@@ -99,10 +100,9 @@ impl Phones {
             faults: 0,
             strangers: Strangers::new(),
             turned_away: IdSet::EMPTY,
-            told: Vec::new(),
-            untold: Deque::new(),
+            fetched: IdSet::EMPTY,
+            log: Log::new(),
             edition: 0,
-            untold_for_good: 0,
         }
     }
 
@@ -155,14 +155,24 @@ impl Phones {
         }
     }
 
-    /// The phone of an ID has registered. Its password is the one it was given last: no other is live.
-    pub fn registered(&mut self, key: IdKey) {
+    /// Whether a phone may move to there: see above.
+    pub fn may_move(&self, key: IdKey, phone: Phone, host: Host) -> bool {
+        host.mac == Some(phone.mac) && host.port.is_some() && self.home(key, phone) == Some(None)
+    }
+
+    /// The phone of an ID has registered from there. Its password is the one it was given last: no other is live.
+    pub fn registered(&mut self, key: IdKey, phone: Phone, host: Host) {
         let is_behind = self.unstored.contains(key) || self.storing == Some(key);
-        let record = self.records.get(key.index()).copied().flatten();
-        if let Some(record) = record.filter(|record| record.state == State::Given && !is_behind) {
-            let state = State::Spent;
-            self.put(key, Record { state, ..record });
+        let Some(mut record) = self.records.get(key.index()).copied().flatten() else {
+            return;
+        };
+        if record.state == State::Given && !is_behind {
+            record.state = State::Spent;
         }
+        if self.may_move(key, phone, host) {
+            record.seen = Some(host.port);
+        }
+        self.put(key, record);
     }
 
     /// The password an ID's phone has, if the box gave it one, with its number.
@@ -177,12 +187,11 @@ impl Phones {
         Some((password(factory, key, claim, serial), serial))
     }
 
-    /// The digest of the file that an ID's phone has, the last one delivered; 0: none.
-    pub fn delivered(&self, key: IdKey) -> u32 {
-        self.records
-            .get(key.index())
-            .copied()
-            .flatten()
+    /// The digest of the file that was delivered to an ID's phone last; 0: none since this claim, so that it has no password of it.
+    pub fn delivered(&self, key: IdKey, claim: u16) -> u32 {
+        let record = self.records.get(key.index()).copied().flatten();
+        record
+            .filter(|record| record.claim >= claim)
             .map_or(0, |record| record.digest)
     }
 
@@ -227,29 +236,6 @@ impl Phones {
     /// When [`Phones::next_put`] has to be called again at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
         (!self.unstored.is_empty() && self.storing.is_none()).then_some(self.resume)
-    }
-
-    /// A fetch that the cloud has not been told of.
-    pub fn next_fetch(&mut self) -> Option<PhoneFetch> {
-        self.untold.pop_front()
-    }
-
-    /// Fetches that were not told: equal to one before, or too many at once.
-    pub fn untold(&self) -> u32 {
-        self.untold_for_good
-    }
-
-    fn log(&mut self, now: Instant, fetch: PhoneFetch) {
-        self.told.retain(|(_, at)| now < *at + TOLD_FOR);
-        let known = self.told.iter().any(|(told, _)| *told == fetch);
-        if known || self.untold.push_back(fetch).is_err() {
-            self.untold_for_good = self.untold_for_good.wrapping_add(1);
-            return;
-        }
-        if self.told.is_full() {
-            self.told.remove(0);
-        }
-        let _ = self.told.push((fetch, now));
     }
 }
 
@@ -369,11 +355,21 @@ impl Shelf<'_> {
         }
         let (maker, mac) = match self.name(path) {
             Name::Unknown => return Err(FetchRefusal::NotFound),
-            // There is no secret in it: whoever knows its name may have it.
+            // There is no secret in it, but whoever takes it keeps the others waiting. A phone that is nobody's yet is told to take none.
             Name::Firmware => {
                 let name = name::file_name(path);
-                let found = self.firmware(|file| file.name == name);
-                let (what, _) = found.ok_or(FetchRefusal::NotFound)?;
+                let models = || {
+                    let lines = host.mac.into_iter().flat_map(|mac| of(self.site, mac));
+                    lines.map(|(_, phone)| phone.model)
+                };
+                let is_its = |file: &PhoneFirmware| models().any(|model| model == file.model);
+                let Some((what, _)) = self.firmware(|file| file.name == name && is_its(file)) else {
+                    return Err(match (self.firmware(|file| file.name == name), models().next()) {
+                        (None, _) => FetchRefusal::NotFound,
+                        (Some(_), None) => FetchRefusal::Unclaimed,
+                        (Some(_), Some(_)) => FetchRefusal::Model,
+                    });
+                };
                 let refusal = self.no_downloads.filter(|_| !peek);
                 let lines = host.mac.into_iter().flat_map(|mac| of(self.site, mac));
                 let ids = lines.map(|(id, _)| id.key).collect();
@@ -400,15 +396,18 @@ impl Shelf<'_> {
             let outcome = FetchOutcome::Refused(FetchRefusal::Unclaimed);
             return Ok(Judged::new(What::Waiting(maker, mac), outcome));
         };
-        if Maker::of(model) != maker || agent.model.is_some_and(|said| said != model) {
-            return Err(FetchRefusal::Model);
-        }
+        let is_other = Maker::of(model) != maker || agent.model.is_some_and(|said| said != model);
         let elsewhere = |(key, phone): &(IdKey, Phone)| {
             let home = self.phones.home(*key, *phone);
             home.is_some_and(|port| port != host.port)
         };
-        if lines.iter().any(elsewhere) {
-            return Err(FetchRefusal::Port);
+        let refusal = match is_other {
+            true => Some(FetchRefusal::Model),
+            false => lines.iter().any(elsewhere).then_some(FetchRefusal::Port),
+        };
+        if let Some(refusal) = refusal {
+            self.phones.strangers.came(mac);
+            return Err(refusal);
         }
         let mut judged = Judged::new(What::Phone(model, mac), FetchOutcome::ServedSpent);
         for ((key, phone), given) in lines.into_iter().zip(&mut judged.given) {
@@ -474,14 +473,10 @@ impl Files for Shelf<'_> {
             Some(_) => self.judge(now, from.ip, host, path, agent, peek),
             None => Err(FetchRefusal::Busy),
         };
-        let about = match name {
-            Name::Phone(_, mac) => Some(mac),
-            _ => None,
-        };
-        let mac = about.or(host.mac).or(agent.mac).unwrap_or_default();
         if !peek {
             let fetch = PhoneFetch {
-                mac,
+                // Whose it is: what is asked for may be anybody's.
+                mac: host.mac.or(agent.mac).unwrap_or_default(),
                 port: host.port.map(NonZeroU8::get),
                 file: name.kind(),
                 outcome: match &judged {
@@ -489,9 +484,14 @@ impl Files for Shelf<'_> {
                     Err(refusal) => FetchOutcome::Refused(*refusal),
                 },
             };
-            self.phones.log(now, fetch);
+            let is_phone = host.mac.is_some_and(|mac| of(self.site, mac).next().is_some());
+            self.phones.log.push(now, fetch, is_phone);
         }
         let Judged { what, given, .. } = judged?;
+        if let (What::Firmware(..), Some(mac)) = (what, host.mac) {
+            let lines = of(self.site, mac).map(|(id, _)| id.key);
+            self.phones.fetched = self.phones.fetched.union(lines.collect());
+        }
         let length = match what {
             What::Firmware(model, ..) => self
                 .firmware(|file| file.model == model)
@@ -565,8 +565,10 @@ impl Files for Shelf<'_> {
         let What::Phone(model, mac) = file.what else {
             return;
         };
+        self.phones.strangers.came(mac);
         let lines: Vec<_, LINES> = of(self.site, mac).map(|(id, phone)| (id.key, phone)).collect();
         for (key, phone) in lines {
+            self.phones.fetched.insert(key);
             let digest = self.digest(Phone { model, ..phone }).unwrap_or_default();
             // It was made when the file was opened.
             if let Some(record) = self.phones.record(key, phone.claim) {

@@ -12,6 +12,9 @@ use sip::Instant;
 use super::file::ASKS_EVERY;
 use crate::fnv::fnv;
 
+/// One that is claimed has so long to fetch before it is told again, and how often it is told.
+const AGAIN: Duration = Duration::from_secs(20);
+const TIMES: u8 = 3;
 /// One that has missed its last two turns to ask is gone.
 const FORGOTTEN: Duration = Duration::from_secs(ASKS_EVERY as u64 * 60 * 5 / 2);
 
@@ -20,8 +23,25 @@ struct Stranger {
     model: Option<PhoneModel>,
     port: Option<NonZeroU8>,
     ip: Ipv4Addr,
-    /// When it asked last.
+    /// How often it was told that it is claimed.
+    told: u8,
+    /// When it asked last, or was told.
     heard: Instant,
+}
+
+impl Stranger {
+    fn next(&self) -> Instant {
+        self.heard + if self.told > 0 { AGAIN } else { FORGOTTEN }
+    }
+}
+
+/// What is next for one that is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is told to fetch: it is there.
+    Tell(Ipv4Addr),
+    /// It does not listen, as it has no account, or nothing comes to it: the power of its port is switched off and on.
+    Cycle(NonZeroU8),
 }
 
 /// Those that wait.
@@ -50,7 +70,8 @@ impl Strangers {
 
     /// Those that are listed, in the order they were first seen, and how many more there are.
     pub fn waiting(&self) -> (impl Iterator<Item = Waiting> + '_, u16) {
-        let listed = self.listed.iter().map(|stranger| Waiting {
+        let unclaimed = self.listed.iter().filter(|stranger| stranger.told == 0);
+        let listed = unclaimed.map(|stranger| Waiting {
             mac: stranger.mac,
             model: stranger.model,
             port: stranger.port.map(NonZeroU8::get),
@@ -76,6 +97,7 @@ impl Strangers {
             model: model.or(known.as_ref().and_then(|known| known.model)),
             port,
             ip,
+            told: 0,
             heard: now,
         };
         if let Some(known) = known {
@@ -91,16 +113,36 @@ impl Strangers {
         }
     }
 
-    /// One that is claimed by now: where it is. It waits no longer.
-    pub fn next_claimed(&mut self, is_claimed: impl Fn(Mac) -> bool) -> Option<Ipv4Addr> {
-        let at = self.listed.iter().position(|stranger| is_claimed(stranger.mac))?;
-        Some(self.listed.remove(at).ip)
+    /// What is to be done now for one that is claimed. It stays until it was told as often as it is worth, or has fetched.
+    pub fn next_claimed(&mut self, now: Instant, is_claimed: impl Fn(Mac) -> bool) -> Option<Turn> {
+        loop {
+            let is_due = |stranger: &Stranger| match is_claimed(stranger.mac) {
+                true => stranger.told == 0 || now >= stranger.next(),
+                false => stranger.told > 0,
+            };
+            let at = self.listed.iter().position(is_due)?;
+            let stranger = self.listed.get_mut(at)?;
+            if !is_claimed(stranger.mac) {
+                stranger.told = 0;
+            } else if stranger.told < TIMES {
+                (stranger.told, stranger.heard) = (stranger.told + 1, now);
+                return Some(Turn::Tell(stranger.ip));
+            } else if let Some(port) = self.listed.remove(at).port {
+                return Some(Turn::Cycle(port));
+            }
+        }
+    }
+
+    /// One that is claimed has its file, or was refused it.
+    pub fn came(&mut self, mac: Mac) {
+        self.listed.retain(|stranger| stranger.mac != mac);
     }
 
     /// Forgets those that are gone. Whether there were any.
     pub fn forget(&mut self, now: Instant) -> bool {
         let (listed, unlisted) = (self.listed.len(), self.unlisted);
-        self.listed.retain(|stranger| now < stranger.heard + FORGOTTEN);
+        self.listed
+            .retain(|stranger| stranger.told > 0 || now < stranger.next());
         if now >= self.until {
             let [this, _] = unlisted;
             self.unlisted = [0, this];
@@ -109,9 +151,9 @@ impl Strangers {
         self.listed.len() != listed || self.unlisted != unlisted
     }
 
-    /// When [`Strangers::forget`] has something to do.
+    /// When [`Strangers::forget`] or [`Strangers::next_claimed`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let listed = self.listed.iter().map(|stranger| stranger.heard + FORGOTTEN);
+        let listed = self.listed.iter().map(Stranger::next);
         let unlisted = (self.unlisted != [0; 2]).then_some(self.until);
         listed.chain(unlisted).min()
     }

@@ -21,6 +21,7 @@ const TIMES: usize = 3;
 /// Whose files are to be looked at, and who is told to fetch whatever it has.
 pub struct Sync {
     look: IdSet,
+    /// Until they have fetched, or were told as often as any: one that is not there is told when it is.
     ordered: IdSet,
     /// They were told.
     told: Later,
@@ -79,6 +80,11 @@ impl Sync {
         self.look(ids);
     }
 
+    /// These have fetched.
+    pub fn fetched(&mut self, ids: IdSet) {
+        self.ordered = self.ordered.difference(ids);
+    }
+
     pub fn next_deadline(&self) -> Option<Instant> {
         let look = (!self.look.is_empty()).then_some(self.next);
         let later = [self.told.next_deadline(), self.busy.next_deadline()];
@@ -94,30 +100,26 @@ impl Sync {
             }
         }
         let key = self.look.iter().next().filter(|_| now >= self.next)?;
-        let is_ordered = self.ordered.contains(key);
-        for ids in [
-            &mut self.look,
-            &mut self.ordered,
-            &mut self.told.ids,
-            &mut self.busy.ids,
-        ] {
+        for ids in [&mut self.look, &mut self.told.ids, &mut self.busy.ids] {
             ids.remove(key);
         }
         self.next = now + LOOK;
-        Some((key, is_ordered))
+        Some((key, self.ordered.contains(key)))
     }
 
     /// The phone was told.
     pub fn sent(&mut self, now: Instant, key: IdKey) {
-        if let Some(told) = self.times.iter_mut().find(|told| !told.contains(key)) {
-            told.insert(key);
-            self.told.insert(now + AGAIN, key);
+        match self.times.iter_mut().find(|told| !told.contains(key)) {
+            Some(told) => {
+                told.insert(key);
+                self.told.insert(now + AGAIN, key);
+            }
+            None => self.ordered.remove(key),
         }
     }
 
     /// The phone is in a call.
-    pub fn busy(&mut self, now: Instant, key: IdKey, is_ordered: bool) {
-        self.ordered.set(key, is_ordered);
+    pub fn busy(&mut self, now: Instant, key: IdKey) {
         self.busy.insert(now + BUSY, key);
     }
 }
@@ -176,9 +178,9 @@ mod tests {
             // Some are looked at in one second.
             for ms in (0..1_000).step_by(20) {
                 let now = Instant(1_000 * second + ms);
-                while let Some((key, is_ordered)) = sync.poll(now) {
+                while let Some((key, _)) = sync.poll(now) {
                     if in_call(second).contains(key) {
-                        sync.busy(now, key, is_ordered);
+                        sync.busy(now, key);
                     } else {
                         sync.sent(now, key);
                         told.push((second, u16::from(key)));

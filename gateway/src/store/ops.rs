@@ -17,8 +17,8 @@ pub const MAX_PIECE: usize = 512;
 /// Most bytes of a batch of events read from the queue at once: four legs of calls.
 pub const MAX_BATCH: usize = 512;
 
-/// Operations that the brain has under way at once: one that keeps bindings or what phones were given, and one of the
-/// uplink's.
+/// Operations that the brain has under way at once: one that keeps bindings, what phones were given or which ports are off, and one
+/// of the uplink's.
 pub const UNDER_WAY: usize = 2;
 
 /// Chosen by who sends an operation, and given back with its result.
@@ -38,6 +38,9 @@ impl Key {
 
     /// The number of starts; the store's own.
     pub(super) const BOOT: Self = Self(Self::COUNT - 1);
+
+    /// Which ports are off by order: one byte, port 1 the lowest bit.
+    pub const PORTS_OFF: Self = Self(Self::COUNT - 2);
 
     /// The first key of what phones were given.
     const PHONES: u16 = Self::BINDINGS + 1;
@@ -108,7 +111,7 @@ impl Key {
     }
 }
 
-const _: () = assert!(Key::FILES as usize + PhoneModel::ALL.len() <= Key::BOOT.0 as usize);
+const _: () = assert!(Key::FILES as usize + PhoneModel::ALL.len() <= Key::PORTS_OFF.0 as usize);
 
 /// An operation on the store.
 // The large variants carry their bytes inline: there is no heap to put them on.

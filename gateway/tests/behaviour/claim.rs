@@ -3,10 +3,10 @@
 use super::office::files::{claim, mac, p, setting, with_password};
 use super::office::*;
 use super::provision::{GXP, HDV, fetch, ip, key, office, registers};
-use gateway::Input;
 use gateway::store::map::SETTINGS;
+use gateway::{Input, UplinkInput};
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind};
-use shared::sync::{Alarm, EventBody};
+use shared::sync::{Alarm, EventBody, Up};
 use std::net::IpAddr;
 
 use shared::hub::PhoneModel::{Gxp1628, KxHdv230n};
@@ -68,8 +68,12 @@ fn a_new_claim_gives_a_new_password() {
     assert_eq!(p(&o.get(ip(0), GXP), 34), None);
     let mut site = o.gateway.site().clone();
     claim(&mut site, 0, Gxp1628, Some(1), 2);
+    o.wait(1_000);
+    o.quiet();
     o.configure(&site, 2);
-    // Until the phone has fetched, it goes on with the one it has.
+    // It is told, although its file says nothing else; until it has fetched, it goes on with the one it has.
+    o.wait(1_000);
+    assert_eq!(o.expect(phone.address, "NOTIFY").header("Event"), "check-sync");
     assert!(registers(&mut o, &phone));
     let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
     assert_ne!(second, first);
@@ -79,6 +83,43 @@ fn a_new_claim_gives_a_new_password() {
     claim(&mut site, 0, Gxp1628, Some(1), 1);
     o.configure(&site, 3);
     assert_eq!(p(&o.get(ip(0), GXP), 34), None);
+    o.wait(200_000);
+    o.quiet();
+}
+
+/// Its password was changed while it was not there, or in a long call: it cannot register, and is told to fetch all the same.
+#[test]
+fn a_phone_whose_password_is_void_is_told() {
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    assert!(registers(&mut o, &phone));
+    o.get(ip(0), GXP);
+    o.until(2_000_000, |o| o.gateway.registered().count() == 0);
+    o.seen.clear();
+    o.handle(Input::Uplink(UplinkInput::Disconnected));
+    o.published(Up::Hello);
+    o.subscribe();
+    let mut site = o.gateway.site().clone();
+    claim(&mut site, 0, Gxp1628, Some(1), 2);
+    site.credentials[0].ha1_md5 = [1; 16];
+    site.credentials[0].ha1_sha256 = [1; 32];
+    o.configure(&site, 2);
+    o.wait(200_000);
+    o.quiet();
+    // Not who is elsewhere.
+    o.plug(ip(0), mac(0), Some(2));
+    assert!(!registers(&mut o, &phone));
+    o.quiet();
+    o.plug(ip(0), mac(0), Some(1));
+    assert!(!registers(&mut o, &phone));
+    assert_eq!(o.expect(phone.address, "NOTIFY").header("Event"), "check-sync");
+    let second = p(&o.get(ip(0), GXP), 34).unwrap().to_string();
+    assert!(!registers(&mut o, &phone));
+    assert!(registers(&mut o, &with_password(0, &second)));
+    o.get(ip(0), GXP);
+    o.seen.clear();
+    o.wait(200_000);
+    o.quiet();
 }
 
 #[test]
@@ -259,6 +300,68 @@ fn a_phone_without_a_port_belongs_where_it_is_first_seen() {
     assert!(setting(&o.get(ip(1), HDV), "SIP_PASS_1").is_some());
 }
 
+/// Set up at a desk in the office's network, and then plugged into a port with power: with its password the phone moves, once.
+#[test]
+fn a_phone_may_move_from_outside_to_a_port() {
+    let mut o = office();
+    o.plug(ip(1), mac(1), None);
+    let password = setting(&o.get(ip(1), HDV), "SIP_PASS_1").unwrap().to_string();
+    let phone = with_password(1, &password);
+    assert!(registers(&mut o, &phone));
+    o.get(ip(1), HDV);
+    // A forged address gets nothing, and moves nothing.
+    o.plug(ip(1), mac(1), Some(3));
+    assert_eq!(o.denied(ip(1), HDV), 403);
+    let mut thief = with_password(1, "guessed");
+    assert!(!registers(&mut o, &thief));
+    // Nor does its REGISTER of before, once more.
+    o.plug(ip(1), mac(1), None);
+    o.rx(phone.address, &phone.register(3, ""));
+    let challenge = o.expect(phone.address, "401");
+    let line = phone.authorization(&challenge, "REGISTER", &format!("sip:{REALM}"));
+    let heard = phone.register(4, &line);
+    o.rx(phone.address, &heard);
+    o.expect(phone.address, "200");
+    o.plug(ip(1), mac(1), Some(3));
+    o.rx(phone.address, &heard);
+    o.expect(phone.address, "401");
+    assert_eq!(o.denied(ip(1), HDV), 403);
+    // Nor the password with another address.
+    thief.password = password;
+    o.plug(ip(1), mac(77), Some(3));
+    assert!(!registers(&mut o, &thief));
+    let alarms = |o: &Office| {
+        let of = |event: &&EventBody| matches!(event, EventBody::Alarm { .. });
+        o.events.iter().filter(of).count()
+    };
+    assert_eq!(alarms(&o), 1);
+    // The phone itself is at home there, and from then on nowhere else.
+    o.plug(ip(1), mac(1), Some(3));
+    assert!(registers(&mut o, &phone));
+    assert_eq!(alarms(&o), 2, "it is over");
+    assert_eq!(setting(&o.get(ip(1), HDV), "SIP_PASS_1"), None);
+    let mut o = o.restart();
+    o.subscribe();
+    for (port, is_home) in [(None, false), (Some(2), false), (Some(3), true)] {
+        o.plug(ip(1), mac(1), port);
+        assert_eq!(registers(&mut o, &phone), is_home, "{port:?}");
+        assert_eq!(o.request(ip(1), "GET", HDV, "test").unwrap().0 == 200, is_home);
+    }
+}
+
+/// A phone that was claimed for a port moves nowhere, whatever it has.
+#[test]
+fn a_named_port_is_the_only_one() {
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    for port in [Some(2), None, Some(3)] {
+        o.plug(ip(0), mac(0), port);
+        assert!(!registers(&mut o, &phone), "{port:?}");
+    }
+    o.plug(ip(0), mac(0), Some(1));
+    assert!(registers(&mut o, &phone));
+}
+
 #[test]
 fn a_flash_that_fails_gives_no_password() {
     let mut o = office();
@@ -307,7 +410,7 @@ fn a_secret_that_found_no_room_is_told_again() {
     o.full = true;
     assert!(registers(&mut o, &phone));
     o.full = false;
-    o.get(ip(1), "/KX-HDV230N.cfg");
+    assert!(registers(&mut o, &Phone::new(2)));
     o.acknowledge();
     assert_eq!(o.fetches().1, []);
 }

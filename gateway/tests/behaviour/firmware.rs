@@ -148,14 +148,19 @@ fn phones_are_told_of_firmware_when_it_is_there_and_whole() {
     let mut o = o.restart();
     o.plug(ip(0), mac(0), None);
     assert!(o.get(ip(0), PATH) == bytes);
-    // A stranger who knows its name; in a folder too; nobody by another name, or by TFTP.
+    // In a folder too; not by another name, or by TFTP.
+    assert!(o.get(ip(0), "/fw/gxp1600fw.bin?v=1") == bytes);
+    let head = o.request(ip(0), "HEAD", PATH, "test");
+    assert_eq!(head, Some((200, String::new())));
+    // Nobody else, though he knows its name.
     let stranger: IpAddr = "192.168.1.99".parse().unwrap();
     o.plug(stranger, mac(900), None);
-    assert!(o.get(stranger, "/fw/gxp1600fw.bin?v=1") == bytes);
-    let head = o.request(stranger, "HEAD", PATH, "test");
-    assert_eq!(head, Some((200, String::new())));
+    o.plug(ip(1), mac(1), None);
+    for other in [stranger, ip(1), "192.168.1.98".parse().unwrap()] {
+        assert_eq!(o.denied(other, PATH), 403, "{other}");
+    }
     for name in ["/gxp1600fw.bin.bin", "/GXP1600fw.bin", "/ht801fw.bin"] {
-        assert_eq!(o.denied(stranger, name), 404, "{name}");
+        assert_eq!(o.denied(ip(0), name), 404, "{name}");
     }
     assert_eq!(o.read(Phone::new(0).address, NAME, ""), Err(1));
     // It is wanted no more: the phone is told, and keeps what it has.
@@ -230,6 +235,74 @@ fn downloads_leave_a_connection_to_others_and_take_turns() {
     assert!(o.get(ip(2), PATH) == bytes);
     o.wait(60_000);
     assert_eq!(told(&mut o, 3), [1]);
+}
+
+/// A phone that wants something else meanwhile is to ask again: half of its firmware would be for nothing.
+#[test]
+fn a_download_is_not_given_up_for_another_file() {
+    let bytes = maker_file();
+    let (mut o, site) = office(2);
+    o.configure(&with_firmware(&site, &bytes), 2);
+    o.give_firmware(&[&bytes], usize::MAX);
+    o.slow_download = true;
+    assert_eq!(o.request(ip(0), "GET", PATH, "test"), None);
+    o.open(1, ip(0));
+    assert_eq!(o.answers.pop_back(), Some((1, String::new())));
+    assert!(matches!(
+        o.request_on(1, ip(1), "GET", &path(1), "test"),
+        Some((200, _))
+    ));
+    o.slow_download = false;
+    o.fetch_answer(0);
+    let (_, rest) = o.answers.pop_back().unwrap();
+    assert!(rest.len() > SIZE - 200, "{}", rest.len());
+    assert!(matches!(
+        o.request_on(1, ip(0), "GET", &path(0), "test"),
+        Some((200, _))
+    ));
+}
+
+/// A new phone in the place of another, of the same model: it finds its firmware as soon as it is the ID's. The one that was so goes
+/// on with what it has begun, but not for ever.
+#[test]
+fn a_phone_that_replaces_another_gets_it_once_it_is_claimed() {
+    let bytes = maker_file();
+    let (mut o, site) = office(2);
+    let mut wants = with_firmware(&site, &bytes);
+    o.configure(&wants, 2);
+    o.give_firmware(&[&bytes], usize::MAX);
+    o.slow_download = true;
+    assert_eq!(o.request(ip(0), "GET", PATH, "test"), None);
+    o.slow_download = false;
+    let new: IpAddr = "192.168.1.60".parse().unwrap();
+    o.plug(new, mac(900), None);
+    let config = "/cfg000b82000384.xml";
+    let get = |o: &mut Office, path: &str| o.request_on(1, new, "GET", path, "test").unwrap();
+    assert_eq!(p(&get(&mut o, config).1, 238), Some("2"));
+    assert_eq!(get(&mut o, PATH).0, 403);
+    let phone = wants.ids[0].phone.as_mut().unwrap();
+    (phone.mac, phone.claim) = (mac(900), 2);
+    o.configure(&wants, 3);
+    assert_eq!(p(&get(&mut o, config).1, 238), Some("0"));
+    assert_eq!(get(&mut o, PATH).0, 503, "its turn comes");
+    o.fetch_answer(0);
+    let (_, rest) = o.answers.pop_back().unwrap();
+    assert!(rest.len() > SIZE - 200, "{}", rest.len());
+    assert!(get(&mut o, PATH).1 == bytes);
+}
+
+#[test]
+fn nobody_fetches_for_longer_than_ten_minutes() {
+    let bytes = maker_file();
+    let (mut o, site) = office(1);
+    o.configure(&with_firmware(&site, &bytes), 2);
+    o.give_firmware(&[&bytes], usize::MAX);
+    o.slow_download = true;
+    assert_eq!(o.request(ip(0), "GET", PATH, "test"), None);
+    o.wait(599_999);
+    assert_eq!(o.answers.len(), 0);
+    o.wait(1);
+    assert_eq!(o.answers.pop_back(), Some((0, String::new())));
 }
 
 #[test]

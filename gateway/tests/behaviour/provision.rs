@@ -1,11 +1,13 @@
 //! Phones configure themselves from the box.
 
-use super::office::files::{claim, mac, p, with_password};
+use super::office::files::{claim, mac, p, setting, with_password};
 use super::office::*;
+use super::power::FED;
+use gateway::power::{Feed, PortOrder, PortReading};
 use gateway::{Input, UplinkInput};
 use shared::IdKey;
 use shared::hub::{FetchOutcome, FetchRefusal, FileKind, PhoneModel};
-use shared::sync::{PhoneFetch, Up};
+use shared::sync::{EventBody, PhoneFetch, Up};
 use std::net::IpAddr;
 
 use PhoneModel::{Gxp1628, KxHdv230n};
@@ -102,6 +104,77 @@ fn an_unknown_phone_waits_until_it_is_claimed() {
     let mut phone = with_password(2, p(&file, 34).unwrap());
     phone.address = address("192.168.1.60:5060");
     assert!(registers(&mut o, &phone));
+    o.seen.clear();
+    o.wait(100_000);
+    o.quiet();
+}
+
+/// A phone without an account may not listen: when it does not come, what is fed at its port starts anew, and nothing else does.
+#[test]
+fn a_claimed_phone_that_does_not_listen_is_switched_off_and_on() {
+    let off = PortReading {
+        feed: Feed::Off,
+        ..FED
+    };
+    // (what is special, times told in a minute and a half, orders)
+    for (case, notifies, cycled) in [
+        ("", 3, true),
+        ("another phone is registered there", 3, false),
+        ("its port does not feed", 3, false),
+        ("not at a port", 3, false),
+        ("hears the second time", 2, false),
+        ("is given up", 1, false),
+        ("is claimed for another port", 1, false),
+    ] {
+        let mut o = office();
+        if case == "another phone is registered there" {
+            o.plug(ip(1), mac(1), Some(4));
+            let phone = with_password(1, setting(&o.get(ip(1), HDV), "SIP_PASS_1").unwrap());
+            assert!(registers(&mut o, &phone));
+            o.get(ip(1), HDV);
+        }
+        let fourth = if case == "its port does not feed" {
+            off
+        } else {
+            FED
+        };
+        o.reads([FED, FED, FED, fourth]);
+        o.power.clear();
+        let at = address("192.168.1.60:5060");
+        o.plug(at.ip(), mac(2), Some(4).filter(|_| case != "not at a port"));
+        let path = "/cfg000b82000002.xml";
+        o.get(at.ip(), path);
+        o.fetches();
+        let before = o.gateway.site().clone();
+        let mut site = before.clone();
+        let port = (case == "is claimed for another port").then_some(3);
+        claim(&mut site, 2, Gxp1628, port, 1);
+        o.configure(&site, 2);
+        match case {
+            "hears the second time" => {
+                o.wait(20_000);
+                o.get(at.ip(), path);
+            }
+            "is given up" => {
+                o.configure(&before, 3);
+                assert_eq!(o.gateway.waiting().0.count(), 1);
+            }
+            "is claimed for another port" => assert_eq!(o.denied(at.ip(), path), 403),
+            _ => {}
+        }
+        o.wait(90_000);
+        let told = o
+            .seen
+            .iter()
+            .filter(|seen| seen.peer == at && seen.what() == "NOTIFY");
+        let orders: Vec<_> = o.power.drain(..).collect();
+        let expected = if cycled { vec![(3, PortOrder::Off)] } else { vec![] };
+        assert_eq!((told.count(), orders), (notifies, expected), "{case}");
+        let event = EventBody::PortCycled { port: 4 };
+        assert_eq!(o.events.contains(&event), cycled, "{case}");
+        o.wait(90_000);
+        assert!(o.power.is_empty(), "{case}");
+    }
 }
 
 #[test]
@@ -162,7 +235,6 @@ fn equal_fetches_are_told_once() {
         fetch(1, Some(2), FileKind::Common, FetchOutcome::Served),
     ];
     assert_eq!(o.fetches().0, told);
-    assert_eq!(o.gateway.fetches_untold(), 4 + 9);
     o.wait(600_000);
     o.denied(ip(0), "/cfg000b82000000");
     assert_eq!(o.fetches().0, [told[0]]);
@@ -253,6 +325,42 @@ fn a_phone_is_told_when_its_file_changes() {
     o.seen.clear();
     o.wait(200_000);
     o.quiet();
+}
+
+/// An order is a datagram that may be lost, to a phone that may not be there.
+#[test]
+fn an_order_stands_until_the_phone_has_fetched() {
+    let order = |o: &mut Office| o.hub_order(shared::sync::HubOrder::CheckSync(Some(key(0))));
+    let mut o = office();
+    let phone = with_password(0, p(&o.get(ip(0), GXP), 34).unwrap());
+    assert!(registers(&mut o, &phone));
+    o.get(ip(0), GXP);
+    o.wait(200_000);
+    o.seen.clear();
+    // Gone when it is ordered to: it is told when it is back, as often as any.
+    o.until(2_000_000, |o| o.gateway.registered().count() == 0);
+    order(&mut o);
+    o.wait(200_000);
+    o.quiet();
+    assert!(registers(&mut o, &phone));
+    let told = |o: &mut Office, ms: u64| {
+        o.wait(ms);
+        let notifies = o.seen.iter().filter(|seen| seen.what() == "NOTIFY").count();
+        o.seen.clear();
+        notifies
+    };
+    assert_eq!(
+        [1_000, 60_000, 60_000, 200_000].map(|ms| told(&mut o, ms)),
+        [1, 1, 1, 0]
+    );
+    // Nothing of it is left.
+    assert!(registers(&mut o, &phone));
+    assert_eq!(told(&mut o, 10_000), 0);
+    // It hears the second time.
+    order(&mut o);
+    assert_eq!(told(&mut o, 60_500), 2);
+    o.get(ip(0), GXP);
+    assert_eq!(told(&mut o, 200_000), 0);
 }
 
 #[test]

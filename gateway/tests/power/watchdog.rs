@@ -28,8 +28,11 @@ fn a_silent_phone_is_switched_off_and_on_once() {
         (3 * silent, all, &[]),
         (9 * silent, all, &[]),
     ]);
-    // It was heard, and is silent again.
-    bench.power.heard(Instant(9 * silent + 1), 0);
+    // It asked for its file when it started, no more: it is none that works, and to start it once again helps as little.
+    bench.power.heard(Instant(9 * silent), 0);
+    bench.table(&[(10 * silent, all, &[])]);
+    // It has registered, and is silent again.
+    bench.power.registered(Instant(9 * silent + 1), 0);
     bench.table(&[(10 * silent, all, &[]), (10 * silent + 1, all, &[off(0)])]);
     // The call is over, the link is there again: their time begins then.
     bench.in_call[2] = false;
@@ -54,7 +57,7 @@ fn a_phone_that_does_not_find_the_box_is_switched_off_and_on_once() {
     }
     bench.in_call[2] = true;
     let end = 1_000 + ms(STRANDED);
-    // It speaks LLDP and is heard: that is not what it lacks.
+    // It fetches a file and is heard: that is not what it lacks.
     bench.power.heard(Instant(end - 10), 0);
     // Its old registration lasts a while yet, and says the same.
     bench.power.stranded(Instant(end - 5), 0);

@@ -7,7 +7,8 @@ use crate::office::BOX;
 use crate::process;
 use crate::run::{Run, figure};
 use crate::wait::{never, s, wait_for};
-use anyhow::{Context, Result, ensure};
+use crate::world::Namespace;
+use anyhow::{Context, Result, bail, ensure};
 use deskphones::firmware;
 use deskphones::model::GXP1628;
 use deskphones::rng::Rng;
@@ -20,6 +21,8 @@ const VERSION: &str = "1.0.7.76";
 const SIZE: usize = 512 * 1024;
 /// So much of it is in the box when the line is cut, and when the power is.
 const CUTS: [usize; 2] = [SIZE / 5, SIZE / 2];
+/// Hardware address of a computer that stands for a phone.
+const COMPUTER: &str = "00:0b:82:aa:bb:03";
 /// A fetch of the whole, at most.
 const FETCHED: Duration = s(300);
 /// A phone writes it and starts again.
@@ -32,6 +35,11 @@ pub fn tell(run: &Run) -> Result<()> {
     stage.board.plug_hub(&stage.office.lan)?;
     let desk = phone(&GXP1628, 1);
     claim(&stage, 0, &desk, "gxp1628")?;
+    let computer = &stage.office.phones[2].0;
+    computer.ip(&["link", "set", "eth0", "address", COMPUTER])?;
+    let user = &stage.ids[2].user;
+    let order = ["phone", "claim", user, "--mac", COMPUTER, "--model", "gxp1628"];
+    stage.cloud.order(&order)?;
     stage.board.on()?;
     stage.configured(Instant::now(), s(30))?;
     let desk = boots(&stage, "desk-a", 0, desk, TONE)?;
@@ -113,12 +121,14 @@ fn fetch(stage: &mut Stage, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A computer of the office gets it by HTTP: the very bytes.
+/// A computer in the place of a phone gets it by HTTP: the very bytes. Another gets nothing.
 fn serve(stage: &Stage, bytes: &[u8]) -> Result<()> {
     let got = stage.run.folder.join("got.bin");
-    let computer = &stage.office.phones[2].0;
+    let [_, (stranger, _), (computer, _)] = &stage.office.phones[..] else {
+        bail!("three computers")
+    };
     let url = format!("http://{BOX}/{NAME}");
-    let fetch = |to: &Path| {
+    let fetch = |computer: &Namespace, to: &Path| {
         let mut command = computer.command("curl");
         command.args([
             "--silent",
@@ -134,11 +144,13 @@ fn serve(stage: &Stage, bytes: &[u8]) -> Result<()> {
     // The phone may have it at this moment.
     wait_for("a computer to get it", s(200), || {
         let start = Instant::now();
-        fetch(&got).ok()?;
+        fetch(computer, &got).ok()?;
         took = start.elapsed();
         Some(())
     })?;
     ensure!(std::fs::read(&got)? == bytes, "other bytes than the maker's");
+    let refused = fetch(stranger, &got).err().context("who is no phone got it")?;
+    ensure!(format!("{refused:#}").contains("403"), "{refused:#}");
     let pace = SIZE as f64 / 1024.0 / took.as_secs_f64();
     figure("firmware.serve.rate", format!("{pace:.0}"), "KiB/s");
     stage.run.say(format!(

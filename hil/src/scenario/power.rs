@@ -1,7 +1,9 @@
 //! Ports with power: a phone is fed within its class and stays so while the box starts again; what is overloaded, shorted or no
 //! device is not fed.
 
-use super::stage::{Stage, text};
+use super::stage::{Stage, same, text};
+use super::vlan::pings;
+use crate::office::BOX;
 use crate::run::Run;
 use crate::twin::hub::Hub;
 use crate::twin::powered::PoweredDevice;
@@ -36,6 +38,7 @@ pub fn tell(run: &Run) -> Result<()> {
     orders(&stage).context("orders of the cloud")?;
     starts_again(&mut stage).context("the box starts again")?;
     controller(&stage).context("the controller starts again")?;
+    hangs(&stage).context("the controller hangs")?;
     ensure!(fed(&stage, COMPUTER)?.is_none(), "a computer was fed");
     run.say("every step was verified");
     Ok(())
@@ -169,6 +172,29 @@ fn controller(stage: &Stage) -> Result<()> {
     stage
         .run
         .say("after a brown-out of the controller both phones are fed again");
+    Ok(())
+}
+
+/// SCL is held low: no transfer ends. Ports go on, the box has time for everything else, and looks for the controller once in 5 s.
+fn hangs(stage: &Stage) -> Result<()> {
+    let before = fed(stage, PHONE)?.context("port 1")?;
+    stage.board.lines()?.card().faults.hangs = u32::MAX;
+    alarm(stage, "Controller", false)?;
+    let tried = || -> Result<u32> { Ok(u32::MAX - stage.board.lines()?.card().faults.hangs) };
+    let (tried_before, start) = (tried()?, Instant::now());
+    same("answers of the box", pings(stage, 0, BOX, 50, s(1) / 5)?, 50)?;
+    let (tries, looks) = (tried()? - tried_before, start.elapsed().as_secs() / 5 + 1);
+    ensure!(
+        u64::from(tries) <= looks,
+        "{tries} transfers in {:?}",
+        start.elapsed()
+    );
+    ensure!(fed(stage, PHONE)? > Some(before), "a phone noticed");
+    stage.board.lines()?.card().faults.hangs = 0;
+    alarm(stage, "Controller", true)?;
+    stage
+        .run
+        .say("the controller's bus hangs: the phones are fed, the box answers, the cloud knows; then all is well again");
     Ok(())
 }
 

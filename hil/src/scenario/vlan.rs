@@ -178,7 +178,7 @@ fn told(stage: &Stage) -> Result<()> {
 }
 
 /// Pings from a computer; how many of `count` were answered.
-fn pings(stage: &Stage, from: usize, to: &str, count: u32, interval: Duration) -> Result<u32> {
+pub fn pings(stage: &Stage, from: usize, to: &str, count: u32, interval: Duration) -> Result<u32> {
     let (computer, _) = &stage.office.phones[from];
     let (count, interval) = (count.to_string(), interval.as_secs_f64().to_string());
     let output = computer

@@ -29,7 +29,7 @@ pub struct EventId {
     pub seq: u32,
 }
 
-/// Something that happened. Schema 4.
+/// Something that happened. Schema 5.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its identity.
@@ -91,6 +91,8 @@ pub enum EventBody {
         /// SHA-256 of the file.
         hash: Hash,
     },
+    /// So many fetches were left out, too many to tell of each. Since schema 5.
+    FetchesLeftOut(u32),
 }
 
 /// Why the box started.
@@ -136,7 +138,7 @@ pub enum Alarm {
 /// A phone asked for a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneFetch {
-    /// Its hardware address, of which the file was asked.
+    /// The hardware address of who asked: where the network does not tell, what he says, or zeros.
     pub mac: Mac,
     /// The port with power it is at; none: elsewhere in the office's network.
     pub port: Option<u8>,

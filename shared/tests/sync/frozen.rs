@@ -296,6 +296,11 @@ fn the_encodings_are_frozen() {
         })),
         [&head[..], &[3, 9, 3, 1]].concat()
     );
+    // Since schema 5.
+    assert_eq!(
+        encode(&event(EventBody::FetchesLeftOut(200))),
+        [&head[..], &[10, 200, 1]].concat()
+    );
 }
 
 #[test]

@@ -91,6 +91,8 @@ pub struct Settings {
     pub syslog: Option<String>,
     /// Language of the display, as the vendor writes it.
     pub language: String,
+    /// How often it asks for its configuration by itself.
+    pub asks_every: Option<Millis>,
     /// Firmware that it is to look for.
     pub firmware: Option<Wanted>,
 }

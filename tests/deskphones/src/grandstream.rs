@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::Mac;
 use crate::account::{Account, Key, KeyUse, Server, Settings, terms};
 use crate::firmware::Wanted;
 use crate::model::Model;
+use crate::{Mac, Millis};
 
 /// Files of a phone, in the order in which it asks for them.
 pub fn files(model: &Model, mac: Mac) -> Vec<String> {
@@ -103,6 +103,8 @@ pub fn settings(model: &Model, store: &BTreeMap<String, String>, problems: &mut 
         clock: Some(value(30).to_owned()).filter(|server| !server.is_empty()),
         syslog: Some(value(207).to_owned()).filter(|server| !server.is_empty()),
         language: value(1362).to_owned(),
+        // P194: 3 is every so many minutes (P193); the other values name hours of the day.
+        asks_every: (value(194) == "3").then(|| Millis::from(number(193, 10_080)) * 60_000),
         firmware: firmware(model, &value),
         ..Settings::default()
     };

@@ -9,11 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::Mac;
 use crate::account::{Account, Key, KeyUse, Server, Settings, terms};
 use crate::firmware::Wanted;
 use crate::model::{Discovery, Model};
 use crate::url::{Scheme, Url};
+use crate::{Mac, Millis};
 
 /// What a file begins with.
 const FIRST: &[u8; 44] = b"# Panasonic SIP Phone Standard Format File #";
@@ -118,6 +118,9 @@ pub fn settings(model: &Model, store: &BTreeMap<String, String>, problems: &mut 
         clock: some("NTP_ADDR"),
         syslog: some("SYSLOG_ADDR"),
         language: value("DEFAULT_LANGUAGE").to_owned(),
+        asks_every: some("CFG_CYCLIC_INTVL")
+            .filter(|_| value("CFG_CYCLIC") == "Y")
+            .and_then(|minutes| Some(minutes.parse::<Millis>().ok()? * 60_000)),
         firmware: (value("FIRM_UPGRADE_ENABLE") == "Y" && value("FIRM_UPGRADE_AUTO") == "Y").then(|| {
             Wanted {
                 url: value("FIRM_FILE_PATH").to_owned(),

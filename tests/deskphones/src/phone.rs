@@ -140,7 +140,7 @@ pub struct Phone {
     clock: Clock,
     /// When names that nobody knew are asked for again.
     next_names: Millis,
-    /// When a search that gave nothing is repeated.
+    /// When it searches again by itself: its settings say so, or the last search gave nothing.
     again: Millis,
     outputs: VecDeque<Output>,
 }
@@ -425,6 +425,9 @@ impl Phone {
         let wanted = self.settings.accounts.clone();
         if !self.agents.iter().map(|(account, _)| account).eq(&wanted) {
             self.agents = wanted.into_iter().map(|account| (account, None)).collect();
+        }
+        if let Some(every) = self.settings.asks_every {
+            self.again = self.again.min(now + every);
         }
         self.names.retry();
         self.clock.next = now;

@@ -1,6 +1,6 @@
-//! The box's hub and its ports for files: who is where, connections that wait for their turn, LLDP frames, power.
+//! The box's hub and its ports for files: who is where, connections, LLDP frames, power.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use gateway::budget::{HTTP_CONNECTIONS, HTTP_PORT, TFTP_PORT};
@@ -35,12 +35,6 @@ pub enum Told {
     Lldp(u8, Vec<u8>),
 }
 
-struct Waiting {
-    conn: Conn,
-    peer: IpAddr,
-    bytes: Vec<u8>,
-}
-
 /// The hub.
 #[derive(Default)]
 pub struct Hub {
@@ -49,8 +43,6 @@ pub struct Hub {
     /// The controller of the ports with power; none: the box has no hub.
     pub pse: Option<Pse>,
     open: [Option<Conn>; HTTP_CONNECTIONS],
-    /// Connections whose turn comes: the stack completes them when another is closed.
-    waiting: VecDeque<Waiting>,
     /// For the brain.
     pub told: Vec<Told>,
 }
@@ -75,12 +67,11 @@ impl Hub {
                 self.told.push(Told::Tftp(from, to.port() == TFTP_PORT, bytes));
             }
             Arrival::Accepted { conn, local, peer } if local.port() == HTTP_PORT => {
-                self.waiting.push_back(Waiting {
-                    conn,
-                    peer: peer.ip(),
-                    bytes: Vec::new(),
-                });
-                self.admit();
+                let free = self.open.iter_mut().zip(0..).find(|(open, _)| open.is_none());
+                let (open, connection) =
+                    free.expect("the network has no more connections than there are sockets");
+                *open = Some(conn);
+                self.told.push(Told::Opened(connection, peer.ip()));
             }
             Arrival::Data {
                 conn,
@@ -88,15 +79,12 @@ impl Hub {
             } => {
                 if let Some(connection) = self.connection(conn) {
                     self.told.push(Told::Data(connection, bytes));
-                } else if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.conn == conn) {
-                    waiting.bytes.extend(bytes);
                 }
             }
             Arrival::Closed { conn: Some(conn), .. } => {
                 if let Some(connection) = self.connection(conn) {
                     self.closed(connection);
                 }
-                self.waiting.retain(|waiting| waiting.conn != conn);
             }
             _ => {}
         }
@@ -167,25 +155,11 @@ impl Hub {
         self.closed(connection);
     }
 
-    /// A connection is over: the next one's turn.
+    /// A connection is over.
     fn closed(&mut self, connection: u8) {
         if let Some(open) = self.open.get_mut(usize::from(connection)) {
             *open = None;
             self.told.push(Told::Closed(connection));
-        }
-        self.admit();
-    }
-
-    fn admit(&mut self) {
-        while let Some(free) = self.open.iter().position(Option::is_none)
-            && let Some(Waiting { conn, peer, bytes }) = self.waiting.pop_front()
-        {
-            let connection = free as u8;
-            self.open[free] = Some(conn);
-            self.told.push(Told::Opened(connection, peer));
-            if !bytes.is_empty() {
-                self.told.push(Told::Data(connection, bytes));
-            }
         }
     }
 
@@ -211,7 +185,6 @@ impl Hub {
     /// The box has no power: what was open is gone. The ports go on.
     pub fn power_off(&mut self) {
         self.open = [None; HTTP_CONNECTIONS];
-        self.waiting.clear();
         self.told.clear();
     }
 }

@@ -1,4 +1,4 @@
-//! Connections: they keep their order, lose nothing, and break.
+//! Connections: they keep their order, lose nothing, and break; a port may have fewer sockets than there are clients.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -25,6 +25,30 @@ pub struct Connection {
     pub patience: Millis,
 }
 
+/// A port with so many sockets. A SYN that finds none gets no answer.
+#[derive(Debug)]
+pub struct Limit {
+    port: SocketAddr,
+    sockets: usize,
+    /// When the ends of connections that were closed come to the other side.
+    leaving: Vec<Millis>,
+}
+
+/// First wait before a SYN is repeated; each is twice the one before (RFC 6298 §2.1, §5.5).
+pub const SYN_AGAIN: Millis = 1_000;
+/// The last wait, after which the connection has failed.
+const SYN_LAST: Millis = 8_000;
+
+/// A SYN that waits to be repeated.
+#[derive(Debug)]
+pub struct Syn {
+    at: Millis,
+    node: NodeId,
+    tag: u32,
+    to: SocketAddr,
+    wait: Millis,
+}
+
 impl Network {
     pub(super) fn across(&self, a: Place, b: Place) -> Vec<Conn> {
         let mut found = Vec::new();
@@ -37,17 +61,62 @@ impl Network {
         found
     }
 
-    /// When a connection over a silent cut is given up.
-    pub fn next_deadline(&self) -> Millis {
-        self.connections
-            .values()
-            .map(|c| c.patience)
-            .min()
-            .unwrap_or(Millis::MAX)
+    /// This port takes so many connections at once from now on.
+    pub fn limit(&mut self, port: SocketAddr, sockets: usize) {
+        self.limits.push(Limit {
+            port,
+            sockets,
+            leaving: Vec::new(),
+        });
     }
 
-    /// Gives up the connections whose ends have waited too long.
+    /// Will there be a socket for one more connection?
+    fn has_socket(&mut self, now: Millis, at: Millis, port: SocketAddr) -> bool {
+        let Some(limit) = self.limits.iter_mut().find(|limit| limit.port == port) else {
+            return true;
+        };
+        limit.leaving.retain(|until| *until > now);
+        let all = self.connections.values();
+        let open = all.filter(|connection| connection.ends[1].1 == port && !connection.gone[1]);
+        let leaving = limit.leaving.iter().filter(|until| **until > at);
+        open.count() + leaving.count() < limit.sockets
+    }
+
+    /// A connection is no more; its other end learns it at this time.
+    fn remove(&mut self, at: Millis, conn: Conn) {
+        let Some(connection) = self.connections.remove(&conn) else {
+            return;
+        };
+        let mut limits = self.limits.iter_mut();
+        if let Some(limit) = limits.find(|limit| limit.port == connection.ends[1].1) {
+            limit.leaving.push(at);
+        }
+    }
+
+    /// When a SYN is repeated, or a connection over a silent cut given up.
+    pub fn next_deadline(&self) -> Millis {
+        let patience = self.connections.values().map(|c| c.patience);
+        let syns = self.syns.iter().map(|syn| syn.at);
+        patience.chain(syns).min().unwrap_or(Millis::MAX)
+    }
+
+    /// Repeats SYNs, and gives up the connections whose ends have waited too long.
     pub fn tick(&mut self, now: Millis) -> Vec<Delivery> {
+        let due: Vec<Syn> = self.syns.extract_if(.., |syn| syn.at <= now).collect();
+        let mut out = Vec::new();
+        for Syn {
+            node, tag, to, wait, ..
+        } in due
+        {
+            if self.nodes[node].2 {
+                out.extend(self.connect(now, node, tag, to, wait));
+            }
+        }
+        out.extend(self.give_up(now));
+        out
+    }
+
+    fn give_up(&mut self, now: Millis) -> Vec<Delivery> {
         let over: Vec<Conn> = self
             .connections
             .iter()
@@ -81,7 +150,15 @@ impl Network {
         out
     }
 
-    pub(super) fn connect(&mut self, now: Millis, node: NodeId, tag: u32, to: SocketAddr) -> Vec<Delivery> {
+    /// `wait`: until the SYN is repeated, if it gets no answer.
+    pub(super) fn connect(
+        &mut self,
+        now: Millis,
+        node: NodeId,
+        tag: u32,
+        to: SocketAddr,
+        wait: Millis,
+    ) -> Vec<Delivery> {
         let refused = |at| vec![(at, node, Arrival::Closed { conn: None, tag })];
         let Some(receiver) = self.owner(to.ip()) else {
             return refused(now + 3_000);
@@ -96,12 +173,27 @@ impl Network {
         let Some(&ip) = self.nodes[node].1.first() else {
             return refused(now);
         };
+        let there = now + self.rng.range(quality.delay.0, quality.delay.1);
+        let back = there + self.rng.range(quality.delay.0, quality.delay.1);
+        if !self.has_socket(now, there, to) {
+            let at = now + wait;
+            if wait >= SYN_LAST {
+                return refused(at);
+            }
+            let wait = 2 * wait;
+            self.syns.push(Syn {
+                at,
+                node,
+                tag,
+                to,
+                wait,
+            });
+            return Vec::new();
+        }
         let local = SocketAddr::new(ip, self.next_port);
         self.next_port = self.next_port.checked_add(1).unwrap_or(40_000);
         let conn = self.next_conn;
         self.next_conn += 1;
-        let there = now + self.rng.range(quality.delay.0, quality.delay.1);
-        let back = there + self.rng.range(quality.delay.0, quality.delay.1);
         self.connections.insert(
             conn,
             Connection {
@@ -204,7 +296,7 @@ impl Network {
         if connection.gone[to] {
             // The other end was off in between, or has closed: a reset comes back, unless this end has closed too.
             let unheard = !connection.gone[from];
-            self.connections.remove(&conn);
+            self.remove(at, conn);
             let reset = (
                 at + delay,
                 sender,
@@ -218,7 +310,7 @@ impl Network {
         let node = receiver;
         match (piece, cuts) {
             (None, _) => {
-                self.connections.remove(&conn);
+                self.remove(at, conn);
                 vec![(
                     at,
                     node,
