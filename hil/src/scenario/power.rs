@@ -38,7 +38,7 @@ pub fn tell(run: &Run) -> Result<()> {
     orders(&stage).context("orders of the cloud")?;
     starts_again(&mut stage).context("the box starts again")?;
     controller(&stage).context("the controller starts again")?;
-    hangs(&stage).context("the controller hangs")?;
+    hangs(&mut stage).context("the controller hangs")?;
     ensure!(fed(&stage, COMPUTER)?.is_none(), "a computer was fed");
     run.say("every step was verified");
     Ok(())
@@ -176,10 +176,12 @@ fn controller(stage: &Stage) -> Result<()> {
 }
 
 /// SCL is held low: no transfer ends. Ports go on, the box has time for everything else, and looks for the controller once in 5 s.
-fn hangs(stage: &Stage) -> Result<()> {
-    let before = fed(stage, PHONE)?.context("port 1")?;
+fn hangs(stage: &mut Stage) -> Result<()> {
+    let (before, mark) = (fed(stage, PHONE)?.context("port 1")?, stage.board.log_mark());
     stage.board.lines()?.card().faults.hangs = u32::MAX;
-    alarm(stage, "Controller", false)?;
+    stage
+        .board
+        .logs(mark, "power: the controller does not answer", s(5))?;
     let tried = || -> Result<u32> { Ok(u32::MAX - stage.board.lines()?.card().faults.hangs) };
     let (tried_before, start) = (tried()?, Instant::now());
     same("answers of the box", pings(stage, 0, BOX, 50, s(1) / 5)?, 50)?;
@@ -190,11 +192,12 @@ fn hangs(stage: &Stage) -> Result<()> {
         start.elapsed()
     );
     ensure!(fed(stage, PHONE)? > Some(before), "a phone noticed");
+    let mark = stage.board.log_mark();
     stage.board.lines()?.card().faults.hangs = 0;
-    alarm(stage, "Controller", true)?;
-    stage
-        .run
-        .say("the controller's bus hangs: the phones are fed, the box answers, the cloud knows; then all is well again");
+    stage.board.logs(mark, "power: up", s(10))?;
+    stage.run.say(format!(
+        "the controller's bus hangs: {tries} transfers in 10 s, the phones are fed and the box answers"
+    ));
     Ok(())
 }
 
