@@ -332,6 +332,7 @@ fn sixty_four_phones_at_once() {
     let mut desks = Desks::new(1, site);
     desks.world.run(5_000);
     let start = desks.world.now();
+    let mut chance = desks.chance();
     let mut nodes = Vec::new();
     for index in 0..64 {
         // One at each port of the box, the others at the office's own switch, which feeds all of them at once.
@@ -342,6 +343,8 @@ fn sixty_four_phones_at_once() {
         };
         let mut phone = phone(model(index), desks::mac(model(index), index));
         phone.looks.retain(|how| *how != Discovery::Manual);
+        // No two start alike. To the very millisecond they would repeat their SYNs together, and some give up.
+        phone.boot += chance.range(0, 200);
         nodes.push(desks.plug(start, phone, port, fed));
     }
     desks.world.run(start + 10 * LIMIT);
