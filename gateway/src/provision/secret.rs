@@ -127,26 +127,38 @@ impl Record {
 }
 
 /// [`Fnv`] of a text: tells whether a file is still the one a phone has. Never 0.
-pub struct Digest(Fnv);
+pub struct Digest {
+    fnv: Fnv,
+    length: usize,
+}
 
 impl Digest {
     /// Of nothing.
     pub const fn new() -> Self {
-        Self(Fnv::new())
+        Self {
+            fnv: Fnv::new(),
+            length: 0,
+        }
     }
 
     /// Its value.
     pub const fn value(&self) -> u32 {
-        match self.0.value() {
+        match self.fnv.value() {
             0 => 1,
             value => value,
         }
+    }
+
+    /// Bytes of the text.
+    pub const fn length(&self) -> usize {
+        self.length
     }
 }
 
 impl core::fmt::Write for Digest {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        self.0 = self.0.add(text.as_bytes());
+        self.fnv = self.fnv.add(text.as_bytes());
+        self.length += text.len();
         Ok(())
     }
 }

@@ -485,3 +485,43 @@ fn a_new_address_is_told() {
     o.wait(200_000);
     o.quiet();
 }
+
+/// What the cloud makes of a phone's fetch is a configuration that comes while the phone still has half of its file.
+#[test]
+fn a_file_goes_on_while_the_configuration_changes() {
+    for is_whole in [true, false] {
+        let mut o = office();
+        let peer = Phone::new(0).address;
+        let station = o.stations.get(&peer.ip()).copied();
+        let mut say = |o: &mut Office, is_request, bytes: &[u8]| {
+            o.handle(Input::Tftp {
+                peer,
+                station,
+                is_request,
+                bytes,
+            });
+            o.tftp.pop_front().map(|(_, packet)| packet)
+        };
+        let first = say(&mut o, true, b"\0\x01cfg000b82000000.xml\0octet\0").unwrap();
+        assert_eq!((first[1], first.len()), (3, 516));
+        let mut site = o.gateway.site().clone();
+        match is_whole {
+            true => site.credentials[0].ha1_md5 = [1; 16],
+            false => site.ids[0].label = "受付".try_into().unwrap(),
+        }
+        o.configure(&site, 2);
+        let mut end = None;
+        for block in 1..=u8::MAX {
+            let Some(packet) = say(&mut o, false, &[0, 4, 0, block]) else {
+                break;
+            };
+            assert_eq!(packet[1], 3);
+            if packet.len() < 516 {
+                end = Some(packet);
+                break;
+            }
+        }
+        let is_end = end.is_some_and(|packet| packet.ends_with(b"</gs_provision>\n"));
+        assert_eq!(is_end, is_whole);
+    }
+}

@@ -87,12 +87,8 @@ pub(super) fn boots(stage: &Stage, name: &str, at: usize, phone: Phone, tone: f6
     })?;
     let fed = start.elapsed();
     wait_for("it registers", REGISTERED, || desk.is_registered().then_some(())).with_context(|| {
-        format!(
-            "{:?} {:?} {:?}",
-            desk.phone().progress(),
-            desk.phone().fetched,
-            desk.phone().problems
-        )
+        let phone = desk.phone();
+        format!("{:?} {:?} {:?}", phone.progress(), phone.fetched, phone.problems)
     })?;
     let phone = desk.phone();
     ensure!(phone.problems.is_empty(), "{:?}", phone.problems);
