@@ -493,7 +493,7 @@ fn a_file_goes_on_while_the_configuration_changes() {
         let mut o = office();
         let peer = Phone::new(0).address;
         let station = o.stations.get(&peer.ip()).copied();
-        let mut say = |o: &mut Office, is_request, bytes: &[u8]| {
+        let say = |o: &mut Office, is_request, bytes: &[u8]| {
             o.handle(Input::Tftp {
                 peer,
                 station,
