@@ -358,7 +358,8 @@ fn sixty_four_phones_at_once() {
         .map(|p| p.registered.expect("registered") - start)
         .max();
     let last = last.expect("there are phones") as f64 / 1_000.0;
-    println!("figure hub.fetch_storm.s {last:.1} s");
+    // The harness has written its dot on this line.
+    println!("\nfigure hub.fetch_storm.s {last:.1} s");
 }
 
 /// What a phone waits for the box, from the moment it is plugged in: to be fed, and for every answer.
@@ -375,5 +376,5 @@ fn the_box_adds_little() {
         most = most.max(fed + progress.waited);
     }
     assert!(most <= 10_000, "{most}");
-    println!("figure hub.power_on_to_registered.box_ms {most} ms");
+    println!("\nfigure hub.power_on_to_registered.box_ms {most} ms");
 }
