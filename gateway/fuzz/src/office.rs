@@ -220,7 +220,8 @@ pub fn dhcp(bytes: &[u8]) {
                     message[12..16].copy_from_slice(&[192, 168, 1, script.byte() & 15]);
                     from = SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, message[15]), 68);
                 }
-                if kind == 7 {
+                // Who releases or declines has no address (RFC 2131 §4.4.1, §4.4.4).
+                if matches!(kind, 4 | 7) {
                     granted.retain(|_, (mac, _)| mac[5] != phone);
                 }
                 world.hear(ADDRESSES, from, &message)
