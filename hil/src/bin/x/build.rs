@@ -98,8 +98,8 @@ pub fn embedded(package: &str, arguments: &[&str]) -> Result<PathBuf> {
     Ok(folder.join(TARGET).join("firmware").join(package))
 }
 
-/// Flags by which the places of panics do not say where on this machine the libraries are: the image is the same wherever it is
-/// built, and smaller.
+/// Flags by which the places of panics do not say where on this machine the libraries are: nobody's business, and the image is
+/// smaller. What embassy-stm32 generates still names the folder it was built in.
 fn nameless() -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
